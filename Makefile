@@ -1,0 +1,41 @@
+# im2hands_ros without an installed ROS 2. `make help` lists the targets.
+# PYTHON=python3.12 chooses the interpreter. On a machine with ROS 2, use colcon instead (README.md).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.ONESHELL:
+.PHONY: help setup build demo test lint clean
+
+PYTHON ?=
+export PYTHON
+OUT ?= demo_out
+ROS_DOMAIN := $${ROS_DOMAIN_ID:-$$(($$$$ % 100 + 1))}
+
+help:  ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 14
+
+setup:  ## virtual environment, pinned packages, ROS 2 Jazzy wheels
+	@scripts/setup.sh
+
+build: setup  ## colcon build into install/
+	@scripts/build.sh
+
+demo: build  ## replay, node and recorder over DDS; pictures, GLB, bag and summary in demo_out/
+	@export ROS_DOMAIN_ID="$(ROS_DOMAIN)"
+	source scripts/env.sh
+	python -m im2hands_ros.cli demo --out "$(OUT)"
+
+lint: setup  ## ruff and mypy
+	@source scripts/env.sh
+	python -m ruff check --quiet .
+	python -m ruff format --check --quiet .
+	python -m mypy
+
+test: build lint  ## linters, then every test
+	@source scripts/env.sh
+	python -m pytest test $(PYTEST_ARGS)
+
+clean:  ## remove what was built; the virtual environment too
+	@rm -rf .venv build install log demo_out .pytest_cache .ruff_cache .mypy_cache .hypothesis
