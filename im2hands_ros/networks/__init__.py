@@ -1,0 +1,1 @@
+"""The networks, one per file. No file here knows ROS, files on disk or training."""

@@ -1,0 +1,81 @@
+"""Weights in and out of files: safetensors only, so that loading runs no code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, safe_open, save_file
+from torch import Tensor, nn
+
+MAX_BYTES = 1 << 30
+
+
+def save(network: nn.Module, path: Path, record: dict[str, Any]) -> None:
+    """Write the network's state and a JSON record of its making to one safetensors file."""
+    state = {name: tensor.detach().contiguous() for name, tensor in network.state_dict().items()}
+    temporary = path.with_name(path.name + ".partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(state, temporary, metadata={"record": json.dumps(record)})
+    temporary.replace(path)
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read tensors and the record of a weights file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is too large, truncated or not safetensors.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"weights file {path} does not exist: check the 'weights' setting")
+    if path.stat().st_size > MAX_BYTES:
+        size = path.stat().st_size
+        raise ValueError(f"weights file {path} has {size} bytes, more than {MAX_BYTES}: wrong file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(
+            f"weights file {path} is not a complete safetensors file ({error}): "
+            "copy it again, or convert it"
+        ) from None
+    return tensors, json.loads(metadata.get("record", "{}"))
+
+
+def load_into(network: nn.Module, path: Path) -> dict[str, Any]:
+    """Load a weights file into a network; every tensor must fit.
+
+    Returns:
+        The record of the weights' making.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``read``; missing, unexpected, mis-shaped or non-finite
+            tensors are named.
+    """
+    tensors, record = read(path)
+    expected = network.state_dict()
+    problems = [f"missing {name}" for name in expected.keys() - tensors.keys()]
+    problems += [f"unexpected {name}" for name in tensors.keys() - expected.keys()]
+    for name in expected.keys() & tensors.keys():
+        have, want = tuple(tensors[name].shape), tuple(expected[name].shape)
+        if have != want:
+            problems.append(f"{name} is {have}, needs {want}")
+        elif not torch.isfinite(tensors[name]).all():
+            problems.append(f"{name} has non-finite values")
+    if problems:
+        listed = "; ".join(sorted(problems)[:5])
+        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise ValueError(f"weights file {path} does not fit this network: {listed}{more}")
+    network.load_state_dict(tensors)
+    return record
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file, to tell which weights are in use."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
