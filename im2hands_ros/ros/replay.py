@@ -1,0 +1,273 @@
+"""Node ``replay``: plays the demo sequence as a camera and a hand tracker would publish it.
+
+Publishes ``image`` (sensor_msgs/Image), ``camera_info`` (sensor_msgs/CameraInfo) and ``keypoints``
+(im2hands_ros/HandKeypoints) with sensor-data QoS, one stamp per frame, in frame ``frame_id``. It
+holds its frames back until somebody listens, so that a recording starts at the first frame.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import rclpy
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.task import Future
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from im2hands_ros.camera import Camera
+from im2hands_ros.msg import HandKeypoints
+from im2hands_ros.skeleton import ORDER_MANO, SIDES
+
+if TYPE_CHECKING:
+    from im2hands_ros.synthetic.demo_sequence import DemoFrame
+
+EXIT_NOBODY_LISTENS = 3
+TOPICS = {"image": Image, "camera_info": CameraInfo, "keypoints": HandKeypoints}
+_POLL = 0.05  # seconds between two looks at who listens
+_LINGER = 0.5  # seconds that the last frame is given to leave before its publisher goes
+
+_PARAMETERS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
+    "sequence": ("", "sequence to play (file); empty: the bundled demo", None),
+    "rate": (10.0, "frames per second", (0.01, 240.0)),
+    "loop": (False, "start over after the last frame instead of ending", None),
+    "frame_id": (
+        "camera",
+        "frame of the images (optical: x right, y down, z forward)",
+        None,
+    ),
+    "encoding": ("rgb8", "image encoding: rgb8 or bgr8", None),
+    "wait_for_subscribers": (
+        1,
+        "subscribers that each topic needs before the first frame",
+        (0, 99),
+    ),
+    "wait_for_node": (
+        "",
+        "lifecycle node to be active before the first frame; empty: none",
+        None,
+    ),
+    "wait_timeout": (
+        0.0,
+        "seconds to wait before giving up; 0: wait for ever",
+        (0.0, 3600.0),
+    ),
+    "announce": (
+        False,
+        "print a JSON line per published frame on standard output",
+        None,
+    ),
+}
+
+
+def image_message(image: np.ndarray, encoding: str, header: Header) -> Image:
+    """Pack a (H, W, 3) uint8 RGB image as ``rgb8`` or ``bgr8``."""
+    pixels = np.ascontiguousarray(image if encoding == "rgb8" else image[..., ::-1])
+    height, width = pixels.shape[:2]
+    message = Image(
+        header=header, height=height, width=width, encoding=encoding, step=3 * width
+    )
+    message.data = array.array("B")  # any other buffer is copied byte by byte
+    message.data.frombytes(memoryview(pixels).cast("B"))
+    return message
+
+
+def camera_info_message(camera: Camera, header: Header) -> CameraInfo:
+    """Pack intrinsics; a camera without distortion becomes a ``plumb_bob`` of zeros."""
+    undistorted = camera.distortion_model == "none"
+    message = CameraInfo(header=header, width=camera.width, height=camera.height)
+    message.distortion_model = "plumb_bob" if undistorted else camera.distortion_model
+    message.d = list(camera.distortion) or [0.0] * 5
+    message.k = camera.K.ravel().tolist()
+    message.r = np.eye(3).ravel().tolist()
+    message.p = np.hstack([camera.K, np.zeros((3, 1))]).ravel().tolist()
+    return message
+
+
+def keypoints_message(
+    keypoints: dict[str, np.ndarray | None], header: Header
+) -> HandKeypoints:
+    """Pack (21, 3) keypoints per side, metres, camera frame, MANO order; None: hand not seen."""
+    message = HandKeypoints(header=header, joint_order=ORDER_MANO)
+    for side in SIDES:
+        xyz = keypoints.get(side)
+        setattr(message, f"{side}_valid", xyz is not None)
+        if xyz is not None:
+            values = np.asarray(xyz, np.float32)
+            setattr(message, f"{side}_xyz", array.array("f", values.tobytes()))
+            setattr(
+                message, f"{side}_confidence", array.array("f", [1.0] * len(values))
+            )
+    return message
+
+
+class Replay(Node):
+    """Publishes frames at ``rate`` once its listeners are there.
+
+    Args:
+        frames: what to play; None loads the sequence that the parameter names.
+
+    Attributes:
+        finished: resolves to the exit status after the last frame, or when nobody came to listen.
+
+    Raises:
+        OSError, ValueError: the sequence cannot be read, or a parameter cannot be used.
+    """
+
+    def __init__(
+        self, frames: Sequence[DemoFrame] | None = None, **node_options: Any
+    ) -> None:
+        super().__init__("replay", **node_options)
+        self._declare_parameters()
+        self._frames = _load(self._value("sequence")) if frames is None else frames
+        self.finished: Future = Future()
+        self._index = 0
+        self._outputs = {
+            topic: self.create_publisher(
+                kind,
+                topic,
+                qos_profile_sensor_data,
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+            for topic, kind in TOPICS.items()
+        }
+        awaited = self._value("wait_for_node")
+        self._state_client = (
+            self.create_client(GetState, f"{awaited}/get_state") if awaited else None
+        )
+        self._state_answer: Future | None = None
+        self._node_is_active = not awaited
+        self._started = self.get_clock().now()
+        self._timer = self.create_timer(_POLL, self._wait)
+
+    def _declare_parameters(self) -> None:
+        for name, (default, text, bounds) in _PARAMETERS.items():
+            descriptor = ParameterDescriptor(description=text, read_only=True)
+            if bounds and isinstance(default, int):
+                low, high = bounds
+                descriptor.integer_range = [
+                    IntegerRange(from_value=low, to_value=high, step=1)
+                ]
+            elif bounds:
+                low, high = bounds
+                descriptor.floating_point_range = [
+                    FloatingPointRange(from_value=low, to_value=high)
+                ]
+            self.declare_parameter(name, default, descriptor)
+        encoding = self._value("encoding")
+        if encoding not in ("rgb8", "bgr8"):
+            raise ValueError(
+                f"encoding '{encoding}' cannot be replayed: use rgb8 or bgr8"
+            )
+
+    def _value(self, name: str) -> Any:
+        return self.get_parameter(name).value
+
+    def _wait(self) -> None:
+        """Start publishing as soon as every topic is matched and the awaited node is active."""
+        wanted, timeout = (
+            self._value("wait_for_subscribers"),
+            self._value("wait_timeout"),
+        )
+        self._node_is_active = self._node_is_active or self._asked_node_is_active()
+        matched = all(
+            p.get_subscription_count() >= wanted for p in self._outputs.values()
+        )
+        if self._node_is_active and matched:
+            self._timer.cancel()
+            self._announce(event="started", frames=len(self._frames))
+            self._timer = self.create_timer(
+                1.0 / self._value("rate"), self._publish_next
+            )
+        elif (
+            timeout
+            and (self.get_clock().now() - self._started).nanoseconds > timeout * 1e9
+        ):
+            self._timer.cancel()
+            self._give_up(wanted, timeout)
+
+    def _asked_node_is_active(self) -> bool:
+        """Ask the awaited node for its state; the answer is seen one call later, nothing blocks."""
+        answer, client = self._state_answer, self._state_client
+        if answer is not None and answer.done():
+            self._state_answer = None
+            return answer.result().current_state.id == State.PRIMARY_STATE_ACTIVE
+        if answer is None and client.service_is_ready():
+            self._state_answer = client.call_async(GetState.Request())
+        return False
+
+    def _give_up(self, wanted: int, timeout: float) -> None:
+        counts = ", ".join(
+            f"{topic} {publisher.get_subscription_count()}"
+            for topic, publisher in self._outputs.items()
+        )
+        node = self._value("wait_for_node")
+        asleep = "" if self._node_is_active else f"node '{node}' is not active; "
+        self.get_logger().error(
+            f"gave up after {timeout:g} s: {asleep}subscribers: {counts}; "
+            f"parameter wait_for_subscribers asks for {wanted} each"
+        )
+        self.finished.set_result(EXIT_NOBODY_LISTENS)
+
+    def _publish_next(self) -> None:
+        frame = self._frames[self._index]
+        stamp = self.get_clock().now()
+        header = Header(stamp=stamp.to_msg(), frame_id=self._value("frame_id"))
+        # The image goes last: when it arrives, everything it needs is there.
+        self._outputs["camera_info"].publish(camera_info_message(frame.camera, header))
+        self._outputs["keypoints"].publish(keypoints_message(frame.keypoints, header))
+        self._outputs["image"].publish(
+            image_message(frame.image, self._value("encoding"), header)
+        )
+        self._announce(event="frame", frame=self._index, stamp_ns=stamp.nanoseconds)
+        self._index = (self._index + 1) % len(self._frames)
+        if self._index == 0 and not self._value("loop"):
+            self._timer.cancel()
+            self._timer = self.create_timer(_LINGER, self._finish)
+
+    def _finish(self) -> None:
+        self._timer.cancel()
+        self._announce(event="finished")
+        self.finished.set_result(0)
+
+    def _announce(self, **event: object) -> None:
+        if self._value("announce"):
+            print(json.dumps(event), flush=True)
+
+
+def _load(path: str) -> Sequence[DemoFrame]:
+    from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
+
+    return load_demo_sequence(path) if path else load_demo_sequence()
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until its sequence ends, or for ever with ``loop``; returns the exit status."""
+    try:
+        rclpy.init(args=args)
+        node = Replay()
+        rclpy.spin_until_future_complete(node, node.finished)
+        return node.finished.result() if node.finished.done() else 0
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    except (OSError, ValueError, ParameterException) as error:
+        print(f"replay: {error}", file=sys.stderr)
+        return 2
+    finally:
+        rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
