@@ -1,0 +1,1 @@
+"""Synthetic two-hand scenes: the articulated hand, its poses, pictures and labels."""

