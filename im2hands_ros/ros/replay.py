@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import json
 import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 EXIT_NOBODY_LISTENS = 3
 TOPICS = {"image": Image, "camera_info": CameraInfo, "keypoints": HandKeypoints}
 _POLL = 0.05  # seconds between two looks at who listens
+_SETTLE = 0.5  # seconds: a listener that we know may not know us yet, and would miss a frame
 _LINGER = 0.5  # seconds that the last frame is given to leave before its publisher goes
 
 _PARAMETERS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
@@ -76,9 +78,7 @@ def image_message(image: np.ndarray, encoding: str, header: Header) -> Image:
     """Pack a (H, W, 3) uint8 RGB image as ``rgb8`` or ``bgr8``."""
     pixels = np.ascontiguousarray(image if encoding == "rgb8" else image[..., ::-1])
     height, width = pixels.shape[:2]
-    message = Image(
-        header=header, height=height, width=width, encoding=encoding, step=3 * width
-    )
+    message = Image(header=header, height=height, width=width, encoding=encoding, step=3 * width)
     message.data = array.array("B")  # any other buffer is copied byte by byte
     message.data.frombytes(memoryview(pixels).cast("B"))
     return message
@@ -96,9 +96,7 @@ def camera_info_message(camera: Camera, header: Header) -> CameraInfo:
     return message
 
 
-def keypoints_message(
-    keypoints: dict[str, np.ndarray | None], header: Header
-) -> HandKeypoints:
+def keypoints_message(keypoints: dict[str, np.ndarray | None], header: Header) -> HandKeypoints:
     """Pack (21, 3) keypoints per side, metres, camera frame, MANO order; None: hand not seen."""
     message = HandKeypoints(header=header, joint_order=ORDER_MANO)
     for side in SIDES:
@@ -107,9 +105,7 @@ def keypoints_message(
         if xyz is not None:
             values = np.asarray(xyz, np.float32)
             setattr(message, f"{side}_xyz", array.array("f", values.tobytes()))
-            setattr(
-                message, f"{side}_confidence", array.array("f", [1.0] * len(values))
-            )
+            setattr(message, f"{side}_confidence", array.array("f", [1.0] * len(values)))
     return message
 
 
@@ -126,9 +122,7 @@ class Replay(Node):
         OSError, ValueError: the sequence cannot be read, or a parameter cannot be used.
     """
 
-    def __init__(
-        self, frames: Sequence[DemoFrame] | None = None, **node_options: Any
-    ) -> None:
+    def __init__(self, frames: Sequence[DemoFrame] | None = None, **node_options: Any) -> None:
         super().__init__("replay", **node_options)
         self._declare_parameters()
         self._frames = _load(self._value("sequence")) if frames is None else frames
@@ -149,7 +143,8 @@ class Replay(Node):
         )
         self._state_answer: Future | None = None
         self._node_is_active = not awaited
-        self._started = self.get_clock().now()
+        self._started = time.monotonic()
+        self._matched_at: float | None = None
         self._timer = self.create_timer(_POLL, self._wait)
 
     def _declare_parameters(self) -> None:
@@ -157,9 +152,7 @@ class Replay(Node):
             descriptor = ParameterDescriptor(description=text, read_only=True)
             if bounds and isinstance(default, int):
                 low, high = bounds
-                descriptor.integer_range = [
-                    IntegerRange(from_value=low, to_value=high, step=1)
-                ]
+                descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
             elif bounds:
                 low, high = bounds
                 descriptor.floating_point_range = [
@@ -168,9 +161,7 @@ class Replay(Node):
             self.declare_parameter(name, default, descriptor)
         encoding = self._value("encoding")
         if encoding not in ("rgb8", "bgr8"):
-            raise ValueError(
-                f"encoding '{encoding}' cannot be replayed: use rgb8 or bgr8"
-            )
+            raise ValueError(f"encoding '{encoding}' cannot be replayed: use rgb8 or bgr8")
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value
@@ -182,21 +173,22 @@ class Replay(Node):
             self._value("wait_timeout"),
         )
         self._node_is_active = self._node_is_active or self._asked_node_is_active()
-        matched = all(
-            p.get_subscription_count() >= wanted for p in self._outputs.values()
-        )
-        if self._node_is_active and matched:
+        if self._node_is_active and self._is_settled(wanted):
             self._timer.cancel()
             self._announce(event="started", frames=len(self._frames))
-            self._timer = self.create_timer(
-                1.0 / self._value("rate"), self._publish_next
-            )
-        elif (
-            timeout
-            and (self.get_clock().now() - self._started).nanoseconds > timeout * 1e9
-        ):
+            self._timer = self.create_timer(1.0 / self._value("rate"), self._publish_next)
+        elif timeout and time.monotonic() - self._started > timeout:
             self._timer.cancel()
             self._give_up(wanted, timeout)
+
+    def _is_settled(self, wanted: int) -> bool:
+        """Whether every topic has had its listeners for a moment."""
+        matched = all(p.get_subscription_count() >= wanted for p in self._outputs.values())
+        if not matched:
+            self._matched_at = None
+            return False
+        self._matched_at = self._matched_at or time.monotonic()
+        return wanted == 0 or time.monotonic() - self._matched_at > _SETTLE
 
     def _asked_node_is_active(self) -> bool:
         """Ask the awaited node for its state; the answer is seen one call later, nothing blocks."""
@@ -228,9 +220,7 @@ class Replay(Node):
         # The image goes last: when it arrives, everything it needs is there.
         self._outputs["camera_info"].publish(camera_info_message(frame.camera, header))
         self._outputs["keypoints"].publish(keypoints_message(frame.keypoints, header))
-        self._outputs["image"].publish(
-            image_message(frame.image, self._value("encoding"), header)
-        )
+        self._outputs["image"].publish(image_message(frame.image, self._value("encoding"), header))
         self._announce(event="frame", frame=self._index, stamp_ns=stamp.nanoseconds)
         self._index = (self._index + 1) % len(self._frames)
         if self._index == 0 and not self._value("loop"):

@@ -74,9 +74,7 @@ def spin_until(
         executor.spin_once(timeout_sec=0.05)
 
 
-def play(
-    executor: SingleThreadedExecutor, node: Replay, listener: Listener
-) -> dict[str, list]:
+def play(executor: SingleThreadedExecutor, node: Replay, listener: Listener) -> dict[str, list]:
     executor.add_node(listener)
     executor.add_node(node)
     spin_until(executor, node.finished.done)
@@ -93,29 +91,21 @@ def test_every_frame_arrives_on_all_topics_with_one_stamp(
 ) -> None:
     heard = play(executor, replay(5, rate=50.0), Listener(*TOPICS))
     assert [len(messages) for messages in heard.values()] == [5, 5, 5]
-    stamps = [
-        [stamp_of(message) for message in messages] for messages in heard.values()
-    ]
+    stamps = [[stamp_of(message) for message in messages] for messages in heard.values()]
     assert stamps[0] == stamps[1] == stamps[2] == sorted(set(stamps[0]))
 
 
 @pytest.mark.parametrize("encoding", ["rgb8", "bgr8"])
-def test_pixels_are_packed_in_the_encoding(
-    executor: SingleThreadedExecutor, encoding: str
-) -> None:
+def test_pixels_are_packed_in_the_encoding(executor: SingleThreadedExecutor, encoding: str) -> None:
     node = replay(2, rate=50.0, encoding=encoding, frame_id="left_eye")
-    message = play(executor, node, Listener("image", "camera_info", "keypoints"))[
-        "image"
-    ][1]
+    message = play(executor, node, Listener("image", "camera_info", "keypoints"))["image"][1]
     assert (message.encoding, message.step, message.header.frame_id) == (
         encoding,
         192,
         "left_eye",
     )
     pixels = np.asarray(message.data, np.uint8).reshape(48, 64, 3)
-    assert pixels[7, 9].tolist() == (
-        [11, 21, 31] if encoding == "rgb8" else [31, 21, 11]
-    )
+    assert pixels[7, 9].tolist() == ([11, 21, 31] if encoding == "rgb8" else [31, 21, 11])
 
 
 def test_keypoints_and_intrinsics_are_those_of_the_frame(
@@ -150,9 +140,7 @@ def test_it_gives_up_when_nobody_comes(
     executor.add_node(node)
     spin_until(executor, node.finished.done)
     assert node.finished.result() == EXIT_NOBODY_LISTENS
-    assert (
-        "node 'sleeper' is not active; subscribers: image 0" in capfd.readouterr().err
-    )
+    assert "node 'sleeper' is not active; subscribers: image 0" in capfd.readouterr().err
 
 
 def test_a_loop_starts_over(executor: SingleThreadedExecutor) -> None:
@@ -171,7 +159,5 @@ def test_a_loop_starts_over(executor: SingleThreadedExecutor) -> None:
 
 
 def test_an_unknown_encoding_is_refused(executor: SingleThreadedExecutor) -> None:
-    with pytest.raises(
-        ValueError, match="encoding 'jpeg' cannot be replayed: use rgb8 or bgr8"
-    ):
+    with pytest.raises(ValueError, match="encoding 'jpeg' cannot be replayed: use rgb8 or bgr8"):
         replay(1, encoding="jpeg")

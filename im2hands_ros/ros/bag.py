@@ -1,0 +1,180 @@
+"""MCAP bags (rosbag2) of the node's inputs and outputs: written serialised, read back as arrays.
+
+Needs `rosbags`, not ROS. The bag carries every message definition, ours too, so Foxglove and
+`rosbags` open it on a machine that has never seen this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import (
+    CompressionFormat,
+    CompressionMode,
+    Reader,
+    StoragePlugin,
+    Writer,
+)
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+PACKAGE = "im2hands_ros"
+_NO_LIMIT = QosTime(9223372036, 854775807)  # rosbag2's "infinite"
+
+
+def typestore_with(definitions: Path) -> Typestore:
+    """ROS 2 Jazzy's message types and this package's, whose ``*.msg`` are in ``definitions``.
+
+    Raises:
+        FileNotFoundError: the folder holds no message definition.
+    """
+    files = sorted(definitions.glob("*.msg"))
+    if not files:
+        raise FileNotFoundError(
+            f"no message definitions in '{definitions}': build the package (make build)"
+        )
+    types: dict[str, Any] = {}
+    for file in files:
+        types.update(get_types_from_msg(file.read_text(), f"{PACKAGE}/msg/{file.stem}"))
+    store = get_typestore(Stores.ROS2_JAZZY)
+    store.register(types)
+    return store
+
+
+def _quality(reliable: bool) -> Qos:
+    return Qos(
+        QosHistory.KEEP_LAST,
+        10,
+        QosReliability.RELIABLE if reliable else QosReliability.BEST_EFFORT,
+        QosDurability.VOLATILE,
+        _NO_LIMIT,
+        _NO_LIMIT,
+        QosLiveliness.AUTOMATIC,
+        _NO_LIMIT,
+        False,
+    )
+
+
+class BagWriter:
+    """Writes serialised messages into a new bag folder; closing it makes the bag complete."""
+
+    def __init__(self, path: Path, store: Typestore) -> None:
+        self._store = store
+        self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
+        # Chunks are compressed inside the MCAP file, which Foxglove and rosbag2 both read.
+        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        self._writer.open()
+        self._connections: dict[str, Connection] = {}
+
+    def add_topic(self, topic: str, message_type: str, *, reliable: bool) -> None:
+        """Announce a topic; ``message_type`` as in ``sensor_msgs/msg/Image``."""
+        self._connections[topic] = self._writer.add_connection(
+            topic,
+            message_type,
+            typestore=self._store,
+            offered_qos_profiles=[_quality(reliable)],
+        )
+
+    def write(self, topic: str, received_ns: int, cdr: bytes) -> None:
+        """Append a serialised message, received at ``received_ns`` (ns since the epoch)."""
+        self._writer.write(self._connections[topic], received_ns, cdr)
+
+    def close(self) -> None:
+        """Write the index and the metadata."""
+        self._writer.close()
+
+
+@dataclass(frozen=True)
+class Received:
+    """One message of a bag: its topic, when it was received, its header's stamp, and its fields."""
+
+    topic: str
+    received_ns: int
+    stamp_ns: int
+    message: Any
+
+
+class BagReader:
+    """Reads a bag by the definitions it carries. Use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._reader = Reader(path)
+        self._store = get_typestore(Stores.EMPTY)
+
+    def __enter__(self) -> Self:
+        self._reader.open()
+        for connection in self._reader.connections:
+            types = get_types_from_msg(connection.msgdef.data, connection.msgtype)
+            known = self._store.fielddefs
+            self._store.register(
+                {name: value for name, value in types.items() if name not in known}
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._reader.close()
+
+    def count(self, topic: str) -> int:
+        """How many messages of ``topic`` the bag holds."""
+        return sum(c.msgcount for c in self._reader.connections if c.topic == topic)
+
+    def messages(self, *topics: str) -> Iterator[Received]:
+        """The messages of ``topics`` (all without any) in the order of their reception."""
+        wanted = [c for c in self._reader.connections if not topics or c.topic in topics]
+        for connection, received_ns, raw in self._reader.messages(wanted) if wanted else ():
+            message = self._store.deserialize_cdr(raw, connection.msgtype)
+            yield Received(connection.topic, received_ns, _stamp_of(message), message)
+
+
+def _stamp_of(message: Any) -> int:
+    header = getattr(message, "header", None)
+    if header is None:
+        return 0
+    return header.stamp.sec * 10**9 + header.stamp.nanosec
+
+
+def image_of(message: Any) -> np.ndarray:
+    """(H, W, 3) uint8 RGB pixels of an ``rgb8`` or ``bgr8`` sensor_msgs/Image."""
+    rows = np.asarray(message.data, np.uint8).reshape(message.height, message.step)
+    pixels = rows[:, : 3 * message.width].reshape(message.height, message.width, 3)
+    return np.ascontiguousarray(pixels if message.encoding == "rgb8" else pixels[..., ::-1])
+
+
+def keypoints_of(message: Any) -> dict[str, np.ndarray | None]:
+    """Keypoints per side, (21, 3) float32 metres in the camera frame; None for an absent hand."""
+    return {
+        side: np.asarray(getattr(message, f"{side}_xyz"), np.float32).reshape(-1, 3)
+        if getattr(message, f"{side}_valid")
+        else None
+        for side in ("left", "right")
+    }
+
+
+def meshes_of(message: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Meshes per side present: (V, 3) float32 vertices, metres, and (T, 3) int32 triangles."""
+    return {
+        ("left", "right")[hand.side]: (
+            np.asarray(hand.vertices, np.float32).reshape(-1, 3),
+            np.asarray(hand.triangles, np.int32).reshape(-1, 3),
+        )
+        for hand in message.hands
+    }
