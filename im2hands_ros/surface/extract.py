@@ -1,0 +1,143 @@
+"""Triangles from the lattice values that a search found: marching cubes, closed, outward, without stray blobs.
+
+Marching cubes runs over the block that holds the surface cells, and only on those cells. Vertices are placed on
+lattice edges by linear interpolation of the field, so a field of logits (near the surface proportional to the
+distance) gives better places than one of probabilities (flat away from the surface).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from skimage.measure import marching_cubes
+
+from im2hands_ros.surface.search import SurfaceCells
+
+# A value this close to the threshold (as a share of the usual distance) is moved away: it would put up to six
+# vertices of one lattice point on the same spot, and triangles of no area between them.
+CLEARANCE = 1e-3
+SMALLEST_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Triangles:
+    """A closed mesh in the hand's box.
+
+    vertices (V, 3) float32, box coordinates [0, 1]^3; triangles (T, 3) int32, counter-clockwise seen from outside.
+    """
+
+    vertices: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The part of the lattice that holds the surface: threshold subtracted, positive inside."""
+
+    values: NDArray[np.float32]
+    cells: NDArray[np.bool_]
+    low: NDArray[np.int64]
+
+
+def extract(cells: SurfaceCells, hand: int, extractor: str = "skimage") -> Triangles | None:
+    """The mesh of one hand of a search, or None where it has no surface.
+
+    Components smaller than SMALLEST_SHARE of the largest one's volume and inner cavities are left out, so every
+    component of the result is watertight with positive volume. extractor is a key of EXTRACTORS.
+    """
+    if extractor not in EXTRACTORS:
+        raise ValueError(f"extractor '{extractor}' is not one of {', '.join(EXTRACTORS)}")
+    if not len(cells.cells[hand]):
+        return None
+    block = _block_around_surface(cells, hand)
+    vertices, triangles = EXTRACTORS[extractor](block)
+    vertices = ((vertices + block.low) / cells.resolution).astype(np.float32)
+    return _without_blobs(vertices, triangles.astype(np.int32))
+
+
+def orient(triangles: NDArray[np.int32], mirrored: bool) -> NDArray[np.int32]:
+    """Keep triangles counter-clockwise from outside when the vertices are mapped by a mirroring (the left hand)."""
+    return triangles[:, ::-1] if mirrored else triangles
+
+
+def _block_around_surface(cells: SurfaceCells, hand: int) -> _Block:
+    side = cells.resolution + 1
+    index = cells.cells[hand]
+    low_corner = torch.stack((index // side**2, index // side % side, index % side), -1)
+    lowest, highest = torch.stack((low_corner.amin(0), low_corner.amax(0) + 1)).cpu().numpy()
+    sub = tuple(slice(a, b + 1) for a, b in zip(lowest, highest, strict=True))
+    values = (cells.values[hand][sub] - cells.threshold).cpu().numpy()
+    mask = np.zeros(values.shape, dtype=bool)
+    mask[tuple((low_corner.cpu().numpy() - lowest).T)] = True
+    return _Block(_clear_of_zero(values), mask, lowest)
+
+
+def _clear_of_zero(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Values without any near zero; zero itself counts as inside."""
+    least = np.float32(CLEARANCE * np.abs(values).mean())
+    near = np.abs(values) < least
+    values[near] = np.where(values[near] >= 0, least, -least)
+    return values
+
+
+def _by_skimage(block: _Block) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    # scikit-image marches the cells whose high corner is set in the mask.
+    mask = np.zeros(block.cells.shape, dtype=bool)
+    mask[1:, 1:, 1:] = block.cells[:-1, :-1, :-1]
+    vertices, triangles, _, _ = marching_cubes(block.values, 0.0, mask=mask, gradient_direction="ascent")
+    return vertices, triangles
+
+
+def _by_pymcubes(block: _Block) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    import mcubes  # optional: pip install PyMCubes
+
+    vertices, triangles = mcubes.marching_cubes(np.pad(_filled(block), 1, constant_values=-1.0).astype(float), 0.0)
+    return (vertices - 1).astype(np.float32), triangles[:, ::-1].astype(np.int32)
+
+
+def _filled(block: _Block) -> NDArray[np.float32]:
+    """Values where the points away from surface cells take the sign of the last known point along z.
+
+    Right because a sign changes only across surface cells, and the block starts outside.
+    """
+    known = np.zeros(block.values.shape, dtype=bool)
+    for corner in np.ndindex(2, 2, 2):
+        shifted = tuple(slice(c, n - 1 + c) for c, n in zip(corner, known.shape, strict=True))
+        known[shifted] |= block.cells[:-1, :-1, :-1]
+    last = np.maximum.accumulate(np.where(known, np.arange(known.shape[2]), -1), axis=2)
+    filled = np.take_along_axis(block.values, last.clip(0), axis=2)
+    return np.where(last < 0, np.float32(-1), filled)
+
+
+EXTRACTORS: dict[str, Callable[[_Block], tuple[NDArray[np.float32], NDArray[np.int32]]]] = {
+    "skimage": _by_skimage,
+    "pymcubes": _by_pymcubes,
+}
+
+
+def _without_blobs(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> Triangles | None:
+    """Drop the components of small or negative volume."""
+    count, label = _components(len(vertices), triangles)
+    a, b, c = (vertices[triangles[:, corner]].astype(np.float64) for corner in range(3))
+    volume = np.bincount(label[triangles[:, 0]], (np.cross(a, b) * c).sum(1) / 6, minlength=count)
+    kept = volume >= max(SMALLEST_SHARE * volume.max(), np.finfo(float).tiny)
+    if not kept.any():
+        return None
+    if kept.all():
+        return Triangles(vertices, triangles)
+    keep_vertex = kept[label]
+    renumbered = np.cumsum(keep_vertex) - 1
+    triangles = renumbered[triangles[keep_vertex[triangles[:, 0]]]].astype(np.int32)
+    return Triangles(vertices[keep_vertex], triangles)
+
+
+def _components(vertex_count: int, triangles: NDArray[np.int32]) -> tuple[int, NDArray[np.int32]]:
+    start, end = triangles[:, [0, 1]].T.ravel(), triangles[:, [1, 2]].T.ravel()
+    graph = coo_array((np.ones(len(start), bool), (start, end)), (vertex_count, vertex_count))
+    return connected_components(graph, directed=False)

@@ -1,0 +1,118 @@
+"""The lattice both hands are searched on: flat indices, corner offsets, points of a box.
+
+A hand's box is the cube [0, 1]^3 with `resolution` cells and `resolution + 1` lattice points per side.
+A lattice point of hand h is one flat index ((h·n + x)·n + y)·n + z with n = resolution + 1; a cell is named by the
+flat index of its low corner, whatever its side, so one table of offsets per step serves every hand and level.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+MIN_RESOLUTION, MAX_RESOLUTION = 16, 512
+COARSEST_BASE = 16
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Index arithmetic for `hands` boxes of `resolution` cells per side."""
+
+    resolution: int
+    hands: int
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        if not MIN_RESOLUTION <= self.resolution <= MAX_RESOLUTION:
+            raise ValueError(
+                f"resolution {self.resolution} is outside {MIN_RESOLUTION}..{MAX_RESOLUTION} cells per box side; "
+                "use 64 for display, 128 for data"
+            )
+
+    @property
+    def side(self) -> int:
+        """Lattice points per box side."""
+        return self.resolution + 1
+
+    @property
+    def size(self) -> int:
+        """Lattice points per hand."""
+        return self.side**3
+
+    @property
+    def strides(self) -> tuple[int, int, int]:
+        return self.side**2, self.side, 1
+
+    def corner_offsets(self, step: int) -> Tensor:
+        """(8,) int64: from a cell's low corner to its corners; corner number = 4·dx + 2·dy + dz."""
+        x, y, z = self.strides
+        return step * torch.tensor(
+            [dx * x + dy * y + dz * z for dx in (0, 1) for dy in (0, 1) for dz in (0, 1)], device=self.device
+        )
+
+    def hand_of(self, index: Tensor) -> Tensor:
+        return index // self.size
+
+    def coordinates(self, index: Tensor) -> Tensor:
+        """(N,) flat indices to (N, 3) int64 lattice coordinates."""
+        within = index % self.size
+        x, y, _ = self.strides
+        return torch.stack((within // x, within % x // y, within % y), -1)
+
+    def points(self, index: Tensor) -> Tensor:
+        """(N,) flat indices to (N, 3) float32 points of the box."""
+        return self.coordinates(index).float() / self.resolution
+
+    def index(self, hand: Tensor, coordinates: Tensor) -> Tensor:
+        """Hands (N,) and lattice coordinates (N, 3) to flat indices (N,)."""
+        strides = torch.tensor(self.strides, device=self.device)
+        return hand * self.size + (coordinates * strides).sum(-1)
+
+    def cells(self, step: int) -> Tensor:
+        """(hands · (resolution / step)^3,) int64: every cell of side `step`."""
+        axis = torch.arange(0, self.resolution, step, device=self.device)
+        x, y, _ = self.strides
+        one = (axis[:, None, None] * x + axis[:, None] * y + axis).reshape(-1)
+        return (torch.arange(self.hands, device=self.device)[:, None] * self.size + one).reshape(-1)
+
+    def on_border(self, index: Tensor) -> Tensor:
+        """(N,) bool: the point lies on a face of its box."""
+        coordinates = self.coordinates(index)
+        return ((coordinates == 0) | (coordinates == self.resolution)).any(-1)
+
+
+def coarsest_step(resolution: int) -> int:
+    """Side in fine cells of the cells that the search starts with: a power of two leaving at least 16 per box side.
+
+    32, 64, 128, 256 start from 16 cells per side; 48, 96, 192 from 24; 80 from 20; an odd resolution from itself.
+    """
+    step = 1
+    while resolution % (2 * step) == 0 and resolution // (2 * step) >= COARSEST_BASE:
+        step *= 2
+    return step
+
+
+def distance_to_segments(points: Tensor, segments: Tensor) -> Tensor:
+    """Distance of every point to the nearest segment.
+
+    points (N, 3) and segments (S, 2, 3) in one frame; returns (N,) in the same unit. A segment may be a point.
+    Squares are expanded into products of matrices (three times fewer bytes), so a distance below 1e-3 of the
+    coordinates' size is not exact.
+    """
+    start, along = segments[:, 0], segments[:, 1] - segments[:, 0]
+    length2 = (along * along).sum(-1)
+    reached = points @ along.T - (start * along).sum(-1)
+    share = (reached / length2.clamp_min(1e-20)).clamp_(0, 1)
+    from_start2 = (points * points).sum(-1, keepdim=True) - 2 * points @ start.T + (start * start).sum(-1)
+    return (from_start2 + share * (share * length2 - 2 * reached)).amin(-1).clamp_min_(0).sqrt_()
+
+
+def samples_on_segments(segments: Tensor, spacing: float, longest: float = math.sqrt(3)) -> Tensor:
+    """Points no further than `spacing` apart on segments (H, S, 2, 3); returns (H, M, 3), same count for all."""
+    count = max(2, math.ceil(longest / spacing) + 1)
+    share = torch.linspace(0, 1, count, device=segments.device)[:, None]
+    start, end = segments[:, :, None, 0], segments[:, :, None, 1]
+    return (start + share * (end - start)).flatten(1, 2)

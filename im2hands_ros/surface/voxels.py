@@ -1,0 +1,66 @@
+"""Occupied voxels just under a surface: what an occupancy map or a collision checker wants instead of triangles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float32]
+
+
+def occupied_voxels(
+    vertices: NDArray[np.floating],
+    triangles: NDArray[np.integer],
+    occupancy: Callable[[Points], NDArray[np.floating]],
+    voxel_size: float,
+    threshold: float = 0.5,
+) -> tuple[Points, NDArray[np.float32]]:
+    """Voxels that the surface passes through, or that lie half a voxel under it, and whose centre is occupied.
+
+    The grid is axis-aligned and anchored at the frame's origin: centres at (k + 1/2) · voxel_size, as octomap has
+    them, so that consecutive frames fill the same voxels.
+
+    vertices (V, 3) metres, any frame; triangles (T, 3), counter-clockwise from outside; occupancy takes (N, 3)
+    float32 points of that frame and returns (N,) probabilities; it is called once.
+    Returns centres (M, 3) float32 metres, sorted by x, y, z, and their occupancy (M,) float32, all >= threshold.
+    Raises ValueError when voxel_size is not positive.
+    """
+    if not voxel_size > 0:
+        raise ValueError(f"voxel size {voxel_size} m is not positive; 0.005 suits hands")
+    if not len(triangles):
+        return np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
+    surface, normals = _samples(np.asarray(vertices, np.float64), np.asarray(triangles), voxel_size)
+    under = surface - 0.5 * voxel_size * normals
+    centres = _centres(np.concatenate((surface, under)), voxel_size)
+    probability = np.asarray(occupancy(centres), np.float32)
+    occupied = probability >= threshold
+    return centres[occupied], probability[occupied]
+
+
+def _samples(
+    vertices: NDArray[np.float64], triangles: NDArray[np.integer], spacing: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points on all triangles about `spacing` apart or closer, with the triangles' unit normals."""
+    corners = vertices[triangles]
+    edges = corners - corners[:, [1, 2, 0]]
+    parts = max(1, int(np.ceil(np.sqrt((edges**2).sum(-1).max()) / spacing)))
+    # Centres of the upright sub-triangles of a triangle cut into parts² pieces.
+    i, j = (index.ravel() for index in np.mgrid[:parts, :parts])
+    i, j = i[i + j < parts], j[i + j < parts]
+    weights = np.stack((i + 1 / 3, j + 1 / 3, parts - i - j - 2 / 3), 1) / parts
+    points = np.einsum("sk,tkc->tsc", weights, corners)
+    normals = np.cross(edges[:, 0], edges[:, 1])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
+    return points.reshape(-1, 3), np.repeat(normals, len(weights), axis=0)
+
+
+def _centres(points: NDArray[np.float64], size: float) -> Points:
+    """Centres of the distinct voxels that hold the points, sorted by x, y, z."""
+    key = np.floor(points / size).astype(np.int64)
+    low = key.min(0)
+    extent = key.max(0) - low + 1
+    distinct = np.unique(np.ravel_multi_index(tuple((key - low).T), tuple(extent)))
+    grid = np.stack(np.unravel_index(distinct, tuple(extent)), -1) + low
+    return ((grid + 0.5) * size).astype(np.float32)
