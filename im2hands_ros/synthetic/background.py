@@ -1,14 +1,14 @@
-"""What lies behind the hands, and the light on them: procedural, varied, deterministic from the rng."""
+"""What lies behind the hands, and the light on them: procedural, varied, a function of the rng."""
 
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 
 from im2hands_ros.synthetic.raytracing import normalised
-from im2hands_ros.synthetic.renderer import Light, Receiver
+from im2hands_ros.synthetic.shading import Light, Receiver
 from im2hands_ros.synthetic.skin import TONES
 
 Painter = Callable[[np.random.Generator, int, int], np.ndarray]
@@ -42,7 +42,7 @@ def _cloud(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
         amount = rng.uniform(0, 60) * 4 / (cells + 4) + rng.uniform(0, 12)
         grey = rng.standard_normal((cells, cells, 1), np.float32)
         tint = rng.standard_normal((cells, cells, 3), np.float32)
-        canvas += amount * _stretch(grey + rng.uniform(0, 0.6) * tint, height, width)
+        canvas += amount * _stretch(grey + rng.uniform(0, 0.35) * tint, height, width)
     return canvas
 
 
@@ -119,7 +119,7 @@ def _scatter_skin_blobs(canvas: np.ndarray, rng: np.random.Generator, count: int
 def _colours(rng: np.random.Generator, count: int) -> np.ndarray:
     """(count, 3) float32 display colours: mostly muted, now and then vivid."""
     grey = rng.uniform(10, 245, (count, 1))
-    chroma = np.where(rng.random((count, 1)) < 0.25, 90, 25)
+    chroma = np.where(rng.random((count, 1)) < 0.2, 70, 18)
     return np.clip(grey + chroma * rng.standard_normal((count, 3)), 0, 255).astype(np.float32)
 
 

@@ -9,11 +9,10 @@ import numpy as np
 NEAR_SIGMAS = (1.5e-3, 5e-3, 15e-3)
 NEAR_SHARES = (0.4, 0.4, 0.2)
 VOLUME_PADDING = 0.025
+MAX_DEPTH = 0.02
 
 
-def occupancy_labels(
-    vertices: np.ndarray, triangles: np.ndarray, points: np.ndarray
-) -> np.ndarray:
+def occupancy_labels(vertices: np.ndarray, triangles: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Which points lie inside a closed mesh, by its winding number.
 
     A point where the skin overlaps itself has winding number 2 and counts as inside, which ray
@@ -31,6 +30,26 @@ def occupancy_labels(
         np.ascontiguousarray(points, np.float64),
     )
     return np.abs(winding) > 0.5
+
+
+def signed_depth(vertices: np.ndarray, triangles: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """How deep points lie under the skin of a closed mesh.
+
+    Args:
+        as ``occupancy_labels``; metres.
+
+    Returns:
+        (N,) float32 metres: distance to the skin, positive inside, negative outside, clamped to
+        ``MAX_DEPTH``. Where the skin overlaps itself the distance is to the nearest sheet.
+    """
+    inside = occupancy_labels(vertices, triangles, points)
+    squared = igl.point_mesh_squared_distance(
+        np.ascontiguousarray(points, np.float64),
+        np.ascontiguousarray(vertices, np.float64),
+        np.ascontiguousarray(triangles, np.int64),
+    )[0]
+    distance = np.minimum(np.sqrt(squared), MAX_DEPTH)
+    return np.where(inside, distance, -distance).astype(np.float32)
 
 
 def sample_points(

@@ -74,7 +74,7 @@ def _motion_blurred(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     length, angle = rng.uniform(2, 7), rng.uniform(0, np.pi)
     kernel = np.zeros((9, 9), np.float32)
     reach = length / 2 * np.array([np.cos(angle), np.sin(angle)])
-    ends = [tuple(int(round(c)) for c in 4 + sign * reach) for sign in (-1, 1)]
+    ends = [tuple(round(float(c)) for c in 4 + sign * reach) for sign in (-1, 1)]
     cv2.line(kernel, *ends, 1.0)
     return cv2.filter2D(image, -1, kernel / kernel.sum())
 
@@ -93,4 +93,6 @@ def _noise_tile() -> np.ndarray:
     """(1024, 1024, 3) float32 unit noise, partly shared by the channels."""
     rng = np.random.default_rng(7)
     grey = rng.standard_normal((_TILE, _TILE, 1), np.float32)
-    return (0.8 * grey + 0.6 * rng.standard_normal((_TILE, _TILE, 3), np.float32)).astype(np.float32)
+    return (0.8 * grey + 0.6 * rng.standard_normal((_TILE, _TILE, 3), np.float32)).astype(
+        np.float32
+    )

@@ -1,4 +1,4 @@
-"""Rays against triangle meshes: the nearest hits with interpolated vertex attributes, and occlusion.
+"""Rays against triangle meshes: nearest hits with interpolated vertex attributes, occlusion.
 
 Embree does the intersections, one core, no GPU, no display. Everything is in the camera frame
 (x right, y down, z forward), metres, float32.
@@ -6,12 +6,15 @@ Embree does the intersections, one core, no GPU, no display. Everything is in th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
+
+from im2hands_ros.camera import Camera
 
 
 class Surface(NamedTuple):
@@ -60,7 +63,7 @@ def _matte(attributes: np.ndarray) -> Surface:
 
 
 class Hits(NamedTuple):
-    """N surface points: position, unit shading normal, unit view direction, part, attributes' key."""
+    """N surface points: position, unit normal, unit direction to the camera, where on the mesh."""
 
     position: np.ndarray
     normal: np.ndarray
@@ -68,7 +71,7 @@ class Hits(NamedTuple):
     triangle: np.ndarray
     weights: np.ndarray
 
-    def select(self, chosen: np.ndarray) -> "Hits":
+    def select(self, chosen: np.ndarray) -> Hits:
         """The chosen hits only (boolean mask or indices)."""
         return Hits(*(field[chosen] for field in self))
 
@@ -152,6 +155,13 @@ def normalised(vectors: np.ndarray) -> np.ndarray:
     """(N, 3) scaled to unit length; zero vectors stay zero."""
     length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     return vectors / np.maximum(length, 1e-12)[:, None]
+
+
+def pixel_rays(camera: Camera, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """(N, 3) float32 directions with z = 1 through pixels (u, v)."""
+    x = (u - camera.cx) / camera.fx
+    y = (v - camera.cy) / camera.fy
+    return np.stack([x, y, np.ones_like(x)], axis=1).astype(np.float32)
 
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Procedural skin, nails and sleeves: colour looked up by rest-pose position, so it sticks to the skin."""
+"""Procedural skin, nails and sleeves, looked up by rest-pose position so that they stay put."""
 
 from __future__ import annotations
 
@@ -34,9 +34,8 @@ _REDDER_JOINTS = [2, 3, *range(5, 21)]
 class SkinAttributes:
     """What the skin's look depends on, per skin vertex, for the right hand.
 
-    ``values`` (V, 6): rest position (3, metres), nail 0-1, palm side 0-1, distance up the forearm
-    from the wrist (metres, negative on the hand); ``redness`` rides in the palm channel's place
-    through ``knuckle`` (V,).
+    ``values`` (V, 7) float32: rest position (3, metres), nail 0-1, palm side 0-1, distance up the
+    forearm from the wrist (metres, negative on the hand), nearness to a knuckle 0-1.
     """
 
     values: np.ndarray
@@ -44,8 +43,8 @@ class SkinAttributes:
     @staticmethod
     def of(
         rest: np.ndarray, triangles: np.ndarray, nail: np.ndarray, keypoints: np.ndarray
-    ) -> "SkinAttributes":
-        """Build from the right hand's rest skin (V, 3), its triangles, nail mask (V,), joints (21, 3)."""
+    ) -> SkinAttributes:
+        """Build from the right hand's rest skin (V, 3), triangles, nail (V,) and joints (21, 3)."""
         wrist, index, pinky = keypoints[[WRIST, INDEX_MCP, PINKY_MCP]]
         palm_normal = np.cross(index - wrist, pinky - wrist)
         palm_normal /= np.linalg.norm(palm_normal)

@@ -1,0 +1,214 @@
+"""Training and evaluation samples: a picture of synthetic hands and everything known about it.
+
+A sample is a function of its split and index alone. Splits draw their scenes from disjoint seed
+ranges, so no scene of one can appear in another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from im2hands_ros.skeleton import SIDES, WRIST
+from im2hands_ros.synthetic.background import random_background, random_light, random_receiver
+from im2hands_ros.synthetic.labels import sample_points, signed_depth
+from im2hands_ros.synthetic.photography import photograph
+from im2hands_ros.synthetic.poses import Scenes, sample_scenes
+from im2hands_ros.synthetic.raytracing import RenderPart
+from im2hands_ros.synthetic.renderer import render
+from im2hands_ros.synthetic.sample import (
+    MASK_IDS,
+    HandParameters,
+    PosedHand,
+    Sample,
+    hand_model,
+    hand_triangles,
+    moved,
+    pack_depth,
+    pack_points,
+    pose_hand,
+    unpack_depth,
+    unpack_points,
+)
+from im2hands_ros.synthetic.shards import ShardReader, load_shard
+from im2hands_ros.synthetic.skin import Skin, SkinAttributes, random_skin
+from im2hands_ros.synthetic.viewpoints import View, random_view
+
+__all__ = ["Sample", "ShardReader", "hand_triangles", "load_shard", "make_samples"]
+
+SPLIT_SEEDS = {"train": 1_000_000_000, "val": 2_000_000_000, "test": 3_000_000_000}
+SPLIT_SIZE = 1_000_000_000
+# Scenes are drawn in blocks of this many, because their penetration is resolved in batches.
+BLOCK = 64
+_FOREARM_ID = 0
+_VIEW_TRIES = 8
+# A hand hidden almost wholly behind the other or its arm teaches little: look from elsewhere.
+_PICTURE_TRIES = 3
+_LEAST_HAND_PIXELS = 300
+
+
+class PointCounts(NamedTuple):
+    """Labelled points per hand: around the skin, and throughout the hand's box."""
+
+    near: int
+    volume: int
+
+
+DEFAULT_POINTS = {
+    "train": PointCounts(768, 256),
+    "val": PointCounts(4096, 16384),
+    "test": PointCounts(4096, 16384),
+}
+
+
+def make_samples(
+    split: str, start: int, count: int, points: PointCounts | None = None
+) -> Iterator[Sample]:
+    """Draw samples ``start`` to ``start + count`` of a split, one after the other.
+
+    Args:
+        split: ``train``, ``val`` or ``test``.
+        points: labelled points per hand; default ``DEFAULT_POINTS[split]``.
+
+    Raises:
+        ValueError: unknown split, or indices outside its seed range.
+    """
+    if split not in SPLIT_SEEDS:
+        raise ValueError(f"split '{split}' is unknown: use {', '.join(SPLIT_SEEDS)}")
+    if start < 0 or count < 0 or start + count > SPLIT_SIZE:
+        raise ValueError(f"samples {start} to {start + count}: a split has 0 to {SPLIT_SIZE}")
+    counts = DEFAULT_POINTS[split] if points is None else points
+    for index in range(start, start + count):
+        block, place = divmod(index, BLOCK)
+        yield _make_sample(_scene_block(split, block), place, SPLIT_SEEDS[split] + index, counts)
+
+
+@lru_cache(maxsize=2)
+def _scene_block(split: str, block: int) -> Scenes:
+    return sample_scenes(BLOCK, seed=SPLIT_SEEDS[split] + block)
+
+
+def _make_sample(scenes: Scenes, place: int, seed: int, counts: PointCounts) -> Sample:
+    rng = np.random.default_rng(seed)
+    in_scene = scene_hands(scenes, place)
+    for _ in range(_PICTURE_TRIES):
+        parameters, hands, view = _viewed(rng, in_scene)
+        picture, mask = _picture(rng, hands, view)
+        if all((mask == MASK_IDS[side]).sum() >= _LEAST_HAND_PIXELS for side in hands):
+            break
+    points, depth = _labelled(rng, hands, counts)
+    both = dict.fromkeys(SIDES)
+    return Sample(
+        jpeg=photograph(picture, rng, view.detail),
+        camera=view.camera,
+        mask=mask,
+        keypoints=both | {side: hand.keypoints for side, hand in hands.items()},
+        points=both | points,
+        depth=both | depth,
+        subset=str(scenes.subset[place]),
+        kind=str(scenes.kind[place]),
+        seed=seed,
+        parameters=both | parameters,
+    )
+
+
+def scene_hands(scenes: Scenes, place: int) -> dict[str, HandParameters]:
+    """The present hands of one scene, scene frame."""
+    return {
+        side: HandParameters(
+            *(
+                np.ascontiguousarray(field[side][place].detach().numpy(), np.float32)
+                for field in (scenes.pose, scenes.shape, scenes.rotation, scenes.translation)
+            )
+        )
+        for side in SIDES
+        if bool(scenes.present[side][place])
+    }
+
+
+def _viewed(
+    rng: np.random.Generator, in_scene: dict[str, HandParameters]
+) -> tuple[dict[str, HandParameters], dict[str, PosedHand], View]:
+    """Choose a camera that is not inside an arm, and the hands as it sees them."""
+    joints = [pose_hand(side, given).keypoints for side, given in in_scene.items()]
+    for _ in range(_VIEW_TRIES):
+        view = random_view(rng, joints)
+        parameters = {
+            side: moved(given, view.rotation, view.translation) for side, given in in_scene.items()
+        }
+        hands = {side: pose_hand(side, given) for side, given in parameters.items()}
+        if all(_is_clear(hand) for hand in hands.values()):
+            break
+    return parameters, hands, view
+
+
+def _is_clear(hand: PosedHand) -> bool:
+    """Whether the hand is well in front of the camera and the forearm keeps off it."""
+    nearest = np.einsum("ij,ij->i", hand.skin, hand.skin).min()
+    return hand.surface[:, 2].min() > 0.1 and nearest > 0.08**2
+
+
+def _picture(
+    rng: np.random.Generator, hands: dict[str, PosedHand], view: View
+) -> tuple[np.ndarray, np.ndarray]:
+    skin = random_skin(rng)
+    camera = view.camera
+    depth = max(float(hand.surface[:, 2].max()) for hand in hands.values())
+    picture, ids = render(
+        [hand_part(side, hand.skin, skin) for side, hand in hands.items()],
+        camera,
+        random_light(rng),
+        random_background(rng, camera.height, camera.width),
+        random_receiver(rng, depth),
+    )
+    return picture, np.maximum(ids, 0).astype(np.uint8)
+
+
+def hand_part(side: str, vertices: np.ndarray, skin: Skin) -> RenderPart:
+    """A posed skin mesh with its forearm, ready to draw; ids: ``MASK_IDS``, 0 on the forearm."""
+    model = hand_model()
+    attributes, on_hand = _skin_constants()
+    ids = np.where(on_hand, MASK_IDS[side], _FOREARM_ID).astype(np.int8)
+    triangles = np.asarray(model.skin_triangles_of(side))
+    return RenderPart(vertices, triangles, attributes, skin, ids)
+
+
+@lru_cache(maxsize=1)
+def _skin_constants() -> tuple[np.ndarray, np.ndarray]:
+    """Skin attributes (Vs, C), and which of the skin's triangles belong to the hand (Ts,)."""
+    model = hand_model()
+    rest = np.asarray(model.skin_rest, np.float32)
+    triangles = np.asarray(model.skin_triangles)
+    nail = np.asarray(model.nails, np.float32)
+    neutral = HandParameters(
+        np.zeros(model.pose_dims, np.float32),
+        np.zeros(model.shape_dims, np.float32),
+        np.eye(3, dtype=np.float32),
+        np.zeros(3, np.float32),
+    )
+    posed = pose_hand("right", neutral)
+    # The watertight hand is the skin's first vertices and the middle of its wrist cap.
+    on_hand = (triangles < len(posed.surface) - 1).all(axis=1)
+    return SkinAttributes.of(rest, triangles, nail, posed.keypoints).values, on_hand
+
+
+def _labelled(
+    rng: np.random.Generator, hands: dict[str, PosedHand], counts: PointCounts
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Points on their storage lattice and their labels, so that storing them loses nothing."""
+    points, depth = {}, {}
+    for side, hand in hands.items():
+        triangles = hand_triangles(side)
+        drawn = sample_points(hand.surface, triangles, rng, *counts)
+        wrist = hand.keypoints[WRIST]
+        points[side] = unpack_points(pack_points(drawn, wrist), wrist)
+        depth[side] = quantise_depth(signed_depth(hand.surface, triangles, points[side]))
+    return points, depth
+
+
+def quantise_depth(depth: np.ndarray) -> np.ndarray:
+    """(N,) metres to what ``pack_depth`` keeps; the sign never changes."""
+    return unpack_depth(pack_depth(depth))

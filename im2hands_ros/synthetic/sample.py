@@ -1,0 +1,134 @@
+"""One synthetic picture with its ground truth, and the hand that its meshes are posed with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from im2hands_ros.camera import Camera
+from im2hands_ros.synthetic.hand import BakedHand
+from im2hands_ros.synthetic.photography import decode
+
+MASK_IDS = {"left": 1, "right": 2}
+# Points are kept as offsets from the wrist in steps of 10 micrometres: int16 reaches 0.32 m.
+POINT_STEP = 1e-5
+
+
+@dataclass(frozen=True)
+class HandParameters:
+    """One posed hand in the camera frame, as ``HandModel.pose`` takes it; float32 arrays."""
+
+    pose: np.ndarray
+    shape: np.ndarray
+    rotation: np.ndarray
+    translation: np.ndarray
+
+
+@dataclass
+class Sample:
+    """One picture and its ground truth; metres, camera frame. A side that is absent is None.
+
+    Attributes:
+        jpeg: the picture's file; ``image`` is its (256, 256, 3) uint8 RGB content.
+        camera: the picture's pinhole camera.
+        mask: (256, 256) uint8, 0 none or forearm, 1 left hand, 2 right hand.
+        keypoints: per side (21, 3) float32.
+        points: per side (N, 3) float32, near-surface points first.
+        depth: per side (N,) float32 signed depth under that hand's skin, metres, positive inside,
+            clamped to ``labels.MAX_DEPTH``.
+        subset, kind: as in ``Scenes``.
+        seed: split seed plus index; unique over all splits.
+        parameters: per side the pose that ``meshes`` is made from.
+    """
+
+    jpeg: bytes
+    camera: Camera
+    mask: np.ndarray
+    keypoints: dict[str, np.ndarray | None]
+    points: dict[str, np.ndarray | None]
+    depth: dict[str, np.ndarray | None]
+    subset: str
+    kind: str
+    seed: int
+    parameters: dict[str, HandParameters | None]
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """(256, 256, 3) uint8 RGB."""
+        return decode(self.jpeg)
+
+    @cached_property
+    def occupancy(self) -> dict[str, np.ndarray | None]:
+        """Per side (N,) bool, which points lie inside that side's hand."""
+        return {side: None if d is None else d > 0 for side, d in self.depth.items()}
+
+    @cached_property
+    def meshes(self) -> dict[str, np.ndarray | None]:
+        """Per side the (V, 3) float32 watertight hand; triangles: ``hand_triangles(side)``."""
+        return {
+            side: None if given is None else pose_hand(side, given).surface
+            for side, given in self.parameters.items()
+        }
+
+
+class PosedHand(NamedTuple):
+    """Float32 arrays: watertight hand (V, 3), hand with forearm (Vs, 3), joints (21, 3)."""
+
+    surface: np.ndarray
+    skin: np.ndarray
+    keypoints: np.ndarray
+
+
+@lru_cache(maxsize=1)
+def hand_model() -> BakedHand:
+    """The packaged hand, read once per process."""
+    return BakedHand.load()
+
+
+def hand_triangles(side: str) -> np.ndarray:
+    """(T, 3) triangles of ``Sample.meshes[side]``, counter-clockwise seen from outside."""
+    return np.asarray(hand_model().triangles_of(side))
+
+
+def pose_hand(side: str, given: HandParameters) -> PosedHand:
+    """Pose one hand; the same parameters always give the same vertices."""
+    tensors = (given.pose, given.shape, given.rotation, given.translation)
+    with torch.no_grad():
+        posed = hand_model().pose(*(torch.from_numpy(value)[None] for value in tensors), side)
+    return PosedHand(*(part[0].numpy() for part in (posed.surface, posed.skin, posed.keypoints)))
+
+
+def moved(given: HandParameters, rotation: np.ndarray, translation: np.ndarray) -> HandParameters:
+    """The same hand after x -> rotation @ x + translation."""
+    return HandParameters(
+        given.pose,
+        given.shape,
+        (rotation @ given.rotation).astype(np.float32),
+        (rotation @ given.translation + translation).astype(np.float32),
+    )
+
+
+def pack_points(points: np.ndarray, wrist: np.ndarray) -> np.ndarray:
+    """(N, 3) metres to int16 steps from the wrist; points beyond reach move to its edge."""
+    steps = np.rint((points.astype(np.float64) - wrist) / POINT_STEP)
+    return np.clip(steps, -32767, 32767).astype(np.int16)
+
+
+def unpack_points(steps: np.ndarray, wrist: np.ndarray) -> np.ndarray:
+    """(N, 3) float32 metres from ``pack_points``."""
+    return (steps * POINT_STEP + wrist.astype(np.float64)).astype(np.float32)
+
+
+def pack_depth(depth: np.ndarray) -> np.ndarray:
+    """(N,) metres to int16 micrometres, rounded away from the skin."""
+    microns = np.asarray(depth, np.float64) * 1e6
+    return (np.sign(microns) * np.ceil(np.abs(microns))).astype(np.int16)
+
+
+def unpack_depth(microns: np.ndarray) -> np.ndarray:
+    """(N,) float32 metres from ``pack_depth``."""
+    return (microns * 1e-6).astype(np.float32)
