@@ -1,0 +1,155 @@
+"""Counters and timings of the node, and what they amount to. No ROS here."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+_WINDOW = 120  # frames over which medians and 95th percentiles run
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The counters at one moment.
+
+    Attributes:
+        time: monotonic seconds.
+        received: messages by topic.
+        published: frames published.
+        dropped: frames and messages dropped, by reason.
+        stages_ms: stage -> (median, 95th percentile) of the last frames, milliseconds.
+    """
+
+    time: float
+    received: dict[str, int] = field(default_factory=dict)
+    published: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    stages_ms: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+class Health:
+    """Counts what comes, goes and is dropped, and how long each stage takes. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._received: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
+        self._published = 0
+        self._stages: dict[str, deque[float]] = {}
+
+    def receive(self, topic: str) -> None:
+        """Count a message of an input topic."""
+        with self._lock:
+            self._received[topic] += 1
+
+    def publish(self) -> None:
+        """Count a published frame."""
+        with self._lock:
+            self._published += 1
+
+    def drop(self, reason: str) -> None:
+        """Count something that leads to no output."""
+        with self._lock:
+            self._dropped[reason] += 1
+
+    def took(self, stage: str, milliseconds: float) -> None:
+        """Note how long a stage took."""
+        with self._lock:
+            self._stages.setdefault(stage, deque(maxlen=_WINDOW)).append(milliseconds)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time the body as a stage; a body that raises is not counted."""
+        start = time.perf_counter()
+        yield
+        self.took(name, (time.perf_counter() - start) * 1e3)
+
+    def snapshot(self) -> Snapshot:
+        """The counters now."""
+        with self._lock:
+            stages = {name: np.array(values) for name, values in self._stages.items()}
+            received, dropped = dict(self._received), dict(self._dropped)
+            published = self._published
+        medians = {
+            name: (float(np.median(values)), float(np.percentile(values, 95)))
+            for name, values in stages.items()
+        }
+        return Snapshot(time.monotonic(), received, published, dropped, medians)
+
+
+class Throttle:
+    """Lets one message of each kind through per period and counts the others. Thread-safe.
+
+    rclpy's own throttle goes by the line of the call: all kinds would share one.
+    """
+
+    def __init__(self, period: float) -> None:
+        self._period = period
+        self._lock = threading.Lock()
+        self._last: dict[str, float] = {}
+        self._held: Counter[str] = Counter()
+
+    def pass_on(self, kind: str, text: str) -> str | None:
+        """The text, with a note on how many were held back before it; None to keep quiet."""
+        now = time.monotonic()
+        with self._lock:
+            if now - self._last.get(kind, -self._period) < self._period:
+                self._held[kind] += 1
+                return None
+            self._last[kind] = now
+            held = self._held.pop(kind, 0)
+        return f"{text} ({held} more like this since the last line)" if held else text
+
+
+# Drops that are in the nature of a live stream; all others mean that somebody has to act.
+_ORDINARY = {
+    "nobody_subscribed",
+    "image_skipped",
+    "keypoints_skipped",
+    "overwritten",
+    "image_clock_jump",
+    "keypoints_clock_jump",
+}
+
+
+def diagnostic_values(now: Snapshot, before: Snapshot) -> dict[str, str]:
+    """Counters, rates and stage times as the text pairs of a DiagnosticStatus."""
+    elapsed = max(now.time - before.time, 1e-3)
+    values = {}
+    for topic, count in sorted(now.received.items()):
+        values[f"received.{topic}"] = str(count)
+        values[f"received.{topic}.hz"] = f"{(count - before.received.get(topic, 0)) / elapsed:.1f}"
+    values["published"] = str(now.published)
+    values["published.hz"] = f"{(now.published - before.published) / elapsed:.1f}"
+    for reason, count in sorted(now.dropped.items()):
+        values[f"dropped.{reason}"] = str(count)
+    for stage, (median, p95) in now.stages_ms.items():
+        values[f"stage.{stage}.median_ms"] = f"{median:.2f}"
+        values[f"stage.{stage}.p95_ms"] = f"{p95:.2f}"
+    return values
+
+
+def verdict(now: Snapshot, before: Snapshot, silent: list[str]) -> tuple[int, str]:
+    """Level (0 OK, 1 WARN, 2 ERROR) and one line on the time between two snapshots.
+
+    Args:
+        now, before: the two snapshots.
+        silent: topics from which nothing comes although something should.
+    """
+    fresh = {
+        reason: count - before.dropped.get(reason, 0)
+        for reason, count in now.dropped.items()
+        if reason not in _ORDINARY and count > before.dropped.get(reason, 0)
+    }
+    text = ", ".join(f"{reason} {count}x" for reason, count in sorted(fresh.items()))
+    if "pipeline_error" in fresh:
+        return 2, f"dropped: {text}"
+    if silent:
+        return 1, f"nothing comes on {', '.join(silent)}"
+    return (1, f"dropped: {text}") if fresh else (0, "fine")

@@ -1,0 +1,290 @@
+"""The lifecycle node `im2hands`: parameters, states and the steps of a frame. No algorithm.
+
+A single-threaded executor hears the inputs and hands the newest matched frame to one worker thread,
+which owns the model and the device. (A MultiThreadedExecutor multiplied the latency by three to five.)
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import rclpy
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.time import Time
+
+from im2hands_ros.ros.errors import BadInput
+from im2hands_ros.ros.health import Health, Throttle
+from im2hands_ros.ros.imaging import image_to_rgb
+from im2hands_ros.ros.inputs import Frame, Inputs, input_of
+from im2hands_ros.ros.messages import camera_of
+from im2hands_ros.ros.outputs import Outputs
+from im2hands_ros.ros.parameters import Settings, declare
+from im2hands_ros.ros.reporter import Reporter
+from im2hands_ros.ros.worker import Worker
+
+ModelLoader = Callable[[Settings], Any]
+
+_LOG_PERIOD = 5.0  # seconds between two lines of one kind
+_STOP_TIMEOUT = 1.5  # a frame in work may finish; the process must end within 2 s
+_NO_HANDS = SimpleNamespace(left=None, right=None, timings_ms={})
+
+
+def load_im2hands(settings: Settings) -> Any:
+    """The packaged networks, or the weights that the parameters name."""
+    from im2hands_ros.pipeline import Im2Hands
+
+    return Im2Hands.load(
+        weights=settings.weights or None,
+        preset=settings.preset,
+        device=settings.device,
+        precision=settings.precision,
+    )
+
+
+class Im2HandsNode(LifecycleNode):
+    """Two hand surfaces for each image that comes with keypoints.
+
+    Args:
+        load_model: makes the model from the settings; it has `warm_up(resolution)` and
+            `encode(image, keypoints, camera)` as `Im2Hands` has.
+        options: passed to rclpy's node.
+
+    Raises:
+        ValueError, rclpy.exceptions.ParameterException: a parameter override that cannot be used.
+    """
+
+    def __init__(self, load_model: ModelLoader = load_im2hands, **options: Any) -> None:
+        super().__init__("im2hands", **options)
+        self.settings = declare(self)
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._take_parameters)
+        self.health = Health()
+        self._load_model = load_model
+        self._throttle = Throttle(_LOG_PERIOD)
+        self._worker: Worker[Any, Frame] | None = None
+        self._outputs: Outputs | None = None
+        self._inputs: Inputs | None = None
+        self._reporter = Reporter(self, self.health, self._awaited, self._complain)
+
+    # States
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model and warm it up."""
+        self._outputs = Outputs(self)
+        self._worker = Worker(self._set_up, self._process, self._outputs.expire, self._on_error)
+        try:
+            self._worker.start()
+        except Exception as error:  # noqa: BLE001 - whatever loading raised, it ends here
+            self.get_logger().error(f"cannot configure: {error}")
+            self._release()
+            return TransitionCallbackReturn.FAILURE
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Listen and publish."""
+        result = super().on_activate(state)
+        self._outputs.open()
+        self._inputs = Inputs(
+            self,
+            self.settings.sync_slop,
+            self.health,
+            self._outputs.wanted,
+            self._complain,
+            self._deliver,
+        )
+        topics = ", ".join(f"{name} on {topic}" for name, topic in self._inputs.topics.items())
+        self.get_logger().info(f"active: {topics}")
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop listening and take the hands from view; the model stays."""
+        self._fall_silent()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of the model and the device."""
+        self._release()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End from any state."""
+        self.close()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """After a transition failed: back to unconfigured."""
+        self.close()
+        return super().on_error(state)
+
+    def bring_up(self) -> bool:
+        """Configure and activate; whether both worked."""
+        done = TransitionCallbackReturn.SUCCESS
+        return self.trigger_configure() == done and self.trigger_activate() == done
+
+    def close(self) -> bool:
+        """Stop everything; False when the worker is stuck and does not end in time."""
+        self._fall_silent()
+        return self._release()
+
+    def _fall_silent(self) -> None:
+        if self._inputs is not None:
+            self._inputs.close()
+            self._inputs = None
+        if self._outputs is not None and rclpy.ok(context=self.context):
+            self._outputs.close()
+
+    def _release(self) -> bool:
+        ended = self._worker is None or self._worker.stop(_STOP_TIMEOUT)
+        if self._outputs is not None:
+            self._outputs.destroy()
+        self._worker = self._outputs = None
+        return ended
+
+    # A frame, on the worker's thread
+
+    def _set_up(self) -> Any:
+        model = self._load_model(self.settings)
+        model.warm_up(self.settings.resolution)
+        return model
+
+    def _process(self, model: Any, frame: Frame) -> None:
+        settings, header = self.settings, frame.image.header
+        if not self._outputs.is_open or self._is_too_old(header.stamp, settings.max_age):
+            return
+        with self.health.stage("frame"):
+            with self.health.stage("decode"):
+                image = image_to_rgb(frame.image)
+                camera = camera_of(frame.camera_info, frame.image)
+            hands = self._reconstruct(model, image, frame.keypoints.hands, camera, settings)
+            with self.health.stage("publish"):
+                published = self._outputs.publish(header, hands, settings.occupancy_voxel_size)
+        if published:
+            self.health.publish()
+            self._note_latency(header.stamp)
+
+    def _reconstruct(
+        self, model: Any, image: Any, keypoints: dict[str, Any], camera: Any, settings: Settings
+    ) -> Any:
+        if all(hand is None for hand in keypoints.values()):
+            return _NO_HANDS
+        scene = model.encode(image, keypoints, camera)
+        hands = scene.reconstruct(
+            resolution=settings.resolution,
+            threshold=settings.occupancy_threshold,
+            voxel_size=settings.occupancy_voxel_size,
+        )
+        for stage, milliseconds in hands.timings_ms.items():
+            self.health.took(stage, milliseconds)
+        return hands
+
+    def _age(self, stamp: Any) -> float:
+        return (self.get_clock().now() - Time.from_msg(stamp)).nanoseconds / 1e9
+
+    def _is_too_old(self, stamp: Any, max_age: float) -> bool:
+        age = self._age(stamp)
+        if not 0 < max_age < age:
+            return False
+        self.health.drop("too_old")
+        self._complain(
+            "too_old",
+            f"a frame is {age:.3g} s old: set use_sim_time for bags, or raise max_age ({max_age} s)",
+        )
+        return True
+
+    def _note_latency(self, stamp: Any) -> None:
+        age = self._age(stamp)
+        if 0 <= age < 60:  # else the stamps are another clock's
+            self.health.took("latency", 1e3 * age)
+
+    def _on_error(self, error: Exception) -> None:
+        inputs = self._inputs
+        if isinstance(error, BadInput) and inputs is not None:
+            inputs.refuse(input_of(error), error)
+            return
+        self.health.drop("pipeline_error")
+        text = self._throttle.pass_on(
+            "pipeline_error", f"a frame failed: {type(error).__name__}: {error}"
+        )
+        if text:
+            self.get_logger().error(text)
+
+    # Around it, on the executor's thread
+
+    def _deliver(self, frame: Frame) -> None:
+        if self._worker.post(frame):
+            self.health.drop("overwritten")
+
+    def _awaited(self) -> dict[str, str]:
+        """Inputs that should come now, name -> full topic name."""
+        if self._inputs is None or not self._outputs.wanted():
+            return {}
+        return self._inputs.topics
+
+    def _complain(self, kind: str, text: str) -> None:
+        line = self._throttle.pass_on(kind, text)
+        if line:
+            self.get_logger().warning(line)
+
+    def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        try:
+            self.settings.changed(_ours(parameters))
+        except (ValueError, TypeError) as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _take_parameters(self, parameters: list[Parameter]) -> None:
+        self.settings = self.settings.changed(_ours(parameters))
+        if self._inputs is not None:
+            self._inputs.set_slop(self.settings.sync_slop)
+
+
+def _ours(parameters: Sequence[Parameter]) -> dict[str, Any]:
+    names = Settings.__dataclass_fields__
+    return {each.name: each.value for each in parameters if each.name in names}
+
+
+def main(args: Sequence[str] | None = None, load_model: ModelLoader = load_im2hands) -> int:
+    """Run the node until SIGINT or SIGTERM; the process's exit status."""
+    rclpy.init(args=args)
+    node = None
+    try:
+        node = Im2HandsNode(load_model)
+        if node.settings.auto_activate and not node.bring_up():
+            return 1
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.spin()
+    except (ValueError, ParameterException) as error:
+        print(f"im2hands: {error}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        _shut_down(node)
+    return 0
+
+
+def _shut_down(node: Im2HandsNode | None) -> None:
+    # Launchers and terminals both send SIGINT: the second one must not interrupt this.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ended = node is None or node.close()
+    if node is not None:
+        node.destroy_node()
+    rclpy.try_shutdown()
+    if not ended:
+        # The device is busy in native code: unwinding the interpreter under it would crash.
+        sys.stdout.flush()
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

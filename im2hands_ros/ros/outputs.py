@@ -1,0 +1,99 @@
+"""The node's voice: markers, meshes and occupancy, each only while somebody listens."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from im2hands_ros.msg import HandMeshArray
+from im2hands_ros.ros.cdr import cloud_bytes, marker_array_bytes, mesh_array_bytes
+from im2hands_ros.ros.markers import LIFETIME, draw
+from im2hands_ros.ros.messages import cloud_points
+
+_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class Outputs:
+    """The three publishers, and which markers viewers show now. Thread-safe."""
+
+    def __init__(self, node: LifecycleNode) -> None:
+        self._node = node
+        self._markers = node.create_lifecycle_publisher(MarkerArray, "markers", _QOS)
+        self._meshes = node.create_lifecycle_publisher(HandMeshArray, "meshes", _QOS)
+        self._occupancy = node.create_lifecycle_publisher(PointCloud2, "occupancy", _QOS)
+        self._lock = threading.Lock()
+        self._open = False
+        self._shown: tuple[tuple[str, int], ...] = ()
+        self._header = Header()
+        self._published_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether results may be published."""
+        return self._open
+
+    def open(self) -> None:
+        """Let results through."""
+        with self._lock:
+            self._open = True
+
+    def close(self) -> None:
+        """Take the hands from view and let nothing through."""
+        with self._lock:
+            self._withdraw()
+            self._open = False
+
+    def destroy(self) -> None:
+        """Give the publishers back."""
+        for publisher in (self._markers, self._meshes, self._occupancy):
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def wanted(self) -> bool:
+        """Whether anybody has subscribed to a result."""
+        publishers = (self._markers, self._meshes, self._occupancy)
+        return any(publisher.get_subscription_count() for publisher in publishers)
+
+    def publish(self, header: Header, hands: Any, voxel_size: float) -> bool:
+        """Publish a frame's hands under the image's header; whether outputs are open.
+
+        Args:
+            header: the image's.
+            hands: `left` and `right`: HandSurface or None.
+            voxel_size: side of the drawn voxels, metres.
+        """
+        with self._lock:
+            if not self._open:
+                return False
+            if self._meshes.get_subscription_count():
+                self._meshes.publish(mesh_array_bytes(header, hands))
+            if self._occupancy.get_subscription_count():
+                self._occupancy.publish(cloud_bytes(header, cloud_points(hands)))
+            if self._markers.get_subscription_count():
+                self._publish_markers(header, hands, voxel_size)
+            return True
+
+    def expire(self) -> None:
+        """Take the hands from view when no frame came for as long as markers live."""
+        with self._lock:
+            if self._shown and time.monotonic() - self._published_at > LIFETIME:
+                self._withdraw()
+
+    def _publish_markers(self, header: Header, hands: Any, voxel_size: float) -> None:
+        drawings = draw(hands, voxel_size)
+        shown = tuple(drawing.style.key for drawing in drawings)
+        lost = tuple(key for key in self._shown if key not in shown)
+        if drawings or lost:
+            self._markers.publish(marker_array_bytes(header, drawings, lost))
+        self._shown, self._header, self._published_at = shown, header, time.monotonic()
+
+    def _withdraw(self) -> None:
+        if self._shown:
+            self._markers.publish(marker_array_bytes(self._header, (), self._shown))
+        self._shown = ()

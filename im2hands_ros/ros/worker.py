@@ -1,0 +1,85 @@
+"""The one thread that owns the device. No ROS here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from im2hands_ros.ros.matching import Mailbox
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+_IDLE_PERIOD = 0.25
+
+
+class Worker(Generic[S, T]):
+    """Sets a model up, works on the newest item, lets go of the model: all on one thread.
+
+    Args:
+        set_up: makes the model.
+        work: called as `work(model, item)` for the newest item.
+        idle: called about every 0.25 s while nothing comes.
+        on_error: called with an exception of `work` or `idle`; the thread lives on.
+    """
+
+    def __init__(
+        self,
+        set_up: Callable[[], S],
+        work: Callable[[S, T], None],
+        idle: Callable[[], None],
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._set_up, self._work, self._idle, self._on_error = set_up, work, idle, on_error
+        self._mailbox: Mailbox[T] = Mailbox()
+        self._ready = threading.Event()
+        self._failure: Exception | None = None
+        # A daemon: a frame that hangs must not keep the process from exiting.
+        self._thread = threading.Thread(target=self._run, name="im2hands_worker", daemon=True)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called: long work should end early."""
+        return self._mailbox.closed
+
+    def start(self) -> None:
+        """Start the thread and wait until the model is there; raises what `set_up` raised."""
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def post(self, item: T) -> bool:
+        """Give the worker its next item; True when an older unread one was overwritten."""
+        return self._mailbox.put(item)
+
+    def stop(self, timeout: float) -> bool:
+        """Ask the thread to end and wait for it, seconds; whether it has ended."""
+        self._mailbox.close()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            model = self._set_up()
+        except Exception as error:  # noqa: BLE001 - handed to whoever called start
+            self._failure = error
+            return
+        finally:
+            self._ready.set()
+        while not self.stopping:
+            item = self._mailbox.take(_IDLE_PERIOD)
+            if not self.stopping:
+                self._handle(model, item)
+
+    def _handle(self, model: S, item: T | None) -> None:
+        try:
+            if item is None:
+                self._idle()
+            else:
+                self._work(model, item)
+        except Exception as error:  # noqa: BLE001 - one bad frame must not end the thread
+            if not self.stopping:  # publishers go away while the process ends
+                self._on_error(error)

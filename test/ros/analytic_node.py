@@ -1,0 +1,87 @@
+"""The node with a small exact model in place of the networks: a sphere at each keypoint.
+
+    python analytic_node.py [--delay SECONDS] [--refuse] [--ros-args ...]
+
+It raises on an all-white image, so that tests can make the pipeline fail on a chosen frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import trimesh
+
+from im2hands_ros.ros.node import main
+
+RADIUS = 0.008
+_BALL = trimesh.creation.icosphere(subdivisions=1, radius=RADIUS)
+
+
+@dataclass
+class Surface:
+    vertices: np.ndarray
+    triangles: np.ndarray
+    confidence: float
+    keypoints: np.ndarray
+    voxels: np.ndarray
+    voxel_occupancy: np.ndarray
+
+
+@dataclass
+class Hands:
+    left: Surface | None
+    right: Surface | None
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+def balls(keypoints: np.ndarray) -> Surface:
+    """A ball of 80 triangles at each of the 21 keypoints."""
+    vertices = (keypoints[:, None] + _BALL.vertices).reshape(-1, 3).astype(np.float32)
+    offsets = np.arange(len(keypoints)) * len(_BALL.vertices)
+    triangles = (offsets[:, None, None] + _BALL.faces).reshape(-1, 3).astype(np.int32)
+    full = np.ones(len(keypoints), np.float32)
+    return Surface(vertices, triangles, 1.0, keypoints, keypoints, full)
+
+
+class Scene:
+    def __init__(self, keypoints: dict, delay: float) -> None:
+        self._keypoints, self._delay = keypoints, delay
+
+    def reconstruct(self, resolution: int, threshold: float, voxel_size: float) -> Hands:
+        start = time.perf_counter()
+        time.sleep(self._delay)
+        surfaces = {
+            side: None if xyz is None else balls(xyz) for side, xyz in self._keypoints.items()
+        }
+        return Hands(**surfaces, timings_ms={"extract": 1e3 * (time.perf_counter() - start)})
+
+
+class Spheres:
+    def __init__(self, delay: float) -> None:
+        self._delay = delay
+
+    def warm_up(self, resolution: int) -> None:
+        pass
+
+    def encode(self, image: np.ndarray, keypoints: dict, camera: object) -> Scene:
+        if image.min() == 255:
+            raise RuntimeError("the image is all white")
+        return Scene(keypoints, self._delay)
+
+
+def _load(arguments: argparse.Namespace) -> Spheres:
+    if arguments.refuse:
+        raise FileNotFoundError("weights 'nowhere.safetensors' do not exist: give another file")
+    return Spheres(arguments.delay)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--refuse", action="store_true")
+    arguments, rest = parser.parse_known_args()
+    sys.exit(main([sys.argv[0], *rest], lambda settings: _load(arguments)))

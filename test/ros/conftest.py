@@ -1,0 +1,64 @@
+"""Real nodes in processes of their own, and a client in this one, over DDS on the loopback device."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Before rclpy is imported anywhere: nothing leaves this machine, no other test run is heard.
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "config/fastdds_loopback.xml"))
+
+import pytest  # noqa: E402
+import rclpy  # noqa: E402
+
+from harness import Client, NodeProcess  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ros(tmp_path_factory):
+    os.environ["ROS_LOG_DIR"] = str(tmp_path_factory.mktemp("ros_log"))
+    rclpy.init()
+    yield
+    rclpy.try_shutdown()
+
+
+@pytest.fixture
+def start(tmp_path_factory):
+    """Starts the node with the analytic model; stops it after the test."""
+    processes = []
+
+    def start_node(*arguments: str, script: str = "analytic_node.py") -> NodeProcess:
+        log = tmp_path_factory.mktemp("node") / "log.txt"
+        processes.append(NodeProcess(script, arguments, log))
+        return processes[-1]
+
+    yield start_node
+    for process in processes:
+        process.stop()
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    """One running node for all tests of a module."""
+    process = NodeProcess("analytic_node.py", (), tmp_path_factory.mktemp("node") / "log.txt")
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def connect():
+    """Makes clients that are connected to the node; closes them after the test."""
+    clients = []
+
+    def make_client(listen: bool = True) -> Client:
+        clients.append(Client(listen))
+        clients[-1].wait_for_node()
+        return clients[-1]
+
+    yield make_client
+    for client in clients:
+        client.close()

@@ -1,0 +1,212 @@
+"""What the node's tests need: a node process, a client, and messages to send."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from im2hands_ros.msg import HandKeypoints, HandMeshArray
+from im2hands_ros.ros.imaging import fill_image
+from im2hands_ros.ros.messages import keypoints_message
+from im2hands_ros.skeleton import BONES
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDTH, HEIGHT = 64, 48
+FRAME_ID = "camera_optical_frame"
+_PATIENCE = 15.0
+
+
+class NodeProcess:
+    """The node in a process of its own; its output goes to a file."""
+
+    def __init__(self, script: str, arguments: Sequence[str], log: Path) -> None:
+        self._log = log
+        paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+        with log.open("w") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, str(ROOT / "test/ros" / script), *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            )
+
+    @property
+    def log(self) -> str:
+        """All the process has written so far."""
+        return self._log.read_text()
+
+    def wait_for_log(self, text: str) -> None:
+        """Wait until the process has written this."""
+        deadline = time.monotonic() + _PATIENCE
+        while text not in self.log:
+            assert time.monotonic() < deadline, f"'{text}' never appeared in:\n{self.log}"
+            assert self._process.poll() is None or text in self.log, self.log
+            time.sleep(0.05)
+
+    def interrupt(self) -> tuple[int, float]:
+        """Send SIGINT; (exit status, seconds until it ended)."""
+        start = time.monotonic()
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(10), time.monotonic() - start
+
+    def wait(self) -> int:
+        """Wait for the process to end by itself; its exit status."""
+        return self._process.wait(_PATIENCE)
+
+    def stop(self) -> None:
+        """End the process if it still runs."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+class Client:
+    """Publishes the node's inputs and collects its outputs."""
+
+    def __init__(self, listen: bool) -> None:
+        self.node = rclpy.create_node(f"client_{time.monotonic_ns()}")
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self._publishers = {
+            name: self.node.create_publisher(kind, name, qos_profile_sensor_data)
+            for name, kind in (
+                ("image", Image),
+                ("camera_info", CameraInfo),
+                ("keypoints", HandKeypoints),
+            )
+        }
+        self.received: dict[str, list] = {"markers": [], "meshes": [], "occupancy": []}
+        self._values: dict[str, str] = {}
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 1)
+        self._listens = listen
+        if listen:
+            self._listen("markers", MarkerArray)
+            self._listen("meshes", HandMeshArray)
+            self._listen("occupancy", PointCloud2)
+
+    def _listen(self, topic: str, kind: type) -> None:
+        self.node.create_subscription(kind, topic, self.received[topic].append, 20)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self._values = {each.key: each.value for each in message.status[0].values}
+        self._level, self.verdict = message.status[0].level[0], message.status[0].message
+
+    def wait_for_node(self) -> None:
+        """Wait until the node hears all inputs and is heard on all outputs."""
+
+        def connected() -> bool:
+            heard = all(each.get_subscription_count() for each in self._publishers.values())
+            topics = self.received if self._listens else ()
+            return heard and all(self.node.count_publishers(topic) for topic in topics)
+
+        self.wait_until(connected, "the node")
+        self.spin(0.1)  # the other side's view of the match may be a moment behind
+
+    def wait_until(self, done: Callable[[], bool], what: str, timeout: float = _PATIENCE) -> None:
+        """Spin until `done()`; fails after the timeout, naming what was waited for."""
+        deadline = time.monotonic() + timeout
+        while not done():
+            assert time.monotonic() < deadline, f"waited {timeout} s in vain for {what}"
+            self._executor.spin_once(0.02)
+
+    def spin(self, seconds: float) -> None:
+        """Handle what comes for a while."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._executor.spin_once(0.02)
+
+    def send(self, *messages: Image | CameraInfo | HandKeypoints) -> None:
+        """Publish each message on its topic."""
+        topics = {Image: "image", CameraInfo: "camera_info", HandKeypoints: "keypoints"}
+        for message in messages:
+            self._publishers[topics[type(message)]].publish(message)
+
+    def send_frame(self, stamp: float, left: bool = True, right: bool = True) -> None:
+        """Publish camera_info, image and keypoints of one instant."""
+        self.send(camera_info(stamp), image(stamp), keypoints(stamp, left, right))
+
+    def wait_for_frame(self, stamp: float, topic: str = "meshes") -> object:
+        """Wait for the output of this stamp."""
+        self.wait_until(lambda: stamp in self.stamps(topic), f"{topic} of {stamp}")
+        return self.received[topic][self.stamps(topic).index(stamp)]
+
+    def stamps(self, topic: str = "meshes") -> list[float]:
+        """Stamps of all messages received on a topic, seconds."""
+        messages = self.received[topic]
+        headers = [m.markers[0].header if topic == "markers" else m.header for m in messages]
+        return [header.stamp.sec + header.stamp.nanosec / 1e9 for header in headers]
+
+    def count(self, key: str) -> int:
+        """A counter of the last diagnostics; 0 when it is not there."""
+        return int(self._values.get(key, 0))
+
+    def diagnostics(self) -> dict[str, str]:
+        """The values of the next diagnostics."""
+        self._values = {}
+        self.wait_until(lambda: bool(self._values), "diagnostics")
+        return self._values
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.remove_node(self.node)
+        self.node.destroy_node()
+
+
+def header(stamp: float) -> Header:
+    """A header in the camera's frame; the stamp in seconds, a multiple of a millisecond."""
+    message = Header(frame_id=FRAME_ID)
+    message.stamp.sec = int(stamp)
+    message.stamp.nanosec = round((stamp - int(stamp)) * 1e3) * 1_000_000
+    return message
+
+
+def image(stamp: float, value: int = 90) -> Image:
+    """A plain grey image."""
+    pixels = np.full((HEIGHT, WIDTH, 3), value, np.uint8)
+    return fill_image(Image(header=header(stamp)), pixels)
+
+
+def camera_info(stamp: float) -> CameraInfo:
+    """The calibration of the test camera."""
+    message = CameraInfo(header=header(stamp), width=WIDTH, height=HEIGHT)
+    message.distortion_model = "plumb_bob"
+    message.d = [0.0] * 5
+    message.k = [60.0, 0.0, 31.5, 0.0, 60.0, 23.5, 0.0, 0.0, 1.0]
+    return message
+
+
+def hand(side: str) -> np.ndarray:
+    """(21, 3) float32: an open hand half a metre in front of the camera."""
+    mirror = -1 if side == "left" else 1
+    points = np.zeros((21, 3), np.float32)
+    for bone, (parent, child) in enumerate(BONES):
+        finger, level = divmod(bone, 4)
+        length = 0.09 if level == 0 else 0.03
+        angle = 0.35 * (finger - 2) * mirror
+        step = length * np.array([np.sin(angle), -np.cos(angle), 0])
+        points[child] = points[parent] + step
+    return (points + [0.1 * mirror, 0.05, 0.5]).astype(np.float32)
+
+
+def keypoints(stamp: float, left: bool = True, right: bool = True) -> HandKeypoints:
+    """The keypoints of open hands."""
+    hands = {"left": hand("left") if left else None, "right": hand("right") if right else None}
+    return keypoints_message(header(stamp), hands)
