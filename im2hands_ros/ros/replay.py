@@ -243,11 +243,11 @@ def _load(path: str) -> Sequence[DemoFrame]:
     return load_demo_sequence(path) if path else load_demo_sequence()
 
 
-def main(args: list[str] | None = None) -> int:
+def main(args: list[str] | None = None, frames: Sequence[DemoFrame] | None = None) -> int:
     """Run the node until its sequence ends, or for ever with ``loop``; returns the exit status."""
     try:
         rclpy.init(args=args)
-        node = Replay()
+        node = Replay(frames)
         rclpy.spin_until_future_complete(node, node.finished)
         return node.finished.result() if node.finished.done() else 0
     except (KeyboardInterrupt, ExternalShutdownException):

@@ -1,0 +1,176 @@
+"""The demo's pictures: a column per frame; rows: input, meshes over it, meshes from the side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from im2hands_ros.camera import Camera
+from im2hands_ros.skeleton import BONES, SIDES
+from im2hands_ros.synthetic.renderer import render_meshes, render_meshes_over
+
+Meshes = dict[str, tuple[np.ndarray, np.ndarray]]
+
+COLORS = {"left": (0.36, 0.62, 0.93), "right": (0.95, 0.60, 0.32)}  # display RGB
+SECOND_VIEW_DEGREES = (75.0, 20.0)  # about the vertical axis, then from above
+_ROWS = ("input and keypoints", "meshes over input", "meshes from the side")
+_PANEL = 320  # px, side of one picture
+_GAP = 6
+_TITLE = 30
+_PAPER, _INK = (255, 255, 255), (40, 40, 44)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One frame of the sheet.
+
+    Attributes:
+        title: what is written above it.
+        image: (H, W, 3) uint8 RGB as the node received it.
+        camera: its intrinsics.
+        keypoints: side -> (21, 3) metres, camera frame, or None.
+        meshes: side -> ((V, 3) vertices, camera frame, and (T, 3) triangles); absent: left out.
+    """
+
+    title: str
+    image: np.ndarray
+    camera: Camera
+    keypoints: dict[str, np.ndarray | None]
+    meshes: Meshes
+
+
+def contact_sheet(shots: Sequence[Shot]) -> np.ndarray:
+    """Draw the sheet, (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: there is no shot to draw.
+    """
+    if not shots:
+        raise ValueError("a contact sheet needs at least one frame: nothing was recorded")
+    window = _window(shots)
+    columns = [
+        np.vstack([_title(shot.title), *_panels(shot, window)])
+        for shot in tqdm(shots, desc="drawing", unit="frame", dynamic_ncols=True)
+    ]
+    return _framed(np.hstack([_margin(columns[0].shape[0]), *columns]))
+
+
+def _panels(shot: Shot, window: tuple[slice, slice]) -> list[np.ndarray]:
+    meshes, colors = list(shot.meshes.values()), [COLORS[side] for side in shot.meshes]
+    overlay = render_meshes_over(shot.image, meshes, colors, shot.camera)
+    pictures = [
+        _fitted(draw_keypoints(shot.image, shot.keypoints, shot.camera)[window]),
+        _fitted(overlay[window]),
+        second_view(shot.meshes, _PANEL),
+    ]
+    return [
+        cv2.copyMakeBorder(each, _GAP, 0, _GAP, 0, cv2.BORDER_CONSTANT, value=_PAPER)
+        for each in pictures
+    ]
+
+
+def draw_keypoints(
+    image: np.ndarray, keypoints: dict[str, np.ndarray | None], camera: Camera
+) -> np.ndarray:
+    """A copy of the (H, W, 3) uint8 RGB image with each hand's bones and joints drawn in."""
+    drawn = np.ascontiguousarray(image).copy()
+    for side, points in keypoints.items():
+        if points is None or not (np.isfinite(points).all() and (points[:, 2] > 0).all()):
+            continue
+        pixels = np.round(camera.project(points)).astype(int)
+        color = tuple(int(255 * channel) for channel in COLORS[side])
+        for parent, child in BONES:
+            cv2.line(
+                drawn,
+                pixels[parent].tolist(),
+                pixels[child].tolist(),
+                color,
+                2,
+                cv2.LINE_AA,
+            )
+        for pixel in pixels:
+            cv2.circle(drawn, pixel.tolist(), 3, (255, 255, 255), -1, cv2.LINE_AA)
+            cv2.circle(drawn, pixel.tolist(), 2, color, -1, cv2.LINE_AA)
+    return drawn
+
+
+def second_view(meshes: Meshes, size: int) -> np.ndarray:
+    """The meshes seen from the side and a little from above, (size, size, 3) uint8 RGB."""
+    if not meshes:
+        return np.full((size, size, 3), 238, np.uint8)
+    everything = np.concatenate([vertices for vertices, _ in meshes.values()]).astype(np.float64)
+    centre = (everything.min(0) + everything.max(0)) / 2
+    turn = _rotation(*SECOND_VIEW_DEGREES)
+    radius = np.linalg.norm(everything - centre, axis=1).max()
+    distance = 4.0 * radius
+    focal = 0.46 * size * distance / radius
+    camera = Camera(size, size, focal, focal, (size - 1) / 2, (size - 1) / 2)
+    turned = [
+        (
+            ((vertices - centre) @ turn.T + (0, 0, distance)).astype(np.float32),
+            triangles,
+        )
+        for vertices, triangles in meshes.values()
+    ]
+    return render_meshes(turned, [COLORS[side] for side in meshes], camera)
+
+
+def _rotation(about_vertical: float, from_above: float) -> np.ndarray:
+    yaw, pitch = np.radians([about_vertical, from_above])
+    sideways = cv2.Rodrigues(np.array([0.0, yaw, 0.0]))[0]
+    downwards = cv2.Rodrigues(np.array([pitch, 0.0, 0.0]))[0]
+    return downwards @ sideways
+
+
+def _window(shots: Sequence[Shot]) -> tuple[slice, slice]:
+    """The square part of the image that holds the hands in every shot, with room around them."""
+    camera = shots[0].camera
+    points = [
+        shot.camera.project(points)
+        for shot in shots
+        for side in SIDES
+        if (points := shot.keypoints.get(side)) is not None
+    ]
+    height, width = shots[0].image.shape[:2]
+    if not points:
+        return slice(0, height), slice(0, width)
+    pixels = np.concatenate(points)
+    low, high = np.nanmin(pixels, axis=0), np.nanmax(pixels, axis=0)
+    side = int(min(1.35 * (high - low).max(), camera.width, camera.height))
+    corner = np.clip((low + high - side) / 2, 0, (width - side, height - side)).astype(int)
+    return slice(corner[1], corner[1] + side), slice(corner[0], corner[0] + side)
+
+
+def _fitted(picture: np.ndarray) -> np.ndarray:
+    shrinks = picture.shape[0] > _PANEL
+    return cv2.resize(
+        picture,
+        (_PANEL, _PANEL),
+        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC,
+    )
+
+
+def _title(text: str) -> np.ndarray:
+    strip = np.full((_TITLE, _PANEL + _GAP, 3), _PAPER, np.uint8)
+    return _written(strip, text, (_GAP + 2, 21))
+
+
+def _margin(height: int) -> np.ndarray:
+    """The rows' names, written upwards at the left edge."""
+    strip = np.full((_TITLE, height, 3), _PAPER, np.uint8)
+    for row, name in enumerate(reversed(_ROWS)):
+        _written(strip, name, (row * (_PANEL + _GAP) + 60, 21))
+    return np.rot90(strip)
+
+
+def _written(strip: np.ndarray, text: str, origin: tuple[int, int]) -> np.ndarray:
+    cv2.putText(strip, text, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.55, _INK, 1, cv2.LINE_AA)
+    return strip
+
+
+def _framed(sheet: np.ndarray) -> np.ndarray:
+    return cv2.copyMakeBorder(sheet, _GAP, _GAP, _GAP, _GAP, cv2.BORDER_CONSTANT, value=_PAPER)

@@ -1,0 +1,158 @@
+"""``im2hands demo``: replay, node and recorder as processes over DDS, then pictures and figures."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+EXIT_NO_MESH = 1
+EXIT_CANNOT_RUN = 2
+EXIT_INTERRUPTED = 130
+_PRODUCTS = (
+    "contact_sheet.png",
+    "last_frame.glb",
+    "summary.json",
+    "summary.md",
+    "bag",
+    "log",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``im2hands demo``."""
+    parser.description = (
+        "Plays the bundled sequence of two interacting hands through the real node. Writes "
+        "contact_sheet.png, last_frame.glb, bag/ (MCAP), summary.json, summary.md and log/."
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("demo_out"),
+        help="folder to write (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rate",
+        type=float,
+        default=5.0,
+        help="frames per second (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sequence",
+        default="",
+        help="sequence file to play instead of the bundled one",
+    )
+    parser.add_argument(
+        "--weights",
+        default="",
+        help="weights for the node (default: the packaged ones)",
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu or cuda[:n] (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--resolution",
+        type=int,
+        default=64,
+        help="lattice cells per box side (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--start-timeout",
+        type=float,
+        default=180.0,
+        metavar="S",
+        help="seconds that loading and warming up may take (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--stall-timeout",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="seconds without any progress after which the demo gives up (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--metric-frames",
+        type=int,
+        default=12,
+        help="frames whose meshes are compared with the truth (default: %(default)s)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; 0, or 1 without any mesh or when a process died, 2 when it cannot start."""
+    missing = _missing()
+    if missing:
+        return _stop(missing, EXIT_CANNOT_RUN)
+    from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
+
+    try:
+        truth = load_demo_sequence(args.sequence) if args.sequence else load_demo_sequence()
+    except (OSError, ValueError) as error:
+        return _stop(str(error), EXIT_CANNOT_RUN)
+    return play_and_report(args, truth)
+
+
+def play_and_report(
+    args: argparse.Namespace, truth: Sequence[Any], commands: dict[str, list[str]] | None = None
+) -> int:
+    """Play a sequence through the three processes and write what came of it; the exit status.
+
+    Args:
+        args: options as ``add_arguments`` declares them.
+        truth: the sequence's frames, which hold the true meshes.
+        commands: process name -> command to run in place of the usual one.
+    """
+    from im2hands_ros.ros.child import ChildDied
+    from im2hands_ros.ros.demo_run import DemoFailed, DemoRun
+    from im2hands_ros.ros.report import write_report
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _clear(args.out)
+    try:
+        sent = DemoRun(args, commands or {}).play()
+        summary = write_report(args.out, sent, truth, args.metric_frames)
+    except KeyboardInterrupt:
+        return _stop("interrupted", EXIT_INTERRUPTED)
+    except (ChildDied, DemoFailed) as error:
+        return _stop(str(error), EXIT_NO_MESH)
+    print(f"\n{(args.out / 'summary.md').read_text()}")
+    if not summary["surfaces"]["meshes"]:
+        return _stop(f"no mesh was produced; see {args.out / 'log' / 'node.log'}", EXIT_NO_MESH)
+    print(f"pictures: {args.out / 'contact_sheet.png'}, bag: {args.out / 'bag'}")
+    return 0
+
+
+def _missing() -> str | None:
+    """What the demo lacks on this machine, with the remedy; None when it can run."""
+    for module, remedy in (
+        ("rclpy", "run `make demo`, or source a ROS 2 installation"),
+        (
+            "im2hands_ros.msg",
+            "build the package (`make build` or `colcon build`) and source its install/setup.bash",
+        ),
+        ("rosbags", "pip install rosbags==0.11.*"),
+    ):
+        if find_spec(module) is None:
+            return f"the Python module '{module}' is not here: {remedy}"
+    return None
+
+
+def _clear(out: Path) -> None:
+    """Remove an earlier run's products, and nothing else, from ``out``."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in _PRODUCTS:
+        path = out / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _stop(message: str, status: int) -> int:
+    print(f"im2hands demo: {message}", file=sys.stderr)
+    return status
