@@ -169,20 +169,25 @@ def _picture(
 
 def hand_part(side: str, vertices: np.ndarray, skin: Skin) -> RenderPart:
     """A posed skin mesh with its forearm, ready to draw; ids: ``MASK_IDS``, 0 on the forearm."""
-    model = hand_model()
-    attributes, on_hand = _skin_constants()
-    ids = np.where(on_hand, MASK_IDS[side], _FOREARM_ID).astype(np.int8)
-    triangles = np.asarray(model.skin_triangles_of(side))
-    return RenderPart(vertices, triangles, attributes, skin, ids)
+    look = _skin_look()
+    ids = np.where(look.on_hand, MASK_IDS[side], _FOREARM_ID).astype(np.int8)
+    triangles = look.triangles if side == "right" else look.triangles[:, ::-1]
+    closed = np.concatenate([vertices, vertices[look.rim].mean(axis=0, keepdims=True)])
+    return RenderPart(closed, triangles, look.attributes, skin, ids)
+
+
+class _SkinLook(NamedTuple):
+    """The right skin with its elbow end closed by one vertex more, in the middle of its rim."""
+
+    triangles: np.ndarray
+    rim: np.ndarray
+    attributes: np.ndarray
+    on_hand: np.ndarray
 
 
 @lru_cache(maxsize=1)
-def _skin_constants() -> tuple[np.ndarray, np.ndarray]:
-    """Skin attributes (Vs, C), and which of the skin's triangles belong to the hand (Ts,)."""
+def _skin_look() -> _SkinLook:
     model = hand_model()
-    rest = np.asarray(model.skin_rest, np.float32)
-    triangles = np.asarray(model.skin_triangles)
-    nail = np.asarray(model.nails, np.float32)
     neutral = HandParameters(
         np.zeros(model.pose_dims, np.float32),
         np.zeros(model.shape_dims, np.float32),
@@ -190,9 +195,24 @@ def _skin_constants() -> tuple[np.ndarray, np.ndarray]:
         np.zeros(3, np.float32),
     )
     posed = pose_hand("right", neutral)
+    triangles, rim = _closed(np.asarray(model.skin_triangles), len(posed.skin))
+    rest, nails = (
+        np.concatenate([values, values[rim].mean(axis=0, keepdims=True)])
+        for values in (np.asarray(model.skin_rest), np.asarray(model.nails))
+    )
+    attributes = SkinAttributes.of(rest, triangles, nails, posed.keypoints).values
     # The watertight hand is the skin's first vertices and the middle of its wrist cap.
     on_hand = (triangles < len(posed.surface) - 1).all(axis=1)
-    return SkinAttributes.of(rest, triangles, nail, posed.keypoints).values, on_hand
+    return _SkinLook(triangles, rim, attributes, on_hand)
+
+
+def _closed(triangles: np.ndarray, centre: int) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles with a fan from the open rim to the vertex ``centre``, and the rim's vertices."""
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    known = set(map(tuple, edges.tolist()))
+    rim = np.array([edge for edge in edges if (edge[1], edge[0]) not in known])
+    fan = np.stack([rim[:, 1], rim[:, 0], np.full(len(rim), centre)], axis=1)
+    return np.concatenate([triangles, fan]), rim[:, 0]
 
 
 def _labelled(

@@ -117,9 +117,10 @@ def _pixel_bounds(vertices: np.ndarray, camera: Camera) -> tuple[int, int, int, 
     if vertices[:, 2].min() < 0.02:
         return 0, 0, camera.width, camera.height
     pixels = camera.project(vertices)
-    size = (camera.width, camera.height)
-    low = np.clip(np.floor(pixels.min(axis=0)).astype(int) - 1, 0, size)
-    high = np.clip(np.ceil(pixels.max(axis=0)).astype(int) + 2, low, size)
+    size = np.array([camera.width, camera.height])
+    # Never empty: a part outside the picture costs one pixel.
+    low = np.clip(np.floor(pixels.min(axis=0)).astype(int) - 1, 0, size - 1)
+    high = np.clip(np.ceil(pixels.max(axis=0)).astype(int) + 2, low + 1, size)
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 

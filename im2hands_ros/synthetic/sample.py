@@ -124,9 +124,10 @@ def unpack_points(steps: np.ndarray, wrist: np.ndarray) -> np.ndarray:
 
 
 def pack_depth(depth: np.ndarray) -> np.ndarray:
-    """(N,) metres to int16 micrometres, rounded away from the skin."""
+    """(N,) metres to int16 micrometres; what is not on the skin keeps its sign."""
     microns = np.asarray(depth, np.float64) * 1e6
-    return (np.sign(microns) * np.ceil(np.abs(microns))).astype(np.int16)
+    rounded = np.where(np.abs(microns) < 1, np.sign(microns), np.rint(microns))
+    return rounded.astype(np.int16)
 
 
 def unpack_depth(microns: np.ndarray) -> np.ndarray:

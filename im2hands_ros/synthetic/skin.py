@@ -103,7 +103,7 @@ class Skin:
         palm_tone = self.tone + (TONES[2] ** 2 - self.tone) * np.float32([0.45, 0.38, 0.36])
         palm_tone = np.maximum(palm_tone, self.tone) * np.float32([1.0, 0.88, 0.86])
         albedo = self.tone + palm[:, None] * (palm_tone - self.tone)
-        red = np.clip(0.5 * knuckle + 0.35 * self.contrast * blotch, -0.5, 1)[:, None]
+        red = np.clip(0.5 * knuckle + 0.22 * self.contrast * blotch, -0.4, 1)[:, None]
         albedo = albedo * (1 - red * np.float32([0.05, 0.2, 0.2]))
         return albedo * (1 + 0.07 * self.contrast * (grain + 0.5 * blotch))[:, None]
 

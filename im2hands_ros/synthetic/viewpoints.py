@@ -22,10 +22,10 @@ _SENSOR_WIDTHS = (640, 640, 1280)
 # Name: share, range of the angle between the fingers and the viewing direction (degrees), and
 # range of where the fingers point in the picture (degrees, -90 is up).
 _VIEWS = {
-    "first_person": (0.35, (20, 75), (-130, -50)),
+    "first_person": (0.35, (30, 80), (-130, -50)),
     "opposite": (0.2, (105, 160), (20, 160)),
     "beside": (0.25, (60, 120), (-180, 180)),
-    "anywhere": (0.2, (15, 165), (-180, 180)),
+    "anywhere": (0.2, (25, 165), (-180, 180)),
 }
 
 
