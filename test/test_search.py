@@ -29,12 +29,15 @@ def distance(points: Tensor, segment: Tensor) -> Tensor:
 
 def capsules(segments: Tensor, radii: Tensor):
     return lambda points: torch.stack(
-        [radius - distance(points, segment) for segment, radius in zip(segments, radii, strict=True)]
+        [
+            radius - distance(points, segment)
+            for segment, radius in zip(segments, radii, strict=True)
+        ]
     ).amax(0)
 
 
 def toy_hand() -> tuple[Tensor, Tensor]:
-    """A palm and five fingers as bones (20, 2, 3) with radii; fingers are thinner than a cell of the first round."""
+    """Bones (20, 2, 3) with radii; the fingers are thinner than the first round's cells."""
     wrist, bones, radii = torch.tensor([0.5, 0.2, 0.5]), [], []
     for angle in (-0.8, -0.35, -0.1, 0.15, 0.4):
         along = torch.tensor([np.sin(angle), np.cos(angle), 0.1 * angle], dtype=torch.float32)
@@ -46,7 +49,9 @@ def toy_hand() -> tuple[Tensor, Tensor]:
 
 def field_of(*shapes):
     """One shape per hand; counts nothing, ignores padding."""
-    return lambda points, valid: torch.stack([shape(points[hand]) for hand, shape in enumerate(shapes)])
+    return lambda points, valid: torch.stack(
+        [shape(points[hand]) for hand, shape in enumerate(shapes)]
+    )
 
 
 HAND_BONES, HAND_RADII = toy_hand()
@@ -56,19 +61,25 @@ SHAPES = {"sphere": sphere(0.3), "torus": torus, "hand": HAND}
 
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("resolution", [32, 64, 48])
-def test_finds_the_same_cells_and_values_as_the_dense_evaluation(name: str, resolution: int) -> None:
+def test_finds_the_same_cells_and_values_as_the_dense_evaluation(
+    name: str, resolution: int
+) -> None:
     field = field_of(SHAPES[name], sphere(0.2))
     sparse, dense = search(field, resolution, 0.0), search_densely(field, resolution, 0.0)
     for hand in range(2):
         assert torch.equal(sparse.cells[hand], dense.cells[hand])
-        corners = sparse.cells[hand][:, None] + SurfaceSearch(resolution, 1).lattice.corner_offsets(1)
+        corners = sparse.cells[hand][:, None] + SurfaceSearch(resolution, 1).lattice.corner_offsets(
+            1
+        )
         found, exact = (result.values[hand].flatten()[corners] for result in (sparse, dense))
         torch.testing.assert_close(found, exact, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("resolution", "fewer"), [(64, 20), (128, 40)])
 def test_evaluates_a_small_share_of_the_lattice(resolution: int, fewer: int) -> None:
-    result = search(field_of(HAND, HAND), resolution, 0.0, segments=torch.stack((HAND_BONES,) * 2), reach=0.1)
+    result = search(
+        field_of(HAND, HAND), resolution, 0.0, segments=torch.stack((HAND_BONES,) * 2), reach=0.1
+    )
     assert result.evaluated * fewer < 2 * (resolution + 1) ** 3
 
 
@@ -101,9 +112,13 @@ def test_a_reach_too_short_loses_nothing_that_is_connected() -> None:
 
 
 def test_a_rod_thinner_than_the_coarse_cells_is_followed_from_the_body_it_grows_from() -> None:
-    rod = torch.tensor([[[0.3, 0.53, 0.53], [0.3, 0.53, 0.53]], [[0.3, 0.53, 0.53], [0.9, 0.53, 0.53]]])
+    rod = torch.tensor(
+        [[[0.3, 0.53, 0.53], [0.3, 0.53, 0.53]], [[0.3, 0.53, 0.53], [0.9, 0.53, 0.53]]]
+    )
     shape = field_of(capsules(rod, torch.tensor([0.15, 0.012])))
-    assert torch.equal(search(shape, 64, 0.0, hands=1).cells[0], search_densely(shape, 64, 0.0, hands=1).cells[0])
+    assert torch.equal(
+        search(shape, 64, 0.0, hands=1).cells[0], search_densely(shape, 64, 0.0, hands=1).cells[0]
+    )
 
 
 def test_a_rod_that_touches_nothing_is_found_by_its_bone() -> None:
@@ -115,7 +130,9 @@ def test_a_rod_that_touches_nothing_is_found_by_its_bone() -> None:
 
 
 def test_an_absent_surface_gives_no_cells_and_leaves_the_other_hand_alone() -> None:
-    result = search(field_of(lambda points: torch.full(points.shape[:-1], -5.0), sphere(0.3)), 32, 0.0)
+    result = search(
+        field_of(lambda points: torch.full(points.shape[:-1], -5.0), sphere(0.3)), 32, 0.0
+    )
     assert len(result.cells[0]) == 0
     assert len(result.cells[1]) > 0
 
@@ -130,9 +147,21 @@ def test_a_search_object_gives_the_same_on_every_call() -> None:
     first = keep(field_of(HAND, sphere(0.3)), 0.0)
     cells, values = first.cells, first.values.clone()
     keep(field_of(sphere(0.4), torus), 0.25)
+    keep(field_of(HAND, HAND), 0.0, segments=torch.stack((HAND_BONES,) * 2), reach=0.1)
     again = keep(field_of(HAND, sphere(0.3)), 0.0)
     assert all(torch.equal(a, b) for a, b in zip(cells, again.cells, strict=True))
     assert torch.equal(values, again.values)
+
+
+def test_values_that_are_no_numbers_are_outside_and_infinite_ones_inside() -> None:
+    def broken(points: Tensor) -> Tensor:
+        field = sphere(0.3)(points)
+        field = torch.where(field > 0.1, torch.inf, field)
+        return torch.where(points[..., 0] > 0.9, torch.nan, field)
+
+    result = search(field_of(broken), 32, 0.0, hands=1)
+    assert torch.isfinite(result.values).all()
+    assert torch.equal(result.cells[0], search(field_of(sphere(0.3)), 32, 0.0, hands=1).cells[0])
 
 
 def test_small_chunks_give_the_same_surface() -> None:
@@ -142,7 +171,8 @@ def test_small_chunks_give_the_same_surface() -> None:
 
 
 @pytest.mark.parametrize(
-    ("resolution", "base"), [(32, 16), (64, 16), (128, 16), (256, 16), (48, 24), (96, 24), (192, 24), (80, 20), (33, 33)]
+    ("resolution", "base"),
+    [(32, 16), (64, 16), (128, 16), (256, 16), (48, 24), (96, 24), (192, 24), (80, 20), (33, 33)],
 )
 def test_every_resolution_has_a_base_of_at_least_sixteen_cells(resolution: int, base: int) -> None:
     assert resolution // coarsest_step(resolution) == base

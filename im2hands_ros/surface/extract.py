@@ -1,8 +1,9 @@
-"""Triangles from the lattice values that a search found: marching cubes, closed, outward, without stray blobs.
+"""Triangles from the values that a search found: closed, outward, without stray blobs.
 
-Marching cubes runs over the block that holds the surface cells, and only on those cells. Vertices are placed on
-lattice edges by linear interpolation of the field, so a field of logits (near the surface proportional to the
-distance) gives better places than one of probabilities (flat away from the surface).
+Marching cubes runs over the block that holds the surface cells, and only on those cells. Vertices
+are placed on lattice edges by linear interpolation of the field, so a field of logits (near the
+surface proportional to the distance) gives better places than one of probabilities (flat away
+from the surface).
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from skimage.measure import marching_cubes
 
 from im2hands_ros.surface.search import SurfaceCells
 
-# A value this close to the threshold (as a share of the usual distance) is moved away: it would put up to six
-# vertices of one lattice point on the same spot, and triangles of no area between them.
+# A value this close to the threshold (as a share of the mean distance at the surface's cells) is
+# moved away: it would put up to six vertices of one lattice point on the same spot, and triangles
+# of no area between them.
 CLEARANCE = 1e-3
 SMALLEST_SHARE = 0.05
 
@@ -29,7 +31,8 @@ SMALLEST_SHARE = 0.05
 class Triangles:
     """A closed mesh in the hand's box.
 
-    vertices (V, 3) float32, box coordinates [0, 1]^3; triangles (T, 3) int32, counter-clockwise seen from outside.
+    vertices (V, 3) float32, box coordinates [0, 1]^3.
+    triangles (T, 3) int32, counter-clockwise seen from outside.
     """
 
     vertices: NDArray[np.float32]
@@ -48,8 +51,9 @@ class _Block:
 def extract(cells: SurfaceCells, hand: int, extractor: str = "skimage") -> Triangles | None:
     """The mesh of one hand of a search, or None where it has no surface.
 
-    Components smaller than SMALLEST_SHARE of the largest one's volume and inner cavities are left out, so every
-    component of the result is watertight with positive volume. extractor is a key of EXTRACTORS.
+    Components smaller than SMALLEST_SHARE of the largest one's volume and inner cavities are left
+    out, so every component of the result is watertight with positive volume.
+    extractor is a key of EXTRACTORS; ValueError names the choice when it is not.
     """
     if extractor not in EXTRACTORS:
         raise ValueError(f"extractor '{extractor}' is not one of {', '.join(EXTRACTORS)}")
@@ -62,7 +66,7 @@ def extract(cells: SurfaceCells, hand: int, extractor: str = "skimage") -> Trian
 
 
 def orient(triangles: NDArray[np.int32], mirrored: bool) -> NDArray[np.int32]:
-    """Keep triangles counter-clockwise from outside when the vertices are mapped by a mirroring (the left hand)."""
+    """Keep triangles counter-clockwise when a mirroring maps their vertices (the left hand)."""
     return triangles[:, ::-1] if mirrored else triangles
 
 
@@ -75,12 +79,12 @@ def _block_around_surface(cells: SurfaceCells, hand: int) -> _Block:
     values = (cells.values[hand][sub] - cells.threshold).cpu().numpy()
     mask = np.zeros(values.shape, dtype=bool)
     mask[tuple((low_corner.cpu().numpy() - lowest).T)] = True
-    return _Block(_clear_of_zero(values), mask, lowest)
+    return _Block(_clear_of_zero(values, mask), mask, lowest)
 
 
-def _clear_of_zero(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Values without any near zero; zero itself counts as inside."""
-    least = np.float32(CLEARANCE * np.abs(values).mean())
+def _clear_of_zero(values: NDArray[np.float32], cells: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Values without any near zero, measured by those at the surface; zero counts as inside."""
+    least = np.float32(max(CLEARANCE * np.abs(values[cells]).mean(), np.finfo(np.float32).tiny))
     near = np.abs(values) < least
     values[near] = np.where(values[near] >= 0, least, -least)
     return values
@@ -90,19 +94,22 @@ def _by_skimage(block: _Block) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     # scikit-image marches the cells whose high corner is set in the mask.
     mask = np.zeros(block.cells.shape, dtype=bool)
     mask[1:, 1:, 1:] = block.cells[:-1, :-1, :-1]
-    vertices, triangles, _, _ = marching_cubes(block.values, 0.0, mask=mask, gradient_direction="ascent")
+    vertices, triangles, _, _ = marching_cubes(
+        block.values, 0.0, mask=mask, gradient_direction="ascent"
+    )
     return vertices, triangles
 
 
 def _by_pymcubes(block: _Block) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     import mcubes  # optional: pip install PyMCubes
 
-    vertices, triangles = mcubes.marching_cubes(np.pad(_filled(block), 1, constant_values=-1.0).astype(float), 0.0)
+    closed = np.pad(_filled(block), 1, constant_values=-1.0).astype(float)
+    vertices, triangles = mcubes.marching_cubes(closed, 0.0)
     return (vertices - 1).astype(np.float32), triangles[:, ::-1].astype(np.int32)
 
 
 def _filled(block: _Block) -> NDArray[np.float32]:
-    """Values where the points away from surface cells take the sign of the last known point along z.
+    """Values where points away from surface cells take the sign of the last known point along z.
 
     Right because a sign changes only across surface cells, and the block starts outside.
     """

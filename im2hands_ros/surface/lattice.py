@@ -1,13 +1,16 @@
 """The lattice both hands are searched on: flat indices, corner offsets, points of a box.
 
-A hand's box is the cube [0, 1]^3 with `resolution` cells and `resolution + 1` lattice points per side.
-A lattice point of hand h is one flat index ((h·n + x)·n + y)·n + z with n = resolution + 1; a cell is named by the
-flat index of its low corner, whatever its side, so one table of offsets per step serves every hand and level.
+A hand's box is the cube [0, 1]^3 with `resolution` cells and `resolution + 1` lattice points per
+side. A lattice point of hand h is one flat index ((h·n + x)·n + y)·n + z with n = resolution + 1;
+a cell is named by the flat index of its low corner, whatever its side, so one table of offsets per
+step serves every hand and level.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 from dataclasses import dataclass
 
 import torch
@@ -28,8 +31,8 @@ class Lattice:
     def __post_init__(self) -> None:
         if not MIN_RESOLUTION <= self.resolution <= MAX_RESOLUTION:
             raise ValueError(
-                f"resolution {self.resolution} is outside {MIN_RESOLUTION}..{MAX_RESOLUTION} cells per box side; "
-                "use 64 for display, 128 for data"
+                f"resolution {self.resolution} is outside {MIN_RESOLUTION}..{MAX_RESOLUTION} "
+                "cells per box side; use 64 for display, 128 for data"
             )
 
     @property
@@ -47,11 +50,10 @@ class Lattice:
         return self.side**2, self.side, 1
 
     def corner_offsets(self, step: int) -> Tensor:
-        """(8,) int64: from a cell's low corner to its corners; corner number = 4·dx + 2·dy + dz."""
-        x, y, z = self.strides
-        return step * torch.tensor(
-            [dx * x + dy * y + dz * z for dx in (0, 1) for dy in (0, 1) for dz in (0, 1)], device=self.device
-        )
+        """(8,) int64: a cell's low corner to its corners; corner number = 4·dx + 2·dy + dz."""
+        corners = itertools.product((0, step), repeat=3)
+        offsets = [sum(map(operator.mul, corner, self.strides)) for corner in corners]
+        return torch.tensor(offsets, device=self.device)
 
     def hand_of(self, index: Tensor) -> Tensor:
         return index // self.size
@@ -76,7 +78,12 @@ class Lattice:
         axis = torch.arange(0, self.resolution, step, device=self.device)
         x, y, _ = self.strides
         one = (axis[:, None, None] * x + axis[:, None] * y + axis).reshape(-1)
-        return (torch.arange(self.hands, device=self.device)[:, None] * self.size + one).reshape(-1)
+        hand = torch.arange(self.hands, device=self.device)[:, None]
+        return (hand * self.size + one).reshape(-1)
+
+    def every_point(self) -> Tensor:
+        """(hands · size,) int64: every lattice point of every hand."""
+        return torch.arange(self.hands * self.size, device=self.device)
 
     def on_border(self, index: Tensor) -> Tensor:
         """(N,) bool: the point lies on a face of its box."""
@@ -85,9 +92,10 @@ class Lattice:
 
 
 def coarsest_step(resolution: int) -> int:
-    """Side in fine cells of the cells that the search starts with: a power of two leaving at least 16 per box side.
+    """Side, in fine cells, of the cells that the search starts with.
 
-    32, 64, 128, 256 start from 16 cells per side; 48, 96, 192 from 24; 80 from 20; an odd resolution from itself.
+    The largest power of two that leaves at least 16 per box side: 32, 64, 128 and 256 start from
+    16 cells per side; 48, 96 and 192 from 24; 80 from 20; an odd resolution from itself.
     """
     step = 1
     while resolution % (2 * step) == 0 and resolution // (2 * step) >= COARSEST_BASE:
@@ -98,20 +106,21 @@ def coarsest_step(resolution: int) -> int:
 def distance_to_segments(points: Tensor, segments: Tensor) -> Tensor:
     """Distance of every point to the nearest segment.
 
-    points (N, 3) and segments (S, 2, 3) in one frame; returns (N,) in the same unit. A segment may be a point.
-    Squares are expanded into products of matrices (three times fewer bytes), so a distance below 1e-3 of the
-    coordinates' size is not exact.
+    points (N, 3) and segments (S, 2, 3) in one frame; returns (N,) in the same unit. A segment
+    may be a point. Squares are expanded into products of matrices (three times fewer bytes), so a
+    distance below 1e-3 of the coordinates' size is not exact.
     """
     start, along = segments[:, 0], segments[:, 1] - segments[:, 0]
     length2 = (along * along).sum(-1)
     reached = points @ along.T - (start * along).sum(-1)
     share = (reached / length2.clamp_min(1e-20)).clamp_(0, 1)
-    from_start2 = (points * points).sum(-1, keepdim=True) - 2 * points @ start.T + (start * start).sum(-1)
-    return (from_start2 + share * (share * length2 - 2 * reached)).amin(-1).clamp_min_(0).sqrt_()
+    to_start2 = (points * points).sum(-1, keepdim=True) - 2 * points @ start.T
+    to_start2 += (start * start).sum(-1)
+    return (to_start2 + share * (share * length2 - 2 * reached)).amin(-1).clamp_min_(0).sqrt_()
 
 
 def samples_on_segments(segments: Tensor, spacing: float, longest: float = math.sqrt(3)) -> Tensor:
-    """Points no further than `spacing` apart on segments (H, S, 2, 3); returns (H, M, 3), same count for all."""
+    """Points no further than `spacing` apart on segments (H, S, 2, 3): (H, M, 3)."""
     count = max(2, math.ceil(longest / spacing) + 1)
     share = torch.linspace(0, 1, count, device=segments.device)[:, None]
     start, end = segments[:, :, None, 0], segments[:, :, None, 1]

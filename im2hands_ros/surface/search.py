@@ -1,21 +1,22 @@
-"""Coarse-to-fine search for the surface where an occupancy field crosses a threshold, all hands at once.
+"""Coarse-to-fine search for where an occupancy field crosses a threshold, all hands at once.
 
-The dense lattice is never evaluated. Every round works on a list of cells of one side: their unknown corners are
-evaluated in one padded batch, the cells whose corners straddle the threshold (min < t <= max) are kept, and those
-are cut into eight for the next round. Two things make the result equal to the dense evaluation:
+The dense lattice is never evaluated. Every round works on a list of cells of one side: their
+unknown corners are evaluated in one padded batch, the cells whose corners straddle the threshold
+(min < t <= max) are kept, and those are cut into eight for the next round. Two things make the
+result equal to the dense evaluation:
 
-* continuation: when a kept cell's face carries a sign change, so does the cell on the other side of that face; where
-  that cell is not in the list yet it is added, until nothing is missing. A surface that is connected to one found
-  cell is therefore complete, even where a coarse cell stepped over a finger;
-* the box's outermost lattice points are outside by definition, so the surface closes inside the box.
+* continuation: when a kept cell's face carries a sign change, the cell on the other side of that
+  face straddles too; where it is not in the list yet it is added, until nothing is missing. A
+  surface that is connected to one found cell is therefore complete, even where a coarse cell
+  stepped over a finger;
+* the box's outermost lattice points are outside by definition, so the surface closes inside it.
 
-In the last, most expensive round only those children are listed whose corner values, interpolated from the parent,
-come near the threshold; continuation adds the few that the interpolation missed.
+In the last, most expensive round only those children are listed whose corner values, interpolated
+from the parent, come near the threshold; continuation adds the few that interpolation missed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -27,13 +28,11 @@ from im2hands_ros.surface.lattice import (
     distance_to_segments,
     samples_on_segments,
 )
+from im2hands_ros.surface.volumes import DEFAULT_CHUNK, Occupancy, Volumes
 
-Occupancy = Callable[[Tensor, Tensor], Tensor]
-"""(H, N, 3) float32 points of the hands' boxes and (H, N) bool (False = padding) to (H, N) occupancy values."""
-
-DEFAULT_CHUNK = 65536
-# A child is left to continuation when its interpolated corners stay this share of the parent's value range away
-# from the threshold. Measured on capsules: 0 costs two more continuation calls, 0.1 costs 15 % more evaluations.
+# A child is left to continuation when its interpolated corners stay this share of the parent's
+# range of values away from the threshold. On capsule hands 0 saves 2 % of the evaluations but
+# doubles what continuation has to find; 0.1 costs 6 % more.
 PREDICTION_SLACK = 0.03
 
 
@@ -41,9 +40,10 @@ PREDICTION_SLACK = 0.03
 class SurfaceCells:
     """What a search found: values around the surface and the fine cells it passes through.
 
-    values: (H, n, n, n) float32, n = resolution + 1; exact at the corners of `cells`, elsewhere exact or a constant
-        on the outside. The tensor belongs to the search object and is overwritten by its next call.
-    cells: per hand (K,) int64 flat index (x·n + y)·n + z of the low corners of the fine cells that straddle.
+    values: (H, n, n, n) float32, n = resolution + 1; exact at the corners of `cells`, elsewhere
+        exact or a constant below the threshold, even deep inside. The tensor belongs to the search
+        object and is overwritten by its next call.
+    cells: per hand (K,) int64, the low corners (x·n + y)·n + z of the fine cells that straddle.
     threshold: in the unit of `values`; inside means value >= threshold.
     evaluations: points evaluated per network call, both hands together, padding not counted.
     """
@@ -61,111 +61,96 @@ class SurfaceCells:
 
 
 class SurfaceSearch:
-    """Searches boxes of a fixed size; keeps its volumes between calls and clears only what the last call touched.
+    """Searches boxes of one resolution; keeps its volumes and clears only what a call touched.
 
-    Not thread-safe: one search belongs to one worker.
+    Not thread-safe: one search belongs to one worker. Raises ValueError for a resolution outside
+    16..512.
     """
 
-    def __init__(self, resolution: int, hands: int, device: torch.device | str = "cpu", chunk: int = DEFAULT_CHUNK):
+    def __init__(
+        self,
+        resolution: int,
+        hands: int,
+        device: torch.device | str = "cpu",
+        chunk: int = DEFAULT_CHUNK,
+    ):
         self.lattice = Lattice(resolution, hands, torch.device(device))
-        self.chunk = chunk
-        count = hands * self.lattice.size
-        self._values = torch.zeros(count, device=device)
-        self._known = torch.zeros(count, dtype=torch.bool, device=device)
-        self._listed = torch.zeros(count, dtype=torch.int16, device=device)
-        self._touched: list[Tensor] = []
-        self._outside: float | None = None
+        self._volumes = Volumes(self.lattice, chunk)
 
     @torch.no_grad()
     def __call__(
-        self, occupancy: Occupancy, threshold: float, segments: Tensor | None = None, reach: float = 0.1
+        self,
+        occupancy: Occupancy,
+        threshold: float,
+        segments: Tensor | None = None,
+        reach: float = 0.1,
     ) -> SurfaceCells:
         """Find the surface of every hand.
 
-        occupancy: the field (see `Occupancy`); logits give the best interpolation. Called once or a few times per
-            round, each time for both hands together.
+        occupancy: the field (see `Occupancy`); logits give the best interpolation. Called once or
+            a few times per round, each time for both hands together.
         threshold: in the unit of the field (0 for logits at probability 0.5).
-        segments: (H, S, 2, 3) bones in box coordinates, optional. In the first round only lattice points within
-            `reach` (box units) of a bone are evaluated, and the cells that bones run through are always refined, so
-            that nothing thin is missed. A hint only: what continuation finds further away is evaluated all the same.
+        segments: (H, S, 2, 3) bones in box coordinates, optional. In the first round only lattice
+            points within `reach` (box units) of a bone are evaluated, and the cells that bones run
+            through are always refined, so that nothing thin is missed. A hint only: what
+            continuation finds further away is evaluated all the same.
         Raises ValueError when the field returns another shape than (H, N).
         """
-        self._reset(threshold - 1.0)
-        run = _Run(occupancy, threshold, [])
+        self._volumes.begin(occupancy, threshold)
         step = coarsest_step(self.lattice.resolution)
-        cells = self._first_cells(run, step, segments, reach)
-        while step > 1:
-            cells = self._children(run, cells, segments, step)
-            step //= 2
-            cells = self._straddling(run, cells, step)
-        return self._result(run, cells)
-
-    def _reset(self, outside: float) -> None:
-        if outside != self._outside:
-            self._values.fill_(outside)
-            self._outside = outside
-        for index in self._touched:
-            self._values[index] = outside
-            self._known[index] = False
-            self._listed[index] = 0
-        self._touched = []
-
-    def _first_cells(self, run: _Run, step: int, segments: Tensor | None, reach: float) -> Tensor:
-        """Straddling cells of the coarsest side."""
-        cells = self._list(self.lattice.cells(step), step)
         if segments is None or step == 1:
-            return self._straddling(run, cells, step)
-        corners = cells[:, None] + self.lattice.corner_offsets(step)
-        near = self._near_bones(segments, reach, step)
-        self._evaluate(run, near.nonzero()[:, 0])
-        # Corners out of reach count as outside here but stay unknown: the round that needs them evaluates them.
-        inside = self._values[corners] >= run.threshold
-        return cells[inside.any(1) & ~inside.all(1)]
+            cells = self._straddling(self._volumes.list(self.lattice.cells(step), step), step)
+        else:
+            cells = self._straddling_near_bones(segments, reach, step)
+        while step > 1:
+            children = self._children(cells, segments, step)
+            step //= 2
+            cells = self._straddling(children, step)
+        return self._result(cells)
 
-    def _near_bones(self, segments: Tensor, reach: float, step: int) -> Tensor:
+    @torch.no_grad()
+    def densely(self, occupancy: Occupancy, threshold: float) -> SurfaceCells:
+        """The same result from every lattice point: the naive order of work, to compare with."""
+        self._volumes.begin(occupancy, threshold)
+        self._volumes.evaluate(self.lattice.every_point())
+        cells = self._volumes.list(self.lattice.cells(1), 1)
+        return self._result(self._straddling(cells, 1))
+
+    def _straddling_near_bones(self, segments: Tensor, reach: float, step: int) -> Tensor:
+        """First round: evaluate lattice points within reach of bones; return straddling cells.
+
+        Corners out of reach count as outside but stay unknown: a later round that needs them
+        evaluates them.
+        """
         lattice = self.lattice
         axis = torch.arange(0, lattice.side, step, device=lattice.device)
         grid = torch.cartesian_prod(axis, axis, axis)
-        near = torch.zeros(lattice.hands * lattice.size, dtype=torch.bool, device=lattice.device)
-        for hand in range(lattice.hands):
-            distance = distance_to_segments(grid / lattice.resolution, segments[hand])
-            near[lattice.index(torch.full_like(grid[:, 0], hand), grid)] = distance <= reach
-        return near
+        near = torch.stack(
+            [distance_to_segments(grid / lattice.resolution, bones) <= reach for bones in segments]
+        )
+        hand, point = near.nonzero(as_tuple=True)
+        self._volumes.evaluate(lattice.index(hand, grid[point]))
+        cells = lattice.cells(step)
+        inside = self._volumes.inside(cells[:, None] + lattice.corner_offsets(step))
+        return cells[inside.any(1) & ~inside.all(1)]
 
-    def _cells_on_bones(self, run: _Run, segments: Tensor, step: int) -> Tensor:
-        """Cells that a bone runs through with every corner outside: a finger may have slipped between the points."""
-        lattice = self.lattice
-        points = samples_on_segments(segments, step / lattice.resolution)
-        low = (points * (lattice.resolution / step)).floor().long() * step
-        hand = torch.arange(lattice.hands, device=lattice.device)[:, None].expand(low.shape[:2])
-        in_box = ((low >= 0) & (low < lattice.resolution)).all(-1)
-        cells = torch.unique(lattice.index(hand[in_box], low[in_box]))
-        corners = self._values[cells[:, None] + lattice.corner_offsets(step)]
-        return cells[(corners < run.threshold).all(1)]
-
-    def _list(self, cells: Tensor, step: int) -> Tensor:
-        """Mark cells (no duplicates among them) as listed in the round of `step`; return those that were not yet."""
-        fresh = cells[self._listed[cells] != step]
-        self._listed[fresh] = step
-        return fresh
-
-    def _straddling(self, run: _Run, cells: Tensor, step: int) -> Tensor:
-        """Evaluate the corners of listed cells; return the straddling ones, continued over faces to the full set."""
+    def _straddling(self, cells: Tensor, step: int) -> Tensor:
+        """Evaluate the corners of listed cells; return all that straddle, continued over faces."""
         offsets = self.lattice.corner_offsets(step)
         found = []
         while cells.numel():
-            self._evaluate_corners(run, cells, offsets)
-            inside = self._values[cells[:, None] + offsets] >= run.threshold
+            self._volumes.evaluate_corners(cells, offsets)
+            inside = self._volumes.inside(cells[:, None] + offsets)
             mixed = inside.any(1) & ~inside.all(1)
-            cells, inside = cells[mixed], inside[mixed]
-            found.append(cells)
-            cells = self._beyond_faces(cells, inside, step)
+            found.append(cells[mixed])
+            cells = self._beyond_faces(cells[mixed], inside[mixed], step)
         return torch.cat(found) if found else cells
 
     def _beyond_faces(self, cells: Tensor, inside: Tensor, step: int) -> Tensor:
         """Unlisted cells on the other side of the faces that carry a sign change.
 
-        Such a face never lies on the box's border, where all points are outside, so the neighbour always exists.
+        Such a face never lies on the box's border, where all points are outside, so the neighbour
+        always exists.
         """
         fresh = []
         for axis, stride in enumerate(self.lattice.strides):
@@ -173,79 +158,49 @@ class SurfaceSearch:
             for side, direction in ((0, -1), (1, 1)):
                 face = on_axis[:, side]
                 crossed = face.any(1) & ~face.all(1)
-                fresh.append(self._list(cells[crossed] + direction * step * stride, step))
+                beyond = cells[crossed] + direction * step * stride
+                fresh.append(self._volumes.list(beyond, step))
         return torch.cat(fresh)
 
-    def _children(self, run: _Run, cells: Tensor, segments: Tensor | None, step: int) -> Tensor:
-        """The cells of half the side in straddling cells and in cells on bones, listed for the next round."""
+    def _children(self, cells: Tensor, segments: Tensor | None, step: int) -> Tensor:
+        """Cells of half the side in straddling cells and on bones, listed for the next round."""
         half = self.lattice.corner_offsets(step // 2)
         children = cells[:, None] + half
         if step == 2:
-            corners = self._values[cells[:, None] + self.lattice.corner_offsets(step)]
-            children = children[_children_near(corners, run.threshold)]
+            offsets = self.lattice.corner_offsets(step)
+            corners = self._volumes.values[cells[:, None] + offsets]
+            children = children[_children_near(corners, self._volumes.threshold)]
+        children = children.flatten()
         if segments is not None:
-            bones = self._cells_on_bones(run, segments, step)
-            children = torch.cat((children.flatten(), (bones[:, None] + half).flatten()))
-            children = torch.unique(children)
-        return self._list(children.flatten(), step // 2)
+            on_bones = self._cells_on_bones(segments, step)[:, None] + half
+            children = torch.unique(torch.cat((children, on_bones.flatten())))
+        return self._volumes.list(children, step // 2)
 
-    def _evaluate_corners(self, run: _Run, cells: Tensor, offsets: Tensor) -> None:
-        """Evaluate the corners of `cells` that are not known yet, each once.
-
-        Corner by corner, because one corner number never names the same point twice: no sort is needed.
-        """
-        fresh = torch.empty((8, len(cells)), dtype=torch.bool, device=cells.device)
-        for number, offset in enumerate(offsets):
-            index = cells + offset
-            fresh[number] = ~self._known[index]
-            self._known[index] = True
-        self._evaluate(run, (cells + offsets[:, None])[fresh])
-
-    def _evaluate(self, run: _Run, index: Tensor) -> None:
-        """Evaluate lattice points (N,), each once, as padded batches of both hands, and store their values."""
+    def _cells_on_bones(self, segments: Tensor, step: int) -> Tensor:
+        """Cells on bones with every corner outside: a finger may run between the points."""
         lattice = self.lattice
-        if not index.numel():
-            return
-        self._known[index] = True
-        self._touched.append(index)
-        hand = lattice.hand_of(index)
-        member = hand == torch.arange(lattice.hands, device=lattice.device)[:, None]
-        counts = member.sum(1).tolist()
-        run.evaluations.append(sum(counts))
-        rank = (member.cumsum(1) - 1).gather(0, hand[None])[0]
-        points = torch.zeros((lattice.hands, max(counts), 3), device=lattice.device)
-        points[hand, rank] = lattice.points(index)
-        valid = torch.arange(max(counts), device=lattice.device) < member.sum(1, keepdim=True)
-        values = self._in_chunks(run.occupancy, points, valid)[hand, rank]
-        # The outermost lattice points are outside by definition: the surface closes inside the box.
-        self._values[index] = values.masked_fill_(lattice.on_border(index), self._outside)
+        points = samples_on_segments(segments, step / lattice.resolution)
+        low = (points * (lattice.resolution / step)).floor().long() * step
+        hand = torch.arange(lattice.hands, device=lattice.device)[:, None].expand(low.shape[:2])
+        in_box = ((low >= 0) & (low < lattice.resolution)).all(-1)
+        cells = torch.unique(lattice.index(hand[in_box], low[in_box]))
+        inside = self._volumes.inside(cells[:, None] + lattice.corner_offsets(step))
+        return cells[~inside.any(1)]
 
-    def _in_chunks(self, occupancy: Occupancy, points: Tensor, valid: Tensor) -> Tensor:
-        parts = []
-        for part, mask in zip(points.split(self.chunk, 1), valid.split(self.chunk, 1), strict=True):
-            values = occupancy(part, mask)
-            if values.shape != mask.shape:
-                raise ValueError(f"the field returned shape {tuple(values.shape)} for points {tuple(part.shape)}")
-            parts.append(values.float())
-        return torch.cat(parts, 1)
-
-    def _result(self, run: _Run, cells: Tensor) -> SurfaceCells:
-        lattice = self.lattice
+    def _result(self, cells: Tensor) -> SurfaceCells:
+        lattice, volumes = self.lattice, self._volumes
         hand = lattice.hand_of(cells)
-        per_hand = tuple((cells[hand == h] - h * lattice.size).sort().values for h in range(lattice.hands))
-        volumes = self._values.view((lattice.hands,) + (lattice.side,) * 3)
-        return SurfaceCells(volumes, per_hand, lattice.resolution, run.threshold, tuple(run.evaluations))
-
-
-@dataclass(frozen=True)
-class _Run:
-    occupancy: Occupancy
-    threshold: float
-    evaluations: list[int]
+        per_hand = tuple(
+            (cells[hand == number] - number * lattice.size).sort().values
+            for number in range(lattice.hands)
+        )
+        values = volumes.values.view((lattice.hands,) + (lattice.side,) * 3)
+        counts = tuple(volumes.evaluations)
+        return SurfaceCells(values, per_hand, lattice.resolution, volumes.threshold, counts)
 
 
 def _children_near(corners: Tensor, threshold: float) -> Tensor:
-    """(K, 8) corner values of cells to (K, 8) bool: may this child straddle, going by trilinear interpolation?"""
+    """(K, 8) corner values to (K, 8) bool: may this child straddle, by trilinear interpolation?"""
     grid = corners.view(-1, 2, 2, 2)
     for axis in (1, 2, 3):
         low, high = grid.select(axis, 0), grid.select(axis, 1)
@@ -267,18 +222,16 @@ def search(
     segments: Tensor | None = None,
     reach: float = 0.1,
 ) -> SurfaceCells:
-    """One search with buffers of its own; see `SurfaceSearch`, which a caller with many frames keeps instead."""
+    """One search with buffers of its own; a caller with many frames keeps a `SurfaceSearch`."""
     return SurfaceSearch(resolution, hands, device)(occupancy, threshold, segments, reach)
 
 
-@torch.no_grad()
 def search_densely(
-    occupancy: Occupancy, resolution: int, threshold: float, hands: int = 2, device: torch.device | str = "cpu"
+    occupancy: Occupancy,
+    resolution: int,
+    threshold: float,
+    hands: int = 2,
+    device: torch.device | str = "cpu",
 ) -> SurfaceCells:
-    """The same result from every lattice point: the naive order of work, for tests and for the benchmark's ratio."""
-    whole = SurfaceSearch(resolution, hands, device)
-    whole._reset(threshold - 1.0)
-    run = _Run(occupancy, threshold, [])
-    whole._evaluate(run, torch.arange(hands * whole.lattice.size, device=device))
-    cells = whole._straddling(run, whole._list(whole.lattice.cells(1), 1), 1)
-    return whole._result(run, cells)
+    """Like `search`, from every point of the lattice."""
+    return SurfaceSearch(resolution, hands, device).densely(occupancy, threshold)

@@ -1,4 +1,4 @@
-"""Occupied voxels just under a surface: what an occupancy map or a collision checker wants instead of triangles."""
+"""Occupied voxels just under a surface: what occupancy maps want instead of triangles."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ def occupied_voxels(
     voxel_size: float,
     threshold: float = 0.5,
 ) -> tuple[Points, NDArray[np.float32]]:
-    """Voxels that the surface passes through, or that lie half a voxel under it, and whose centre is occupied.
+    """Voxels with an occupied centre that hold the surface, or the layer half a voxel under it.
 
-    The grid is axis-aligned and anchored at the frame's origin: centres at (k + 1/2) · voxel_size, as octomap has
-    them, so that consecutive frames fill the same voxels.
+    The grid is axis-aligned and anchored at the frame's origin: centres at (k + 1/2) · voxel_size,
+    as octomap has them, so that consecutive frames fill the same voxels.
 
-    vertices (V, 3) metres, any frame; triangles (T, 3), counter-clockwise from outside; occupancy takes (N, 3)
-    float32 points of that frame and returns (N,) probabilities; it is called once.
-    Returns centres (M, 3) float32 metres, sorted by x, y, z, and their occupancy (M,) float32, all >= threshold.
+    vertices (V, 3) metres, any frame; triangles (T, 3), counter-clockwise from outside; occupancy
+    takes (N, 3) float32 points of that frame and returns (N,) probabilities; it is called once.
+    Returns centres (M, 3) float32 metres, sorted by x, y, z, and their occupancy (M,) float32, all
+    at least `threshold`.
     Raises ValueError when voxel_size is not positive.
     """
     if not voxel_size > 0:

@@ -1,0 +1,1 @@
+"""How good and how fast: metrics, baselines, and the commands that report them."""

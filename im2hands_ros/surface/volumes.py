@@ -1,0 +1,113 @@
+"""Values of the lattice of all hands: what is known so far, and the evaluation of what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from im2hands_ros.surface.lattice import Lattice
+
+Occupancy = Callable[[Tensor, Tensor], Tensor]
+"""(H, N, 3) float32 box points and (H, N) bool (False = padding) to (H, N) occupancy values.
+
+Padded rows, one per hand, are the layout a network's batched matrix products want.
+"""
+
+DEFAULT_CHUNK = 65536
+# Far enough from the threshold for any logit, near enough to interpolate with.
+LARGEST = 1e4
+
+
+class Volumes:
+    """Dense storage, reused between searches; only entries that the last search touched are reset.
+
+    values (H·n³,) float32: a constant below the threshold where nothing was evaluated.
+    evaluations: points evaluated per call of the field since `begin`, padding not counted.
+    """
+
+    def __init__(self, lattice: Lattice, chunk: int = DEFAULT_CHUNK):
+        count = lattice.hands * lattice.size
+        self.values = torch.zeros(count, device=lattice.device)
+        self.threshold = 0.0
+        self.evaluations: list[int] = []
+        self._lattice = lattice
+        self._chunk = chunk
+        self._known = torch.zeros(count, dtype=torch.bool, device=lattice.device)
+        self._listed = torch.zeros(count, dtype=torch.uint8, device=lattice.device)
+        self._touched: list[Tensor] = []
+        self._outside: float | None = None
+        self._occupancy: Occupancy | None = None
+
+    def begin(self, occupancy: Occupancy, threshold: float) -> None:
+        """Forget the last search; from now on `occupancy` is what gets evaluated."""
+        self._occupancy, self.threshold, self.evaluations = occupancy, threshold, []
+        if threshold - 1.0 != self._outside:
+            self._outside = threshold - 1.0
+            self.values.fill_(self._outside)
+        for index in self._touched:
+            self.values[index] = self._outside
+            self._known[index] = False
+            self._listed[index] = 0
+        self._touched = []
+
+    def inside(self, index: Tensor) -> Tensor:
+        """Is the value of these lattice points at or above the threshold?"""
+        return self.values[index] >= self.threshold
+
+    def list(self, cells: Tensor, step: int) -> Tensor:
+        """Mark cells, all different, as listed in the round of `step`; return the new ones.
+
+        The corners of listed cells must be evaluated before the next search begins.
+        """
+        fresh = cells[self._listed[cells] != step]
+        self._listed[fresh] = step
+        return fresh
+
+    def evaluate_corners(self, cells: Tensor, offsets: Tensor) -> None:
+        """Evaluate the corners of `cells` that are not known yet, each once.
+
+        Corner by corner: one corner number never names the same point twice, so nothing is sorted.
+        """
+        fresh = torch.empty((len(offsets), len(cells)), dtype=torch.bool, device=cells.device)
+        for number, offset in enumerate(offsets):
+            index = cells + offset
+            fresh[number] = ~self._known[index]
+            self._known[index] = True
+        self.evaluate((cells + offsets[:, None])[fresh])
+
+    def evaluate(self, index: Tensor) -> None:
+        """Evaluate lattice points, all different, as one padded batch and store their values."""
+        if not index.numel():
+            return
+        lattice = self._lattice
+        self._known[index] = True
+        self._touched.append(index)
+        hand = lattice.hand_of(index)
+        member = hand == torch.arange(lattice.hands, device=lattice.device)[:, None]
+        rank = member.cumsum(1)
+        count = rank[:, -1:]
+        longest = int(count.max())
+        rank = rank.gather(0, hand[None])[0] - 1
+        points = torch.zeros((lattice.hands, longest, 3), device=lattice.device)
+        points[hand, rank] = lattice.points(index)
+        valid = torch.arange(longest, device=lattice.device) < count
+        values = self._in_chunks(points, valid)[hand, rank]
+        # The outermost lattice points are outside by definition: the surface closes in the box.
+        self.values[index] = values.masked_fill_(lattice.on_border(index), self._outside)
+        self.evaluations.append(len(index))
+
+    def _in_chunks(self, points: Tensor, valid: Tensor) -> Tensor:
+        parts = []
+        pieces = zip(points.split(self._chunk, 1), valid.split(self._chunk, 1), strict=True)
+        for part, mask in pieces:
+            values = self._occupancy(part, mask)
+            if values.shape != mask.shape:
+                raise ValueError(
+                    f"the field returned shape {tuple(values.shape)} for points "
+                    f"{tuple(part.shape)}; it must return one value per point"
+                )
+            parts.append(values.float())
+        # What is no number is not occupied, and what is infinite could not be interpolated.
+        return torch.cat(parts, 1).nan_to_num_(self._outside, LARGEST, -LARGEST)

@@ -1,0 +1,116 @@
+"""Metrics give the values that geometry says they must, the same ones on every call."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from im2hands_ros.evaluation.metrics import (
+    Mesh,
+    contains,
+    iou,
+    is_watertight,
+    penetration,
+    sample_surface,
+    surface_scores,
+    volume,
+)
+
+RADIUS = 0.05
+
+
+def ball(radius: float = RADIUS, offset: float = 0.0) -> Mesh:
+    shape = trimesh.creation.icosphere(4, radius).apply_translation((offset, 0, 0.5))
+    return Mesh(shape.vertices, shape.faces)
+
+
+def test_a_mesh_scores_perfectly_against_itself() -> None:
+    scores = surface_scores(ball(), ball())
+    assert scores.chamfer < 1e-9
+    assert scores.f_score == 1
+    assert scores.normal_consistency == pytest.approx(1, abs=1e-6)
+
+
+def test_chamfer_of_concentric_balls_is_the_difference_of_their_radii() -> None:
+    scores = surface_scores(ball(0.053), ball())
+    assert scores.accuracy == pytest.approx(0.003, rel=0.02)
+    assert scores.completeness == pytest.approx(0.003, rel=0.02)
+    assert scores.chamfer == pytest.approx((scores.accuracy + scores.completeness) / 2)
+    assert scores.f_score == 1
+
+
+def test_f_score_counts_what_lies_within_the_tolerance() -> None:
+    assert surface_scores(ball(0.056), ball()).f_score == 0
+    half = surface_scores(ball(), ball(offset=0.01)).f_score
+    assert half == pytest.approx(0.5, abs=0.03)  # |0.01 cos| <= 0.005 on half the sphere's area
+
+
+def test_turned_triangles_have_the_opposite_normals() -> None:
+    turned = Mesh(ball().vertices, ball().triangles[:, ::-1])
+    assert surface_scores(turned, ball()).normal_consistency == pytest.approx(-1, abs=1e-6)
+
+
+def test_scores_repeat_exactly() -> None:
+    assert surface_scores(ball(0.053), ball(), samples=500) == surface_scores(
+        ball(0.053), ball(), samples=500
+    )
+
+
+def test_an_empty_mesh_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="the predicted mesh has no triangles"):
+        surface_scores(Mesh(np.zeros((0, 3)), np.zeros((0, 3), int)), ball())
+
+
+def test_samples_are_spread_evenly_by_area() -> None:
+    points, normals = sample_surface(ball(), 4000)
+    relative = points - [0, 0, 0.5]
+    assert np.linalg.norm(relative, axis=1) == pytest.approx(RADIUS, rel=0.01)
+    assert np.abs(relative.mean(0)).max() < 0.01 * RADIUS
+    assert ((relative * normals).sum(1) > 0).all()
+
+
+def test_iou_of_labels() -> None:
+    assert iou(np.array([True, True, False]), np.array([True, False, False])) == 0.5
+    assert iou(np.zeros(4, bool), np.zeros(4, bool)) == 1
+
+
+def test_contains_agrees_with_the_exact_ball() -> None:
+    points = np.random.default_rng(0).uniform(-0.07, 0.07, (4000, 3))
+    distance = np.linalg.norm(points, axis=1)
+    clear = np.abs(distance - RADIUS) > 0.001
+    inside = contains(ball(), points + [0, 0, 0.5])
+    np.testing.assert_array_equal(inside[clear], distance[clear] < RADIUS)
+
+
+def test_contains_of_nothing_is_nothing() -> None:
+    assert contains(ball(), np.zeros((0, 3))).shape == (0,)
+    assert not contains(Mesh(np.zeros((0, 3)), np.zeros((0, 3), int)), np.zeros((2, 3))).any()
+
+
+def test_penetration_of_two_balls_is_their_lens() -> None:
+    overlap = penetration(ball(), ball(offset=0.08))
+    height = 0.01  # of each cap of the lens
+    lens = 2 * np.pi * height**2 * (3 * RADIUS - height) / 3
+    assert overlap.volume == pytest.approx(lens, rel=0.05)
+    assert overlap.depth == pytest.approx(0.02, rel=0.05)
+
+
+def test_balls_apart_do_not_penetrate() -> None:
+    assert penetration(ball(), ball(offset=0.2)).volume == 0
+    assert penetration(ball(), ball(offset=0.101)).depth == 0
+
+
+def test_volume_is_signed() -> None:
+    shape = ball()
+    assert volume(shape) == pytest.approx(4 / 3 * np.pi * RADIUS**3, rel=0.01)
+    assert volume(Mesh(shape.vertices, shape.triangles[:, ::-1])) == pytest.approx(-volume(shape))
+
+
+def test_watertightness_notices_holes_turned_and_doubled_triangles() -> None:
+    vertices, triangles = ball()
+    turned = triangles.copy()
+    turned[0] = turned[0, ::-1]
+    assert is_watertight(Mesh(vertices, triangles))
+    assert not is_watertight(Mesh(vertices, triangles[1:]))
+    assert not is_watertight(Mesh(vertices, turned))
+    assert not is_watertight(Mesh(vertices, np.concatenate((triangles, triangles[:1]))))
+    assert not is_watertight(Mesh(vertices, triangles[:0]))
