@@ -36,6 +36,17 @@ class HandContext(NamedTuple):
     memory: TokenMemory
     intrinsics: Tensor
 
+    def select(self, hand: int) -> HandContext:
+        """The same for one hand alone (H = 1)."""
+        one = slice(hand, hand + 1)
+        return HandContext(
+            CanonicalHands(*(value[one] for value in self.hands)),
+            BoneSlots(*(value[one] for value in self.bones)),
+            self.pixels[one],
+            TokenMemory(*(value[one] for value in self.memory)),
+            self.intrinsics[one],
+        )
+
 
 class InitialOccupancy(nn.Module):
     """Occupancy of each hand from one crop and its keypoints. Both hands share all weights.

@@ -1,0 +1,219 @@
+"""One encoded frame: the hands' occupancy fields, and their surfaces on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+import trimesh
+from numpy.typing import NDArray
+from torch import Tensor
+
+from im2hands_ros.networks.initial_occupancy import HandContext, InitialOccupancy
+from im2hands_ros.skeleton import BONES, SIDES
+from im2hands_ros.stopwatch import Stopwatch
+from im2hands_ros.surface.extract import Triangles, extract, orient
+from im2hands_ros.surface.search import SurfaceCells, SurfaceSearch
+from im2hands_ros.surface.voxels import occupied_voxels
+
+# Flesh reaches this far from the joints at most, metres: the margin of the search box.
+FLESH_REACH = 0.032
+# Points evaluated at once; bounds the memory of a query.
+CHUNK = 32768
+# Beside the bones, lines across the palm, so that the search's first round covers all of it.
+_PALM_LINES = ((1, 5), (5, 9), (9, 13), (13, 17), (2, 5))
+
+Searcher = Callable[[int, int], SurfaceSearch]
+
+
+@dataclass(frozen=True)
+class HandSurface:
+    """The reconstructed shape of one hand, in the camera frame, metres.
+
+    Attributes:
+        vertices: (V, 3) float32. triangles: (T, 3) int32, counter-clockwise from outside.
+        voxels: (N, 3) float32 centres of the occupied surface voxels;
+        voxel_occupancy: (N,) float32, the probabilities at those centres.
+        keypoints: (21, 3) float32, MANO order, that the shape was made from.
+        confidence: share in [0, 1] of the keypoints where the image shows a hand.
+    """
+
+    vertices: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+    voxels: NDArray[np.float32]
+    voxel_occupancy: NDArray[np.float32]
+    keypoints: NDArray[np.float32]
+    confidence: float
+
+    @cached_property
+    def mesh(self) -> trimesh.Trimesh:
+        """The same surface as a trimesh object."""
+        return trimesh.Trimesh(self.vertices, self.triangles, process=False)
+
+
+@dataclass(frozen=True)
+class Hands:
+    """Both hands of a frame (None: absent, or no surface found) and the time each stage took."""
+
+    left: HandSurface | None
+    right: HandSurface | None
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SearchBoxes:
+    """Cubes in the palm frames that hold the hands: origin (H, 3) and side (H,), metres."""
+
+    origin: Tensor
+    side: Tensor
+
+    @classmethod
+    def around(cls, joints_palm: Tensor) -> SearchBoxes:
+        """Boxes around (H, 21, 3) joints with room for the flesh."""
+        low, high = joints_palm.amin(1), joints_palm.amax(1)
+        side = (high - low).amax(1) + 2 * FLESH_REACH
+        return cls((low + high) / 2 - side[:, None] / 2, side)
+
+    def palm_from_box(self, points_box: Tensor) -> Tensor:
+        """(H, N, 3) box coordinates in [0, 1] to metres in the palm frame."""
+        return points_box * self.side[:, None, None] + self.origin[:, None]
+
+    def box_from_palm(self, points_palm: Tensor) -> Tensor:
+        """(H, N, 3) metres in the palm frame to box coordinates."""
+        return (points_palm - self.origin[:, None]) / self.side[:, None, None]
+
+
+class HandField:
+    """The occupancy field of one hand of a scene."""
+
+    def __init__(self, scene: Scene, hand: int) -> None:
+        self._scene = scene
+        self._hand = hand
+
+    def occupancy(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Probability that points lie inside the hand.
+
+        Args:
+            points: (N, 3) camera frame, metres; any N.
+
+        Returns:
+            (N,) float32 in [0, 1].
+
+        Raises:
+            ValueError: another shape, or non-finite coordinates.
+        """
+        points = np.asarray(points, np.float32)
+        if points.ndim != 2 or points.shape[1] != 3:
+            raise ValueError(f"points have shape {points.shape}: give (N, 3), metres, camera frame")
+        if not np.isfinite(points).all():
+            raise ValueError("points have non-finite coordinates: remove them before the query")
+        return self._scene.probabilities(self._hand, points)
+
+
+class Scene:
+    """A frame after encoding. Belongs to one thread, as its model does.
+
+    Attributes:
+        sides: which hands are present, in the order of the batch.
+        left, right: their fields, or None.
+    """
+
+    def __init__(
+        self,
+        network: InitialOccupancy,
+        context: HandContext,
+        sides: list[str],
+        confidence: list[float],
+        searcher: Searcher,
+        clock: Stopwatch,
+        autocast: Callable[[], torch.autocast],
+    ) -> None:
+        self._network, self._context, self._autocast = network, context, autocast
+        self._confidence, self._searcher, self._clock = confidence, searcher, clock
+        self.sides = sides
+        fields = {side: HandField(self, index) for index, side in enumerate(sides)}
+        self.left, self.right = (fields.get(side) for side in SIDES)
+
+    @torch.inference_mode()
+    def probabilities(self, hand: int, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, 3) camera-frame points to (N,) probabilities of the hand at this place in the batch."""
+        context = self._context.select(hand)
+        queries = torch.from_numpy(points)[None].to(context.intrinsics.device)
+        logits = [
+            self._logits(context.hands.palm_from_camera(chunk), context)
+            for chunk in queries.split(CHUNK, dim=1)
+        ]
+        return torch.cat(logits, dim=1)[0].sigmoid().cpu().numpy() if logits else np.empty(0, "f4")
+
+    @torch.inference_mode()
+    def reconstruct(
+        self, resolution: int = 64, threshold: float = 0.5, voxel_size: float = 0.005
+    ) -> Hands:
+        """Find the surfaces of both hands.
+
+        Args:
+            resolution: lattice cells per side of each hand's box (about 0.2 m).
+            threshold: occupancy probability at the surface.
+            voxel_size: side of the occupied surface voxels, metres; 0 leaves them out.
+
+        Raises:
+            ValueError: a resolution, threshold or voxel size out of range.
+        """
+        if not 0 < threshold < 1:
+            raise ValueError(f"occupancy threshold {threshold}: choose it between 0 and 1")
+        boxes = SearchBoxes.around(self._context.hands.joints_palm)
+        with self._clock.stage("search"):
+            cells = self._search(boxes, resolution, threshold)
+        surfaces = {}
+        for hand, side in enumerate(self.sides):
+            with self._clock.stage("extract"):
+                found = extract(cells, hand)
+            if found is not None:
+                surfaces[side] = self._lift(hand, found, boxes, threshold, voxel_size)
+        left, right = (surfaces.get(side) for side in SIDES)
+        return Hands(left, right, dict(self._clock.milliseconds))
+
+    def _search(self, boxes: SearchBoxes, resolution: int, threshold: float) -> SurfaceCells:
+        def field_in_boxes(points_box: Tensor, valid: Tensor) -> Tensor:
+            return self._logits(boxes.palm_from_box(points_box), self._context)
+
+        search = self._searcher(resolution, len(self.sides))
+        reach = float(FLESH_REACH / boxes.side.min()) + 1.0 / 16
+        logit = float(np.log(threshold / (1 - threshold)))
+        return search(field_in_boxes, logit, self._bone_segments(boxes), reach)
+
+    def _bone_segments(self, boxes: SearchBoxes) -> Tensor:
+        """(H, S, 2, 3) bones and palm lines in box coordinates."""
+        joints = boxes.box_from_palm(self._context.hands.joints_palm)
+        return joints[:, torch.tensor(BONES + _PALM_LINES, device=joints.device)]
+
+    def _lift(
+        self, hand: int, found: Triangles, boxes: SearchBoxes, threshold: float, voxel_size: float
+    ) -> HandSurface:
+        """Bring one hand's triangles from its box to the camera and fill its surface voxels."""
+        hands = self._context.hands
+        with self._clock.stage("extract"):
+            points = torch.zeros(len(hands.wrist), *found.vertices.shape).to(hands.wrist)
+            points[hand] = torch.from_numpy(found.vertices)
+            vertices = hands.camera_from_palm(boxes.palm_from_box(points))[hand].cpu().numpy()
+            triangles = orient(found.triangles, bool(hands.mirrored[hand]))
+            keypoints = hands.camera_from_palm(hands.joints_palm)[hand].cpu().numpy()
+        voxels, occupancy = np.empty((0, 3), np.float32), np.empty(0, np.float32)
+        if voxel_size:
+            with self._clock.stage("voxels"):
+                voxels, occupancy = occupied_voxels(
+                    vertices,
+                    triangles,
+                    lambda centres: self.probabilities(hand, centres),
+                    voxel_size,
+                    threshold,
+                )
+        confidence = self._confidence[hand]
+        return HandSurface(vertices, triangles, voxels, occupancy, keypoints, confidence)
+
+    def _logits(self, points_palm: Tensor, context: HandContext) -> Tensor:
+        with self._autocast():
+            return self._network(points_palm, context).float()

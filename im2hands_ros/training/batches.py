@@ -1,0 +1,238 @@
+"""Batches of scenes for training: crops, coarse keypoints, query points and their depth."""
+
+from __future__ import annotations
+
+import dataclasses
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from im2hands_ros.camera import Camera, crop_around
+from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.shards import ShardReader
+from im2hands_ros.training.augmentation import KeypointErrors, disturb
+
+CROP_MARGIN = 0.3
+
+
+class Batch(NamedTuple):
+    """B scenes with H hands in all, camera frame, metres.
+
+    Attributes:
+        image: (B, 3, S, S) float32 RGB in [0, 1]; mask: (B, S/4, S/4) long, 0 none, 1 left, 2 right.
+        image_index: (H,) scene of each hand; intrinsics: (H, 3, 3) of its crop.
+        keypoints: (H, 21, 3) coarse; mirrored: (H,) True for left hands.
+        points: (H, N, 3) queries; depth: (H, N) signed depth under the skin, metres.
+    """
+
+    image: Tensor
+    mask: Tensor
+    image_index: Tensor
+    intrinsics: Tensor
+    keypoints: Tensor
+    mirrored: Tensor
+    points: Tensor
+    depth: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on another device."""
+        return Batch(*(value.to(device, non_blocking=True) for value in self))
+
+
+@dataclass
+class Scene:
+    """What training needs of one sample; arrays of absent sides are missing."""
+
+    image: np.ndarray
+    mask: np.ndarray
+    camera: Camera
+    keypoints: dict[str, np.ndarray]
+    points: dict[str, np.ndarray]
+    depth: dict[str, np.ndarray]
+
+    def mirrored(self) -> Scene:
+        """The scene in a mirror: left hands become right hands."""
+        camera = dataclasses.replace(self.camera, cx=self.camera.width - 1 - self.camera.cx)
+        other = dict(zip(SIDES, reversed(SIDES), strict=True))
+        flip = np.array([-1, 1, 1], np.float32)
+        mask = np.array([0, 2, 1], np.uint8)[self.mask[:, ::-1]]
+        return Scene(
+            image=np.ascontiguousarray(self.image[:, ::-1]),
+            mask=np.ascontiguousarray(mask),
+            camera=camera,
+            keypoints={other[side]: xyz * flip for side, xyz in self.keypoints.items()},
+            points={other[side]: xyz * flip for side, xyz in self.points.items()},
+            depth={other[side]: depth for side, depth in self.depth.items()},
+        )
+
+
+class SceneFolder:
+    """All scenes of the shards in a folder, kept in memory as they are stored."""
+
+    def __init__(self, folder: Path) -> None:
+        paths = sorted(folder.glob("*.npz"))
+        if not paths:
+            raise FileNotFoundError(
+                f"no shards in {folder}: make them with 'im2hands synthesize --out {folder}'"
+            )
+        self._shards = [ShardReader(path) for path in paths]
+        self._ends = np.cumsum([len(shard) for shard in self._shards])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, index: int) -> Scene:
+        shard = int(np.searchsorted(self._ends, index, side="right"))
+        first = int(self._ends[shard - 1]) if shard else 0
+        sample = self._shards[shard][index - first]
+        present = [side for side in SIDES if sample.keypoints[side] is not None]
+        return Scene(
+            image=sample.image,
+            mask=sample.mask,
+            camera=sample.camera,
+            keypoints={side: sample.keypoints[side] for side in present},
+            points={side: sample.points[side] for side in present},
+            depth={side: sample.depth[side] for side in present},
+        )
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """How batches are drawn.
+
+    Attributes:
+        scenes: scenes a batch.
+        points: query points a hand.
+        image_size: crop side in pixels.
+        seed: decides, with the step number, everything in a batch.
+        errors: of the keypoints.
+    """
+
+    scenes: int = 16
+    points: int = 512
+    image_size: int = 192
+    seed: int = 0
+    errors: KeypointErrors = KeypointErrors()
+
+
+def draw_batch(folder: SceneFolder, plan: BatchPlan, step: int) -> Batch:
+    """The batch of one step; the same for the same folder, plan and step."""
+    rng = np.random.default_rng((plan.seed, step))
+    chosen = rng.integers(len(folder), size=plan.scenes)
+    views = []
+    for index in chosen:
+        scene = folder[int(index)]
+        if rng.random() < 0.5:
+            scene = scene.mirrored()
+        views.append(_view(scene, plan, rng))
+    return collate(views)
+
+
+class View(NamedTuple):
+    """One scene as the network sees it, before batching; numpy."""
+
+    image: np.ndarray
+    mask: np.ndarray
+    intrinsics: np.ndarray
+    sides: list[str]
+    keypoints: np.ndarray
+    points: np.ndarray
+    depth: np.ndarray
+
+
+def _view(scene: Scene, plan: BatchPlan, rng: np.random.Generator) -> View:
+    coarse = disturb(scene.keypoints, plan.errors, rng)
+    view = view_of(scene, coarse, plan.image_size, CROP_MARGIN + rng.uniform(-0.1, 0.15))
+    chosen = rng.permuted(np.arange(view.points.shape[1]))[: plan.points]
+    image = _photometric(view.image, rng)
+    return view._replace(image=image, points=view.points[:, chosen], depth=view.depth[:, chosen])
+
+
+def view_of(scene: Scene, coarse: dict[str, np.ndarray], size: int, margin: float) -> View:
+    """Cut the crop that coarse keypoints ask for and gather the scene's hands."""
+    sides = list(coarse)
+    crop = crop_around(scene.camera, np.concatenate(list(coarse.values())), size, margin)
+    mask_size = size // 4
+    # Nearest sampling at the centre of each 4x4 cell of the crop.
+    image = crop.extract(scene.image)
+    mask = _warp_mask(scene.mask, scene.camera, crop.camera)[2::4, 2::4][:mask_size, :mask_size]
+    return View(
+        image=image,
+        mask=mask,
+        intrinsics=crop.camera.K,
+        sides=sides,
+        keypoints=np.stack([coarse[side] for side in sides]),
+        points=np.stack([scene.points[side] for side in sides]),
+        depth=np.stack([scene.depth[side] for side in sides]),
+    )
+
+
+def _warp_mask(mask: np.ndarray, source: Camera, crop: Camera) -> np.ndarray:
+    affine = (crop.K @ np.linalg.inv(source.K))[:2]
+    return cv2.warpAffine(mask, affine, (crop.width, crop.height), flags=cv2.INTER_NEAREST)
+
+
+def _photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    gain = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3)
+    return np.clip(image * gain + rng.uniform(-15, 15), 0, 255).astype(np.uint8)
+
+
+def collate(views: list[View]) -> Batch:
+    """Stack views; hands of all scenes become one list."""
+    hands = [(index, side) for index, view in enumerate(views) for side in view.sides]
+    image_index = torch.tensor([index for index, _ in hands])
+    images = torch.from_numpy(np.stack([view.image for view in views]))
+    return Batch(
+        image=images.permute(0, 3, 1, 2).float() / 255,
+        mask=torch.from_numpy(np.stack([view.mask for view in views])).long(),
+        image_index=image_index,
+        intrinsics=torch.from_numpy(np.stack([view.intrinsics for view in views])).float()[
+            image_index
+        ],
+        keypoints=torch.from_numpy(np.concatenate([view.keypoints for view in views])).float(),
+        mirrored=torch.tensor([side == "left" for _, side in hands]),
+        points=torch.from_numpy(np.concatenate([view.points for view in views])).float(),
+        depth=torch.from_numpy(np.concatenate([view.depth for view in views])).float(),
+    )
+
+
+def batches(folder: SceneFolder, plan: BatchPlan, first: int, last: int) -> Iterator[Batch]:
+    """Batches of steps first to last - 1, prepared one ahead in a thread."""
+    ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=2)
+    stopped = threading.Event()
+
+    def put(item: Batch | BaseException) -> None:
+        while not stopped.is_set():
+            try:
+                return ready.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+
+    def prepare() -> None:
+        try:
+            for step in range(first, last):
+                if stopped.is_set():
+                    return
+                put(draw_batch(folder, plan, step))
+        except BaseException as error:  # noqa: BLE001 - handed to the consumer below
+            put(error)
+
+    worker = threading.Thread(target=prepare, name="batches", daemon=True)
+    worker.start()
+    try:
+        for _ in range(first, last):
+            item = ready.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        worker.join()
