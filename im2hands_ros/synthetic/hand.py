@@ -146,7 +146,7 @@ class BakedHand:
         return self.joint_names.index(name)
 
     def pose_from_degrees(self, angles: Mapping[str, float | tuple[float, ...]]) -> Tensor:
-        """(60,) pose from `{"index_mcp": flexion}` or `{...: (flexion, twist, spread)}`, degrees."""
+        """(60,) pose from degrees `{"index_mcp": flexion}` or `{...: (flexion, twist, spread)}`."""
         pose = torch.zeros(len(self.joint_names), 3)
         for name, angle in angles.items():
             row = angle if isinstance(angle, tuple) else (angle,)
@@ -179,13 +179,18 @@ class BakedHand:
         shift = place - (rotation @ pivot[..., None])[..., 0]
         return torch.cat([rotation, shift[..., None]], -1)
 
+    def rest_frame_keypoints(self, pose: Tensor, shape: Tensor) -> Tensor:
+        """(B, 21, 3) keypoints of right hands in the rest frame; no skin, so it is fast."""
+        count = len(self.skin_rest)
+        transforms = self.bone_transforms(pose, shape).flatten(2)
+        blended = (self._weights[count:] @ transforms).unflatten(-1, (3, 4))
+        rest = self._points[count:] + torch.einsum(
+            "bs,skc->bkc", shape, self._point_basis[:, count:]
+        )
+        return (blended[..., :3] @ rest[..., None])[..., 0] + blended[..., 3]
+
     def pose(
-        self,
-        pose: Tensor,
-        shape: Tensor,
-        rotation: Tensor,
-        translation: Tensor,
-        side: str = "right",
+        self, pose: Tensor, shape: Tensor, rotation: Tensor, translation: Tensor, side: str
     ) -> Posed:
         """Skin, surface and keypoints of B hands; differentiable.
 

@@ -1,0 +1,237 @@
+"""Two hands that touch without running into each other: sphere proxies, a solver, exact checks."""
+
+from dataclasses import dataclass, field, replace
+
+import igl
+import numpy as np
+import torch
+from torch import Tensor
+
+from im2hands_ros.synthetic.hand import BakedHand, axis_angle_matrix
+
+SELF_SLACK = 0.90  # flesh of one hand may press together by a tenth of its radii
+FINGER_STEPS = ((0.0, 0.25, 0.5, 0.75), (0.0, 0.33, 0.66), (0.0, 0.4, 0.85))  # along each phalanx
+PALM_STEPS = (0.28, 0.46, 0.64, 0.82)  # from wrist to knuckle
+THUMB_STEPS = ((0.3, 0.65), (0.0, 0.25, 0.5, 0.75), (0.0, 0.4, 0.85))
+
+
+class SphereProxies:
+    """A hand as spheres whose centres are fixed blends of its keypoints.
+
+    blends (N, 21); region (N,): 0-4 finger, 5 palm; tips (5,) and knuckles (5,): rows of the last
+    and the first sphere of each finger; pairs (P, 2): rows that may collide within a hand.
+    """
+
+    def __init__(self, hand: BakedHand) -> None:
+        self.blends, self.region = sphere_layout()
+        self.tips = torch.tensor([int((self.region == f).nonzero()[-1]) for f in range(5)])
+        self.knuckles = torch.tensor([int((self.region == f).nonzero()[0]) for f in range(5)])
+        self.palm = (self.region == 5).nonzero()[:, 0]
+        rest = hand.pose(*neutral(hand, 1), "right")
+        centres = self.blends @ rest.keypoints[0]
+        self._radius, self._radius_basis = inscribed_radii(hand, self.blends)
+        self.pairs = self._free_pairs(centres)
+
+    def radii(self, shape: Tensor) -> Tensor:
+        """(B, 12) shapes -> (B, N) metres."""
+        return (self._radius + shape @ self._radius_basis).clamp(min=0.003)
+
+    def _free_pairs(self, centres: Tensor) -> Tensor:
+        """(N, N) 1 where spheres of one hand belong to different parts and are apart at rest."""
+        different = self.region[:, None] != self.region
+        apart = torch.cdist(centres, centres) > 1.02 * (self._radius[:, None] + self._radius)
+        return (different & apart).float()
+
+
+def sphere_layout() -> tuple[Tensor, Tensor]:
+    """Blends (N, 21) of keypoints and the regions (N,)."""
+    rows: list[Tensor] = []
+    region: list[int] = []
+
+    def add(a: int, b: int, step: float, part: int) -> None:
+        row = torch.zeros(21)
+        row[a] += 1 - step
+        row[b] += step
+        rows.append(row)
+        region.append(part)
+
+    for finger in range(5):
+        steps = THUMB_STEPS if finger == 0 else FINGER_STEPS
+        for bone, along in enumerate(steps):
+            start = 1 + 4 * finger + bone
+            for step in along:
+                add(start, start + 1, step, finger)
+    for knuckle in (5, 9, 13, 17):
+        for step in PALM_STEPS:
+            add(0, knuckle, step, 5)
+    return torch.stack(rows), torch.tensor(region)
+
+
+def neutral(hand: BakedHand, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pose, shape, rotation, translation of `count` mean hands at rest."""
+    zeros = torch.zeros
+    turn = torch.eye(3).expand(count, 3, 3)
+    return zeros(count, hand.pose_dims), zeros(count, hand.shape_dims), turn, zeros(count, 3)
+
+
+def inscribed_radii(hand: BakedHand, blends: Tensor) -> tuple[Tensor, Tensor]:
+    """Distance from the spheres' centres to the skin: (N,) for the mean, (12, N) per shape."""
+    shapes = torch.cat([torch.zeros(1, hand.shape_dims), torch.eye(hand.shape_dims)])
+    pose, _, rotation, translation = neutral(hand, len(shapes))
+    posed = hand.pose(pose, shapes, rotation, translation, "right")
+    centres = blends @ posed.keypoints
+    radii = [
+        np.sqrt(igl.point_mesh_squared_distance(c, v, hand.triangles)[0])
+        for c, v in zip(centres.double().numpy(), posed.surface.double().numpy(), strict=True)
+    ]
+    table = torch.from_numpy(np.stack(radii)).float()
+    return table[0], table[1:] - table[0]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """B right hands and B left hands; index 0 of the leading axis is the right one.
+
+    pose (2, B, 60), shape (2, B, 12), rotation (2, B, 3, 3), translation (2, B, 3) metres.
+    """
+
+    pose: Tensor
+    shape: Tensor
+    rotation: Tensor
+    translation: Tensor
+
+    def take(self, rows: Tensor) -> "Pair":
+        """The pairs of these rows."""
+        parts = (self.pose, self.shape, self.rotation, self.translation)
+        return Pair(*(part[:, rows] for part in parts))
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What B pairs should do, besides not colliding.
+
+    attraction (B,): pull towards contact; hold_pose, hold_place (B,): stay as given;
+    growth (B,): spheres start at this share of their radius (to slip past each other);
+    touches (T, 3) long: (pair, sphere, sphere) that should meet, right hand's spheres numbered
+    from 0, the left's from N; start (2, B, 60): pose to begin with, the pair's own if None.
+    """
+
+    attraction: Tensor
+    hold_pose: Tensor
+    hold_place: Tensor
+    growth: Tensor
+    touches: Tensor = field(default_factory=lambda: torch.zeros(0, 3, dtype=torch.long))
+    start: Tensor | None = None
+
+
+def sphere_centres(
+    hand: BakedHand, proxies: SphereProxies, pose: Tensor, shape: Tensor, rotation, translation
+) -> Tensor:
+    """(2, B, N, 3) of a pair's spheres."""
+    points = hand.rest_frame_keypoints(pose.flatten(0, 1), shape.flatten(0, 1))
+    points = points.unflatten(0, (2, -1))
+    mirror = points.new_tensor([[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]])[:, None, None]
+    points = (points * mirror) @ rotation.mT + translation[:, :, None]
+    return proxies.blends @ points
+
+
+def settle(
+    hand: BakedHand, proxies: SphereProxies, pair: Pair, goal: Goal, steps: int = 50
+) -> Pair:
+    """Move fingers and the left hand until the hands meet the goal and no spheres overlap."""
+    pose = (pair.pose if goal.start is None else goal.start).clone().requires_grad_()
+    shift = torch.zeros_like(pair.translation[1], requires_grad=True)
+    turn = torch.zeros_like(shift, requires_grad=True)
+    low, high = hand.pose_limits
+    radii = proxies.radii(pair.shape.flatten(0, 1)).unflatten(0, (2, -1))
+    groups = [(pose, 0.03), (shift, 0.003), (turn, 0.02)]
+    optimiser = torch.optim.Adam([{"params": [p], "lr": rate} for p, rate in groups])
+    place = pair.translation[1]
+    for step in range(steps):
+        grown = (goal.growth + (1 - goal.growth) * min(1, 2 * step / steps))[None, :, None]
+        rotation = torch.stack([pair.rotation[0], axis_angle_matrix(turn) @ pair.rotation[1]])
+        translation = torch.stack([pair.translation[0], place + shift])
+        centres = sphere_centres(hand, proxies, pose, pair.shape, rotation, translation)
+        force = contact_forces(proxies, centres.detach(), radii * grown, goal)
+        drift = ((pose - pair.pose) ** 2).sum((0, 2)) * goal.hold_pose
+        stray = ((shift**2).sum(1) * 500 + (turn**2).sum(1)) * goal.hold_place
+        optimiser.zero_grad()
+        ((centres * force).sum() + (drift + stray).sum()).backward()
+        optimiser.step()
+        with torch.no_grad():
+            pose.clamp_(low, high)
+    with torch.no_grad():
+        rotation = torch.stack([pair.rotation[0], axis_angle_matrix(turn) @ pair.rotation[1]])
+        translation = torch.stack([pair.translation[0], place + shift])
+    return replace(pair, pose=pose.detach(), rotation=rotation, translation=translation)
+
+
+def contact_forces(proxies: SphereProxies, centres: Tensor, radii: Tensor, goal: Goal) -> Tensor:
+    """(2, B, N, 3) gradient of overlap, attraction and touches with respect to the centres.
+
+    Written out by hand: with autograd the distance matrices dominate the solver's time.
+    """
+    right, left = centres
+    distance = torch.cdist(right, left).clamp(min=1e-4)
+    gap = distance - radii[0][:, :, None] - radii[1][:, None]
+    pull = 8e4 * gap.clamp(max=0) / distance
+    nearest = gap.flatten(1).topk(12, largest=False).indices
+    apart = gap.flatten(1).gather(1, nearest).mean(1) > 0.001
+    strength = (goal.attraction * apart)[:, None] * 5 / distance.flatten(1).gather(1, nearest)
+    pull = pull.flatten(1).scatter_add(1, nearest, strength).view_as(pull)
+    force = torch.stack([spring(pull, right, left), spring(pull.mT, left, right)])
+
+    both, size = centres.flatten(0, 1), radii.flatten(0, 1) * SELF_SLACK
+    distance = torch.cdist(both, both).clamp(min=1e-4)
+    gap = (distance - size[:, :, None] - size[:, None]).clamp(max=0)
+    force += 4e4 * spring(gap / distance * proxies.pairs, both, both).view_as(force)
+    return force + touch_forces(centres, radii, goal.touches)
+
+
+def spring(stiffness: Tensor, points: Tensor, others: Tensor) -> Tensor:
+    """(B, N, 3) sum over M of stiffness (B, N, M) times the vector from other to point."""
+    return stiffness.sum(2, keepdim=True) * points - stiffness @ others
+
+
+def touch_forces(centres: Tensor, radii: Tensor, touches: Tensor) -> Tensor:
+    """(2, B, N, 3) gradient that draws the spheres of each touch together."""
+    force = torch.zeros_like(centres)
+    row, a, b = touches.unbind(1)
+    count = centres.shape[2]
+    first, second = (a // count, row, a % count), (b // count, row, b % count)
+    between = centres[first] - centres[second]
+    length = between.norm(dim=1, keepdim=True).clamp(min=1e-4)
+    # Constant pull far away, soft landing; a millimetre of overlap presses skin on skin.
+    open_gap = length - 0.97 * (radii[first] + radii[second])[:, None]
+    pull = 60 * (open_gap / 0.01).clamp(0, 1) * between / length
+    force.index_put_(first, pull, accumulate=True)
+    force.index_put_(second, -pull, accumulate=True)
+    return force
+
+
+def penetration(
+    inner: np.ndarray, outer: np.ndarray, triangles: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """How deep vertices `inner` (N, 3) lie in the mesh `outer`: metres and the way out (3,)."""
+    low, high = outer.min(0), outer.max(0)
+    near = inner[((inner > low) & (inner < high)).all(1)]
+    if len(near):
+        near = near[np.abs(igl.fast_winding_number(outer, triangles, near)) > 0.5]
+    if not len(near):
+        return 0.0, np.zeros(3)
+    square, _, closest = igl.point_mesh_squared_distance(near, outer, triangles)
+    deepest = int(square.argmax())
+    ways = (closest - near)[square > 0.25 * square[deepest]]
+    way = ways.mean(0)
+    return float(np.sqrt(square[deepest])), way / max(np.linalg.norm(way), 1e-9)
+
+
+def pair_penetration(
+    right: np.ndarray, left: np.ndarray, triangles: dict[str, np.ndarray]
+) -> tuple[float, np.ndarray]:
+    """Deepest penetration of two (V, 3) surfaces and the unit way (3,) the left must go."""
+    depth_left, way_left = penetration(left, right, triangles["right"])
+    depth_right, way_right = penetration(right, left, triangles["left"])
+    if depth_left >= depth_right:
+        return depth_left, way_left
+    return depth_right, -way_right
