@@ -51,7 +51,7 @@ def _toned(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     curve = rng.uniform(0, 0.06) + curve * rng.uniform(0.85, 1.05)
     table = (np.clip(curve, 0, 1) * 255 + 0.5).astype(np.uint8)
     toned = cv2.LUT(image, table[None])
-    if rng.random() < 0.08:
+    if rng.random() < 0.06:
         toned[:] = cv2.cvtColor(toned, cv2.COLOR_RGB2GRAY)[..., None]
     return toned
 

@@ -130,7 +130,7 @@ def _volume(kind: str) -> np.ndarray:
     """(64**3,) float32 tiling noise of zero mean and unit deviation."""
     rng = np.random.default_rng({"blotch": 1, "grain": 2}[kind])
     white = rng.standard_normal((_VOLUME,) * 3)
-    smooth = gaussian_filter(white, {"blotch": 2.2, "grain": 0.6}[kind], mode="wrap")
+    smooth = gaussian_filter(white, {"blotch": 4.0, "grain": 0.6}[kind], mode="wrap")
     return np.clip(smooth / smooth.std(), -2.5, 2.5).astype(np.float32).ravel()
 
 

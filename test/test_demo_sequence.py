@@ -1,0 +1,80 @@
+"""The bundled demo sequence and its making."""
+
+import numpy as np
+import pytest
+
+from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.demo_sequence import (
+    DEMO_FILE,
+    KEYPOINT_ERROR,
+    DemoSequence,
+    load_demo_sequence,
+    make_demo_sequence,
+    tracker_error,
+)
+from im2hands_ros.synthetic.labels import occupancy_labels
+
+
+@pytest.fixture(scope="module")
+def demo() -> DemoSequence:
+    return load_demo_sequence()
+
+
+def test_bundled_sequence_is_small_and_long_enough(demo):
+    assert DEMO_FILE.stat().st_size < 6e6
+    assert len(demo.frames) >= 60
+    assert demo.frames[0].image.shape == (demo.camera.height, demo.camera.width, 3)
+
+
+def test_both_hands_stay_in_view(demo):
+    for frame in demo.frames:
+        for side in SIDES:
+            pixels = demo.camera.project(frame.true_keypoints[side])
+            assert (pixels > 5).all()
+            assert (pixels < (demo.camera.width - 6, demo.camera.height - 6)).all()
+
+
+def test_hands_start_apart_and_meet(demo):
+    def gap(frame) -> float:
+        left, right = (frame.true_keypoints[side] for side in SIDES)
+        return float(np.linalg.norm(left[:, None] - right, axis=2).min())
+
+    gaps = [gap(frame) for frame in demo.frames]
+    assert gaps[0] > 0.05
+    assert min(gaps) < 0.02
+    assert gaps[-1] > 0.05
+
+
+def test_coarse_keypoints_are_millimetres_off_and_move_smoothly(demo):
+    error = np.stack([f.keypoints["left"] - f.true_keypoints["left"] for f in demo.frames])
+    distance = np.linalg.norm(error, axis=2)
+    assert distance.mean() == pytest.approx(KEYPOINT_ERROR, rel=0.05)
+    step = np.linalg.norm(np.diff(error, axis=0), axis=2)
+    assert step.mean() < 0.5 * distance.mean()
+
+
+def test_true_keypoints_lie_inside_the_meshes(demo):
+    frame = demo.frames[len(demo.frames) // 2]
+    for side in SIDES:
+        mesh = frame.meshes[side]
+        inside = occupancy_labels(mesh, demo.triangles(side), frame.true_keypoints[side])
+        assert inside.mean() > 0.9
+
+
+def test_making_is_deterministic(tmp_path):
+    for name in ("a.npz", "b.npz"):
+        make_demo_sequence(tmp_path / name, frames=2)
+    first, second = (load_demo_sequence(tmp_path / name) for name in ("a.npz", "b.npz"))
+    for before, after in zip(first.frames, second.frames, strict=True):
+        assert before.jpeg == after.jpeg
+        assert (before.keypoints["right"] == after.keypoints["right"]).all()
+
+
+def test_missing_file_says_how_to_make_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="demo_sequence"):
+        load_demo_sequence(tmp_path / "none.npz")
+
+
+def test_tracker_error_has_the_asked_size():
+    error = tracker_error(np.random.default_rng(0), 40)
+    assert np.linalg.norm(error, axis=2).mean() == pytest.approx(KEYPOINT_ERROR)
