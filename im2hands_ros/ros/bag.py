@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from rosbags.interfaces import (
@@ -115,7 +115,7 @@ class BagReader:
         self._reader = Reader(path)
         self._store = get_typestore(Stores.EMPTY)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> BagReader:
         self._reader.open()
         for connection in self._reader.connections:
             types = get_types_from_msg(connection.msgdef.data, connection.msgtype)

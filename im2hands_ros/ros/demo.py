@@ -6,10 +6,12 @@ import argparse
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from im2hands_ros.synthetic.demo_sequence import DemoSequence
 
 EXIT_NO_MESH = 1
 EXIT_CANNOT_RUN = 2
@@ -98,13 +100,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def play_and_report(
-    args: argparse.Namespace, truth: Sequence[Any], commands: dict[str, list[str]] | None = None
+    args: argparse.Namespace, truth: DemoSequence, commands: dict[str, list[str]] | None = None
 ) -> int:
     """Play a sequence through the three processes and write what came of it; the exit status.
 
     Args:
         args: options as ``add_arguments`` declares them.
-        truth: the sequence's frames, which hold the true meshes.
+        truth: the sequence, which holds the true meshes.
         commands: process name -> command to run in place of the usual one.
     """
     from im2hands_ros.ros.child import ChildDied

@@ -11,7 +11,6 @@ import array
 import json
 import sys
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +32,7 @@ from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.skeleton import ORDER_MANO, SIDES
 
 if TYPE_CHECKING:
-    from im2hands_ros.synthetic.demo_sequence import DemoFrame
+    from im2hands_ros.synthetic.demo_sequence import DemoSequence
 
 EXIT_NOBODY_LISTENS = 3
 TOPICS = {"image": Image, "camera_info": CameraInfo, "keypoints": HandKeypoints}
@@ -113,7 +112,7 @@ class Replay(Node):
     """Publishes frames at ``rate`` once its listeners are there.
 
     Args:
-        frames: what to play; None loads the sequence that the parameter names.
+        sequence: what to play; None loads the one that the parameter names.
 
     Attributes:
         finished: resolves to the exit status after the last frame, or when nobody came to listen.
@@ -122,10 +121,10 @@ class Replay(Node):
         OSError, ValueError: the sequence cannot be read, or a parameter cannot be used.
     """
 
-    def __init__(self, frames: Sequence[DemoFrame] | None = None, **node_options: Any) -> None:
+    def __init__(self, sequence: DemoSequence | None = None, **node_options: Any) -> None:
         super().__init__("replay", **node_options)
         self._declare_parameters()
-        self._frames = _load(self._value("sequence")) if frames is None else frames
+        self._sequence = sequence or _load(self._value("sequence"))
         self.finished: Future = Future()
         self._index = 0
         self._outputs = {
@@ -175,7 +174,7 @@ class Replay(Node):
         self._node_is_active = self._node_is_active or self._asked_node_is_active()
         if self._node_is_active and self._is_settled(wanted):
             self._timer.cancel()
-            self._announce(event="started", frames=len(self._frames))
+            self._announce(event="started", frames=len(self._sequence.frames))
             self._timer = self.create_timer(1.0 / self._value("rate"), self._publish_next)
         elif timeout and time.monotonic() - self._started > timeout:
             self._timer.cancel()
@@ -214,15 +213,16 @@ class Replay(Node):
         self.finished.set_result(EXIT_NOBODY_LISTENS)
 
     def _publish_next(self) -> None:
-        frame = self._frames[self._index]
+        frame = self._sequence.frames[self._index]
+        image = frame.image  # decoded before the stamp: a camera's latency is not ours to show
         stamp = self.get_clock().now()
         header = Header(stamp=stamp.to_msg(), frame_id=self._value("frame_id"))
         # The image goes last: when it arrives, everything it needs is there.
-        self._outputs["camera_info"].publish(camera_info_message(frame.camera, header))
+        self._outputs["camera_info"].publish(camera_info_message(self._sequence.camera, header))
         self._outputs["keypoints"].publish(keypoints_message(frame.keypoints, header))
-        self._outputs["image"].publish(image_message(frame.image, self._value("encoding"), header))
+        self._outputs["image"].publish(image_message(image, self._value("encoding"), header))
         self._announce(event="frame", frame=self._index, stamp_ns=stamp.nanoseconds)
-        self._index = (self._index + 1) % len(self._frames)
+        self._index = (self._index + 1) % len(self._sequence.frames)
         if self._index == 0 and not self._value("loop"):
             self._timer.cancel()
             self._timer = self.create_timer(_LINGER, self._finish)
@@ -237,17 +237,17 @@ class Replay(Node):
             print(json.dumps(event), flush=True)
 
 
-def _load(path: str) -> Sequence[DemoFrame]:
+def _load(path: str) -> DemoSequence:
     from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
     return load_demo_sequence(path) if path else load_demo_sequence()
 
 
-def main(args: list[str] | None = None, frames: Sequence[DemoFrame] | None = None) -> int:
+def main(args: list[str] | None = None, sequence: DemoSequence | None = None) -> int:
     """Run the node until its sequence ends, or for ever with ``loop``; returns the exit status."""
     try:
         rclpy.init(args=args)
-        node = Replay(frames)
+        node = Replay(sequence)
         rclpy.spin_until_future_complete(node, node.finished)
         return node.finished.result() if node.finished.done() else 0
     except (KeyboardInterrupt, ExternalShutdownException):

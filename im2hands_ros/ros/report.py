@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -25,20 +25,23 @@ from im2hands_ros.ros.contact_sheet import COLORS, Meshes, Shot, contact_sheet
 from im2hands_ros.ros.recording import Answer, Recording, read_inputs
 from im2hands_ros.skeleton import SIDES
 
+if TYPE_CHECKING:
+    from im2hands_ros.synthetic.demo_sequence import DemoSequence
+
 SHEET_COLUMNS = 7
 _IOU_POINTS = 40_000
 _GLTF_FROM_CAMERA = np.diag([1.0, -1.0, -1.0, 1.0])  # y up and z towards the viewer
 
 
 def write_report(
-    out: Path, frame_of_stamp: dict[int, int], truth: Sequence[Any], metric_frames: int
+    out: Path, frame_of_stamp: dict[int, int], truth: DemoSequence, metric_frames: int
 ) -> dict[str, Any]:
     """Write contact_sheet.png, last_frame.glb, summary.json and summary.md from ``out``'s bag.
 
     Args:
         out: the demo's folder, with ``bag/`` in it.
         frame_of_stamp: stamp (ns) -> frame of the sequence, for every frame that was sent.
-        truth: the sequence; a frame has ``camera`` and ``meshes``.
+        truth: the sequence that was played, with its true meshes.
         metric_frames: at most this many frames are compared with the truth.
 
     Returns:
@@ -109,14 +112,15 @@ def evenly(items: Sequence[Any], count: int) -> list[Any]:
     return [items[round(i)] for i in np.linspace(0, len(items) - 1, count)]
 
 
-def _accuracy(answers: Sequence[Answer], truth: Sequence[Any], count: int) -> dict[str, Any]:
+def _accuracy(answers: Sequence[Answer], truth: DemoSequence, count: int) -> dict[str, Any]:
     """Mean IoU and Chamfer-L1 per side over evenly spread frames, against the true meshes."""
     chosen = evenly([answer for answer in answers if answer.frame is not None], count)
     scores: dict[str, list[tuple[float, float]]] = {side: [] for side in SIDES}
     for answer in tqdm(chosen, desc="comparing", unit="frame", dynamic_ncols=True):
-        for side, true in truth[answer.frame].meshes.items():
-            if true is not None and side in answer.meshes:
-                scores[side].append(compare(Mesh(*answer.meshes[side]), Mesh(*true)))
+        for side, vertices in truth.frames[answer.frame].meshes.items():
+            if vertices is not None and side in answer.meshes:
+                true = Mesh(vertices, truth.triangles(side))
+                scores[side].append(compare(Mesh(*answer.meshes[side]), true))
     sides = {
         side: {"iou": round(mean[0], 4), "chamfer_mm": round(mean[1], 3), "hands": len(values)}
         for side, values in scores.items()
@@ -148,14 +152,14 @@ def write_glb(path: Path, meshes: Meshes) -> None:
     scene.export(path)
 
 
-def _write_sheet(out: Path, answers: Sequence[Answer], truth: Sequence[Any]) -> None:
+def _write_sheet(out: Path, answers: Sequence[Answer], truth: DemoSequence) -> None:
     chosen = evenly([answer for answer in answers if answer.frame is not None], SHEET_COLUMNS)
     inputs = read_inputs(out / "bag", [answer.stamp_ns for answer in chosen])
     shots = [
         Shot(
-            title=f"frame {answer.frame + 1} of {len(truth)}, {answer.latency_ms:.0f} ms",
+            title=f"frame {answer.frame + 1} of {len(truth.frames)}, {answer.latency_ms:.0f} ms",
             image=inputs[answer.stamp_ns].image,
-            camera=truth[answer.frame].camera,
+            camera=truth.camera,
             keypoints=inputs[answer.stamp_ns].keypoints,
             meshes=answer.meshes,
         )

@@ -35,20 +35,20 @@ def ball(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return vertices, _BALL.faces.astype(np.int32)
 
 
-def sequence() -> list[SimpleNamespace]:
-    """What is played, with true meshes."""
-    return [
+def sequence() -> SimpleNamespace:
+    """What is played, with true meshes; has what `DemoSequence` has."""
+    frames = [
         SimpleNamespace(
             image=np.full((120, 160, 3), (60, 90, 120), np.uint8),
-            camera=CAMERA,
             keypoints=keypoints(i),
             meshes={
-                side: None if joints is None else ball(joints)
+                side: None if joints is None else ball(joints)[0]
                 for side, joints in keypoints(i).items()
             },
         )
         for i in range(FRAMES)
     ]
+    return SimpleNamespace(frames=frames, camera=CAMERA, triangles=lambda side: _BALL.faces)
 
 
 class BallModel:

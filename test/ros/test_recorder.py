@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from im2hands_ros.msg import HandKeypoints, HandMesh, HandMeshArray
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
@@ -22,7 +23,6 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from im2hands_ros.msg import HandKeypoints, HandMesh, HandMeshArray
 from im2hands_ros.ros.bag import BagReader, image_of, keypoints_of, meshes_of
 from im2hands_ros.ros.recorder import TOPICS
 
@@ -31,11 +31,9 @@ FRAMES = 5
 
 @pytest.fixture
 def talker() -> Iterator[Node]:
-    rclpy.init()
     node = rclpy.create_node("talker")
     yield node
     node.destroy_node()
-    rclpy.shutdown()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import rclpy
+from im2hands_ros.msg import HandKeypoints
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -16,18 +16,16 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.replay import EXIT_NOBODY_LISTENS, TOPICS, Replay
 
 CAMERA = Camera(64, 48, 60.0, 61.0, 31.5, 23.5)
 
 
-def frames(count: int) -> list[SimpleNamespace]:
+def sequence(count: int) -> SimpleNamespace:
     """Frames whose pixels and keypoints tell their number; the left hand is absent in odd ones."""
-    return [
+    frames = [
         SimpleNamespace(
             image=np.full((48, 64, 3), (10 + i, 20 + i, 30 + i), np.uint8),
-            camera=CAMERA,
             keypoints={
                 "left": None if i % 2 else np.full((21, 3), i, np.float32),
                 "right": np.full((21, 3), 0.5 + i, np.float32),
@@ -35,6 +33,7 @@ def frames(count: int) -> list[SimpleNamespace]:
         )
         for i in range(count)
     ]
+    return SimpleNamespace(frames=frames, camera=CAMERA)
 
 
 class Listener(Node):
@@ -51,16 +50,16 @@ class Listener(Node):
 
 @pytest.fixture
 def executor() -> Iterator[SingleThreadedExecutor]:
-    rclpy.init()
     executor = SingleThreadedExecutor()
     yield executor
+    for node in executor.get_nodes():
+        node.destroy_node()
     executor.shutdown()
-    rclpy.shutdown()
 
 
 def replay(count: int, **parameters: object) -> Replay:
     overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-    return Replay(frames(count), parameter_overrides=overrides)
+    return Replay(sequence(count), parameter_overrides=overrides)
 
 
 def spin_until(

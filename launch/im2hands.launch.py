@@ -1,0 +1,96 @@
+"""The node alone, for your own camera and hand tracker.
+
+ros2 launch im2hands_ros im2hands.launch.py image:=/camera/image_raw \
+    camera_info:=/camera/camera_info keypoints:=/tracker/hands device:=cuda
+"""
+
+from __future__ import annotations
+
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchContext, LaunchDescription
+
+SHARE = FindPackageShare("im2hands_ros")
+OPTIONS = {
+    "namespace": ("", "namespace of the node and its relative topics"),
+    "params_file": (
+        PathJoinSubstitution([SHARE, "config", "im2hands.yaml"]),
+        "parameters (YAML)",
+    ),
+    "loopback": (
+        "false",
+        "true: DDS on this machine only, with room for images (config/fastdds_loopback.xml)",
+    ),
+}
+PARAMETERS = {
+    "device": (str, "where the networks run: auto, cpu, cuda, cuda:N"),
+    "resolution": (int, "lattice cells per side of a hand's box, 32 to 256"),
+    "weights": (str, "weights file (.safetensors)"),
+    "auto_activate": (bool, "false: wait for a lifecycle manager"),
+}
+TOPICS = {
+    "image": "images (sensor_msgs/Image)",
+    "camera_info": "their intrinsics (sensor_msgs/CameraInfo)",
+    "keypoints": "coarse 3D keypoints (im2hands_ros/HandKeypoints)",
+    "markers": "meshes, voxels and keypoints to look at (visualization_msgs/MarkerArray)",
+    "meshes": "watertight meshes (im2hands_ros/HandMeshArray)",
+    "occupancy": "occupied voxels (sensor_msgs/PointCloud2)",
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe the node; `--show-args` lists the arguments."""
+    profile = PathJoinSubstitution([SHARE, "config", "fastdds_loopback.xml"])
+    loopback = IfCondition(LaunchConfiguration("loopback"))
+    return LaunchDescription(
+        [
+            *_arguments(),
+            # Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 (Kilted and later) the second.
+            SetEnvironmentVariable("FASTRTPS_DEFAULT_PROFILES_FILE", profile, condition=loopback),
+            SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", profile, condition=loopback),
+            # Waiting threads sleep: spinning ones take the cores that DDS and the camera need.
+            SetEnvironmentVariable("OMP_WAIT_POLICY", "PASSIVE"),
+            SetEnvironmentVariable("GOMP_SPINCOUNT", "0"),
+            OpaqueFunction(function=_node),
+        ]
+    )
+
+
+def _arguments() -> list[DeclareLaunchArgument]:
+    described = {
+        **OPTIONS,
+        **{
+            name: ("", f"{text}; empty: as in params_file")
+            for name, (_, text) in PARAMETERS.items()
+        },
+        **{topic: (topic, f"topic of {text}") for topic, text in TOPICS.items()},
+    }
+    return [
+        DeclareLaunchArgument(name, default_value=default, description=text)
+        for name, (default, text) in described.items()
+    ]
+
+
+def _node(context: LaunchContext) -> list[Node]:
+    """The node; only arguments that were given override the parameters file."""
+    given = {
+        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, (kind, _) in PARAMETERS.items()
+        if LaunchConfiguration(name).perform(context)
+    }
+    return [
+        Node(
+            package="im2hands_ros",
+            executable="im2hands",
+            name="im2hands",
+            namespace=LaunchConfiguration("namespace"),
+            output="screen",
+            parameters=[LaunchConfiguration("params_file"), *([given] if given else [])],
+            remappings=[(topic, LaunchConfiguration(topic)) for topic in TOPICS],
+        )
+    ]
