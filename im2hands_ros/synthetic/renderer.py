@@ -6,11 +6,13 @@ is the square root: close to sRGB's and many times cheaper than a power.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.synthetic.raytracing import RayScene, RenderPart, pixel_rays, plain_part
+from im2hands_ros.synthetic.raytracing import Cast, RayScene, RenderPart, pixel_rays, plain_part
 from im2hands_ros.synthetic.shading import (
     DEFAULT_LIGHT,
     DISPLAY_QUALITY,
@@ -23,6 +25,8 @@ from im2hands_ros.synthetic.shading import (
     shadow_on,
 )
 
+# Metres between neighbouring pixels that make an edge.
+_DEPTH_STEP = 0.012
 _SUBPIXELS = np.array([(-3, -1), (1, -3), (3, 1), (-1, 3)], np.float32) / 8
 
 
@@ -84,57 +88,72 @@ def _display(linear: np.ndarray) -> np.ndarray:
     return (np.sqrt(np.clip(linear, 0, 1)) * 255 + 0.5).astype(np.uint8)
 
 
+class _Traced(NamedTuple):
+    """Rays that hit: direction (N, 3), what each met, and the flat pixel that it belongs to."""
+
+    direction: np.ndarray
+    cast: Cast
+    pixel: np.ndarray
+
+    def select(self, chosen: np.ndarray) -> _Traced:
+        cast = Cast(*(values[chosen] for values in self.cast))
+        return _Traced(self.direction[chosen], cast, self.pixel[chosen])
+
+
+def _trace(scene: RayScene, camera: Camera, u: np.ndarray, v: np.ndarray) -> _Traced:
+    """Rays through (N,) positions in pixels, misses included."""
+    direction = pixel_rays(camera, u, v)
+    pixel = np.rint(v).astype(np.int64) * camera.width + np.rint(u).astype(np.int64)
+    return _Traced(direction, scene.cast(direction), pixel)
+
+
 def _visible_samples(scene: RayScene, camera: Camera, ids: np.ndarray) -> Samples:
     """One sample in the middle of flat pixels, four in pixels on an edge; fills the id map."""
-    left, top, right, bottom = _pixel_bounds(scene.vertices, camera)
-    u, v = np.meshgrid(np.arange(left, right), np.arange(top, bottom))
-    u, v = u.ravel(), v.ravel()
-    directions = pixel_rays(camera, u, v)
-    cast = scene.cast(directions)
-    window = (bottom - top, right - left)
-    hit = cast.hit
-    ids[top:bottom, left:right] = np.where(hit, scene.ids[cast.triangle], -1).reshape(window)
-    edge = _edges(cast.distance.reshape(window), scene.ids[cast.triangle].reshape(window)).ravel()
-    flat = np.flatnonzero(hit & ~edge)
-    fine_u = (u[edge][:, None] + _SUBPIXELS[:, 0]).ravel()
-    fine_v = (v[edge][:, None] + _SUBPIXELS[:, 1]).ravel()
-    fine_directions = pixel_rays(camera, fine_u, fine_v)
-    fine = scene.cast(fine_directions)
-    kept = np.flatnonzero(fine.hit)
-    joined = type(cast)(*(np.concatenate([a[flat], b[kept]]) for a, b in zip(cast, fine)))
-    all_directions = np.concatenate([directions[flat], fine_directions[kept]])
-    pixel = v * ids.shape[1] + u
+    rows, columns = _window(scene.vertices, camera)
+    v, u = np.mgrid[rows, columns].astype(np.float32)
+    centre = _trace(scene, camera, u.ravel(), v.ravel())
+    hit = centre.cast.hit
+    ids[rows, columns] = np.where(hit, scene.ids[centre.cast.triangle], -1).reshape(u.shape)
+    edge = _edges(centre.cast.distance.reshape(u.shape), ids[rows, columns])
+    flat = centre.select(np.flatnonzero(hit & ~edge.ravel()))
+    around = np.stack([u[edge], v[edge]], axis=1)[:, None] + _SUBPIXELS
+    fine = _trace(scene, camera, *around.reshape(-1, 2).T)
+    fine = fine.select(np.flatnonzero(fine.cast.hit))
+    return _joined(scene, flat, fine, ids.shape)
+
+
+def _joined(scene: RayScene, flat: _Traced, fine: _Traced, shape: tuple[int, int]) -> Samples:
+    cast = Cast(*map(np.concatenate, zip(flat.cast, fine.cast, strict=True)))
+    counts = [len(flat.pixel), len(fine.pixel)]
     return Samples(
-        hits=scene.surface_points(all_directions, joined),
-        pixel=np.concatenate([pixel[flat], np.repeat(pixel[edge], len(_SUBPIXELS))[kept]]),
-        coverage=np.repeat(np.float32([1, 1 / len(_SUBPIXELS)]), [len(flat), len(kept)]),
-        shape=ids.shape,
+        hits=scene.surface_points(np.concatenate([flat.direction, fine.direction]), cast),
+        pixel=np.concatenate([flat.pixel, fine.pixel]),
+        coverage=np.repeat(np.float32([1, 1 / len(_SUBPIXELS)]), counts),
+        shape=shape,
     )
 
 
-def _pixel_bounds(vertices: np.ndarray, camera: Camera) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of the pixels that rays can hit (ends exclusive)."""
+def _window(vertices: np.ndarray, camera: Camera) -> tuple[slice, slice]:
+    """Rows and columns of the pixels that rays can hit; at least one pixel."""
     if vertices[:, 2].min() < 0.02:
-        return 0, 0, camera.width, camera.height
+        return slice(0, camera.height), slice(0, camera.width)
     pixels = camera.project(vertices)
     size = np.array([camera.width, camera.height])
-    # Never empty: a part outside the picture costs one pixel.
     low = np.clip(np.floor(pixels.min(axis=0)).astype(int) - 1, 0, size - 1)
     high = np.clip(np.ceil(pixels.max(axis=0)).astype(int) + 2, low + 1, size)
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+    return slice(low[1], high[1]), slice(low[0], high[0])
 
 
 def _edges(distance: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """(h, w) bool: pixels next to a silhouette, another id or a step in depth."""
-    depth = np.minimum(distance, 100)
     kernel = np.ones((3, 3), np.uint8)
-    step = cv2.morphologyEx(depth, cv2.MORPH_GRADIENT, kernel)
+    step = cv2.morphologyEx(np.minimum(distance, 100), cv2.MORPH_GRADIENT, kernel)
     other = cv2.morphologyEx(ids.astype(np.int16), cv2.MORPH_GRADIENT, kernel) > 0
-    return (step > 0.012) | (other & (depth < 100))
+    return (step > _DEPTH_STEP) | other
 
 
 def render_meshes(
-    meshes: list[np.ndarray | tuple[np.ndarray, np.ndarray]],
+    meshes: list[tuple[np.ndarray, np.ndarray]],
     colors: list[tuple[float, float, float]],
     camera: Camera,
     background: tuple[int, int, int] = (238, 238, 240),
