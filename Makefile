@@ -37,5 +37,5 @@ test: build lint  ## linters, then every test
 	@source scripts/env.sh
 	python -m pytest test $(PYTEST_ARGS)
 
-clean:  ## remove what was built; the virtual environment too
+clean:  ## remove the virtual environment and everything that was built
 	@rm -rf .venv build install log demo_out .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,7 +1,7 @@
 """Two interacting hands as meshes and occupancy fields from one image and coarse 3D keypoints.
 
-`import im2hands_ros.msg` runs this file, so it stays light: no torch, no numpy. The public names are
-imported on first use.
+`import im2hands_ros.msg` runs this file, so it stays light: no torch, no numpy. The public names
+are imported on first use.
 """
 
 from __future__ import annotations

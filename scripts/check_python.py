@@ -17,19 +17,19 @@ def problem():
     machine = platform.machine()
     if sys.platform != "linux" or machine not in ("x86_64", "AMD64"):
         return (
-            "this is %s on %s, the ROS 2 wheels are for Linux on x86-64: install ROS 2 Jazzy from its "
-            "apt repository and use 'rosdep install' and 'colcon build' (README.md)"
+            "this is %s on %s, the ROS 2 wheels are for Linux on x86-64: install ROS 2 Jazzy from "
+            "its apt repository, then 'rosdep install' and 'colcon build' (README.md)"
             % (sys.platform, machine)
         )
-    if not OLDEST <= sys.version_info[:2] <= NEWEST or platform.python_implementation() != "CPython":
+    is_cpython = platform.python_implementation() == "CPython"
+    if not (is_cpython and OLDEST <= sys.version_info[:2] <= NEWEST):
         return (
-            "%s is %s %s, CPython 3.10 to 3.13 is needed: install one (Debian 12: apt-get install python3) "
-            "and name it, 'make PYTHON=python3.11'"
-            % (sys.executable, platform.python_implementation(), version)
+            "%s is %s %s, CPython 3.10 to 3.13 is needed: install one and name it, "
+            "'make PYTHON=python3.11'" % (sys.executable, platform.python_implementation(), version)
         )
     if not Path(sysconfig.get_paths()["include"], "Python.h").is_file():
         return (
-            "%s has no C headers (Python.h), which the message generators compile against: "
+            "%s has no Python.h, which the message generators compile against: "
             "apt-get install python%s-dev" % (sys.executable, version)
         )
     return ""

@@ -1,4 +1,4 @@
-"""Point the ROS wheels' CMake exports at this interpreter's headers instead of the wheel builder's."""
+"""Point the ROS wheels' CMake exports at this interpreter's headers, not the wheel builder's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADERS = {
 def relocated(text: str) -> str:
     """Return the text of an export file with the builder's include directories replaced."""
     for pattern, directory in HEADERS.items():
-        text = re.sub(pattern, lambda _match, to=directory: to, text)
+        text = re.sub(pattern, directory.replace("\\", r"\\"), text)
     return text
 
 

@@ -1,0 +1,150 @@
+"""One version, messages as promised, a light import, a core without ROS, and a complete wheel."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import im2hands_ros
+
+ROOT = Path(__file__).resolve().parents[1]
+
+MESSAGES = {
+    "HandKeypoints": """
+        std_msgs/Header header
+        uint8 ORDER_MANO=0
+        uint8 ORDER_INTERHAND=1
+        uint8 ORDER_OPENXR=2
+        uint8 joint_order
+        bool left_valid
+        bool right_valid
+        float32[] left_xyz
+        float32[] right_xyz
+        float32[] left_confidence
+        float32[] right_confidence
+    """,
+    "HandMesh": """
+        uint8 LEFT=0
+        uint8 RIGHT=1
+        uint8 side
+        float32[] vertices
+        uint32[] triangles
+        float32 confidence
+    """,
+    "HandMeshArray": """
+        std_msgs/Header header
+        HandMesh[] hands
+    """,
+}
+
+IMPORT_THE_CORE = """
+import importlib, pkgutil, sys
+
+class NoRos:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top == "rclpy" or top.endswith("_msgs") or name == "im2hands_ros.msg":
+            raise ModuleNotFoundError(f"hidden: {name}", name=name)
+
+NOT_CORE = ("im2hands_ros.ros", "im2hands_ros.msg", "im2hands_ros.im2hands_ros_s")
+sys.meta_path.insert(0, NoRos())
+import im2hands_ros
+for module in pkgutil.walk_packages(im2hands_ros.__path__, "im2hands_ros."):
+    if not module.name.startswith(NOT_CORE):
+        importlib.import_module(module.name)
+        print(module.name)
+"""
+
+
+def python(code: str) -> str:
+    """Standard output of a fresh interpreter in the source tree."""
+    run = [sys.executable, "-c", code]
+    result = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def lines_of(text: str) -> list[str]:
+    stripped = (re.sub(r"\s*#.*", "", line).strip() for line in text.splitlines())
+    return [line for line in stripped if line]
+
+
+def test_every_file_names_the_same_version():
+    package = ElementTree.parse(ROOT / "package.xml").getroot()
+    assert package.findtext("version") == im2hands_ros.__version__
+    assert '"im2hands_ros.__version__"' in (ROOT / "pyproject.toml").read_text()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", im2hands_ros.__version__)
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_messages_have_the_promised_fields(name):
+    assert lines_of((ROOT / f"msg/{name}.msg").read_text()) == lines_of(MESSAGES[name])
+
+
+def test_every_message_and_executable_is_built():
+    cmake = (ROOT / "CMakeLists.txt").read_text()
+    built = [f"msg/{path.name}" for path in (ROOT / "msg").iterdir()]
+    built += [f"scripts/ros/{path.name}" for path in (ROOT / "scripts/ros").iterdir()]
+    assert len(built) == 6
+    assert all(name in cmake for name in built)
+    assert all(os.access(path, os.X_OK) for path in (ROOT / "scripts/ros").iterdir())
+
+
+def test_the_interface_generator_keeps_its_rooms():
+    assert not (ROOT / "im2hands_ros/msg").exists()
+    assert not (ROOT / "im2hands_ros/srv").exists()
+
+
+def test_importing_the_package_imports_neither_torch_nor_numpy():
+    code = "import im2hands_ros, sys; print({'torch', 'numpy', 'cv2'} & set(sys.modules))"
+    assert python(code).strip() == "set()"
+
+
+def test_public_names_come_on_first_use():
+    assert "Camera" in dir(im2hands_ros)
+    assert im2hands_ros.Camera.__module__ == "im2hands_ros.camera"
+    with pytest.raises(AttributeError, match="Hand2Im"):
+        _ = im2hands_ros.Hand2Im
+
+
+def test_the_core_imports_without_ros():
+    imported = python(IMPORT_THE_CORE).split()
+    expected = {"camera", "canonical", "cli", "pipeline", "networks", "surface", "synthetic"}
+    assert {f"im2hands_ros.{name}" for name in expected} <= set(imported)
+
+
+def test_requirements_are_exact():
+    for path in (ROOT / "requirements").glob("*.txt"):
+        lines = lines_of(path.read_text())
+        assert lines, path
+        assert all(re.match(r"[\w.-]+==[\w.]+(; python_version .+)?$", line) for line in lines), (
+            path
+        )
+
+
+def test_the_wheel_holds_the_modules_the_data_and_the_command(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "im2hands_ros", source / "im2hands_ros", ignore=ignore)
+    build = "import setuptools.build_meta as b; print(b.build_wheel('..'))"
+    run = [sys.executable, "-c", build]
+    result = subprocess.run(run, cwd=source, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    with zipfile.ZipFile(tmp_path / result.stdout.split()[-1]) as wheel:
+        inside = set(wheel.namelist())
+    package = ROOT / "im2hands_ros"
+    wanted = [*package.rglob("*.py"), *(path for path in (package / "data").rglob("*.*"))]
+    missing = {str(path.relative_to(ROOT)) for path in wanted if path.is_file()} - inside
+    assert missing == set()
+    assert any(name.endswith("entry_points.txt") for name in inside)
