@@ -19,8 +19,8 @@ _SINGLE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.description = (
-        "Writes synthetic two-hand samples (image, camera, keypoints, mask, occupancy labels) as "
-        ".npz shards. The same split and indices always give the same samples. Shards that exist "
+        "Reads the packaged hand; writes synthetic two-hand samples (image, camera, keypoints, "
+        "mask, occupancy labels) as .npz shards. The same split and indices always give the same samples. Shards that exist "
         "are kept: run it again to go on after an interruption."
     )
     parser.add_argument(
