@@ -113,7 +113,8 @@ class Goal:
     attraction (B,): pull towards contact; hold_pose, hold_place (B,): stay as given;
     growth (B,): spheres start at this share of their radius (to slip past each other);
     touches (T, 3) long: (pair, sphere, sphere) that should meet, right hand's spheres numbered
-    from 0, the left's from N; start (2, B, 60): pose to begin with, the pair's own if None.
+    from 0, the left's from N; start (2, B, 60): pose to begin with, the pair's own if None;
+    smooth: weight of even motion, where the pairs are neighbouring frames.
     """
 
     attraction: Tensor
@@ -122,10 +123,16 @@ class Goal:
     growth: Tensor
     touches: Tensor = field(default_factory=lambda: torch.zeros(0, 3, dtype=torch.long))
     start: Tensor | None = None
+    smooth: float = 0.0
 
 
 def sphere_centres(
-    hand: BakedHand, proxies: SphereProxies, pose: Tensor, shape: Tensor, rotation, translation
+    hand: BakedHand,
+    proxies: SphereProxies,
+    pose: Tensor,
+    shape: Tensor,
+    rotation: Tensor,
+    translation: Tensor,
 ) -> Tensor:
     """(2, B, N, 3) of a pair's spheres."""
     points = hand.rest_frame_keypoints(pose.flatten(0, 1), shape.flatten(0, 1))
@@ -156,7 +163,10 @@ def settle(
         drift = ((pose - pair.pose) ** 2).sum((0, 2)) * goal.hold_pose
         stray = ((shift**2).sum(1) * 500 + (turn**2).sum(1)) * goal.hold_place
         optimiser.zero_grad()
-        ((centres * force).sum() + (drift + stray).sum()).backward()
+        loss = (centres * force).sum() + (drift + stray).sum()
+        if goal.smooth:
+            loss = loss + goal.smooth * unevenness(pose, shift, turn)
+        loss.backward()
         optimiser.step()
         with torch.no_grad():
             pose.clamp_(low, high)
@@ -164,6 +174,14 @@ def settle(
         rotation = torch.stack([pair.rotation[0], axis_angle_matrix(turn) @ pair.rotation[1]])
         translation = torch.stack([pair.translation[0], place + shift])
     return replace(pair, pose=pose.detach(), rotation=rotation, translation=translation)
+
+
+def unevenness(pose: Tensor, shift: Tensor, turn: Tensor) -> Tensor:
+    """Squared second differences over frames of pose (2, B, 60), shift and turn (B, 3)."""
+    bends = pose.diff(n=2, dim=1).square().sum()
+    return (
+        bends + turn.diff(n=2, dim=0).square().sum() + 400 * shift.diff(n=2, dim=0).square().sum()
+    )
 
 
 def contact_forces(proxies: SphereProxies, centres: Tensor, radii: Tensor, goal: Goal) -> Tensor:

@@ -56,17 +56,21 @@ def free_traits(count: int, generator: torch.Generator) -> Tensor:
     return torch.cat([curls, thumb - torch.tensor([0.3, 0.1, 1.0])], 1)
 
 
-def pose_from_traits(hand: BakedHand, traits: Tensor, generator: torch.Generator) -> Tensor:
-    """(B, 7) traits, see GESTURES -> (B, 60) pose with a little noise, inside the limits."""
+def pose_from_traits(
+    hand: BakedHand, traits: Tensor, generator: torch.Generator | None = None
+) -> Tensor:
+    """(B, 7) traits, see GESTURES -> (B, 60) pose inside the limits; a generator adds noise."""
     count = len(traits)
     angles = torch.zeros(count, len(hand.joint_names), 3)  # degrees
 
     def noise(scale: float) -> Tensor:
+        if generator is None:
+            return torch.zeros(count)
         return scale * torch.randn(count, generator=generator)
 
     curls, opposition, bend, fan = traits[:, :4], traits[:, 4], traits[:, 5], traits[:, 6]
     # How much of a curl happens in the knuckle rather than in the finger: hook against flat grip.
-    style = 0.15 * torch.randn(count, generator=generator)
+    style = noise(0.15)
     for f, finger in enumerate(FINGER_NAMES[1:]):
         curl = curls[:, f]
         mcp, pip, dip = (hand.joint(f"{finger}_{part}") for part in ("mcp", "pip", "dip"))

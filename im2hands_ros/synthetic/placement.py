@@ -1,0 +1,91 @@
+"""Where two hands stand to each other: turns, approach, crossed fingers, way out of overlap."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from im2hands_ros.synthetic.contact import Pair, SphereProxies, pair_penetration, sphere_centres
+from im2hands_ros.synthetic.hand import BakedHand, axis_angle_matrix
+
+DEEPEST = 0.005  # metres of penetration that a scene may keep
+FAR = 0.6  # metres between hands before they are brought together
+
+
+def facing_rotations() -> Tensor:
+    """(2, 3, 3) palms towards each other, fingers up (+y), the right hand on the +x side."""
+    right = torch.tensor([[0.0, 0, -1], [0, 1, 0], [1, 0, 0]])
+    left = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+    return torch.stack([right, left])
+
+
+def random_turns(count: int, largest: Tensor | float, generator: torch.Generator) -> Tensor:
+    """(count, 3, 3) turns of up to `largest` degrees around any axis."""
+    axis = torch.nn.functional.normalize(torch.randn(count, 3, generator=generator), dim=1)
+    angle = torch.rand(count, generator=generator) * largest * (math.pi / 180)
+    return axis_angle_matrix(axis * angle[:, None])
+
+
+def turn_about(axis: int, degrees: Tensor) -> Tensor:
+    """(B, 3, 3) turns around a coordinate axis."""
+    vector = torch.zeros(len(degrees), 3)
+    vector[:, axis] = degrees * (math.pi / 180)
+    return axis_angle_matrix(vector)
+
+
+def bring_together(
+    hand: BakedHand, proxies: SphereProxies, pair: Pair, aim: Tensor, gap: Tensor
+) -> Pair:
+    """Put the aims (2, B) on one line along x, the hands `gap` metres (B,) from each other."""
+    centres = sphere_centres(
+        hand, proxies, pair.pose, pair.shape, pair.rotation, torch.zeros_like(pair.translation)
+    )
+    rows = torch.arange(aim.shape[1])
+    place = torch.stack([-centres[k][rows, aim[k]] for k in range(2)])
+    place[1, :, 0] -= FAR
+    radii = proxies.radii(pair.shape.flatten(0, 1)).unflatten(0, (2, -1))
+    reach = radii[0][:, :, None] + radii[1][:, None]
+    # Each step is no longer than the free space, so the hands stop before they meet.
+    for _ in range(8):
+        right, left = centres + place[:, :, None]
+        free = (torch.cdist(right, left) - reach).flatten(1).amin(1) - gap
+        place[1, :, 0] += free
+    return replace(pair, translation=place)
+
+
+def cross_fingers(hand: BakedHand, pair: Pair, rows: Tensor, generator: torch.Generator) -> Pair:
+    """Lay the fingers of facing hands across each other, half a finger's width apart."""
+    part = pair.take(rows)
+    points = hand.rest_frame_keypoints(part.pose.flatten(0, 1), part.shape.flatten(0, 1))
+    points = points.unflatten(0, (2, -1)) * torch.tensor([[1.0, 1, 1], [-1, 1, 1]])[:, None, None]
+    points = points @ part.rotation.mT
+    knuckles, middles = points[:, :, [5, 9, 13, 17]], points[:, :, [6, 10, 14, 18]]
+    along = 0.35 + 0.3 * torch.rand(len(rows), 1, generator=generator)
+    place = -torch.lerp(knuckles.mean(2), middles.mean(2), along)
+    pitch = (knuckles[:, :, 0] - knuckles[:, :, 3]).norm(dim=-1).mean(0) / 3
+    before = torch.rand(len(rows), generator=generator) < 0.5
+    offset = torch.where(before, 1.0, -1.0) * pitch / 4
+    place[:, :, 2] += torch.stack([offset, -offset])
+    translation = pair.translation.clone()
+    translation[:, rows] = place
+    return replace(pair, translation=translation)
+
+
+def free_shift(
+    right: np.ndarray,
+    left: np.ndarray,
+    triangles: dict[str, np.ndarray],
+    deepest: float = DEEPEST,
+) -> np.ndarray:
+    """(3,) metres by which the left surface must move to overlap by no more than `deepest`."""
+    shift = np.zeros(3)
+    for attempt in range(60):
+        depth, way = pair_penetration(right, left + shift, triangles)
+        if depth <= deepest:
+            break
+        # First out along the contact's own direction; if that leads nowhere, straight apart.
+        step = way * (depth - 0.6 * deepest) if attempt < 4 else np.array([-0.004, 0, 0])
+        shift = shift + step
+    return shift

@@ -1,0 +1,66 @@
+"""A batch of scenes: who is there, how the hands are posed and where they are."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from im2hands_ros.synthetic.contact import SphereProxies
+from im2hands_ros.synthetic.hand import BakedHand, Posed
+
+SIDES = ("right", "left")  # order of the leading axis of `Pair`
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """B scenes in a metric frame near the origin, metres and radians, float32.
+
+    subset (B,) of "interacting", "apart", "single_left", "single_right"; kind (B,), finer;
+    pose[side] (B, 60), shape[side] (B, 12), rotation[side] (B, 3, 3), translation[side] (B, 3)
+    as `BakedHand.pose` takes them; present[side] (B,) bool. An absent hand's numbers mean nothing.
+    """
+
+    subset: np.ndarray
+    kind: np.ndarray
+    pose: dict[str, Tensor]
+    shape: dict[str, Tensor]
+    rotation: dict[str, Tensor]
+    translation: dict[str, Tensor]
+    present: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def take(self, rows: slice | np.ndarray) -> "Scenes":
+        """The scenes of these rows."""
+        tables = (self.pose, self.shape, self.rotation, self.translation, self.present)
+        cut = [{side: table[side][rows] for side in table} for table in tables]
+        return Scenes(self.subset[rows], self.kind[rows], *cut)
+
+    def posed(self, hand: BakedHand, side: str) -> Posed:
+        """All B hands of one side, absent ones included."""
+        tables = (self.pose, self.shape, self.rotation, self.translation)
+        return hand.pose(*(table[side] for table in tables), side)
+
+
+def join_scenes(parts: list[Scenes]) -> Scenes:
+    """Scenes one after the other."""
+
+    def tensors(name: str) -> dict[str, Tensor]:
+        return {side: torch.cat([getattr(p, name)[side] for p in parts]) for side in SIDES}
+
+    return Scenes(
+        np.concatenate([p.subset for p in parts]),
+        np.concatenate([p.kind for p in parts]),
+        *(tensors(name) for name in ("pose", "shape", "rotation", "translation")),
+        {side: np.concatenate([p.present[side] for p in parts]) for side in SIDES},
+    )
+
+
+@cache
+def tools() -> tuple[BakedHand, SphereProxies]:
+    """The hand and its spheres, loaded once in a process."""
+    hand = BakedHand.load()
+    return hand, SphereProxies(hand)
