@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.description = (
         "Reads the packaged hand; writes synthetic two-hand samples (image, camera, keypoints, "
-        "mask, occupancy labels) as .npz shards. The same split and indices always give the same samples. Shards that exist "
-        "are kept: run it again to go on after an interruption."
+        "mask, occupancy labels) as .npz shards. The same split and indices "
+        "always give the same samples. Shards that exist are kept: run it again to go on after an interruption."
     )
     parser.add_argument(
         "--split", required=True, choices=_SPLITS, help="which seed range to draw from"
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     shards = list(shard_ranges(args.start, args.count, args.shard_size))
     paths = [shard_path(args.out, args.split, *shard) for shard in shards]
-    missing = [shard for shard, path in zip(shards, paths) if not path.exists()]
+    missing = [shard for shard, path in zip(shards, paths, strict=True) if not path.exists()]
     kept = args.count - sum(count for _, count in missing)
     with tqdm(total=args.count, initial=kept, unit="sample", desc=f"{args.split}") as bar:
         for written in _write_all(args.split, missing, args.out, args.workers):
