@@ -1,0 +1,130 @@
+"""The launch files and RViz's settings.
+
+`launch` is not on PyPI: the tests that need it run where a ROS 2 installation provides it (or a
+checkout of ros2/launch and ros2/launch_ros is on PYTHONPATH), and say so where it does not.
+"""
+
+from __future__ import annotations
+
+import re
+import runpy
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from im2hands_ros.ros.markers import draw
+from im2hands_ros.ros.recorder import OUTPUTS
+from im2hands_ros.ros.replay import _PARAMETERS, TOPICS
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = ("demo.launch.py", "im2hands.launch.py")
+needs_launch = pytest.mark.skipif(
+    find_spec("launch_ros") is None, reason="launch_ros is not on PyPI and not installed here"
+)
+
+
+def displays() -> dict[str, dict[str, Any]]:
+    settings = yaml.safe_load((ROOT / "config" / "im2hands.rviz").read_text())
+    return {each["Name"]: each for each in settings["Visualization Manager"]["Displays"]}
+
+
+def test_rviz_shows_what_the_demo_publishes() -> None:
+    topics = {each["Topic"]["Value"] for each in displays().values() if "Topic" in each}
+    assert topics == {"/image", "/markers", "/occupancy"}
+    assert topics <= {f"/{name}" for name in TOPICS | OUTPUTS}
+
+
+def test_rviz_hears_the_image_with_the_quality_it_is_sent_with() -> None:
+    assert displays()["Image"]["Topic"]["Reliability Policy"] == "Best Effort"
+
+
+def test_rviz_has_a_switch_for_every_kind_of_marker() -> None:
+    surface = SimpleNamespace(
+        vertices=np.eye(3, dtype=np.float32),
+        triangles=np.array([[0, 1, 2]], np.int32),
+        voxels=np.zeros((1, 3), np.float32),
+        keypoints=np.zeros((21, 3), np.float32),
+    )
+    drawn = draw(SimpleNamespace(left=surface, right=surface), 0.005)
+    assert {each.style.namespace for each in drawn} == displays()["Markers"]["Namespaces"].keys()
+
+
+def test_rviz_s_fixed_frame_is_the_one_that_replay_stamps() -> None:
+    settings = yaml.safe_load((ROOT / "config" / "im2hands.rviz").read_text())
+    frame = settings["Visualization Manager"]["Global Options"]["Fixed Frame"]
+    assert frame == _PARAMETERS["frame_id"][0]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_program_that_is_launched_is_installed(file: str) -> None:
+    source = (ROOT / "launch" / file).read_text()
+    ours = set(re.findall(r'package="im2hands_ros",\s+executable="(\w+)"', source))
+    installed = set(re.findall(r"scripts/ros/(\w+)", (ROOT / "CMakeLists.txt").read_text()))
+    assert ours
+    assert ours <= installed
+
+
+def description(file: str) -> Any:
+    return runpy.run_path(str(ROOT / "launch" / file))["generate_launch_description"]()
+
+
+def launched(file: str, **arguments: str) -> dict[str, Any]:
+    """Executable -> launch_ros Node, for the processes that the file would start."""
+    from launch_ros.actions import Node
+
+    from launch import LaunchContext
+
+    context = LaunchContext()
+    context.launch_configurations.update(arguments)
+    found: dict[str, Any] = {}
+    waiting = [description(file)]
+    while waiting:
+        entity = waiting.pop()
+        if isinstance(entity, Node):
+            found[entity.node_executable] = entity
+        elif getattr(entity, "condition", None) is None or entity.condition.evaluate(context):
+            waiting += reversed(entity.visit(context) or [])
+    return found
+
+
+@needs_launch
+@pytest.mark.parametrize("file", FILES)
+def test_every_argument_is_documented(file: str) -> None:
+    arguments = description(file).get_launch_arguments()
+    assert len(arguments) >= 8
+    assert all(each.description for each in arguments)
+
+
+@needs_launch
+def test_the_demo_starts_replay_and_node_without_a_viewer() -> None:
+    assert launched("demo.launch.py", rviz="false").keys() == {"replay", "im2hands"}
+
+
+@needs_launch
+def test_rviz_is_left_out_when_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert "rviz2" not in launched("demo.launch.py", rviz="auto")
+
+
+@needs_launch
+def test_rviz_can_be_insisted_on() -> None:
+    assert "rviz2" in launched("demo.launch.py", rviz="true")
+
+
+@needs_launch
+def test_only_given_arguments_override_the_parameters_file() -> None:
+    from launch import LaunchContext
+
+    module = runpy.run_path(str(ROOT / "launch" / "im2hands.launch.py"))
+    context = LaunchContext()
+    for argument in module["generate_launch_description"]().get_launch_arguments():
+        argument.visit(context)
+    (plain,) = module["_node"](context)
+    context.launch_configurations["device"] = "cpu"
+    (with_device,) = module["_node"](context)
+    assert len(with_device._Node__parameters) == len(plain._Node__parameters) + 1
