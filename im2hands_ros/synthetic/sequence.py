@@ -24,7 +24,7 @@ STORY = np.array(
         [0.11, 0.220, 14.0, 0.0, 0.22, 0.5, 1.0],
         [0.27, 0.086, 24.0, 0.0, 0.12, 0.3, 0.0],
         [0.35, 0.086, 24.0, 0.0, 0.12, 0.3, 0.0],
-        [0.43, 0.105, 29.0, 1.0, 0.08, 0.9, 0.0],
+        [0.43, 0.120, 29.0, 1.0, 0.08, 0.9, 0.0],
         [0.56, 0.000, 32.0, 1.0, 0.12, 0.9, 0.0],
         [0.67, 0.000, 31.0, 1.0, 0.34, 0.8, 0.0],
         [0.73, 0.000, 31.0, 1.0, 0.34, 0.8, 0.0],
@@ -58,7 +58,8 @@ def sequence(frames: int, seed: int = 0) -> Scenes:
         touches=fingertip_touches(proxies, time),
         smooth=0.05 * (frames / 90) ** 3 * 90,
     )
-    pair = part_smoothly(hand, settle(hand, proxies, pair, goal, steps=160))
+    pair = ease(settle(hand, proxies, pair, goal, steps=160))
+    pair = part_smoothly(hand, pair)
     kinds = np.array(["apart", "contact", "interlaced", "apart"])
     return to_sequence(pair, kinds[np.searchsorted(KIND_EDGES, time)])
 
@@ -110,6 +111,17 @@ def fingertip_touches(proxies: SphereProxies, time: np.ndarray) -> Tensor:
     return torch.tensor(rows, dtype=torch.long).reshape(-1, 3)
 
 
+def ease(pair: Pair) -> Pair:
+    """Even out what the solver did to single frames; neighbouring turns average like vectors."""
+    width = pair.pose.shape[1] / 70
+
+    def smooth(part: Tensor) -> Tensor:
+        return torch.from_numpy(gaussian_filter1d(part.numpy(), width, axis=1, mode="nearest"))
+
+    u, _, vt = torch.linalg.svd(smooth(pair.rotation))
+    return Pair(smooth(pair.pose), pair.shape, u @ vt, smooth(pair.translation))
+
+
 def part_smoothly(hand: BakedHand, pair: Pair) -> Pair:
     """Take out what penetration is left, spread over the neighbouring frames."""
     triangles = {side: hand.triangles_of(side) for side in SIDES}
@@ -128,7 +140,7 @@ def part_smoothly(hand: BakedHand, pair: Pair) -> Pair:
         )
         if not shifts.any():
             break
-        width = max(1.0, len(shifts) / 45)
+        width = max(1.0, len(shifts) / 25)
         reach = np.linalg.norm(shifts, axis=1)
         wide = maximum_filter1d(reach, int(2 * width) + 1)
         gain = gaussian_filter1d(wide, width) / np.maximum(gaussian_filter1d(reach, width), 1e-9)
