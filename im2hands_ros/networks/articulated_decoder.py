@@ -36,7 +36,6 @@ _START_RADII = (
 _LENGTH_UNIT = 0.02
 # One logit of occupancy is this many metres of depth; it is also the softness of the union.
 DEPTH_UNIT = 0.001
-# What a point is given that lies in no bone's reach.
 _SHAPE_UNIT = 0.05
 
 
@@ -81,7 +80,8 @@ class ArticulatedDecoder(nn.Module):
         self.fourth = _slot_weight(slots, width, width)
         self.third_bias = nn.Parameter(torch.zeros(slots, 1, width))
         self.fourth_bias = nn.Parameter(torch.zeros(slots, 1, width))
-        self.image = _slot_weight(slots, image_width, width)
+        # Starts at zero, so that a decoder trained on keypoints alone is not disturbed.
+        self.image = nn.Parameter(torch.zeros(slots, image_width, width))
         self.last = nn.Parameter(torch.zeros(slots, width, 1))
         self.radius = nn.Parameter(torch.tensor(_START_RADII) / _LENGTH_UNIT)
         self.register_buffer("frequencies", torch.tensor(preset.frequencies), persistent=False)

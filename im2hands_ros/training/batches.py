@@ -17,6 +17,7 @@ from torch import Tensor
 
 from im2hands_ros.camera import Camera, crop_around
 from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.sample import Sample
 from im2hands_ros.synthetic.shards import ShardReader
 from im2hands_ros.training.augmentation import KeypointErrors, disturb
 
@@ -27,7 +28,8 @@ class Batch(NamedTuple):
     """B scenes with H hands in all, camera frame, metres.
 
     Attributes:
-        image: (B, 3, S, S) float32 RGB in [0, 1]; mask: (B, S/4, S/4) long, 0 none, 1 left, 2 right.
+        image: (B, 3, S, S) float32 RGB in [0, 1], or (0, 3, S, S) in a step without images;
+        mask: (B, S/4, S/4) long, 0 none, 1 left, 2 right.
         image_index: (H,) scene of each hand; intrinsics: (H, 3, 3) of its crop.
         keypoints: (H, 21, 3) coarse; mirrored: (H,) True for left hands.
         points: (H, N, 3) queries; depth: (H, N) signed depth under the skin, metres.
@@ -51,26 +53,37 @@ class Batch(NamedTuple):
 class Scene:
     """What training needs of one sample; arrays of absent sides are missing."""
 
-    image: np.ndarray
-    mask: np.ndarray
+    sample: Sample
     camera: Camera
     keypoints: dict[str, np.ndarray]
     points: dict[str, np.ndarray]
     depth: dict[str, np.ndarray]
+    flipped: bool = False
+
+    @property
+    def image(self) -> np.ndarray:
+        """(256, 256, 3) uint8 RGB; decoded on request."""
+        return np.ascontiguousarray(self.sample.image[:, ::-1] if self.flipped else self.sample.image)
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(256, 256) uint8: 0 none, 1 left hand, 2 right hand."""
+        if not self.flipped:
+            return self.sample.mask
+        return np.array([0, 2, 1], np.uint8)[self.sample.mask[:, ::-1]]
 
     def mirrored(self) -> Scene:
         """The scene in a mirror: left hands become right hands."""
         camera = dataclasses.replace(self.camera, cx=self.camera.width - 1 - self.camera.cx)
         other = dict(zip(SIDES, reversed(SIDES), strict=True))
         flip = np.array([-1, 1, 1], np.float32)
-        mask = np.array([0, 2, 1], np.uint8)[self.mask[:, ::-1]]
         return Scene(
-            image=np.ascontiguousarray(self.image[:, ::-1]),
-            mask=np.ascontiguousarray(mask),
+            sample=self.sample,
             camera=camera,
             keypoints={other[side]: xyz * flip for side, xyz in self.keypoints.items()},
             points={other[side]: xyz * flip for side, xyz in self.points.items()},
             depth={other[side]: depth for side, depth in self.depth.items()},
+            flipped=not self.flipped,
         )
 
 
@@ -95,8 +108,7 @@ class SceneFolder:
         sample = self._shards[shard][index - first]
         present = [side for side in SIDES if sample.keypoints[side] is not None]
         return Scene(
-            image=sample.image,
-            mask=sample.mask,
+            sample=sample,
             camera=sample.camera,
             keypoints={side: sample.keypoints[side] for side in present},
             points={side: sample.points[side] for side in present},
@@ -114,6 +126,10 @@ class BatchPlan:
         image_size: crop side in pixels.
         seed: decides, with the step number, everything in a batch.
         errors: of the keypoints.
+        blind_steps: first steps, which train the decoder on keypoints alone: about ten times
+            cheaper than steps with images, and most of the shape is learned there.
+        image_share: share of the later steps that show the image. The others keep the decoder
+            from depending on the image where that is unclear.
     """
 
     scenes: int = 16
@@ -121,6 +137,12 @@ class BatchPlan:
     image_size: int = 192
     seed: int = 0
     errors: KeypointErrors = KeypointErrors()
+    blind_steps: int = 6000
+    image_share: float = 0.9
+
+    def shows_image(self, step: int) -> bool:
+        """Decided by the step alone, so that a resumed run draws the same."""
+        return step >= self.blind_steps and (step * 0.6180339887) % 1 < self.image_share
 
 
 def draw_batch(folder: SceneFolder, plan: BatchPlan, step: int) -> Batch:
@@ -132,7 +154,7 @@ def draw_batch(folder: SceneFolder, plan: BatchPlan, step: int) -> Batch:
         scene = folder[int(index)]
         if rng.random() < 0.5:
             scene = scene.mirrored()
-        views.append(_view(scene, plan, rng))
+        views.append(_view(scene, plan, rng, plan.shows_image(step)))
     return collate(views)
 
 
@@ -148,22 +170,30 @@ class View(NamedTuple):
     depth: np.ndarray
 
 
-def _view(scene: Scene, plan: BatchPlan, rng: np.random.Generator) -> View:
+def _view(scene: Scene, plan: BatchPlan, rng: np.random.Generator, with_image: bool) -> View:
     coarse = disturb(scene.keypoints, plan.errors, rng)
-    view = view_of(scene, coarse, plan.image_size, CROP_MARGIN + rng.uniform(-0.1, 0.15))
+    margin = CROP_MARGIN + rng.uniform(-0.1, 0.15)
+    view = view_of(scene, coarse, plan.image_size, margin, with_image)
     chosen = rng.permuted(np.arange(view.points.shape[1]))[: plan.points]
     image = _photometric(view.image, rng)
     return view._replace(image=image, points=view.points[:, chosen], depth=view.depth[:, chosen])
 
 
-def view_of(scene: Scene, coarse: dict[str, np.ndarray], size: int, margin: float) -> View:
+def view_of(
+    scene: Scene,
+    coarse: dict[str, np.ndarray],
+    size: int,
+    margin: float,
+    with_image: bool = True,
+) -> View:
     """Cut the crop that coarse keypoints ask for and gather the scene's hands."""
     sides = list(coarse)
     crop = crop_around(scene.camera, np.concatenate(list(coarse.values())), size, margin)
-    mask_size = size // 4
-    # Nearest sampling at the centre of each 4x4 cell of the crop.
-    image = crop.extract(scene.image)
-    mask = _warp_mask(scene.mask, scene.camera, crop.camera)[2::4, 2::4][:mask_size, :mask_size]
+    image, mask = np.empty((0, 3), np.uint8), np.empty(0, np.uint8)
+    if with_image:
+        image = crop.extract(scene.image)
+        # Nearest sampling at the centre of each 4x4 cell of the crop.
+        mask = _warp_mask(scene.mask, scene.camera, crop.camera)[2::4, 2::4]
     return View(
         image=image,
         mask=mask,
@@ -189,9 +219,10 @@ def collate(views: list[View]) -> Batch:
     """Stack views; hands of all scenes become one list."""
     hands = [(index, side) for index, view in enumerate(views) for side in view.sides]
     image_index = torch.tensor([index for index, _ in hands])
-    images = torch.from_numpy(np.stack([view.image for view in views]))
+    shown = [view for view in views if view.image.size]
+    images = torch.from_numpy(np.stack([view.image for view in shown or views]))
     return Batch(
-        image=images.permute(0, 3, 1, 2).float() / 255,
+        image=images.permute(0, 3, 1, 2).float() / 255 if shown else torch.empty(0, 3, 0, 0),
         mask=torch.from_numpy(np.stack([view.mask for view in views])).long(),
         image_index=image_index,
         intrinsics=torch.from_numpy(np.stack([view.intrinsics for view in views])).float()[

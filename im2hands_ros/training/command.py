@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", type=int, help="stop at this step of the schedule")
     parser.add_argument("--batch", type=int, default=plan.batches.scenes, help="scenes a step")
     parser.add_argument("--points", type=int, default=plan.batches.points, help="points a hand")
+    parser.add_argument(
+        "--blind-steps", type=int, default=plan.batches.blind_steps, help="first steps, without images"
+    )
     parser.add_argument("--seed", type=int, default=plan.batches.seed)
     parser.add_argument("--learning-rate", type=float, default=plan.learning_rate)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda[:n]")
@@ -53,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
 def plan_of(args: argparse.Namespace) -> TrainingPlan:
     """The training plan that the arguments describe."""
     drawing = replace(BatchPlan(), scenes=args.batch, points=args.points, seed=args.seed)
+    drawing = replace(drawing, blind_steps=args.blind_steps)
     return replace(
         TrainingPlan(), steps=args.steps, learning_rate=args.learning_rate, batches=drawing
     )

@@ -31,8 +31,6 @@ class TrainingPlan:
     Attributes:
         steps: of the whole schedule; stopping earlier and resuming continues it.
         learning_rate: peak, after ``warm_up`` steps; then a cosine down to 1 % of it.
-        image_share: share of steps that show the image to the decoder. The others train it on
-            keypoints alone, so that it does not depend on the image where that is unclear.
         mask_weight, occupancy_weight: of those losses, beside the depth loss.
         average: decay of the moving average of the weights, which is what gets packaged.
         save_every, validate_every: steps.
@@ -42,7 +40,6 @@ class TrainingPlan:
     learning_rate: float = 2e-3
     warm_up: int = 200
     weight_decay: float = 1e-4
-    image_share: float = 0.85
     mask_weight: float = 0.3
     occupancy_weight: float = 0.5
     average: float = 0.998
@@ -125,31 +122,31 @@ class Trainer:
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16):
             terms = self._losses(batch)
-        weights = (1.0, self.plan.occupancy_weight, self.plan.mask_weight)
-        total = torch.stack([w * t for w, t in zip(weights, terms.values(), strict=True)]).sum()
+        total = torch.stack([self._weights[name] * term for name, term in terms.items()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
         self._update_average()
-        return {name: round(float(value), 4) for name, value in terms.items()}
+        return {name: round(value.item(), 4) for name, value in terms.items()}
+
+    @property
+    def _weights(self) -> dict[str, float]:
+        plan = self.plan
+        return {"depth_mm": 1.0, "occupancy": plan.occupancy_weight, "mask": plan.mask_weight}
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         hands = canonicalise(batch.keypoints, batch.mirrored)
+        points = hands.palm_from_camera(batch.points)
+        if not len(batch.image):
+            logits = self.network.decoder(points, self.network.decoder.bones(hands), image=None)
+            return _occupancy_terms(logits, batch)
         features = self.network.encoder(batch.image.to(memory_format=torch.channels_last))
         context = self.network.context(features, batch.image_index, batch.intrinsics, hands)
-        shown = self._uses_image()
-        logits = self.network(hands.palm_from_camera(batch.points), context, use_image=shown)
-        return {
-            "depth_mm": depth_loss(logits, batch.depth),
-            "occupancy": occupancy_loss(logits, batch.depth),
-            "mask": mask_loss(self.network.encoder.masks(features), batch.mask),
-        }
-
-    def _uses_image(self) -> bool:
-        """Decided by the step alone, so that a resumed run draws the same."""
-        return (self.step * 0.6180339887) % 1 < self.plan.image_share
+        logits = self.network(points, context)
+        masks = self.network.encoder.masks(features)
+        return {**_occupancy_terms(logits, batch), "mask": mask_loss(masks, batch.mask)}
 
     def _learning_rate(self) -> float:
         plan = self.plan
@@ -199,3 +196,10 @@ class Trainer:
         self.out.mkdir(parents=True, exist_ok=True)
         with (self.out / "log.jsonl").open("a") as file:
             file.write(json.dumps({"time": round(time.time(), 1), **entry}) + "\n")
+
+
+def _occupancy_terms(logits: Tensor, batch: Batch) -> dict[str, Tensor]:
+    return {
+        "depth_mm": depth_loss(logits, batch.depth),
+        "occupancy": occupancy_loss(logits, batch.depth),
+    }
