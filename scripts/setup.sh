@@ -68,6 +68,8 @@ install_packages() {
     *'No space left'*) stop "the disk is full: free some space and call make again (details: $log)" ;;
     *'Failed to establish'* | *'Temporary failure'* | *'Connection'* | *'timed out'* | *'Read timed out'*)
       stop "no package registry can be reached: check the network or pip's index and proxy settings (details: $log)" ;;
+    *'No matching distribution'*)
+      stop "${reason#ERROR: }: is a package registry reachable (network, proxy, pip's index settings)? (details: $log)" ;;
     *) stop "pip could not install the pinned packages: ${reason:-see the log} (details: $log)" ;;
   esac
 }

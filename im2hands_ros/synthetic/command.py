@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Reads the packaged hand; writes synthetic two-hand samples (image, camera, keypoints, "
         "mask, occupancy labels) as .npz shards. The same split and indices "
-        "always give the same samples. Shards that exist are kept: run it again to go on after an interruption."
+        "always give the same samples. Shards that exist are kept: run it again to go on "
+        "after an interruption."
     )
     parser.add_argument(
         "--split", required=True, choices=_SPLITS, help="which seed range to draw from"
