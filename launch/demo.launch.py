@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
@@ -20,8 +21,6 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
-
-from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 SHARE = FindPackageShare("im2hands_ros")
 ARGUMENTS = (
