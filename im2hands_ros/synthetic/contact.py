@@ -1,4 +1,4 @@
-"""Two hands that touch without running into each other: sphere proxies, a solver, exact checks."""
+"""Two hands that touch without running into each other: sphere proxies and a solver."""
 
 from dataclasses import dataclass, field, replace
 
@@ -12,13 +12,15 @@ from im2hands_ros.synthetic.hand import BakedHand, axis_angle_matrix
 SELF_SLACK = 0.90  # flesh of one hand may press together by a tenth of its radii
 FINGER_STEPS = ((0.0, 0.25, 0.5, 0.75), (0.0, 0.33, 0.66), (0.0, 0.4, 0.85))  # along each phalanx
 PALM_STEPS = (0.28, 0.46, 0.64, 0.82)  # from wrist to knuckle
+FOREARM_STEPS = (0.1, 0.25, 0.42, 0.6, 0.8)
 THUMB_STEPS = ((0.3, 0.65), (0.0, 0.25, 0.5, 0.75), (0.0, 0.4, 0.85))
 
 
 class SphereProxies:
-    """A hand as spheres whose centres are fixed blends of its keypoints.
+    """A hand as spheres whose centres are fixed blends of its landmarks.
 
-    blends (N, 21); region (N,): 0-4 finger, 5 palm; tips (5,) and knuckles (5,): rows of the last
+    blends (N, 23); region (N,): 0-4 finger, 5 palm, 6 forearm (the last rows); hand_count: spheres
+    that are not the forearm's; tips (5,) and knuckles (5,): rows of the last
     and the first sphere of each finger; pairs (P, 2): rows that may collide within a hand.
     """
 
@@ -27,8 +29,9 @@ class SphereProxies:
         self.tips = torch.tensor([int((self.region == f).nonzero()[-1]) for f in range(5)])
         self.knuckles = torch.tensor([int((self.region == f).nonzero()[0]) for f in range(5)])
         self.palm = (self.region == 5).nonzero()[:, 0]
-        rest = hand.pose(*neutral(hand, 1), "right")
-        centres = self.blends @ rest.keypoints[0]
+        self.hand_count = int((self.region < 6).sum())
+        pose, shape, _, _ = neutral(hand, 1)
+        centres = self.blends @ hand.rest_frame_landmarks(pose, shape)[0]
         self._radius, self._radius_basis = inscribed_radii(hand, self.blends)
         self.pairs = self._free_pairs(centres)
 
@@ -38,18 +41,19 @@ class SphereProxies:
 
     def _free_pairs(self, centres: Tensor) -> Tensor:
         """(N, N) 1 where spheres of one hand belong to different parts and are apart at rest."""
-        different = self.region[:, None] != self.region
+        different = (self.region[:, None] != self.region) & (self.region < 6)
+        different &= different.T.clone()
         apart = torch.cdist(centres, centres) > 1.02 * (self._radius[:, None] + self._radius)
         return (different & apart).float()
 
 
 def sphere_layout() -> tuple[Tensor, Tensor]:
-    """Blends (N, 21) of keypoints and the regions (N,)."""
+    """Blends (N, 23) of landmarks and the regions (N,)."""
     rows: list[Tensor] = []
     region: list[int] = []
 
     def add(a: int, b: int, step: float, part: int) -> None:
-        row = torch.zeros(21)
+        row = torch.zeros(23)
         row[a] += 1 - step
         row[b] += step
         rows.append(row)
@@ -64,6 +68,8 @@ def sphere_layout() -> tuple[Tensor, Tensor]:
     for knuckle in (5, 9, 13, 17):
         for step in PALM_STEPS:
             add(0, knuckle, step, 5)
+    for step in FOREARM_STEPS:
+        add(21, 22, step, 6)
     return torch.stack(rows), torch.tensor(region)
 
 
@@ -79,10 +85,10 @@ def inscribed_radii(hand: BakedHand, blends: Tensor) -> tuple[Tensor, Tensor]:
     shapes = torch.cat([torch.zeros(1, hand.shape_dims), torch.eye(hand.shape_dims)])
     pose, _, rotation, translation = neutral(hand, len(shapes))
     posed = hand.pose(pose, shapes, rotation, translation, "right")
-    centres = blends @ posed.keypoints
+    centres = blends @ hand.rest_frame_landmarks(pose, shapes)
     radii = [
-        np.sqrt(igl.point_mesh_squared_distance(c, v, hand.triangles)[0])
-        for c, v in zip(centres.double().numpy(), posed.surface.double().numpy(), strict=True)
+        np.sqrt(igl.point_mesh_squared_distance(c, v, hand.skin_triangles)[0])
+        for c, v in zip(centres.double().numpy(), posed.skin.double().numpy(), strict=True)
     ]
     table = torch.from_numpy(np.stack(radii)).float()
     return table[0], table[1:] - table[0]
@@ -135,7 +141,7 @@ def sphere_centres(
     translation: Tensor,
 ) -> Tensor:
     """(2, B, N, 3) of a pair's spheres."""
-    points = hand.rest_frame_keypoints(pose.flatten(0, 1), shape.flatten(0, 1))
+    points = hand.rest_frame_landmarks(pose.flatten(0, 1), shape.flatten(0, 1))
     points = points.unflatten(0, (2, -1))
     mirror = points.new_tensor([[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]])[:, None, None]
     points = (points * mirror) @ rotation.mT + translation[:, :, None]
@@ -193,7 +199,10 @@ def contact_forces(proxies: SphereProxies, centres: Tensor, radii: Tensor, goal:
     distance = torch.cdist(right, left).clamp(min=1e-4)
     gap = distance - radii[0][:, :, None] - radii[1][:, None]
     pull = 8e4 * gap.clamp(max=0) / distance
-    nearest = gap.flatten(1).topk(12, largest=False).indices
+    # Hands, not forearms, are drawn to each other.
+    attracting = gap.clone()
+    attracting[:, proxies.hand_count :] = attracting[:, :, proxies.hand_count :] = torch.inf
+    nearest = attracting.flatten(1).topk(12, largest=False).indices
     apart = gap.flatten(1).gather(1, nearest).mean(1) > 0.001
     strength = (goal.attraction * apart)[:, None] * 5 / distance.flatten(1).gather(1, nearest)
     pull = pull.flatten(1).scatter_add(1, nearest, strength).view_as(pull)
@@ -225,31 +234,3 @@ def touch_forces(centres: Tensor, radii: Tensor, touches: Tensor) -> Tensor:
     force.index_put_(first, pull, accumulate=True)
     force.index_put_(second, -pull, accumulate=True)
     return force
-
-
-def penetration(
-    inner: np.ndarray, outer: np.ndarray, triangles: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """How deep vertices `inner` (N, 3) lie in the mesh `outer`: metres and the way out (3,)."""
-    low, high = outer.min(0), outer.max(0)
-    near = inner[((inner > low) & (inner < high)).all(1)]
-    if len(near):
-        near = near[np.abs(igl.fast_winding_number(outer, triangles, near)) > 0.5]
-    if not len(near):
-        return 0.0, np.zeros(3)
-    square, _, closest = igl.point_mesh_squared_distance(near, outer, triangles)
-    deepest = int(square.argmax())
-    ways = (closest - near)[square > 0.25 * square[deepest]]
-    way = ways.mean(0)
-    return float(np.sqrt(square[deepest])), way / max(np.linalg.norm(way), 1e-9)
-
-
-def pair_penetration(
-    right: np.ndarray, left: np.ndarray, triangles: dict[str, np.ndarray]
-) -> tuple[float, np.ndarray]:
-    """Deepest penetration of two (V, 3) surfaces and the unit way (3,) the left must go."""
-    depth_left, way_left = penetration(left, right, triangles["right"])
-    depth_right, way_right = penetration(right, left, triangles["left"])
-    if depth_left >= depth_right:
-        return depth_left, way_left
-    return depth_right, -way_right

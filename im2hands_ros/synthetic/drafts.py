@@ -53,7 +53,7 @@ def draft(
     largest = torch.where(wild, 180.0, 75.0)
     turns = [random_turns(count, largest[k], generator) for k in range(2)]
     rotation = torch.stack(turns) @ facing_rotations()[:, None]
-    aim = torch.randint(len(proxies.blends), (2, count), generator=generator)
+    aim = torch.randint(proxies.hand_count, (2, count), generator=generator)
     ones = torch.ones(count)
     plan = Draft(pose, pose.clone(), rotation, aim, ones * 0, ones * 0.15, ones * 0, ones * 1, [])
     for kind, fill in KIND_DRAFTS.items():

@@ -122,6 +122,7 @@ class BakedHand:
         self._weights = torch.cat([tensor("weights"), tensor("keypoint_weights")])
         self.joints, self.joint_basis = tensor("joints"), tensor("joint_basis")
         self.frames = tensor("frames")
+        self._init_landmarks()
 
     @classmethod
     def load(cls, path: Path = ASSET, device: torch.device | str = "cpu") -> "BakedHand":
@@ -130,6 +131,20 @@ class BakedHand:
             raise FileNotFoundError(f"no hand model at {path}: run tools/bake_hand.py")
         with np.load(path) as asset:
             return cls(dict(asset), device)
+
+    def _init_landmarks(self) -> None:
+        """Keypoints, and the middles of the forearm's skin near the wrist and near the elbow."""
+        count = len(self.skin_rest)
+        forearm = np.flatnonzero(self._weights[:count, 0].cpu().numpy() > 0.99)
+        distance = np.linalg.norm(self.skin_rest[forearm], axis=1)
+        rows = torch.zeros(2, count + 21, device=self.frames.device)
+        for row, cut in zip(
+            rows, (distance < distance.min() + 0.02, distance > distance.max() - 0.05), strict=True
+        ):
+            row[torch.from_numpy(forearm[cut])] = 1 / cut.sum()
+        keep = torch.cat([torch.eye(count + 21, device=rows.device)[count:], rows])
+        self._landmarks, self._landmark_basis = keep @ self._points, keep @ self._point_basis
+        self._landmark_weights = keep @ self._weights
 
     @cached_property
     def pose_limits(self) -> tuple[Tensor, Tensor]:
@@ -179,15 +194,19 @@ class BakedHand:
         shift = place - (rotation @ pivot[..., None])[..., 0]
         return torch.cat([rotation, shift[..., None]], -1)
 
-    def rest_frame_keypoints(self, pose: Tensor, shape: Tensor) -> Tensor:
-        """(B, 21, 3) keypoints of right hands in the rest frame; no skin, so it is fast."""
-        count = len(self.skin_rest)
+    def rest_frame_landmarks(self, pose: Tensor, shape: Tensor) -> Tensor:
+        """(B, 23, 3) keypoints, wrist and elbow ends of the forearm; right hands, rest frame.
+
+        The skin is left out, so it is fast.
+        """
         transforms = self.bone_transforms(pose, shape).flatten(2)
-        blended = (self._weights[count:] @ transforms).unflatten(-1, (3, 4))
-        rest = self._points[count:] + torch.einsum(
-            "bs,skc->bkc", shape, self._point_basis[:, count:]
-        )
+        blended = (self._landmark_weights @ transforms).unflatten(-1, (3, 4))
+        rest = self._landmarks + torch.einsum("bs,slc->blc", shape, self._landmark_basis)
         return (blended[..., :3] @ rest[..., None])[..., 0] + blended[..., 3]
+
+    def rest_frame_keypoints(self, pose: Tensor, shape: Tensor) -> Tensor:
+        """(B, 21, 3) keypoints of right hands in the rest frame, without the skin."""
+        return self.rest_frame_landmarks(pose, shape)[:, :21]
 
     def pose(
         self, pose: Tensor, shape: Tensor, rotation: Tensor, translation: Tensor, side: str

@@ -1,16 +1,14 @@
-"""Where two hands stand to each other: turns, approach, crossed fingers, way out of overlap."""
+"""Where two hands stand to each other: turns, approach, crossed fingers."""
 
 import math
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from im2hands_ros.synthetic.contact import Pair, SphereProxies, pair_penetration, sphere_centres
+from im2hands_ros.synthetic.contact import Pair, SphereProxies, sphere_centres
 from im2hands_ros.synthetic.hand import BakedHand, axis_angle_matrix
 
-DEEPEST = 0.005  # metres of penetration that a scene may keep
 FAR = 0.6  # metres between hands before they are brought together
 
 
@@ -46,10 +44,11 @@ def bring_together(
     place = torch.stack([-centres[k][rows, aim[k]] for k in range(2)])
     place[1, :, 0] -= FAR
     radii = proxies.radii(pair.shape.flatten(0, 1)).unflatten(0, (2, -1))
+    radii = radii[:, :, : proxies.hand_count]
     reach = radii[0][:, :, None] + radii[1][:, None]
     # Each step is no longer than the free space, so the hands stop before they meet.
     for _ in range(8):
-        right, left = centres + place[:, :, None]
+        right, left = (centres + place[:, :, None])[:, :, : proxies.hand_count]
         free = (torch.cdist(right, left) - reach).flatten(1).amin(1) - gap
         place[1, :, 0] += free
     return replace(pair, translation=place)
@@ -58,7 +57,7 @@ def bring_together(
 def cross_fingers(hand: BakedHand, pair: Pair, rows: Tensor, generator: torch.Generator) -> Pair:
     """Lay the fingers of facing hands across each other, half a finger's width apart."""
     part = pair.take(rows)
-    points = hand.rest_frame_keypoints(part.pose.flatten(0, 1), part.shape.flatten(0, 1))
+    points = hand.rest_frame_landmarks(part.pose.flatten(0, 1), part.shape.flatten(0, 1))
     points = points.unflatten(0, (2, -1)) * torch.tensor([[1.0, 1, 1], [-1, 1, 1]])[:, None, None]
     points = points @ part.rotation.mT
     knuckles, middles = points[:, :, [5, 9, 13, 17]], points[:, :, [6, 10, 14, 18]]
@@ -71,21 +70,3 @@ def cross_fingers(hand: BakedHand, pair: Pair, rows: Tensor, generator: torch.Ge
     translation = pair.translation.clone()
     translation[:, rows] = place
     return replace(pair, translation=translation)
-
-
-def free_shift(
-    right: np.ndarray,
-    left: np.ndarray,
-    triangles: dict[str, np.ndarray],
-    deepest: float = DEEPEST,
-) -> np.ndarray:
-    """(3,) metres by which the left surface must move to overlap by no more than `deepest`."""
-    shift = np.zeros(3)
-    for attempt in range(60):
-        depth, way = pair_penetration(right, left + shift, triangles)
-        if depth <= deepest:
-            break
-        # First out along the contact's own direction; if that leads nowhere, straight apart.
-        step = way * (depth - 0.6 * deepest) if attempt < 4 else np.array([-0.004, 0, 0])
-        shift = shift + step
-    return shift

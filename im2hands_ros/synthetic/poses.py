@@ -9,12 +9,14 @@ from torch import Tensor
 from im2hands_ros.synthetic.contact import Pair, SphereProxies, settle
 from im2hands_ros.synthetic.drafts import ALONE, draft
 from im2hands_ros.synthetic.hand import BakedHand
-from im2hands_ros.synthetic.placement import bring_together, free_shift
-from im2hands_ros.synthetic.scenes import SIDES, Scenes, join_scenes, tools
+from im2hands_ros.synthetic.overlap import free_shift
+from im2hands_ros.synthetic.placement import bring_together
+from im2hands_ros.synthetic.scenes import SIDES, Scenes, join_scenes, solids, tools
 from im2hands_ros.synthetic.sequence import sequence
 
 __all__ = ["SHARES", "SIDES", "Scenes", "sample_scenes", "scene_chunk", "sequence", "tools"]
 
+DEEPEST = 0.0045  # metres of penetration that a scene may keep, as `Solid` measures it
 CHUNK = 64  # scenes drawn together; scene i of a seed never depends on how many are asked for
 SHARES = {  # kind -> share of the scenes
     "apart": 0.20,
@@ -69,7 +71,7 @@ def place_apart(
     """Bring hands that are apart to 5-25 cm from each other, in any direction."""
     rows = torch.from_numpy(np.flatnonzero(kinds == "apart"))
     part = pair.take(rows)
-    aim = torch.randint(len(proxies.blends), (2, len(rows)), generator=generator)
+    aim = torch.randint(proxies.hand_count, (2, len(rows)), generator=generator)
     gap = 0.05 + 0.20 * torch.rand(len(rows), generator=generator)
     part = bring_together(hand, proxies, part, aim, gap)
     translation = pair.translation.clone()
@@ -79,17 +81,10 @@ def place_apart(
 
 def part_deep_pairs(hand: BakedHand, pair: Pair, rows: np.ndarray) -> Pair:
     """Move the left hand out of the right one where they overlap by more than DEEPEST."""
-    surfaces = [
-        hand.pose(*(p[k] for p in (pair.pose, pair.shape, pair.rotation, pair.translation)), side)
-        .surface.double()
-        .numpy()
-        for k, side in enumerate(SIDES)
-    ]
-    triangles = {side: hand.triangles_of(side) for side in SIDES}
     translation = pair.translation.clone()
-    for row in rows:
-        shift = free_shift(surfaces[0][row], surfaces[1][row], triangles)
-        translation[1, row] += torch.from_numpy(shift).float()
+    part = pair.take(torch.from_numpy(rows))
+    for row, right, left in zip(rows, *solids(hand, part), strict=True):
+        translation[1, row] += torch.from_numpy(free_shift(right, left, DEEPEST)).float()
     return replace(pair, translation=translation)
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from im2hands_ros.synthetic.contact import SphereProxies
+from im2hands_ros.synthetic.contact import Pair, SphereProxies
 from im2hands_ros.synthetic.hand import BakedHand, Posed
+from im2hands_ros.synthetic.overlap import Solid
 
 SIDES = ("right", "left")  # order of the leading axis of `Pair`
 
@@ -64,3 +65,14 @@ def tools() -> tuple[BakedHand, SphereProxies]:
     """The hand and its spheres, loaded once in a process."""
     hand = BakedHand.load()
     return hand, SphereProxies(hand)
+
+
+def solids(hand: BakedHand, pair: Pair) -> tuple[list[Solid], list[Solid]]:
+    """The surfaces of B pairs, right hands and left hands."""
+    parts = (pair.pose, pair.shape, pair.rotation, pair.translation)
+    right, left = (
+        [Solid(v, hand.triangles_of(side)) for v in posed.surface.double().numpy()]
+        for k, side in enumerate(SIDES)
+        for posed in [hand.pose(*(part[k] for part in parts), side)]
+    )
+    return right, left

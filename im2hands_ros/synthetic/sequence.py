@@ -11,8 +11,9 @@ from torch import Tensor
 from im2hands_ros.synthetic.contact import Goal, Pair, SphereProxies, settle
 from im2hands_ros.synthetic.gestures import pose_from_traits
 from im2hands_ros.synthetic.hand import BakedHand
-from im2hands_ros.synthetic.placement import facing_rotations, free_shift, turn_about
-from im2hands_ros.synthetic.scenes import SIDES, Scenes, tools
+from im2hands_ros.synthetic.overlap import free_shift
+from im2hands_ros.synthetic.placement import facing_rotations, turn_about
+from im2hands_ros.synthetic.scenes import SIDES, Scenes, solids, tools
 
 # The story: time 0..1; distance between the points where the fingers will cross, metres; lean of
 # the hands towards each other, degrees; sideways offset in finger widths; bend and fan of the
@@ -91,7 +92,7 @@ def crossing_places(
     They are measured on straight fingers, so that bending them does not move the hands.
     """
     straight = torch.zeros(shape[..., 0].numel(), hand.pose_dims)
-    rest = hand.rest_frame_keypoints(straight, shape.flatten(0, 1))
+    rest = hand.rest_frame_landmarks(straight, shape.flatten(0, 1))
     points = rest.unflatten(0, (2, -1)) * torch.tensor([[1.0, 1, 1], [-1, 1, 1]])[:, None, None]
     points = points @ rotation.mT
     knuckles, middles = points[:, :, [5, 9, 13, 17]], points[:, :, [6, 10, 14, 18]]
@@ -124,18 +125,11 @@ def ease(pair: Pair) -> Pair:
 
 def part_smoothly(hand: BakedHand, pair: Pair) -> Pair:
     """Take out what penetration is left, spread over the neighbouring frames."""
-    triangles = {side: hand.triangles_of(side) for side in SIDES}
     for _ in range(3):
-        surfaces = [
-            hand.pose(pair.pose[k], pair.shape[k], pair.rotation[k], pair.translation[k], side)
-            .surface.double()
-            .numpy()
-            for k, side in enumerate(SIDES)
-        ]
         shifts = np.stack(
             [
-                free_shift(right, left, triangles, DEEPEST_FRAME)
-                for right, left in zip(*surfaces, strict=True)
+                free_shift(right, left, DEEPEST_FRAME)
+                for right, left in zip(*solids(hand, pair), strict=True)
             ]
         )
         if not shifts.any():
