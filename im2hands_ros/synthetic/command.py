@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 # Seeds of the splits live with the samples; importing them here would load torch for ``--help``.
 _SPLITS = ("train", "val", "test")
-_SINGLE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_SINGLE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "IGL_NUM_THREADS")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -39,7 +39,7 @@ CAMERA = Camera(640, 480, 560.0, 560.0, 319.5, 239.5)
 KEYPOINT_ERROR = 0.003
 _ERROR_PERSISTENCE = 3.0
 _TILT_DEGREES = 28.0
-_FILL = 0.72
+_FILL = 0.8
 _JPEG_QUALITY = 92
 _FIELDS = ("pose", "shape", "rotation", "translation")
 
