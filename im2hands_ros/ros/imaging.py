@@ -1,7 +1,7 @@
 """Image messages to arrays and back, straight from the buffer.
 
-Needs no ROS: anything with the fields of sensor_msgs/Image will do. cv_bridge is not used: it breaks
-with numpy 2 and cannot be installed from PyPI.
+Needs no ROS: anything with the fields of sensor_msgs/Image will do. cv_bridge is not used: it
+breaks with numpy 2 and cannot be installed from PyPI.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def image_to_rgb(message: Any) -> np.ndarray:
     if message.encoding not in _DECODERS:
         raise BadInput(
             "image_encoding",
-            f"encoding '{message.encoding}' is not supported: publish one of {', '.join(ENCODINGS)}",
+            f"encoding '{message.encoding}' is not supported: publish one of "
+            + ", ".join(ENCODINGS),
         )
     channels, size, convert = _DECODERS[message.encoding]
     _check_layout(message, channels * size)

@@ -137,7 +137,7 @@ class StampMatcher:
             nearest = self._streams[partner].matched
         if nearest is None:
             return f"no {partner} came"
-        return f"the nearest {partner} is {abs(nearest - stamp) / 1e9:.3f} s away"
+        return f"the nearest stamp of {partner} is {abs(nearest - stamp) / 1e9:.3f} s away"
 
     def _close(self, name: str, stamp: int) -> None:
         """Note a pair at this stamp and drop what is older: pairs never go back in time."""

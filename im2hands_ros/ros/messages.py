@@ -32,7 +32,7 @@ class Keypoints:
     """What a HandKeypoints message holds.
 
     Attributes:
-        hands: "left" and "right" -> (21, 3) float32 metres, camera frame, MANO order; None: no hand.
+        hands: "left" and "right" -> (21, 3) float32 metres, camera frame, MANO order, or None.
         problems: why a hand that the message calls valid was refused.
         frame_id: the message's frame.
     """
@@ -154,7 +154,7 @@ def camera_of(info: CameraInfo, image: Image) -> Camera:
             *size,
             fx / step_x,
             fy / step_y,
-            # Pixel centres are whole numbers: the middle of a binned pixel lies half-way in its bin.
+            # Pixel centres are whole numbers: a binned pixel's lies in the middle of its bin.
             (cx - window.x_offset + 0.5) / step_x - 0.5,
             (cy - window.y_offset + 0.5) / step_y - 0.5,
             info.distortion_model if distorted else "none",
@@ -218,7 +218,7 @@ def cloud_points(hands: Any) -> np.ndarray:
 
 def cloud_message(header: Header, points: np.ndarray) -> PointCloud2:
     """A (N,) `CLOUD_DTYPE` array as an unordered PointCloud2."""
-    kinds = {name: PointField.FLOAT32 for name in CLOUD_DTYPE.names} | {"side": PointField.UINT8}
+    kinds = dict.fromkeys(CLOUD_DTYPE.names, PointField.FLOAT32) | {"side": PointField.UINT8}
     fields = [
         PointField(name=name, offset=CLOUD_DTYPE.fields[name][1], datatype=kind, count=1)
         for name, kind in kinds.items()

@@ -1,7 +1,8 @@
-"""The lifecycle node `im2hands`: parameters, states and the steps of a frame. No algorithm.
+"""The lifecycle node `im2hands`: parameters, states, who talks to whom. No algorithm.
 
-A single-threaded executor hears the inputs and hands the newest matched frame to one worker thread,
-which owns the model and the device. (A MultiThreadedExecutor multiplied the latency by three to five.)
+A single-threaded executor hears the inputs and hands the newest matched frame to one worker
+thread, which owns the model and the device. (A MultiThreadedExecutor multiplied the latency by
+three to five.)
 """
 
 from __future__ import annotations
@@ -9,25 +10,24 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import rclpy
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.time import Time
 
 from im2hands_ros.ros.errors import BadInput
 from im2hands_ros.ros.health import Health, Throttle
-from im2hands_ros.ros.imaging import image_to_rgb
 from im2hands_ros.ros.inputs import Frame, Inputs, input_of
-from im2hands_ros.ros.messages import camera_of
 from im2hands_ros.ros.outputs import Outputs
 from im2hands_ros.ros.parameters import Settings, declare
+from im2hands_ros.ros.processing import Processing
 from im2hands_ros.ros.reporter import Reporter
 from im2hands_ros.ros.worker import Worker
 
@@ -35,7 +35,6 @@ ModelLoader = Callable[[Settings], Any]
 
 _LOG_PERIOD = 5.0  # seconds between two lines of one kind
 _STOP_TIMEOUT = 1.5  # a frame in work may finish; the process must end within 2 s
-_NO_HANDS = SimpleNamespace(left=None, right=None, timings_ms={})
 
 
 def load_im2hands(settings: Settings) -> Any:
@@ -73,18 +72,22 @@ class Im2HandsNode(LifecycleNode):
         self._worker: Worker[Any, Frame] | None = None
         self._outputs: Outputs | None = None
         self._inputs: Inputs | None = None
-        self._reporter = Reporter(self, self.health, self._awaited, self._complain)
+        self._reporter = Reporter(self, self.health, self._awaited, self._complain, self._describe)
 
     # States
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and warm it up."""
         self._outputs = Outputs(self)
-        self._worker = Worker(self._set_up, self._process, self._outputs.expire, self._on_error)
+        steps = Processing(
+            self._outputs, self.health, lambda: self.settings, self._age, self._complain
+        )
+        self._worker = Worker(self._set_up, steps.process, self._outputs.expire, self._on_error)
         try:
-            self._worker.start()
+            self._worker.start(cancelled=lambda: not rclpy.ok(context=self.context))
         except Exception as error:  # noqa: BLE001 - whatever loading raised, it ends here
-            self.get_logger().error(f"cannot configure: {error}")
+            if rclpy.ok(context=self.context):
+                self.get_logger().error(f"cannot configure: {error}")
             self._release()
             return TransitionCallbackReturn.FAILURE
         return super().on_configure(state)
@@ -149,61 +152,15 @@ class Im2HandsNode(LifecycleNode):
         self._worker = self._outputs = None
         return ended
 
-    # A frame, on the worker's thread
+    # On the worker's thread
 
     def _set_up(self) -> Any:
         model = self._load_model(self.settings)
         model.warm_up(self.settings.resolution)
         return model
 
-    def _process(self, model: Any, frame: Frame) -> None:
-        settings, header = self.settings, frame.image.header
-        if not self._outputs.is_open or self._is_too_old(header.stamp, settings.max_age):
-            return
-        with self.health.stage("frame"):
-            with self.health.stage("decode"):
-                image = image_to_rgb(frame.image)
-                camera = camera_of(frame.camera_info, frame.image)
-            hands = self._reconstruct(model, image, frame.keypoints.hands, camera, settings)
-            with self.health.stage("publish"):
-                published = self._outputs.publish(header, hands, settings.occupancy_voxel_size)
-        if published:
-            self.health.publish()
-            self._note_latency(header.stamp)
-
-    def _reconstruct(
-        self, model: Any, image: Any, keypoints: dict[str, Any], camera: Any, settings: Settings
-    ) -> Any:
-        if all(hand is None for hand in keypoints.values()):
-            return _NO_HANDS
-        scene = model.encode(image, keypoints, camera)
-        hands = scene.reconstruct(
-            resolution=settings.resolution,
-            threshold=settings.occupancy_threshold,
-            voxel_size=settings.occupancy_voxel_size,
-        )
-        for stage, milliseconds in hands.timings_ms.items():
-            self.health.took(stage, milliseconds)
-        return hands
-
     def _age(self, stamp: Any) -> float:
         return (self.get_clock().now() - Time.from_msg(stamp)).nanoseconds / 1e9
-
-    def _is_too_old(self, stamp: Any, max_age: float) -> bool:
-        age = self._age(stamp)
-        if not 0 < max_age < age:
-            return False
-        self.health.drop("too_old")
-        self._complain(
-            "too_old",
-            f"a frame is {age:.3g} s old: set use_sim_time for bags, or raise max_age ({max_age} s)",
-        )
-        return True
-
-    def _note_latency(self, stamp: Any) -> None:
-        age = self._age(stamp)
-        if 0 <= age < 60:  # else the stamps are another clock's
-            self.health.took("latency", 1e3 * age)
 
     def _on_error(self, error: Exception) -> None:
         inputs = self._inputs
@@ -217,7 +174,7 @@ class Im2HandsNode(LifecycleNode):
         if text:
             self.get_logger().error(text)
 
-    # Around it, on the executor's thread
+    # On the executor's thread
 
     def _deliver(self, frame: Frame) -> None:
         if self._worker.post(frame):
@@ -228,6 +185,10 @@ class Im2HandsNode(LifecycleNode):
         if self._inputs is None or not self._outputs.wanted():
             return {}
         return self._inputs.topics
+
+    def _describe(self) -> dict[str, str]:
+        listeners = 0 if self._outputs is None else self._outputs.subscribers()
+        return {"state": self._state_machine.current_state[1], "subscribers": str(listeners)}
 
     def _complain(self, kind: str, text: str) -> None:
         line = self._throttle.pass_on(kind, text)
@@ -254,28 +215,37 @@ def _ours(parameters: Sequence[Parameter]) -> dict[str, Any]:
 
 def main(args: Sequence[str] | None = None, load_model: ModelLoader = load_im2hands) -> int:
     """Run the node until SIGINT or SIGTERM; the process's exit status."""
+    # rclpy's own handler ends the context, and everything here notices that. A KeyboardInterrupt
+    # would be a second way out that can come between any two lines.
+    interrupted = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     rclpy.init(args=args)
     node = None
     try:
-        node = Im2HandsNode(load_model)
-        if node.settings.auto_activate and not node.bring_up():
-            return 1
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        executor.spin()
-    except (ValueError, ParameterException) as error:
-        print(f"im2hands: {error}", file=sys.stderr)
-        return 2
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        try:
+            node = Im2HandsNode(load_model)
+        except (ValueError, ParameterException) as error:
+            print(f"im2hands: {error}", file=sys.stderr)
+            return 2
+        return 0 if interrupted.is_set() else _run(node)
+    except Exception:
+        if rclpy.ok():
+            raise
+        return 0  # rclpy fails in many ways once its context has ended
     finally:
         _shut_down(node)
+
+
+def _run(node: Im2HandsNode) -> int:
+    if node.settings.auto_activate and not node.bring_up():
+        return 1 if rclpy.ok() else 0
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    executor.spin()
     return 0
 
 
 def _shut_down(node: Im2HandsNode | None) -> None:
-    # Launchers and terminals both send SIGINT: the second one must not interrupt this.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     ended = node is None or node.close()
     if node is not None:
         node.destroy_node()

@@ -55,10 +55,14 @@ class Outputs:
         for publisher in (self._markers, self._meshes, self._occupancy):
             self._node.destroy_lifecycle_publisher(publisher)
 
+    def subscribers(self) -> int:
+        """How many have subscribed to a result."""
+        publishers = (self._markers, self._meshes, self._occupancy)
+        return sum(publisher.get_subscription_count() for publisher in publishers)
+
     def wanted(self) -> bool:
         """Whether anybody has subscribed to a result."""
-        publishers = (self._markers, self._meshes, self._occupancy)
-        return any(publisher.get_subscription_count() for publisher in publishers)
+        return self.subscribers() > 0
 
     def publish(self, header: Header, hands: Any, voxel_size: float) -> bool:
         """Publish a frame's hands under the image's header; whether outputs are open.

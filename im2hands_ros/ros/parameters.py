@@ -1,7 +1,7 @@
 """The node's parameters: one dataclass with defaults, ranges and descriptions.
 
 `python -m im2hands_ros.ros.parameters` prints the table of the README, with `--yaml` the file
-`config/im2hands.yaml`; a test holds all three equal. ROS is only imported to declare them on a node.
+`config/im2hands.yaml`; a test holds all three equal. ROS is imported only to declare them.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode
+from rclpy.node import Node
 
 from im2hands_ros.ros.health import Health, Snapshot, diagnostic_values, verdict
 
@@ -24,17 +24,19 @@ class Reporter:
         health: what is reported.
         awaited: the inputs that should come now, name -> full topic name.
         complain: called as `complain(kind, text)` about a silent input.
+        describe: further values to report.
     """
 
     def __init__(
         self,
-        node: LifecycleNode,
+        node: Node,
         health: Health,
         awaited: Callable[[], dict[str, str]],
         complain: Callable[[str, str], None],
+        describe: Callable[[], dict[str, str]],
     ) -> None:
         self._node, self._health = node, health
-        self._awaited, self._complain = awaited, complain
+        self._awaited, self._complain, self._describe = awaited, complain, describe
         self._before = health.snapshot()
         self._quiet: Counter[str] = Counter()
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 1)
@@ -45,8 +47,7 @@ class Reporter:
         now, before = self._health.snapshot(), self._before
         self._before = now
         level, text = verdict(now, before, self._silent(now, before))
-        values = {"state": self._node._state_machine.current_state[1]}
-        values |= diagnostic_values(now, before)
+        values = self._describe() | diagnostic_values(now, before)
         name = self._node.get_fully_qualified_name().lstrip("/")
         stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(diagnostic_array(name, stamp, level, text, values))

@@ -12,6 +12,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 _IDLE_PERIOD = 0.25
+_CANCEL_PERIOD = 0.1
 
 
 class Worker(Generic[S, T]):
@@ -43,10 +44,20 @@ class Worker(Generic[S, T]):
         """Whether `stop` was called: long work should end early."""
         return self._mailbox.closed
 
-    def start(self) -> None:
-        """Start the thread and wait until the model is there; raises what `set_up` raised."""
+    def start(self, cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Start the thread and wait until the model is there.
+
+        Args:
+            cancelled: looked at while waiting; True ends the wait.
+
+        Raises:
+            Exception: what `set_up` raised.
+            InterruptedError: the wait was cancelled.
+        """
         self._thread.start()
-        self._ready.wait()
+        while not self._ready.wait(_CANCEL_PERIOD):
+            if cancelled():
+                raise InterruptedError("cancelled while the model was loading")
         if self._failure is not None:
             raise self._failure
 

@@ -13,12 +13,15 @@ import time
 from dataclasses import dataclass, field
 
 import numpy as np
-import trimesh
 
 from im2hands_ros.ros.node import main
 
 RADIUS = 0.008
-_BALL = trimesh.creation.icosphere(subdivisions=1, radius=RADIUS)
+# An octahedron: (6, 3) vertices, (8, 3) faces counter-clockwise seen from outside.
+_CORNERS = RADIUS * np.array([*np.eye(3), *-np.eye(3)])
+_FACES = np.array(
+    [[0, 1, 2], [1, 3, 2], [3, 4, 2], [4, 0, 2], [1, 0, 5], [3, 1, 5], [4, 3, 5], [0, 4, 5]]
+)
 
 
 @dataclass
@@ -39,10 +42,10 @@ class Hands:
 
 
 def balls(keypoints: np.ndarray) -> Surface:
-    """A ball of 80 triangles at each of the 21 keypoints."""
-    vertices = (keypoints[:, None] + _BALL.vertices).reshape(-1, 3).astype(np.float32)
-    offsets = np.arange(len(keypoints)) * len(_BALL.vertices)
-    triangles = (offsets[:, None, None] + _BALL.faces).reshape(-1, 3).astype(np.int32)
+    """A coarse ball at each of the 21 keypoints."""
+    vertices = (keypoints[:, None] + _CORNERS).reshape(-1, 3).astype(np.float32)
+    offsets = np.arange(len(keypoints)) * len(_CORNERS)
+    triangles = (offsets[:, None, None] + _FACES).reshape(-1, 3).astype(np.int32)
     full = np.ones(len(keypoints), np.float32)
     return Surface(vertices, triangles, 1.0, keypoints, keypoints, full)
 

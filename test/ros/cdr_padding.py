@@ -58,7 +58,9 @@ def without_padding(data: bytes, message: object) -> bytes:
     """The serialisation `data` of `message` with every padding byte set to zero."""
     walk = _Walk()
     walk.message(message)
-    assert _HEADER + walk.at <= len(data) <= _HEADER + walk.at + 3, "layout does not fit the message"
+    assert _HEADER + walk.at <= len(data) <= _HEADER + walk.at + 3, (
+        "layout does not fit the message"
+    )
     clean = bytearray(data)
     for hole in [*walk.holes, *range(walk.at, len(data) - _HEADER)]:
         clean[_HEADER + hole] = 0

@@ -1,4 +1,4 @@
-"""Real nodes in processes of their own, and a client in this one, over DDS on the loopback device."""
+"""Real nodes in processes of their own and a client in this one, over DDS on the loopback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "config/fastd
 
 import pytest  # noqa: E402
 import rclpy  # noqa: E402
-
 from harness import Client, NodeProcess  # noqa: E402
 
 
@@ -28,12 +27,12 @@ def _ros(tmp_path_factory):
 
 @pytest.fixture
 def start(tmp_path_factory):
-    """Starts the node with the analytic model; stops it after the test."""
+    """Starts nodes with the analytic model; stops them after the test."""
     processes = []
 
-    def start_node(*arguments: str, script: str = "analytic_node.py") -> NodeProcess:
+    def start_node(*parameters: str, options: tuple[str, ...] = ()) -> NodeProcess:
         log = tmp_path_factory.mktemp("node") / "log.txt"
-        processes.append(NodeProcess(script, arguments, log))
+        processes.append(NodeProcess("analytic_node.py", parameters, options, log))
         return processes[-1]
 
     yield start_node
@@ -44,18 +43,34 @@ def start(tmp_path_factory):
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
     """One running node for all tests of a module."""
-    process = NodeProcess("analytic_node.py", (), tmp_path_factory.mktemp("node") / "log.txt")
+    process = NodeProcess("analytic_node.py", (), (), tmp_path_factory.mktemp("node") / "log.txt")
     yield process
     process.stop()
 
 
+@pytest.fixture(scope="module")
+def _client(node):
+    client = Client(node.namespace)
+    client.wait_for_node()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def client(_client):
+    """The client of the module's node, with nothing received yet."""
+    _client.spin(0.05)
+    _client.forget()
+    return _client
+
+
 @pytest.fixture
 def connect():
-    """Makes clients that are connected to the node; closes them after the test."""
+    """Connects clients to nodes of the test's own; closes them after the test."""
     clients = []
 
-    def make_client(listen: bool = True) -> Client:
-        clients.append(Client(listen))
+    def make_client(process: NodeProcess, listen: bool = True) -> Client:
+        clients.append(Client(process.namespace, listen))
         clients[-1].wait_for_node()
         return clients[-1]
 

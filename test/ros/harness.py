@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -13,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.imaging import fill_image
 from im2hands_ros.ros.messages import keypoints_message
 from im2hands_ros.skeleton import BONES
@@ -28,13 +29,27 @@ ROOT = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 64, 48
 FRAME_ID = "camera_optical_frame"
 _PATIENCE = 15.0
+_numbers = itertools.count(1)
 
 
 class NodeProcess:
-    """The node in a process of its own; its output goes to a file."""
+    """The node in a process and a namespace of its own; its output goes to a file.
 
-    def __init__(self, script: str, arguments: Sequence[str], log: Path) -> None:
+    Args:
+        script: file in this directory.
+        parameters: `name:=value`.
+        options: further arguments of the script.
+        log: where the output goes.
+    """
+
+    def __init__(
+        self, script: str, parameters: Sequence[str], options: Sequence[str], log: Path
+    ) -> None:
         self._log = log
+        self.namespace = f"/test{next(_numbers)}"
+        arguments = [*options, "--ros-args", "-r", f"__ns:={self.namespace}"]
+        for parameter in parameters:
+            arguments += ["-p", parameter]
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
         with log.open("w") as output:
             self._process = subprocess.Popen(
@@ -79,10 +94,15 @@ class NodeProcess:
 
 
 class Client:
-    """Publishes the node's inputs and collects its outputs."""
+    """Publishes a node's inputs and collects its outputs.
 
-    def __init__(self, listen: bool) -> None:
-        self.node = rclpy.create_node(f"client_{time.monotonic_ns()}")
+    Args:
+        namespace: the node's.
+        listen: whether to subscribe to the outputs.
+    """
+
+    def __init__(self, namespace: str, listen: bool = True) -> None:
+        self.node = rclpy.create_node(f"client_{next(_numbers)}", namespace=namespace)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._publishers = {
@@ -106,19 +126,23 @@ class Client:
         self.node.create_subscription(kind, topic, self.received[topic].append, 20)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        self._values = {each.key: each.value for each in message.status[0].values}
-        self._level, self.verdict = message.status[0].level[0], message.status[0].message
+        status = message.status[0]
+        if status.name.startswith(self.node.get_namespace().lstrip("/") + "/"):
+            self._values = {each.key: each.value for each in status.values}
 
     def wait_for_node(self) -> None:
-        """Wait until the node hears all inputs and is heard on all outputs."""
+        """Wait until the node hears all inputs and knows who listens to its outputs."""
+        self.wait_until(
+            lambda: all(each.get_subscription_count() for each in self._publishers.values()),
+            "the node's subscriptions",
+        )
+        listeners = len(self.received) if self._listens else 0
+        self.wait_until(lambda: self.count("subscribers") == listeners, "the node's publishers")
 
-        def connected() -> bool:
-            heard = all(each.get_subscription_count() for each in self._publishers.values())
-            topics = self.received if self._listens else ()
-            return heard and all(self.node.count_publishers(topic) for topic in topics)
-
-        self.wait_until(connected, "the node")
-        self.spin(0.1)  # the other side's view of the match may be a moment behind
+    def forget(self) -> None:
+        """Drop what was received so far."""
+        for messages in self.received.values():
+            messages.clear()
 
     def wait_until(self, done: Callable[[], bool], what: str, timeout: float = _PATIENCE) -> None:
         """Spin until `done()`; fails after the timeout, naming what was waited for."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from harness import FRAME_ID, Client, camera_info, hand, image, keypoints
+from im2hands_ros.msg import HandMesh
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from visualization_msgs.msg import Marker
-
-from im2hands_ros.msg import HandMesh
 
 
 def call(client: Client, kind: type, service: str, request: object) -> object:
@@ -22,8 +21,7 @@ def call(client: Client, kind: type, service: str, request: object) -> object:
     return future.result()
 
 
-def test_a_good_frame_gives_meshes_markers_and_occupancy_of_its_stamp(node, connect):
-    client = connect()
+def test_a_good_frame_gives_meshes_markers_and_occupancy_of_its_stamp(client):
     client.send_frame(10.5)
     outputs = {topic: client.wait_for_frame(10.5, topic) for topic in client.received}
 
@@ -48,8 +46,7 @@ def test_a_good_frame_gives_meshes_markers_and_occupancy_of_its_stamp(node, conn
     }
 
 
-def test_keypoints_may_come_before_or_long_after_their_image(node, connect):
-    client = connect()
+def test_keypoints_may_come_before_or_long_after_their_image(client):
     client.send(camera_info(20.0), keypoints(20.0), image(20.0))
     client.wait_for_frame(20.0)
     client.send(*(image(20.1 + 0.001 * i) for i in range(3)))
@@ -58,8 +55,7 @@ def test_keypoints_may_come_before_or_long_after_their_image(node, connect):
     client.wait_for_frame(20.102)
 
 
-def test_a_lost_hand_is_deleted_once(node, connect):
-    client = connect()
+def test_a_lost_hand_is_deleted_once(client):
     client.send_frame(30.0)
     client.wait_for_frame(30.0, "markers")
     client.send_frame(30.1, left=False)
@@ -76,8 +72,7 @@ def test_a_lost_hand_is_deleted_once(node, connect):
     assert all(each.action == Marker.ADD for each in message.markers)
 
 
-def test_no_hand_gives_empty_meshes_and_deletes_all_markers(node, connect):
-    client = connect()
+def test_no_hand_gives_empty_meshes_and_deletes_all_markers(client):
     client.send_frame(40.0)
     client.wait_for_frame(40.0, "markers")
     client.send_frame(40.1, left=False, right=False)
@@ -88,16 +83,14 @@ def test_no_hand_gives_empty_meshes_and_deletes_all_markers(node, connect):
     assert {each.action for each in deletions} == {Marker.DELETE}
 
 
-def test_hands_are_deleted_when_nothing_comes_any_more(node, connect):
-    client = connect()
+def test_hands_are_deleted_when_nothing_comes_any_more(client):
     client.send_frame(50.0)
     client.wait_for_frame(50.0, "markers")
     client.wait_until(lambda: len(client.received["markers"]) > 1, "the DELETE", timeout=5)
     assert {each.action for each in client.received["markers"][-1].markers} == {Marker.DELETE}
 
 
-def test_output_goes_on_after_the_clock_jumps_back(node, connect):
-    client = connect()
+def test_output_goes_on_after_the_clock_jumps_back(client):
     client.send_frame(1000.0)
     client.wait_for_frame(1000.0)
     for i in range(5):
@@ -106,23 +99,24 @@ def test_output_goes_on_after_the_clock_jumps_back(node, connect):
     client.wait_for_frame(900.4)
 
 
-def test_nothing_is_computed_while_nobody_listens(node, connect):
-    client = connect(listen=False)
+def test_nothing_is_computed_while_nobody_listens(start, connect):
+    client = connect(start(), listen=False)
     before = client.diagnostics()
     for i in range(3):
         client.send_frame(2000.0 + i)
         client.spin(0.02)
     client.wait_until(
-        lambda: client.count("dropped.nobody_subscribed")
-        >= int(before.get("dropped.nobody_subscribed", 0)) + 3,
+        lambda: (
+            client.count("dropped.nobody_subscribed")
+            >= int(before.get("dropped.nobody_subscribed", 0)) + 3
+        ),
         "the count of frames that nobody wanted",
     )
     assert client.count("published") == int(before.get("published", 0))
 
 
 def test_the_newest_frame_wins_when_the_device_is_too_slow(start, connect):
-    start("--delay", "0.15")
-    client = connect()
+    client = connect(start(options=("--delay", "0.15")))
     stamps = [100 + i / 100 for i in range(30)]
     for stamp in stamps:
         client.send_frame(stamp)
@@ -137,8 +131,8 @@ def test_the_newest_frame_wins_when_the_device_is_too_slow(start, connect):
 
 
 def test_frames_that_waited_too_long_are_dropped_and_counted(start, connect):
-    process = start("--ros-args", "-p", "max_age:=1.0")
-    client = connect()
+    process = start("max_age:=1.0")
+    client = connect(process)
     client.send_frame(100.0)
     process.wait_for_log("raise max_age")
     now = client.node.get_clock().now().nanoseconds // 1_000_000 / 1e3
@@ -149,8 +143,8 @@ def test_frames_that_waited_too_long_are_dropped_and_counted(start, connect):
 
 @pytest.mark.parametrize("delay", ["0", "1"])
 def test_an_interrupt_ends_the_process_cleanly_within_two_seconds(start, connect, delay):
-    process = start("--delay", delay)
-    client = connect()
+    process = start(options=("--delay", delay))
+    client = connect(process)
     client.send_frame(1.0)
     client.spin(0.2)
     status, seconds = process.interrupt()
@@ -160,8 +154,8 @@ def test_an_interrupt_ends_the_process_cleanly_within_two_seconds(start, connect
 
 
 def test_an_interrupt_while_the_device_hangs_ends_the_process_too(start, connect):
-    process = start("--delay", "60")
-    client = connect()
+    process = start(options=("--delay", "60"))
+    client = connect(process)
     client.send_frame(1.0)
     client.spin(0.2)
     status, seconds = process.interrupt()
@@ -170,8 +164,8 @@ def test_an_interrupt_while_the_device_hangs_ends_the_process_too(start, connect
 
 
 def test_a_lifecycle_manager_can_lead_the_node_through_its_states(start, connect):
-    process = start("--ros-args", "-p", "auto_activate:=false")
-    client = Client(listen=True)
+    process = start("auto_activate:=false")
+    client = Client(process.namespace)
     steps = [
         (Transition.TRANSITION_CONFIGURE, "inactive"),
         (Transition.TRANSITION_ACTIVATE, "active"),
@@ -192,7 +186,7 @@ def test_a_lifecycle_manager_can_lead_the_node_through_its_states(start, connect
 
 
 def test_weights_that_cannot_be_loaded_end_the_process_with_one_line(start):
-    process = start("--refuse")
+    process = start(options=("--refuse",))
     assert process.wait() == 1
     lines = [line for line in process.log.splitlines() if line.strip()]
     assert len(lines) == 1
@@ -204,17 +198,18 @@ def test_weights_that_cannot_be_loaded_end_the_process_with_one_line(start):
     [("resolution:=9000", "resolution"), ("device:=tpu", "auto, cpu, cuda"), ("sync_slop:=no", "")],
 )
 def test_a_wrong_parameter_at_start_ends_the_process_with_status_2(start, override, said):
-    process = start("--ros-args", "-p", override)
+    process = start(override)
     assert process.wait() == 2
     assert said in process.log
     assert "Traceback" not in process.log
 
 
-def test_parameters_are_checked_and_applied_while_running(node, connect):
-    client = connect()
+def test_parameters_are_checked_and_applied_while_running(client):
 
     def set_parameter(name: str, value: object) -> object:
-        request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+        request = SetParameters.Request(
+            parameters=[Parameter(name, value=value).to_parameter_msg()]
+        )
         return call(client, SetParameters, "im2hands/set_parameters", request).results[0]
 
     assert set_parameter("occupancy_voxel_size", 0.01).successful

@@ -92,15 +92,22 @@ def failing_pipeline(stamp):
         (millimetres, "keypoints_range", "/keypoints: left_xyz reaches 500 m"),
         (collapsed_hand, "keypoints_size", "/keypoints: left_xyz is 0.000 m across"),
         (wrong_frame, "keypoints_frame", "/keypoints: the keypoints are in frame 'base_link'"),
-        (wrong_calibration_size, "camera_info_size", "/camera_info: camera_info describes a 1280x48"),
+        (
+            wrong_calibration_size,
+            "camera_info_size",
+            "/camera_info: camera_info describes a 1280x48",
+        ),
         (no_calibration, "camera_info_values", "/camera_info: camera_info cannot be used"),
-        (failing_pipeline, "pipeline_error", "a frame failed: RuntimeError: the image is all white"),
+        (
+            failing_pipeline,
+            "pipeline_error",
+            "a frame failed: RuntimeError: the image is all white",
+        ),
     ],
 )
 def test_bad_input_is_said_once_and_counted_and_the_next_frame_works(
-    node, connect, bad, reason, said
+    node, client, bad, reason, said
 ):
-    client = connect()
     client.send_frame(next(_stamps))
     for _ in range(3):
         client.send(*bad(next(_stamps)))
@@ -112,8 +119,7 @@ def test_bad_input_is_said_once_and_counted_and_the_next_frame_works(
     assert node.log.count(said) == 1, node.log
 
 
-def test_one_bad_hand_does_not_cost_the_other_one(node, connect):
-    client = connect()
+def test_one_bad_hand_does_not_cost_the_other_one(client):
     stamp = next(_stamps)
     message = keypoints(stamp)
     message.left_xyz[0] = float("inf")
@@ -124,7 +130,7 @@ def test_one_bad_hand_does_not_cost_the_other_one(node, connect):
 
 def test_a_missing_camera_info_is_said_once_until_it_comes(start, connect):
     process = start()
-    client = connect()
+    client = connect(process)
     for i in range(15):
         client.send(image(10 + i), keypoints(10 + i))
         client.spin(0.1)
@@ -137,10 +143,10 @@ def test_a_missing_camera_info_is_said_once_until_it_comes(start, connect):
 
 def test_stamps_that_never_match_are_explained(start, connect):
     process = start()
-    client = connect()
+    client = connect(process)
     client.send(camera_info(1.0))
     for i in range(20):
         client.send(image(100 + i), keypoints(100.4 + i))
         client.spin(0.02)
-    process.wait_for_log("the nearest keypoints is 0.4")
+    process.wait_for_log("the nearest stamp of keypoints is 0.4")
     assert "raise sync_slop" in process.log

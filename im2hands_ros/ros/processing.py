@@ -1,0 +1,102 @@
+"""The steps of a frame, on the worker's thread: decode, reconstruct, publish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+
+from im2hands_ros.camera import Camera
+from im2hands_ros.ros.health import Health
+from im2hands_ros.ros.imaging import image_to_rgb
+from im2hands_ros.ros.inputs import Frame
+from im2hands_ros.ros.messages import camera_of
+from im2hands_ros.ros.outputs import Outputs
+from im2hands_ros.ros.parameters import Settings
+
+_NO_HANDS = SimpleNamespace(left=None, right=None, timings_ms={})
+_LONGEST_LATENCY = 60.0  # seconds; an older stamp is of another clock
+
+
+class Processing:
+    """Turns a frame into published hands and notes how long each stage took.
+
+    Args:
+        outputs: where results go.
+        health: takes the times and counts.
+        settings: gives the settings to use for the next frame.
+        age: seconds since a stamp, by the node's clock.
+        complain: called as `complain(kind, text)` for what a user must repair.
+    """
+
+    def __init__(
+        self,
+        outputs: Outputs,
+        health: Health,
+        settings: Callable[[], Settings],
+        age: Callable[[Time], float],
+        complain: Callable[[str, str], None],
+    ) -> None:
+        self._outputs, self._health, self._settings = outputs, health, settings
+        self._age, self._complain = age, complain
+
+    def process(self, model: Any, frame: Frame) -> None:
+        """Decode, reconstruct, publish.
+
+        Raises:
+            BadInput: an image or calibration that cannot be used.
+            Exception: whatever the model raised.
+        """
+        settings, header = self._settings(), frame.image.header
+        if not self._outputs.is_open or self._is_too_old(header.stamp, settings.max_age):
+            return
+        with self._health.stage("frame"):
+            with self._health.stage("decode"):
+                image = image_to_rgb(frame.image)
+                camera = camera_of(frame.camera_info, frame.image)
+            hands = self._reconstruct(model, image, frame.keypoints.hands, camera, settings)
+            with self._health.stage("publish"):
+                published = self._outputs.publish(header, hands, settings.occupancy_voxel_size)
+        if published:
+            self._health.publish()
+            self._note_latency(header.stamp)
+
+    def _reconstruct(
+        self,
+        model: Any,
+        image: np.ndarray,
+        keypoints: dict[str, np.ndarray | None],
+        camera: Camera,
+        settings: Settings,
+    ) -> Any:
+        if all(hand is None for hand in keypoints.values()):
+            return _NO_HANDS
+        scene = model.encode(image, keypoints, camera)
+        hands = scene.reconstruct(
+            resolution=settings.resolution,
+            threshold=settings.occupancy_threshold,
+            voxel_size=settings.occupancy_voxel_size,
+        )
+        for stage, milliseconds in hands.timings_ms.items():
+            self._health.took(stage, milliseconds)
+        return hands
+
+    def _is_too_old(self, stamp: Time, max_age: float) -> bool:
+        age = self._age(stamp)
+        if not 0 < max_age < age:
+            return False
+        self._health.drop("too_old")
+        self._complain(
+            "too_old",
+            f"a frame is {age:.3g} s old: set use_sim_time for bags, or raise max_age "
+            f"({max_age} s)",
+        )
+        return True
+
+    def _note_latency(self, stamp: Time) -> None:
+        age = self._age(stamp)
+        if 0 <= age < _LONGEST_LATENCY:
+            self._health.took("latency", 1e3 * age)
