@@ -232,6 +232,18 @@ def test_a_sheet_without_frames_is_refused() -> None:
         contact_sheet([])
 
 
+def test_meshes_lie_over_their_hand_in_the_close_up() -> None:
+    image = np.zeros((120, 160, 3), np.uint8)
+    joints = JOINTS - JOINTS.mean(0) + centre("right", 0)
+    shot = Shot("one", image, CAMERA, {"right": joints}, {"right": ball("right", 0, 0.3)})
+    panels = contact_sheet([shot])[42:, 42:362]
+    bones, mesh = panels[:320], panels[326:646]
+    rows, columns = np.nonzero(mesh.any(axis=2))
+    among = np.argwhere(bones.any(axis=2)).mean(0)
+    assert np.hypot(rows.mean() - among[0], columns.mean() - among[1]) < 25
+    assert len(rows) > 2000
+
+
 def test_a_sheet_has_a_column_per_shot() -> None:
     image = np.zeros((120, 160, 3), np.uint8)
     shot = Shot("one", image, CAMERA, {"left": JOINTS + centre("left", 0)}, {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,9 +16,10 @@ from im2hands_ros.synthetic.renderer import render_meshes, render_meshes_over
 Meshes = dict[str, tuple[np.ndarray, np.ndarray]]
 
 COLORS = {"left": (0.36, 0.62, 0.93), "right": (0.95, 0.60, 0.32)}  # display RGB
-SECOND_VIEW_DEGREES = (75.0, 20.0)  # about the vertical axis, then from above
+SECOND_VIEW_DEGREES = (60.0, 25.0)  # about the vertical axis, then from above
 _ROWS = ("input and keypoints", "meshes over input", "meshes from the side")
 _PANEL = 320  # px, side of one picture
+_ROOM = 1.5  # side of the shown part of the image, in spans of the keypoints
 _GAP = 6
 _TITLE = 30
 _PAPER, _INK = (255, 255, 255), (40, 40, 44)
@@ -51,20 +52,19 @@ def contact_sheet(shots: Sequence[Shot]) -> np.ndarray:
     """
     if not shots:
         raise ValueError("a contact sheet needs at least one frame: nothing was recorded")
-    window = _window(shots)
     columns = [
-        np.vstack([_title(shot.title), *_panels(shot, window)])
+        np.vstack([_title(shot.title), *_panels(shot)])
         for shot in tqdm(shots, desc="drawing", unit="frame", dynamic_ncols=True)
     ]
     return _framed(np.hstack([_margin(columns[0].shape[0]), *columns]))
 
 
-def _panels(shot: Shot, window: tuple[slice, slice]) -> list[np.ndarray]:
+def _panels(shot: Shot) -> list[np.ndarray]:
+    image, camera = _close_up(shot)
     meshes, colors = list(shot.meshes.values()), [COLORS[side] for side in shot.meshes]
-    overlay = render_meshes_over(shot.image, meshes, colors, shot.camera)
     pictures = [
-        _fitted(draw_keypoints(shot.image, shot.keypoints, shot.camera)[window]),
-        _fitted(overlay[window]),
+        draw_keypoints(image, shot.keypoints, camera),
+        render_meshes_over(image, meshes, colors, camera),
         second_view(shot.meshes, _PANEL),
     ]
     return [
@@ -126,32 +126,32 @@ def _rotation(about_vertical: float, from_above: float) -> np.ndarray:
     return downwards @ sideways
 
 
-def _window(shots: Sequence[Shot]) -> tuple[slice, slice]:
-    """The square part of the image that holds the hands in every shot, with room around them."""
-    camera = shots[0].camera
-    points = [
-        shot.camera.project(points)
-        for shot in shots
-        for side in SIDES
-        if (points := shot.keypoints.get(side)) is not None
-    ]
-    height, width = shots[0].image.shape[:2]
-    if not points:
-        return slice(0, height), slice(0, width)
-    pixels = np.concatenate(points)
-    low, high = np.nanmin(pixels, axis=0), np.nanmax(pixels, axis=0)
-    side = int(min(1.35 * (high - low).max(), camera.width, camera.height))
-    corner = np.clip((low + high - side) / 2, 0, (width - side, height - side)).astype(int)
-    return slice(corner[1], corner[1] + side), slice(corner[0], corner[0] + side)
-
-
-def _fitted(picture: np.ndarray) -> np.ndarray:
-    shrinks = picture.shape[0] > _PANEL
-    return cv2.resize(
-        picture,
-        (_PANEL, _PANEL),
-        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC,
+def _close_up(shot: Shot) -> tuple[np.ndarray, Camera]:
+    """The square part of the image that holds the hands, as one panel, and its camera."""
+    height, width = shot.image.shape[:2]
+    points = [joints for side in SIDES if (joints := shot.keypoints.get(side)) is not None]
+    low, high = np.zeros(2), np.array([width, height])
+    if points:
+        pixels = shot.camera.project(np.concatenate(points))
+        low, high = np.nanmin(pixels, axis=0), np.nanmax(pixels, axis=0)
+    side = int(min(_ROOM * (high - low).max(), width, height))
+    x, y = np.clip((low + high - side) / 2, 0, (width - side, height - side)).astype(int).tolist()
+    zoom = _PANEL / side
+    how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
+    picture = cv2.resize(
+        shot.image[y : y + side, x : x + side], (_PANEL, _PANEL), interpolation=how
     )
+    camera = replace(
+        shot.camera,
+        width=_PANEL,
+        height=_PANEL,
+        fx=shot.camera.fx * zoom,
+        fy=shot.camera.fy * zoom,
+        # Pixel centres are whole numbers: half a pixel moves with the zoom.
+        cx=(shot.camera.cx - x + 0.5) * zoom - 0.5,
+        cy=(shot.camera.cy - y + 0.5) * zoom - 0.5,
+    )
+    return picture, camera
 
 
 def _title(text: str) -> np.ndarray:
