@@ -1,0 +1,112 @@
+"""Pictures of evaluated scenes: image, true hands, reconstruction, and both from another side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from im2hands_ros.camera import Camera, crop_around
+from im2hands_ros.evaluation.metrics import Mesh
+from im2hands_ros.pipeline import Im2Hands
+from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.renderer import render_meshes, render_meshes_over
+from im2hands_ros.synthetic.sample import Sample, hand_triangles
+
+COLOURS = {"left": (0.36, 0.55, 0.83), "right": (0.93, 0.60, 0.32)}
+# The second viewpoint looks from here around the vertical axis, degrees.
+SIDE_VIEW = 75
+TILE = 360
+Image = NDArray[np.uint8]
+Hands = dict[str, Mesh]
+
+
+def save_ranked(
+    folder: Path,
+    model: Im2Hands,
+    samples: list[Sample],
+    scores: list[dict[str, list[float]]],
+    resolution: int,
+) -> list[Path]:
+    """Write best.png, median.png and worst.png, ranked by the scenes' mean IoU."""
+    folder.mkdir(parents=True, exist_ok=True)
+    order = np.argsort([-np.mean(score["iou"]) for score in scores], kind="stable")
+    ranks = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    paths = []
+    for name, index in ranks.items():
+        sample = samples[index]
+        score = f"IoU {np.mean(scores[index]['iou']):.3f}"
+        path = folder / f"{name}.png"
+        title = f"{name}: {sample.kind}, {score}, seed {sample.seed}"
+        picture = panel(sample, _reconstruct(model, sample, resolution), title)
+        cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        paths.append(path)
+    return paths
+
+
+def panel(sample: Sample, found: Hands, title: str) -> Image:
+    """(H, W, 3) uint8 RGB: image, truth and reconstruction over it, both from the side."""
+    true = {
+        side: Mesh(vertices, hand_triangles(side))
+        for side, vertices in sample.meshes.items()
+        if vertices is not None
+    }
+    everything = np.concatenate([mesh.vertices for mesh in true.values()])
+    crop = crop_around(sample.camera, everything, TILE, margin=0.15)
+    image = crop.extract(sample.image)
+    tiles = {
+        "image": image,
+        "truth": _over(image, true, crop.camera),
+        "reconstruction": _over(image, found, crop.camera),
+        "truth, side": _from_side(true, everything),
+        "reconstruction, side": _from_side(found, everything),
+    }
+    row = np.concatenate([_labelled(tile, name) for name, tile in tiles.items()], axis=1)
+    return np.concatenate([_caption(title, row.shape[1]), row])
+
+
+def _reconstruct(model: Im2Hands, sample: Sample, resolution: int) -> Hands:
+    scene = model.encode(sample.image, sample.keypoints, sample.camera)
+    hands = scene.reconstruct(resolution=resolution, voxel_size=0)
+    surfaces = {side: getattr(hands, side) for side in SIDES}
+    return {
+        side: Mesh(surface.vertices, surface.triangles)
+        for side, surface in surfaces.items()
+        if surface is not None
+    }
+
+
+def _over(image: Image, hands: Hands, camera: Camera) -> Image:
+    colours = [COLOURS[side] for side in hands]
+    return render_meshes_over(image, list(hands.values()), colours, camera)
+
+
+def _from_side(hands: Hands, reference: NDArray[np.floating]) -> Image:
+    """The hands from SIDE_VIEW degrees around the middle of the reference points (N, 3)."""
+    centre = reference.mean(0)
+    angle = np.radians(SIDE_VIEW)
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
+
+    def turned(points: NDArray[np.floating]) -> NDArray[np.floating]:
+        return (points - centre) @ turn.T + (0, 0, 1)
+
+    sight = Camera(TILE, TILE, 1.0, 1.0, 0.0, 0.0)
+    camera = crop_around(sight, turned(reference), TILE, margin=0.15).camera
+    meshes = [(turned(mesh.vertices), mesh.triangles) for mesh in hands.values()]
+    return render_meshes(meshes, [COLOURS[side] for side in hands], camera)
+
+
+def _labelled(tile: Image, name: str) -> Image:
+    tile = np.ascontiguousarray(tile)
+    for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(tile, name, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, width, cv2.LINE_AA)
+    return tile
+
+
+def _caption(title: str, width: int) -> Image:
+    strip = np.full((24, width, 3), 255, np.uint8)
+    cv2.putText(strip, title, (6, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    return strip

@@ -1,0 +1,73 @@
+"""The evaluation's report: everything as JSON, the tables as Markdown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from im2hands_ros.evaluation.machine import describe
+from im2hands_ros.evaluation.scoring import SUBSETS, Condition, summarise
+
+COLUMNS = {
+    "hands": ("hands", "{:.0f}"),
+    "iou": ("IoU", "{:.3f}"),
+    "iou_field": ("IoU (field)", "{:.3f}"),
+    "chamfer_mm": ("Chamfer-L1 mm", "{:.2f}"),
+    "f5": ("F @ 5 mm", "{:.3f}"),
+    "normal_consistency": ("normals", "{:.3f}"),
+    "penetration_cm3": ("penetration cm³", "{:.2f}"),
+    "penetration_mm": ("depth mm", "{:.1f}"),
+    "watertight": ("watertight", "{:.1%}"),
+    "found": ("found", "{:.1%}"),
+}
+
+
+def report_of(
+    scored: dict[Condition, list[tuple[str, dict[str, list[float]]]]],
+    settings: dict[str, Any],
+    device: str | torch.device,
+) -> dict[str, Any]:
+    """Means by condition and subset, under the settings and the machine they were taken with."""
+    rows = [
+        {"method": condition.method, "noise_mm": condition.noise_mm, "subset": subset} | means
+        for condition, scenes in scored.items()
+        for subset, means in summarise(scenes).items()
+    ]
+    return {"settings": settings, "machine": describe(device), "rows": rows}
+
+
+def write_report(path: Path, report: dict[str, Any]) -> None:
+    """Write the .json file and the .md file of the same name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    path.with_suffix(".md").write_text(markdown(report), encoding="utf-8")
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """One table per subset: a line for each method and noise level."""
+    settings, machine = report["settings"], report["machine"]
+    lines = [
+        f"# {settings['scenes']} held-out scenes ({settings['split']}), "
+        f"{settings['resolution']} cells per box side",
+        "",
+        f"{machine['device']}, {machine['cpu']}, torch {machine['torch']}, "
+        f"commit {machine['commit']}. Noise: standard deviation per keypoint coordinate.",
+    ]
+    for subset in ("all", *SUBSETS):
+        rows = [row for row in report["rows"] if row["subset"] == subset]
+        if rows:
+            lines += ["", f"## {subset}", "", *_table(rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    shown = {key: look for key, look in COLUMNS.items() if any(key in row for row in rows)}
+    titles = ["method", "noise mm", *(title for title, _ in shown.values())]
+    lines = ["| " + " | ".join(titles) + " |", "|---|---|" + "---:|" * len(shown)]
+    for row in rows:
+        cells = [look.format(row[key]) if key in row else "" for key, (_, look) in shown.items()]
+        lines.append("| " + " | ".join([row["method"], f"{row['noise_mm']:g}", *cells]) + " |")
+    return lines
