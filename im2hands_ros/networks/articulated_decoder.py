@@ -137,15 +137,22 @@ class ArticulatedDecoder(nn.Module):
         """Depth (T, BLOCK) that flesh adds to the capsules, from blocks of coordinates."""
         # The first product stays in float32: half precision would round coordinates to 0.1 mm.
         with torch.autocast(x.device.type, enabled=False):
-            x = self._coordinate_features(x.float()) @ self.first[bone] + first_bias.float()
-        x = F.leaky_relu(x, 0.1)
-        x = F.leaky_relu(x @ self.second[bone] + second_bias + x, 0.1)
-        third = x @ self.third[bone] + self.third_bias[bone] + x
+            features = self._coordinate_features(x.float())
+            x = torch.baddbmm(first_bias.float(), features, self.first[bone])
+        x = F.leaky_relu(x, 0.1, inplace=True)
+        x = torch.baddbmm(second_bias, x, self._residual(self.second)[bone])
+        x = F.leaky_relu(x, 0.1, inplace=True)
+        x = torch.baddbmm(self.third_bias[bone], x, self._residual(self.third)[bone])
         if image is not None:
-            third = third + image @ self.image[bone]
-        x = F.leaky_relu(third, 0.1)
-        x = F.leaky_relu(x @ self.fourth[bone] + self.fourth_bias[bone] + x, 0.1)
+            x = torch.baddbmm(x, image, self.image[bone])
+        x = F.leaky_relu(x, 0.1, inplace=True)
+        x = torch.baddbmm(self.fourth_bias[bone], x, self._residual(self.fourth)[bone])
+        x = F.leaky_relu(x, 0.1, inplace=True)
         return (x @ self.last[bone])[..., 0].float()
+
+    def _residual(self, weight: Tensor) -> Tensor:
+        """x @ weight + x as one product."""
+        return weight + torch.eye(weight.shape[1], dtype=weight.dtype, device=weight.device)
 
     def _coordinate_features(self, coordinates: Tensor) -> Tensor:
         """(T, BLOCK, 5) position, distance and share along the bone to network inputs."""
