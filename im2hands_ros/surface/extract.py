@@ -100,31 +100,9 @@ def _by_skimage(block: _Block) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     return vertices, triangles
 
 
-def _by_pymcubes(block: _Block) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    import mcubes  # optional: pip install PyMCubes
-
-    closed = np.pad(_filled(block), 1, constant_values=-1.0).astype(float)
-    vertices, triangles = mcubes.marching_cubes(closed, 0.0)
-    return (vertices - 1).astype(np.float32), triangles[:, ::-1].astype(np.int32)
-
-
-def _filled(block: _Block) -> NDArray[np.float32]:
-    """Values where points away from surface cells take the sign of the last known point along z.
-
-    Right because a sign changes only across surface cells, and the block starts outside.
-    """
-    known = np.zeros(block.values.shape, dtype=bool)
-    for corner in np.ndindex(2, 2, 2):
-        shifted = tuple(slice(c, n - 1 + c) for c, n in zip(corner, known.shape, strict=True))
-        known[shifted] |= block.cells[:-1, :-1, :-1]
-    last = np.maximum.accumulate(np.where(known, np.arange(known.shape[2]), -1), axis=2)
-    filled = np.take_along_axis(block.values, last.clip(0), axis=2)
-    return np.where(last < 0, np.float32(-1), filled)
-
-
+# Where another library's marching cubes (a GPU one, say) would be added.
 EXTRACTORS: dict[str, Callable[[_Block], tuple[NDArray[np.float32], NDArray[np.int32]]]] = {
     "skimage": _by_skimage,
-    "pymcubes": _by_pymcubes,
 }
 
 

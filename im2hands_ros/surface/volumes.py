@@ -37,8 +37,8 @@ class Volumes:
         self._known = torch.zeros(count, dtype=torch.bool, device=lattice.device)
         self._listed = torch.zeros(count, dtype=torch.uint8, device=lattice.device)
         self._touched: list[Tensor] = []
-        self._outside: float | None = None
-        self._occupancy: Occupancy | None = None
+        self._outside = 0.0  # what `values` hold where nothing was evaluated
+        self._occupancy: Occupancy = _nothing
 
     def begin(self, occupancy: Occupancy, threshold: float) -> None:
         """Forget the last search; from now on `occupancy` is what gets evaluated."""
@@ -111,3 +111,8 @@ class Volumes:
             parts.append(values.float())
         # What is no number is not occupied, and what is infinite could not be interpolated.
         return torch.cat(parts, 1).nan_to_num_(self._outside, LARGEST, -LARGEST)
+
+
+def _nothing(points: Tensor, valid: Tensor) -> Tensor:
+    """The field before the first search."""
+    raise RuntimeError("no search has begun: call begin() with a field first")

@@ -17,7 +17,7 @@ def occupied_voxels(
     voxel_size: float,
     threshold: float = 0.5,
 ) -> tuple[Points, NDArray[np.float32]]:
-    """Voxels with an occupied centre that hold the surface, or the layer half a voxel under it.
+    """Voxels with an occupied centre that hold part of the layer half a voxel under the surface.
 
     The grid is axis-aligned and anchored at the frame's origin: centres at (k + 1/2) · voxel_size,
     as octomap has them, so that consecutive frames fill the same voxels.
@@ -33,8 +33,9 @@ def occupied_voxels(
     if not len(triangles):
         return np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
     surface, normals = _samples(np.asarray(vertices, np.float64), np.asarray(triangles), voxel_size)
-    under = surface - 0.5 * voxel_size * normals
-    centres = _centres(np.concatenate((surface, under)), voxel_size)
+    # Voxels that hold the surface itself are among these when their centre is occupied; asking for
+    # them too costs half as many evaluations again and finds nothing more.
+    centres = _centres(surface - 0.5 * voxel_size * normals, voxel_size)
     probability = np.asarray(occupancy(centres), np.float32)
     occupied = probability >= threshold
     return centres[occupied], probability[occupied]
