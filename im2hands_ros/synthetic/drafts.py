@@ -163,10 +163,11 @@ def draft_interlaced(
     hand: BakedHand, proxies: SphereProxies, plan: Draft, rows: Tensor, generator: torch.Generator
 ) -> None:
     """Palms at an angle, spread straight fingers between each other, then bending."""
-    lean = 22 + 23 * torch.rand(len(rows), generator=generator)
+    lean = 14 + 34 * torch.rand(len(rows), generator=generator)
     facing = facing_rotations()
-    plan.rotation[0, rows] = turn_about(2, lean) @ facing[0]
-    plan.rotation[1, rows] = turn_about(2, -lean) @ facing[1]
+    for side, sign in enumerate((1, -1)):
+        wobble = random_turns(len(rows), 14, generator)
+        plan.rotation[side, rows] = wobble @ turn_about(2, sign * lean) @ facing[side]
     bend = torch.rand(len(rows), 1, generator=generator)
     for side in range(2):
         straight = random_poses(hand, len(rows), generator, "open")

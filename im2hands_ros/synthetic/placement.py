@@ -61,7 +61,7 @@ def cross_fingers(hand: BakedHand, pair: Pair, rows: Tensor, generator: torch.Ge
     points = points.unflatten(0, (2, -1)) * torch.tensor([[1.0, 1, 1], [-1, 1, 1]])[:, None, None]
     points = points @ part.rotation.mT
     knuckles, middles = points[:, :, [5, 9, 13, 17]], points[:, :, [6, 10, 14, 18]]
-    along = 0.35 + 0.3 * torch.rand(len(rows), 1, generator=generator)
+    along = 0.2 + 0.55 * torch.rand(len(rows), 1, generator=generator)
     place = -torch.lerp(knuckles.mean(2), middles.mean(2), along)
     pitch = (knuckles[:, :, 0] - knuckles[:, :, 3]).norm(dim=-1).mean(0) / 3
     before = torch.rand(len(rows), generator=generator) < 0.5
