@@ -38,7 +38,7 @@ CAMERA = Camera(640, 480, 560.0, 560.0, 319.5, 239.5)
 # A tracker's error: mean distance from the true joint, metres, and how long it lasts, frames.
 KEYPOINT_ERROR = 0.003
 _ERROR_PERSISTENCE = 3.0
-_TILT_DEGREES = 28.0
+_TILT_DEGREES = 30.0
 _FILL = 0.8
 _JPEG_QUALITY = 92
 _FIELDS = ("pose", "shape", "rotation", "translation")
