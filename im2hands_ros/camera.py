@@ -11,7 +11,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-_COEFFICIENT_COUNTS = {"none": (0,), "plumb_bob": (4, 5), "rational_polynomial": (8,), "equidistant": (4,)}
+_COEFFICIENT_COUNTS = {
+    "none": (0,),
+    "plumb_bob": (4, 5),
+    "rational_polynomial": (8,),
+    "equidistant": (4,),
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,9 @@ class Camera:
 
     def __post_init__(self) -> None:
         if self.width <= 0 or self.height <= 0:
-            raise ValueError(f"camera size {self.width}x{self.height}: give the calibrated image size")
+            raise ValueError(
+                f"camera size {self.width}x{self.height}: give the calibrated image size"
+            )
         if not (0 < self.fx < np.inf and 0 < self.fy < np.inf):
             raise ValueError(f"focal length ({self.fx}, {self.fy}) px: calibrate the camera")
         if not np.isfinite([self.cx, self.cy, *self.distortion]).all():
@@ -50,8 +57,8 @@ class Camera:
             raise ValueError(f"distortion model '{self.distortion_model}' is unknown: use {known}")
         if len(self.distortion) not in counts:
             raise ValueError(
-                f"distortion model '{self.distortion_model}' has {len(self.distortion)} coefficients, "
-                f"needs {' or '.join(map(str, counts))}"
+                f"distortion model '{self.distortion_model}' has {len(self.distortion)} "
+                f"coefficients, needs {' or '.join(map(str, counts))}"
             )
 
     @property
@@ -167,8 +174,8 @@ def crop_around(camera: Camera, points_camera: np.ndarray, size: int, margin: fl
     nearest = points[:, 2].min()
     if not nearest > 0.01:
         raise ValueError(
-            f"a keypoint has depth {nearest:.3f} m: keypoints must be in the camera's optical frame "
-            "(z forward, metres)"
+            f"a keypoint has depth {nearest:.3f} m: keypoints must be in the camera's optical "
+            "frame (z forward, metres)"
         )
     rays = points[:, :2] / points[:, 2:]
     low, high = rays.min(axis=0), rays.max(axis=0)

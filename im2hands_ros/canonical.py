@@ -91,8 +91,10 @@ def canonicalise(joints: Tensor, mirrored: Tensor) -> CanonicalHands:
     hand = hand - wrist[:, None]
     palm_from_hand = _align_palm(hand)
     palm_joints = hand @ palm_from_hand.transpose(1, 2)
-    result = (palm_from_hand, wrist, *_bone_transforms(palm_joints), palm_joints)
-    return CanonicalHands(*(value.to(joints.dtype) for value in result), mirrored)
+    result = (palm_from_hand, wrist, *_bone_transforms(palm_joints), palm_joints, mirrored)
+    return CanonicalHands._make(
+        value if value is mirrored else value.to(joints.dtype) for value in result
+    )
 
 
 def _align_palm(hand: Tensor) -> Tensor:

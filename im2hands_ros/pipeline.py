@@ -40,7 +40,7 @@ class Im2Hands:
         self, network: InitialOccupancy, device: torch.device, dtype: torch.dtype, record: dict
     ) -> None:
         self._network = network.to(device).eval().requires_grad_(False)
-        self._network.encoder.to(memory_format=torch.channels_last)
+        self._network.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._dtype = dtype
         self._searches: dict[tuple[int, int], SurfaceSearch] = {}
         self.device = device
@@ -76,9 +76,7 @@ class Im2Hands:
         return cls(network, target, dtype, record)
 
     @torch.inference_mode()
-    def encode(
-        self, image: NDArray[np.uint8], keypoints: Keypoints, camera: Camera
-    ) -> Scene:
+    def encode(self, image: NDArray[np.uint8], keypoints: Keypoints, camera: Camera) -> Scene:
         """Look at a frame once; everything else is asked of the scene.
 
         Args:
@@ -136,8 +134,8 @@ class Im2Hands:
     ) -> list[float]:
         """Per hand, the mean probability that the image shows a hand at its keypoints."""
         shown = self._network.encoder.masks(features).float().softmax(1)[:, 1:].sum(1)
-        grid = np.stack([crop.project(hand) for hand in joints])
-        grid = self._tensor((2 * grid + 1) / crop.width - 1)
+        pixels = np.stack([crop.project(hand) for hand in joints])
+        grid = self._tensor((2 * pixels + 1) / crop.width - 1)
         sampled = F.grid_sample(shown[:, None], grid[None], align_corners=False)
         return [float(value) for value in sampled[0, 0].mean(-1)]
 

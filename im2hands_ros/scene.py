@@ -139,7 +139,7 @@ class Scene:
 
     @torch.inference_mode()
     def probabilities(self, hand: int, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, 3) camera-frame points to (N,) probabilities of the hand at this place in the batch."""
+        """(N, 3) camera-frame points to (N,) probabilities of the batch's hand of this number."""
         context = self._context.select(hand)
         queries = torch.from_numpy(points)[None].to(context.intrinsics.device)
         logits = [

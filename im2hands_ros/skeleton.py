@@ -59,9 +59,8 @@ def to_mano_order(xyz: np.ndarray, order: int) -> np.ndarray:
         ValueError: unknown order, or a joint count that does not belong to it.
     """
     if order not in _SOURCE_INDEX:
-        raise ValueError(
-            f"joint order {order} is unknown: use {', '.join(f'{v} ({k})' for k, v in ORDER_NAMES.items())}"
-        )
+        known = ", ".join(f"{number} ({name})" for name, number in ORDER_NAMES.items())
+        raise ValueError(f"joint order {order} is unknown: use {known}")
     xyz = np.asarray(xyz)
     expected = (_SOURCE_COUNT[order], 3)
     if xyz.shape != expected:

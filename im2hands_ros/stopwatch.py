@@ -10,7 +10,7 @@ import torch
 
 
 class Stopwatch:
-    """Collects stage times; waits for the device at the end of a stage, or they would mean nothing."""
+    """Collects stage times; waits for the device at each stage's end, or they mean nothing."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device

@@ -79,7 +79,7 @@ def test_the_crop_holds_all_points_with_the_margin():
     ],
 )
 def test_an_unusable_camera_is_refused_by_name(change, message):
-    values = dict(width=640, height=480, fx=500.0, fy=500.0, cx=320.0, cy=240.0)
+    values = {"width": 640, "height": 480, "fx": 500.0, "fy": 500.0, "cx": 320.0, "cy": 240.0}
     with pytest.raises(ValueError, match=message):
         Camera(**{**values, **change})
 

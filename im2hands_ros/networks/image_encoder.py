@@ -29,6 +29,9 @@ class ImageFeatures(NamedTuple):
 class ImageEncoder(nn.Module):
     """Residual stages at strides 4 to 32 and a top-down path back to stride 4."""
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, preset: EncoderPreset) -> None:
         super().__init__()
         widths = preset.stage_widths

@@ -76,7 +76,11 @@ class InitialOccupancy(nn.Module):
         self.decoder = ArticulatedDecoder(preset.decoder, attention.query_width)
 
     def context(
-        self, features: ImageFeatures, image_index: Tensor, intrinsics: Tensor, hands: CanonicalHands
+        self,
+        features: ImageFeatures,
+        image_index: Tensor,
+        intrinsics: Tensor,
+        hands: CanonicalHands,
     ) -> HandContext:
         """Bind H hands to their crops' features; once per frame.
 

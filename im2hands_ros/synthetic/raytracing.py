@@ -98,7 +98,7 @@ class RayScene:
         offsets = np.cumsum([0, *(len(part.vertices) for part in parts)])
         self.vertices = np.concatenate([p.vertices for p in parts]).astype(np.float32)
         self.triangles = np.concatenate(
-            [part.triangles + offset for part, offset in zip(parts, offsets)]
+            [part.triangles + offset for part, offset in zip(parts, offsets[:-1], strict=True)]
         ).astype(np.int32)
         self.first_vertex = offsets
         self.part_of = np.repeat(np.arange(len(parts)), [len(p.triangles) for p in parts])
@@ -138,7 +138,7 @@ class RayScene:
                 continue
             corners = self.triangles[hits.triangle[chosen]] - self.first_vertex[index]
             surface = part.material(_blend(part.attributes, corners, hits.weights[chosen]))
-            for target, value in zip(out, surface):
+            for target, value in zip(out, surface, strict=True):
                 target[chosen] = value
         return out
 

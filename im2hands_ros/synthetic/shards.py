@@ -113,7 +113,7 @@ def _side_arrays(samples: list[Sample], side: str) -> dict[str, np.ndarray]:
     """Arrays of the samples that have this side, and each sample's row in them (-1: absent)."""
     present = np.array([sample.parameters[side] is not None for sample in samples])
     arrays = {"row": np.where(present, np.cumsum(present) - 1, -1).astype(np.int32)}
-    having = [sample for sample, has in zip(samples, present) if has]
+    having = [sample for sample, has in zip(samples, present, strict=True) if has]
     if not having:
         return arrays
     arrays["keypoints"] = np.stack([sample.keypoints[side] for sample in having])

@@ -63,7 +63,9 @@ class Scene:
     @property
     def image(self) -> np.ndarray:
         """(256, 256, 3) uint8 RGB; decoded on request."""
-        return np.ascontiguousarray(self.sample.image[:, ::-1] if self.flipped else self.sample.image)
+        return np.ascontiguousarray(
+            self.sample.image[:, ::-1] if self.flipped else self.sample.image
+        )
 
     @property
     def mask(self) -> np.ndarray:
@@ -243,7 +245,8 @@ def batches(folder: SceneFolder, plan: BatchPlan, first: int, last: int) -> Iter
     def put(item: Batch | BaseException) -> None:
         while not stopped.is_set():
             try:
-                return ready.put(item, timeout=0.2)
+                ready.put(item, timeout=0.2)
+                return
             except queue.Full:
                 continue
 

@@ -19,18 +19,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     plan = TrainingPlan()
     parser.description = (
-        "Train the initial occupancy network. Reads shards made by 'im2hands synthesize' from DATA/train "
-        "and DATA/val; writes OUT/latest.pt (to resume), OUT/best.safetensors (moving average of the "
-        "weights with the best validation score) and OUT/log.jsonl."
+        "Train the initial occupancy network. Reads shards made by 'im2hands synthesize' from "
+        "DATA/train and DATA/val; writes OUT/latest.pt (to resume), OUT/best.safetensors (moving "
+        "average of the weights with the best validation score) and OUT/log.jsonl."
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder with train/ and val/ shards")
-    parser.add_argument("--out", type=Path, required=True, help="folder of this run; resumed if it exists")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with train/ and val/ shards"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of this run; resumed if it exists"
+    )
     parser.add_argument("--steps", type=int, default=plan.steps, help="length of the schedule")
     parser.add_argument("--until", type=int, help="stop at this step of the schedule")
     parser.add_argument("--batch", type=int, default=plan.batches.scenes, help="scenes a step")
     parser.add_argument("--points", type=int, default=plan.batches.points, help="points a hand")
     parser.add_argument(
-        "--blind-steps", type=int, default=plan.batches.blind_steps, help="first steps, without images"
+        "--blind-steps",
+        type=int,
+        default=plan.batches.blind_steps,
+        help="first steps, without images",
     )
     parser.add_argument("--seed", type=int, default=plan.batches.seed)
     parser.add_argument("--learning-rate", type=float, default=plan.learning_rate)

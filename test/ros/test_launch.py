@@ -75,9 +75,8 @@ def description(file: str) -> Any:
 
 def launched(file: str, **arguments: str) -> dict[str, Any]:
     """Executable -> launch_ros Node, for the processes that the file would start."""
-    from launch_ros.actions import Node
-
     from launch import LaunchContext
+    from launch_ros.actions import Node
 
     context = LaunchContext()
     context.launch_configurations.update(arguments)
