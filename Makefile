@@ -25,16 +25,19 @@ build: setup  ## colcon build into install/
 demo: build  ## replay, node and recorder over DDS; pictures, GLB, bag and summary in demo_out/
 	@export ROS_DOMAIN_ID="$(ROS_DOMAIN)"
 	source scripts/env.sh
+	echo "[im2hands] running the demo into $(OUT)/"
 	python -m im2hands_ros.cli demo --out "$(OUT)"
 
 lint: setup  ## ruff and mypy
 	@source scripts/env.sh
+	echo "[im2hands] checking style (ruff) and types (mypy)"
 	python -m ruff check --quiet .
 	python -m ruff format --check --quiet .
 	python -m mypy
 
 test: build lint  ## linters, then every test
 	@source scripts/env.sh
+	echo "[im2hands] running the tests"
 	python -m pytest test $(PYTEST_ARGS)
 
 clean:  ## remove the virtual environment and everything that was built
