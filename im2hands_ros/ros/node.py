@@ -7,12 +7,14 @@ three to five.)
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import rclpy
 from rcl_interfaces.msg import SetParametersResult
@@ -34,7 +36,7 @@ from im2hands_ros.ros.worker import Worker
 ModelLoader = Callable[[Settings], Any]
 
 _LOG_PERIOD = 5.0  # seconds between two lines of one kind
-_STOP_TIMEOUT = 1.5  # a frame in work may finish; the process must end within 2 s
+_STOP_TIMEOUT = 1.0  # a frame in work may finish; the process must end within 2 s
 
 
 def load_im2hands(settings: Settings) -> Any:
@@ -133,10 +135,10 @@ class Im2HandsNode(LifecycleNode):
         done = TransitionCallbackReturn.SUCCESS
         return self.trigger_configure() == done and self.trigger_activate() == done
 
-    def close(self) -> bool:
-        """Stop everything; False when the worker is stuck and does not end in time."""
+    def close(self) -> None:
+        """Stop everything; a worker that is stuck is left behind after a second."""
         self._fall_silent()
-        return self._release()
+        self._release()
 
     def _fall_silent(self) -> None:
         if self._inputs is not None:
@@ -145,12 +147,12 @@ class Im2HandsNode(LifecycleNode):
         if self._outputs is not None and rclpy.ok(context=self.context):
             self._outputs.close()
 
-    def _release(self) -> bool:
-        ended = self._worker is None or self._worker.stop(_STOP_TIMEOUT)
+    def _release(self) -> None:
+        if self._worker is not None:
+            self._worker.stop(_STOP_TIMEOUT)
         if self._outputs is not None:
             self._outputs.destroy()
         self._worker = self._outputs = None
-        return ended
 
     # On the worker's thread
 
@@ -213,30 +215,44 @@ def _ours(parameters: Sequence[Parameter]) -> dict[str, Any]:
     return {each.name: each.value for each in parameters if each.name in names}
 
 
-def main(args: Sequence[str] | None = None, load_model: ModelLoader = load_im2hands) -> int:
-    """Run the node until SIGINT or SIGTERM; the process's exit status."""
+def main(args: Sequence[str] | None = None, load_model: ModelLoader = load_im2hands) -> NoReturn:
+    """Run the node until SIGINT or SIGTERM, then end the process.
+
+    Exit status: 0 after a signal, 1 when the node could not be configured or failed, 2 when a
+    parameter cannot be used.
+    """
     # rclpy's own handler ends the context, and everything here notices that. A KeyboardInterrupt
     # would be a second way out that can come between any two lines.
     interrupted = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     rclpy.init(args=args)
-    node = None
+    status = 0 if interrupted.is_set() else _run(load_model)
+    rclpy.try_shutdown()
+    gc.collect()  # DDS entities in reference cycles hold shared memory that outlives the process
+    # Python would take torch apart for a second, and crash if the device is still busy.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _run(load_model: ModelLoader) -> int:
     try:
-        try:
-            node = Im2HandsNode(load_model)
-        except (ValueError, ParameterException) as error:
-            print(f"im2hands: {error}", file=sys.stderr)
-            return 2
-        return 0 if interrupted.is_set() else _run(node)
-    except Exception:
-        if rclpy.ok():
-            raise
-        return 0  # rclpy fails in many ways once its context has ended
+        node = Im2HandsNode(load_model)
+    except (ValueError, ParameterException) as error:
+        print(f"im2hands: {error}", file=sys.stderr)
+        return 2
+    except Exception:  # noqa: BLE001 - see _status_after_failure
+        return _status_after_failure()
+    try:
+        return _spin(node)
+    except Exception:  # noqa: BLE001 - see _status_after_failure
+        return _status_after_failure()
     finally:
-        _shut_down(node)
+        node.close()
+        node.destroy_node()
 
 
-def _run(node: Im2HandsNode) -> int:
+def _spin(node: Im2HandsNode) -> int:
     if node.settings.auto_activate and not node.bring_up():
         return 1 if rclpy.ok() else 0
     executor = SingleThreadedExecutor()
@@ -245,16 +261,13 @@ def _run(node: Im2HandsNode) -> int:
     return 0
 
 
-def _shut_down(node: Im2HandsNode | None) -> None:
-    ended = node is None or node.close()
-    if node is not None:
-        node.destroy_node()
-    rclpy.try_shutdown()
-    if not ended:
-        # The device is busy in native code: unwinding the interpreter under it would crash.
-        sys.stdout.flush()
-        os._exit(0)
+def _status_after_failure() -> int:
+    """rclpy fails in many ways once a signal has ended its context; only others are failures."""
+    if not rclpy.ok():
+        return 0
+    traceback.print_exc()
+    return 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

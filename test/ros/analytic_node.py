@@ -87,4 +87,4 @@ if __name__ == "__main__":
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--refuse", action="store_true")
     arguments, rest = parser.parse_known_args()
-    sys.exit(main([sys.argv[0], *rest], lambda settings: _load(arguments)))
+    main([sys.argv[0], *rest], lambda settings: _load(arguments))

@@ -14,7 +14,7 @@ os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "config/fastd
 
 import pytest  # noqa: E402
 import rclpy  # noqa: E402
-from harness import Client, NodeProcess  # noqa: E402
+from harness import ANALYTIC_NODE, Client, NodeProcess  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,7 +32,7 @@ def start(tmp_path_factory):
 
     def start_node(*parameters: str, options: tuple[str, ...] = ()) -> NodeProcess:
         log = tmp_path_factory.mktemp("node") / "log.txt"
-        processes.append(NodeProcess("analytic_node.py", parameters, options, log))
+        processes.append(NodeProcess([ANALYTIC_NODE, *options], parameters, log))
         return processes[-1]
 
     yield start_node
@@ -43,7 +43,7 @@ def start(tmp_path_factory):
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
     """One running node for all tests of a module."""
-    process = NodeProcess("analytic_node.py", (), (), tmp_path_factory.mktemp("node") / "log.txt")
+    process = NodeProcess([ANALYTIC_NODE], (), tmp_path_factory.mktemp("node") / "log.txt")
     yield process
     process.stop()
 

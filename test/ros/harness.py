@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 64, 48
 FRAME_ID = "camera_optical_frame"
 _PATIENCE = 15.0
+ANALYTIC_NODE = str(ROOT / "test/ros/analytic_node.py")
+REAL_NODE = ("-m", "im2hands_ros.ros.node")
 _numbers = itertools.count(1)
 
 
@@ -36,24 +38,21 @@ class NodeProcess:
     """The node in a process and a namespace of its own; its output goes to a file.
 
     Args:
-        script: file in this directory.
+        command: Python arguments that run the node.
         parameters: `name:=value`.
-        options: further arguments of the script.
         log: where the output goes.
     """
 
-    def __init__(
-        self, script: str, parameters: Sequence[str], options: Sequence[str], log: Path
-    ) -> None:
+    def __init__(self, command: Sequence[str], parameters: Sequence[str], log: Path) -> None:
         self._log = log
         self.namespace = f"/test{next(_numbers)}"
-        arguments = [*options, "--ros-args", "-r", f"__ns:={self.namespace}"]
+        arguments = [*command, "--ros-args", "-r", f"__ns:={self.namespace}"]
         for parameter in parameters:
             arguments += ["-p", parameter]
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
         with log.open("w") as output:
             self._process = subprocess.Popen(
-                [sys.executable, str(ROOT / "test/ros" / script), *arguments],
+                [sys.executable, *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
@@ -77,6 +76,12 @@ class NodeProcess:
         start = time.monotonic()
         self._process.send_signal(signal.SIGINT)
         return self._process.wait(10), time.monotonic() - start
+
+    def shared_memory(self) -> set[Path]:
+        """Fast DDS's shared-memory segments that this process uses."""
+        lines = Path(f"/proc/{self._process.pid}/maps").read_text().splitlines()
+        paths = {Path(line.split()[-1]) for line in lines if "/dev/shm/fastrtps_" in line}
+        return {path for path in paths if "_port" not in path.name}
 
     def wait(self) -> int:
         """Wait for the process to end by itself; its exit status."""
@@ -130,11 +135,12 @@ class Client:
         if status.name.startswith(self.node.get_namespace().lstrip("/") + "/"):
             self._values = {each.key: each.value for each in status.values}
 
-    def wait_for_node(self) -> None:
+    def wait_for_node(self, timeout: float = _PATIENCE) -> None:
         """Wait until the node hears all inputs and knows who listens to its outputs."""
         self.wait_until(
             lambda: all(each.get_subscription_count() for each in self._publishers.values()),
             "the node's subscriptions",
+            timeout,
         )
         listeners = len(self.received) if self._listens else 0
         self.wait_until(lambda: self.count("subscribers") == listeners, "the node's publishers")

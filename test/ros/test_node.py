@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from harness import FRAME_ID, Client, camera_info, hand, image, keypoints
@@ -151,6 +153,16 @@ def test_an_interrupt_ends_the_process_cleanly_within_two_seconds(start, connect
     assert status == 0, process.log
     assert seconds < 2
     assert "Traceback" not in process.log
+
+
+def test_an_ended_node_leaves_no_shared_memory_behind(start):
+    others = set(Path("/dev/shm").iterdir())
+    process = start()
+    process.wait_for_log("active")
+    segments = process.shared_memory() - others
+    assert segments
+    process.interrupt()
+    assert not [segment for segment in segments if segment.exists()]
 
 
 def test_an_interrupt_while_the_device_hangs_ends_the_process_too(start, connect):
