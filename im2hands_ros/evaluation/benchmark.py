@@ -180,7 +180,8 @@ class _Spied:
 
 def _message_times(hands: Hands) -> dict[str, Any]:
     """Milliseconds to build the frame's messages, where ROS 2 and the interfaces are installed."""
-    if importlib.util.find_spec("rclpy") is None:
+    needed = ("rclpy", "im2hands_ros.msg")
+    if any(importlib.util.find_spec(module) is None for module in needed):
         return {}
     return importlib.import_module("im2hands_ros.ros.message_benchmark").message_times(hands)
 
