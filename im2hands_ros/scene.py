@@ -140,13 +140,15 @@ class Scene:
     @torch.inference_mode()
     def probabilities(self, hand: int, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, 3) camera-frame points to (N,) probabilities of the batch's hand of this number."""
+        if not len(points):
+            return np.empty(0, np.float32)
         context = self._context.select(hand)
         queries = torch.from_numpy(points)[None].to(context.intrinsics.device)
         logits = [
             self._logits(context.hands.palm_from_camera(chunk), context)
             for chunk in queries.split(CHUNK, dim=1)
         ]
-        return torch.cat(logits, dim=1)[0].sigmoid().cpu().numpy() if logits else np.empty(0, "f4")
+        return torch.cat(logits, dim=1)[0].sigmoid().cpu().numpy()
 
     @torch.inference_mode()
     def reconstruct(
