@@ -8,18 +8,12 @@ three to five.)
 from __future__ import annotations
 
 import gc
-import os
-import signal
 import sys
-import threading
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import rclpy
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.exceptions import ParameterException
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.time import Time
@@ -29,6 +23,7 @@ from im2hands_ros.ros.health import Health, Throttle
 from im2hands_ros.ros.inputs import Frame, Inputs, input_of
 from im2hands_ros.ros.outputs import Outputs
 from im2hands_ros.ros.parameters import Settings, declare
+from im2hands_ros.ros.process import run_process
 from im2hands_ros.ros.processing import Processing
 from im2hands_ros.ros.reporter import Reporter
 from im2hands_ros.ros.worker import Worker
@@ -130,8 +125,10 @@ class Im2HandsNode(LifecycleNode):
         self.close()
         return super().on_error(state)
 
-    def bring_up(self) -> bool:
-        """Configure and activate; whether both worked."""
+    def start(self) -> bool:
+        """Configure and activate if `auto_activate` says so; whether that worked."""
+        if not self.settings.auto_activate:
+            return True
         done = TransitionCallbackReturn.SUCCESS
         return self.trigger_configure() == done and self.trigger_activate() == done
 
@@ -153,6 +150,7 @@ class Im2HandsNode(LifecycleNode):
         if self._outputs is not None:
             self._outputs.destroy()
         self._worker = self._outputs = None
+        _free_device_memory()
 
     # On the worker's thread
 
@@ -215,58 +213,17 @@ def _ours(parameters: Sequence[Parameter]) -> dict[str, Any]:
     return {each.name: each.value for each in parameters if each.name in names}
 
 
+def _free_device_memory() -> None:
+    """Give back what torch keeps of the memory that the model had."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
 def main(args: Sequence[str] | None = None, load_model: ModelLoader = load_im2hands) -> NoReturn:
-    """Run the node until SIGINT or SIGTERM, then end the process.
-
-    Exit status: 0 after a signal, 1 when the node could not be configured or failed, 2 when a
-    parameter cannot be used.
-    """
-    # rclpy's own handler ends the context, and everything here notices that. A KeyboardInterrupt
-    # would be a second way out that can come between any two lines.
-    interrupted = threading.Event()
-    signal.signal(signal.SIGINT, lambda *_: interrupted.set())
-    rclpy.init(args=args)
-    status = 0 if interrupted.is_set() else _run(load_model)
-    rclpy.try_shutdown()
-    gc.collect()  # DDS entities in reference cycles hold shared memory that outlives the process
-    # Python would take torch apart for a second, and crash if the device is still busy.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
-
-
-def _run(load_model: ModelLoader) -> int:
-    try:
-        node = Im2HandsNode(load_model)
-    except (ValueError, ParameterException) as error:
-        print(f"im2hands: {error}", file=sys.stderr)
-        return 2
-    except Exception:  # noqa: BLE001 - see _status_after_failure
-        return _status_after_failure()
-    try:
-        return _spin(node)
-    except Exception:  # noqa: BLE001 - see _status_after_failure
-        return _status_after_failure()
-    finally:
-        node.close()
-        node.destroy_node()
-
-
-def _spin(node: Im2HandsNode) -> int:
-    if node.settings.auto_activate and not node.bring_up():
-        return 1 if rclpy.ok() else 0
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    executor.spin()
-    return 0
-
-
-def _status_after_failure() -> int:
-    """rclpy fails in many ways once a signal has ended its context; only others are failures."""
-    if not rclpy.ok():
-        return 0
-    traceback.print_exc()
-    return 1
+    """Run the node until SIGINT or SIGTERM, then end the process; see `run_process`."""
+    run_process(lambda: Im2HandsNode(load_model), args)
 
 
 if __name__ == "__main__":

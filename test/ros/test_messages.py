@@ -92,6 +92,24 @@ def test_what_cannot_be_a_hand_is_refused_with_a_reason(message, reason, said):
     assert said in str(read.problems[0])
 
 
+def test_arbitrary_keypoints_are_read_or_refused():
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        scale = float(random.choice([0.1, 1.0, 1e9, 1e30]))
+        length = int(random.choice([0, 1, 60, 63, 78, 126]))
+        message = HandKeypoints(
+            joint_order=int(random.integers(0, 256)) if random.random() < 0.3 else 0,
+            left_valid=bool(random.integers(2)),
+            right_valid=bool(random.integers(2)),
+            left_xyz=(scale * random.normal(size=length)).astype(np.float32).tolist(),
+            right_xyz=np.tile([0.0, 0.0, scale], 21).astype(np.float32).tolist(),
+            left_confidence=[0.5] * int(random.choice([0, 20, 21])),
+        )
+        read = read_keypoints(message)
+        for xyz in read.hands.values():
+            assert xyz is None or (xyz.shape == (21, 3) and np.isfinite(xyz).all())
+
+
 def test_a_refused_hand_leaves_the_other_one():
     message = keypoints(1.0)
     message.left_xyz = message.left_xyz[:3]
