@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic import demo_sequence
 from im2hands_ros.synthetic.demo_sequence import (
     DEMO_FILE,
     KEYPOINT_ERROR,
@@ -13,6 +14,7 @@ from im2hands_ros.synthetic.demo_sequence import (
     tracker_error,
 )
 from im2hands_ros.synthetic.labels import occupancy_labels
+from im2hands_ros.synthetic.shading import TRAINING_QUALITY
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,8 @@ def test_true_keypoints_lie_inside_the_meshes(demo):
         assert inside.mean() > 0.9
 
 
-def test_making_is_deterministic(tmp_path):
+def test_making_is_deterministic(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo_sequence, "DISPLAY_QUALITY", TRAINING_QUALITY)
     for name in ("a.npz", "b.npz"):
         make_demo_sequence(tmp_path / name, frames=8)
     first, second = (load_demo_sequence(tmp_path / name) for name in ("a.npz", "b.npz"))
