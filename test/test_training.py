@@ -1,0 +1,171 @@
+"""Training: what it draws is right and repeatable, it learns, and it goes on where it stopped."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from two_hands import CAMERA, joints, picture
+
+from im2hands_ros.networks import checkpoints
+from im2hands_ros.skeleton import SIDES
+from im2hands_ros.training.augmentation import KeypointErrors, disturb
+from im2hands_ros.training.batches import BatchPlan, Scene, batches, draw_batch, view_of
+from im2hands_ros.training.losses import depth_loss, occupancy_loss
+from im2hands_ros.training.trainer import Trainer, TrainingPlan
+
+EXACT = KeypointErrors(convention_share=0, noise_share=0)
+
+
+class BallScenes:
+    """A folder's worth of scenes in memory: around every joint a ball of 1 cm is the hand."""
+
+    def __init__(self, count=4, points=256):
+        self._scenes = [self._scene(index, points) for index in range(count)]
+
+    def __len__(self):
+        return len(self._scenes)
+
+    def __getitem__(self, index):
+        return self._scenes[index]
+
+    @staticmethod
+    def _scene(index, count):
+        rng = np.random.default_rng(index)
+        sides = SIDES if index % 2 == 0 else SIDES[:1]
+        xyz = {side: joints(side, depth=0.45 + 0.03 * index) for side in sides}
+        points = {
+            side: hand[rng.integers(21, size=count)] + rng.normal(0, 0.008, (count, 3))
+            for side, hand in xyz.items()
+        }
+        depth = {
+            side: 0.01 - np.linalg.norm(p[:, None] - xyz[side], axis=-1).min(1)
+            for side, p in points.items()
+        }
+        mask = np.zeros((240, 320), np.uint8)
+        mask[:, :160], mask[:, 160:] = 1, 2
+        sample = SimpleNamespace(image=picture(index), mask=mask)
+        return Scene(sample, CAMERA, xyz, points, depth)
+
+
+def plan(**changes):
+    drawing = BatchPlan(scenes=2, points=64, image_size=192, blind_steps=3, errors=EXACT)
+    return TrainingPlan(
+        steps=40, warm_up=2, save_every=2, validate_every=1000, batches=drawing, **changes
+    )
+
+
+def test_a_batch_is_a_function_of_its_step():
+    scenes, drawing = BallScenes(), plan().batches
+    first, again = draw_batch(scenes, drawing, 5), draw_batch(scenes, drawing, 5)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first.points, draw_batch(scenes, drawing, 6).points)
+
+
+def test_batches_prepared_ahead_come_in_order():
+    scenes, drawing = BallScenes(), plan().batches
+    for step, batch in enumerate(batches(scenes, drawing, 2, 6), start=2):
+        assert torch.equal(batch.points, draw_batch(scenes, drawing, step).points)
+
+
+def test_an_error_while_drawing_reaches_the_trainer():
+    class Broken(BallScenes):
+        def __getitem__(self, index):
+            raise OSError("disk on fire")
+
+    with pytest.raises(OSError, match="disk on fire"):
+        list(batches(Broken(), plan().batches, 0, 3))
+
+
+def test_blind_steps_carry_no_image_and_later_ones_do():
+    scenes, drawing = BallScenes(), plan().batches
+    assert not len(draw_batch(scenes, drawing, 2).image)
+    shown = [step for step in range(3, 40) if drawing.shows_image(step)]
+    assert 30 <= len(shown) <= 36
+    assert draw_batch(scenes, drawing, shown[0]).image.shape == (2, 3, 192, 192)
+
+
+def test_a_mirrored_scene_swaps_the_hands_and_keeps_picture_and_points_together():
+    scene = BallScenes()[0]
+    mirrored = scene.mirrored()
+    flip = np.array([-1, 1, 1])
+    assert np.allclose(mirrored.keypoints["left"], scene.keypoints["right"] * flip)
+    before = scene.camera.project(scene.keypoints["right"])
+    after = mirrored.camera.project(mirrored.keypoints["left"])
+    assert np.allclose(after[:, 0], CAMERA.width - 1 - before[:, 0])
+    assert np.array_equal(mirrored.image, scene.image[:, ::-1])
+    assert (mirrored.mask[:, :160] == 1).all() and (mirrored.mask[:, 160:] == 2).all()
+    assert np.array_equal(mirrored.mirrored().image, scene.image)
+
+
+def test_the_mask_of_a_view_is_aligned_with_its_crop():
+    scene = BallScenes()[0]
+    view = view_of(scene, scene.keypoints, 192, 0.3)
+    edge = (CAMERA.project(np.array([[0.0, 0, 0.5]])) - CAMERA.K[:2, 2])[0, 0]
+    boundary = (view.intrinsics[0, 2] + edge) / 4
+    columns = np.flatnonzero((view.mask == 2).any(0))
+    assert abs(columns[0] - boundary) < 1.5
+
+
+def test_true_keypoints_stay_true_and_coarse_ones_move_as_planned():
+    xyz = {side: joints(side) for side in SIDES}
+    rng = np.random.default_rng(0)
+    exact = disturb(xyz, EXACT, rng)
+    assert all(np.array_equal(exact[side], xyz[side]) for side in SIDES)
+    noisy = KeypointErrors(convention_share=0, noise_share=1, noise_sigma=0.012)
+    moved = [disturb(xyz, noisy, rng)["left"] - xyz["left"] for _ in range(200)]
+    assert 0.004 < np.std(moved) < 0.009
+    other = KeypointErrors(convention_share=1, noise_share=0)
+    shifts = [np.abs(disturb(xyz, other, rng)["left"] - xyz["left"]).max() for _ in range(50)]
+    assert 0.001 < np.mean(shifts) < 0.02 and max(shifts) < 0.025
+
+
+def test_depth_loss_is_in_millimetres_and_forgives_what_is_far_on_the_right_side():
+    depth = torch.tensor([[0.002, -0.003, 0.05, -0.05]])
+    assert depth_loss(torch.tensor([[2.0, -3.0, 30.0, -40.0]]), depth) == pytest.approx(0, abs=1e-6)
+    assert depth_loss(torch.tensor([[3.0, -3.0, 10.0, -10.0]]), depth) == pytest.approx(0.25)
+    assert depth_loss(torch.tensor([[2.0, -3.0, -10.0, 10.0]]), depth) == pytest.approx(10.0)
+
+
+def test_occupancy_loss_prefers_the_right_side():
+    depth = torch.tensor([[0.002, -0.003]])
+    right, wrong = torch.tensor([[4.0, -4.0]]), torch.tensor([[-4.0, 4.0]])
+    assert occupancy_loss(right, depth) < 0.05 < occupancy_loss(wrong, depth)
+
+
+def test_training_overfits_one_batch(tmp_path):
+    trainer = Trainer(plan(), tmp_path, torch.device("cpu"))
+    batch = draw_batch(BallScenes(count=1), trainer.plan.batches, 0)
+    losses = [trainer.train_step(batch)["depth_mm"] for _ in range(40)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(tmp_path):
+    scenes = BallScenes()
+    whole = Trainer(plan(), tmp_path / "whole", torch.device("cpu"))
+    unbroken = run_steps(whole, scenes, 6)
+    first = Trainer(plan(), tmp_path / "broken", torch.device("cpu"))
+    before = run_steps(first, scenes, 4)
+    first.save()
+    second = Trainer(plan(), tmp_path / "broken", torch.device("cpu"))
+    assert second.resume() and second.step == 4
+    assert before + run_steps(second, scenes, 6) == unbroken
+    same = second.average.items()
+    assert all(torch.equal(value, whole.average[name]) for name, value in same)
+
+
+def run_steps(trainer, scenes, until):
+    drawn = batches(scenes, trainer.plan.batches, trainer.step, until)
+    return [trainer.train_step(batch) for batch in drawn]
+
+
+def test_a_run_leaves_weights_with_their_record_and_a_log(tmp_path):
+    short = dataclasses.replace(plan(), validate_every=2)
+    trainer = Trainer(short, tmp_path, torch.device("cpu"))
+    trainer.run(BallScenes(), BallScenes(2), {"command": "test"}, until=2)
+    tensors, record = checkpoints.read(tmp_path / "best.safetensors")
+    assert record["command"] == "test" and record["step"] == 2
+    assert 0 <= record["validation"]["iou"] <= 1
+    assert set(tensors) == set(trainer.network.state_dict())
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 3
