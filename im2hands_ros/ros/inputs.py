@@ -62,8 +62,8 @@ class Inputs:
         self._subscriptions = {
             name: node.create_subscription(kind, name, callback, qos_profile_sensor_data)
             for name, kind, callback in (
-                ("image", Image, self._on_image),
                 ("camera_info", CameraInfo, self._on_camera_info),
+                ("image", Image, self._on_image),
                 ("keypoints", HandKeypoints, self._on_keypoints),
             )
         }

