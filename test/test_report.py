@@ -151,7 +151,7 @@ def run(out: Path) -> dict[str, Any]:
     times = {"stage.encode.median_ms": "12.5", "stage.encode.p95_ms": "20.25"}
     tape.diagnostics(START + 4 * PERIOD, times | {"dropped.overwritten": "1"})
     tape.close()
-    return write_report(out, sent, played(4), metric_frames=12)
+    return write_report(out, sent, played(4), 12, {"rate": 10.0})
 
 
 def test_frames_are_counted_from_sending_to_answer(run: dict[str, Any]) -> None:
@@ -183,6 +183,7 @@ def test_everything_is_written_for_people_and_programs(run: dict[str, Any], out:
     text = (out / "summary.md").read_text()
     assert "4 sent, 4 recorded, 3 answered (3 with hands), 1 not answered" in text
     assert "overwritten 1" in text
+    assert "\nrate 10.0\n" in text
     assert "| node: encode | 12.5 | 20.2 |" in text
     sheet = cv2.imread(str(out / "contact_sheet.png"))
     assert sheet.shape[0] > 900 and sheet.shape[1] > 900

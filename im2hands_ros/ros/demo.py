@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import sys
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate",
         type=float,
-        default=5.0,
+        default=3.0,
         help="frames per second (default: %(default)s)",
     )
     parser.add_argument(
@@ -117,7 +118,7 @@ def play_and_report(
     _clear(args.out)
     try:
         sent = DemoRun(args, commands or {}).play()
-        summary = write_report(args.out, sent, truth, args.metric_frames)
+        summary = write_report(args.out, sent, truth, args.metric_frames, _settings(args))
     except KeyboardInterrupt:
         return _stop("interrupted", EXIT_INTERRUPTED)
     except (ChildDied, DemoFailed) as error:
@@ -127,6 +128,19 @@ def play_and_report(
         return _stop(f"no mesh was produced; see {args.out / 'log' / 'node.log'}", EXIT_NO_MESH)
     print(f"pictures: {args.out / 'contact_sheet.png'}, bag: {args.out / 'bag'}")
     return 0
+
+
+def _settings(args: argparse.Namespace) -> dict[str, object]:
+    """What the figures of a run depend on."""
+    return {
+        "sequence": args.sequence or "bundled",
+        "weights": args.weights or "packaged",
+        "rate": args.rate,
+        "resolution": args.resolution,
+        "device": args.device,
+        "processor_cores": len(os.sched_getaffinity(0)),
+        "load_average": round(os.getloadavg()[0], 1),
+    }
 
 
 def _missing() -> str | None:

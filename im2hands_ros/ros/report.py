@@ -34,7 +34,11 @@ _GLTF_FROM_CAMERA = np.diag([1.0, -1.0, -1.0, 1.0])  # y up and z towards the vi
 
 
 def write_report(
-    out: Path, frame_of_stamp: dict[int, int], truth: DemoSequence, metric_frames: int
+    out: Path,
+    frame_of_stamp: dict[int, int],
+    truth: DemoSequence,
+    metric_frames: int,
+    settings: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write contact_sheet.png, last_frame.glb, summary.json and summary.md from ``out``'s bag.
 
@@ -43,12 +47,14 @@ def write_report(
         frame_of_stamp: stamp (ns) -> frame of the sequence, for every frame that was sent.
         truth: the sequence that was played, with its true meshes.
         metric_frames: at most this many frames are compared with the truth.
+        settings: how the demo was run; goes into the summary as it is.
 
     Returns:
         what summary.json holds.
     """
     recording = Recording.read(out / "bag", frame_of_stamp)
     summary = {
+        "settings": settings or {},
         "frames": _frames(recording, len(frame_of_stamp)),
         "latency_ms": _spread([answer.latency_ms for answer in recording.answers]),
         "stages_ms": _stages(recording.diagnostics),
@@ -174,9 +180,11 @@ def as_markdown(summary: dict[str, Any]) -> str:
     """summary.md: the figures of summary.json for people."""
     frames, latency, surfaces = summary["frames"], summary["latency_ms"], summary["surfaces"]
     dropped = ", ".join(f"{reason} {n}" for reason, n in frames["dropped_by_node"].items())
+    settings = ", ".join(f"{name} {value}" for name, value in summary["settings"].items())
     lines = [
         "# Demo run",
         "",
+        *([settings, ""] if settings else []),
         f"Frames: {frames['sent']} sent, {frames['recorded']['image']} recorded, "
         f"{frames['answered']} answered ({frames['with_hands']} with hands), "
         f"{frames['unanswered']} not answered. The node's own count of drops: {dropped or 'none'}.",

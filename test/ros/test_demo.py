@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
+import psutil
 import pytest
 import trimesh
 from ball_hands import FRAMES, sequence
@@ -78,6 +82,26 @@ def test_a_process_that_dies_is_reported_with_its_last_words(
     message = capfd.readouterr().err
     assert "node ended with status 7" in message
     assert "| no weights here" in message
+
+
+def test_an_interrupted_demo_leaves_a_complete_bag_and_no_process(tmp_path: Path) -> None:
+    code = (
+        "import sys, test_demo as t; from pathlib import Path; "
+        f"a = t.options(Path({str(tmp_path)!r}), '--rate', '0.5'); "
+        "sys.exit(t.play_and_report(a, t.sequence(), t.stand_ins(a)))"
+    )
+    demo = subprocess.Popen([sys.executable, "-c", code], cwd=STAND_INS.parent)
+    log = tmp_path / "log" / "replay.log"
+    deadline = time.monotonic() + 30
+    while not log.exists():
+        assert time.monotonic() < deadline, "the demo does not come to replaying"
+        time.sleep(0.1)
+    children = psutil.Process(demo.pid).children()
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(20) == 130
+    assert len(children) == 3
+    assert not any(child.is_running() for child in children)
+    assert (tmp_path / "bag" / "metadata.yaml").is_file()
 
 
 def test_a_node_that_never_wakes_ends_the_demo(
