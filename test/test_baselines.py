@@ -13,6 +13,7 @@ from im2hands_ros.evaluation.metrics import (
     surface_scores,
     volume,
 )
+from im2hands_ros.evaluation.skinned_hand import SkinnedHand
 from im2hands_ros.evaluation.template_hand import TemplateHand, similarity
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.hand import BakedHand
@@ -105,3 +106,25 @@ def test_capsules_grow_with_the_hand(hand: BakedHand) -> None:
 
 def test_keypoints_in_one_place_make_no_capsule_hand() -> None:
     assert CapsuleHand(np.zeros((21, 3))).mesh() is None
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_skinning_to_the_templates_own_keypoints_gives_the_template(
+    hand: BakedHand, side: str
+) -> None:
+    with torch.no_grad():
+        place = torch.eye(3)[None], torch.tensor([[0.0, 0.1, 0.5]])
+        rest = hand.pose(
+            torch.zeros(1, hand.pose_dims), torch.zeros(1, hand.shape_dims), *place, side
+        )
+    skinned = SkinnedHand(hand).skin(rest.keypoints[0].numpy(), side)
+    np.testing.assert_allclose(skinned.vertices, rest.surface[0].numpy(), atol=1e-5)
+    assert volume(skinned) > 0
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_skinning_follows_bent_fingers(hand: BakedHand, side: str) -> None:
+    keypoints, true = posed(hand, side)
+    skinned = SkinnedHand(hand).skin(keypoints, side)
+    assert is_watertight(skinned)
+    assert surface_scores(skinned, true, 2000).chamfer < 0.002

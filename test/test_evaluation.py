@@ -54,7 +54,7 @@ def test_the_command_writes_scores_of_the_baselines(tmp_path, capsys) -> None:
         "--count",
         "2",
         "--methods",
-        "capsules,template",
+        "capsules,fitted",
         "--noise",
         "0",
         "--out",
@@ -63,9 +63,9 @@ def test_the_command_writes_scores_of_the_baselines(tmp_path, capsys) -> None:
     assert main(["evaluate", *arguments]) == 0
     report = json.loads(out.read_text())
     everything = {row["method"]: row for row in report["rows"] if row["subset"] == "all"}
-    assert everything["template"]["iou"] > everything["capsules"]["iou"] > 0.6
-    assert everything["template"]["watertight"] == everything["capsules"]["watertight"] == 1
-    assert "| template | 0 |" in out.with_suffix(".md").read_text()
+    assert everything["fitted"]["iou"] > everything["capsules"]["iou"] > 0.6
+    assert everything["fitted"]["watertight"] == everything["capsules"]["watertight"] == 1
+    assert "| fitted | 0 |" in out.with_suffix(".md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Accuracy on held-out synthetic scenes, with two baselines beside the network.
+"""Accuracy on held-out synthetic scenes, with three baselines beside the network.
 
 Reads
   samples    drawn on the fly from the split's seeds, or with --data from shards that
@@ -8,9 +8,10 @@ Writes
   OUT        .json with everything, and beside it a .md with the tables
   --pictures best, median and worst scene: image, truth, reconstruction, second viewpoint
 
-Methods: the network; capsules (a union of capsules and a rounded palm on the keypoints); template
-(the generator's own mean hand, scaled and posed to the keypoints: it shares the true hands' mesh,
-rig and keypoint convention, which no real hand does). Noise is Gaussian with this standard
+Methods: the network; capsules (a union of capsules and a rounded palm on the keypoints); skinned
+(the generator's mean hand carried along by the bones between the keypoints); fitted (the same
+hand with pose, place and scale fitted to the keypoints by least squares: it shares the true hands'
+mesh, rig and keypoint convention, which no real hand does). Noise is Gaussian with this standard
 deviation on every coordinate of every keypoint. IoU: volume points against the published mesh
 (iou) and the field (iou_field). Means are over hands, those of penetration over pairs.
 """
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from im2hands_ros.evaluation.scoring import Condition
     from im2hands_ros.synthetic.sample import Sample
 
-METHODS = ("network", "capsules", "template")
+METHODS = ("network", "capsules", "skinned", "fitted")
 BATCH = 16
 Scored = list[tuple[str, dict[str, list[float]]]]
 
@@ -112,7 +113,8 @@ def _load_methods(names: list[str], model: object, resolution: int) -> dict[str,
     makers = {
         "network": lambda: methods.network_method(model, resolution),
         "capsules": methods.capsule_method,
-        "template": methods.template_method,
+        "skinned": methods.skinned_method,
+        "fitted": methods.fitted_method,
     }
     return {name: makers[name]() for name in names}
 

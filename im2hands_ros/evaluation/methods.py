@@ -1,4 +1,4 @@
-"""What is evaluated: the network and the two baselines, each from the same cases."""
+"""What is evaluated: the network and the baselines, each from the same cases."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from im2hands_ros.camera import Camera
 from im2hands_ros.evaluation.capsule_hand import CapsuleHand
 from im2hands_ros.evaluation.metrics import Mesh, contains
+from im2hands_ros.evaluation.skinned_hand import SkinnedHand
 from im2hands_ros.evaluation.template_hand import TemplateHand
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.skeleton import SIDES
@@ -76,7 +77,20 @@ def capsule_method() -> Method:
     return lambda cases: [estimate(case) for case in cases]
 
 
-def template_method() -> Method:
+def skinned_method() -> Method:
+    """The mean hand skinned to the keypoints."""
+    skinned = SkinnedHand()
+
+    def estimate(case: Case) -> Estimates:
+        meshes = {side: skinned.skin(case.keypoints[side], side) for side in case.sides}
+        return {
+            side: Estimate(mesh, contains(mesh, case.points[side])) for side, mesh in meshes.items()
+        }
+
+    return lambda cases: [estimate(case) for case in cases]
+
+
+def fitted_method() -> Method:
     """The mean hand fitted to the keypoints; all hands of all cases in one fit."""
     template = TemplateHand()
 

@@ -39,15 +39,28 @@ DEPTH_UNIT = 0.001
 _SHAPE_UNIT = 0.05
 
 
-class BoneSlots(NamedTuple):
-    """Bones of H hands as the decoder sees them; all constant over the query points.
+class BoneGeometry(NamedTuple):
+    """Bones of H hands, each in a frame of its own whose origin is the bone's start.
 
     Attributes:
         rotation: (H, S, 3, 3) and
         translation: (H, S, 3): point in the bone's frame = rotation @ point_palm + translation,
-            metres, origin at the bone's start.
+            metres.
         direction: (H, S, 3) unit vector of the bone in its own frame.
         length: (H, S) metres.
+    """
+
+    rotation: Tensor
+    translation: Tensor
+    direction: Tensor
+    length: Tensor
+
+
+class BoneSlots(NamedTuple):
+    """Bones of H hands as the decoder sees them; all constant over the query points.
+
+    Attributes:
+        rotation, translation, direction, length: as in ``BoneGeometry``.
         first_bias, second_bias: (H, S, width) what pose and shape add to the first two layers.
     """
 
@@ -90,17 +103,11 @@ class ArticulatedDecoder(nn.Module):
 
     def bones(self, hands: CanonicalHands) -> BoneSlots:
         """Everything about the bones of H hands that does not depend on query points."""
-        transforms = torch.cat([hands.bone_from_palm[:, 1:], hands.metacarpal_from_palm], dim=1)
-        lengths = torch.cat([hands.bone_lengths[:, 1:], hands.metacarpal_lengths], dim=1)
-        rotation = transforms[..., :3]
-        start, end = (hands.joints_palm[:, list(ends)] for ends in (_STARTS, _ENDS))
-        vector = (rotation @ (end - start)[..., None])[..., 0]
-        direction = vector / vector.norm(dim=-1, keepdim=True).clamp_min(1e-6)
-        shape = torch.cat([hands.joints_palm[:, 1:].flatten(1), lengths], dim=1) / _SHAPE_UNIT
+        geometry = bone_geometry(hands)
+        joints = hands.joints_palm[:, 1:].flatten(1)
+        shape = torch.cat([joints, geometry.length], dim=1) / _SHAPE_UNIT
         biases = self.code_to_bias(self.code(shape)).unflatten(-1, (SLOT_COUNT, 2, -1))
-        translation = -(rotation @ start[..., None])[..., 0]
-        first, second = biases.unbind(2)
-        return BoneSlots(rotation, translation, direction, lengths, first, second)
+        return BoneSlots(*geometry, *biases.unbind(2))
 
     def forward(self, points_palm: Tensor, bones: BoneSlots, image: Tensor | None) -> Tensor:
         """Occupancy logits.
@@ -162,6 +169,18 @@ class ArticulatedDecoder(nn.Module):
         waves = (local[..., None, :] * self.frequencies[:, None]).flatten(-2)
         rest = torch.cat([coordinates[..., 3:4] / _LENGTH_UNIT, coordinates[..., 4:]], dim=-1)
         return torch.cat([local, rest, waves.sin(), waves.cos()], dim=-1)
+
+
+def bone_geometry(hands: CanonicalHands) -> BoneGeometry:
+    """The frames of the ``SLOT_COUNT`` bones of H hands."""
+    transforms = torch.cat([hands.bone_from_palm[:, 1:], hands.metacarpal_from_palm], dim=1)
+    lengths = torch.cat([hands.bone_lengths[:, 1:], hands.metacarpal_lengths], dim=1)
+    rotation = transforms[..., :3]
+    start, end = (hands.joints_palm[:, list(ends)] for ends in (_STARTS, _ENDS))
+    vector = (rotation @ (end - start)[..., None])[..., 0]
+    direction = vector / vector.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    translation = -(rotation @ start[..., None])[..., 0]
+    return BoneGeometry(rotation, translation, direction, lengths)
 
 
 def _bone_coordinates(points_palm: Tensor, bones: BoneSlots) -> tuple[Tensor, Tensor, Tensor]:
