@@ -1,6 +1,7 @@
 # The environment of this checkout: the virtual environment's ROS 2 wheels, with install/ laid over them.
 #   source scripts/env.sh        (bash or zsh)
-# It replaces a sourced ROS: the two must not mix. ROS_DOMAIN_ID and the DDS profile are kept when already set.
+# It replaces a sourced ROS: the two must not mix. ROS_DOMAIN_ID is kept when already set; what else should
+# differ, export afterwards.
 
 _root="$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")/.." && pwd)"
 _venv="$_root/.venv"
@@ -17,7 +18,7 @@ case ":$PATH:" in
   *) export PATH="$_venv/bin:$PATH" ;;
 esac
 export VIRTUAL_ENV="$_venv" PYTHONNOUSERSITE=1
-unset PYTHONHOME COLCON_PREFIX_PATH
+unset PYTHONHOME COLCON_PREFIX_PATH ROS_LOCALHOST_ONLY
 
 # The wheels keep their shared libraries in lib/ and in one directory for each wheel. Setting the path here
 # spares every process the wheels' own start-up, which would run Python a second time.
@@ -39,17 +40,17 @@ EOF_DIRECTORIES
 export PYTHONPATH="$_modules"
 export AMENT_PREFIX_PATH="$_overlay:$_venv" CMAKE_PREFIX_PATH="$_overlay:$_venv"
 
-export ROS_VERSION=2 ROS_PYTHON_VERSION=3 ROS_DISTRO=jazzy
+export ROS_VERSION=2 ROS_PYTHON_VERSION=3 ROS_DISTRO=jazzy RMW_IMPLEMENTATION=rmw_fastrtps_cpp
 export ROS_LOG_DIR="${IM2HANDS_ROS_LOG_DIR:-$_root/build/ros_log}"
 
 # Nothing leaves this machine, and another checkout or user of it does not hear us: the domain is made from
 # the path and the user, within the 101 that do not run into the kernel's ephemeral ports.
-export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
+export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
 if [ -z "${ROS_DOMAIN_ID:-}" ]; then
   ROS_DOMAIN_ID=$(( $(printf '%s' "$_root:$(id -u)" | cksum | cut -d ' ' -f 1) % 100 + 1 ))
 fi
 export ROS_DOMAIN_ID
-export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$_root/config/fastdds_loopback.xml}"
+export FASTRTPS_DEFAULT_PROFILES_FILE="$_root/config/fastdds_loopback.xml"
 
 # Idle OpenMP threads sleep: spinning ones would take the cores that DDS and the other nodes need.
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}" GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-0}"

@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/say.sh
+unset PYTHONPATH PYTHONHOME  # a sourced ROS would pass for installed packages
 
 venv="$PWD/.venv"
 stamp="$venv/im2hands-setup.txt"
