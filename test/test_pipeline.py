@@ -134,7 +134,9 @@ def test_bad_keypoints_are_named(model, change, message):
 
 
 def test_an_image_of_another_size_or_type_is_named(model):
-    with pytest.raises(ValueError, match=r"\(120, 320, 3\) uint8: the camera needs \(240, 320, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"\(120, 320, 3\) uint8: the camera needs \(240, 320, 3\)"
+    ):
         model.encode(picture()[:120], keypoints(), CAMERA)
     with pytest.raises(ValueError, match="float64"):
         model.encode(picture() / 255.0, keypoints(), CAMERA)

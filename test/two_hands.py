@@ -20,7 +20,13 @@ def joints(side: str, x: float = 0.13, depth: float = 0.5) -> np.ndarray:
     sign = 1.0 if side == "right" else -1.0
     places = [(0.0, 0.09)]
     for finger, (lateral, base, length) in enumerate(
-        [(-0.03, 0.06, 0.09), (-0.025, 0.0, 0.1), (0.0, -0.005, 0.11), (0.02, 0, 0.1), (0.04, 0.01, 0.08)]
+        [
+            (-0.03, 0.06, 0.09),
+            (-0.025, 0.0, 0.1),
+            (0.0, -0.005, 0.11),
+            (0.02, 0, 0.1),
+            (0.04, 0.01, 0.08),
+        ]
     ):
         spread = 0.25 * (finger - 2) - 0.3 * (finger == 0)
         for level in range(4):
