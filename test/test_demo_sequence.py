@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 
 from im2hands_ros.skeleton import SIDES
-from im2hands_ros.synthetic import demo_sequence
-from im2hands_ros.synthetic.demo_sequence import (
-    DEMO_FILE,
-    KEYPOINT_ERROR,
-    DemoSequence,
-    load_demo_sequence,
-    make_demo_sequence,
-    tracker_error,
-)
+from im2hands_ros.synthetic import demo_making
+from im2hands_ros.synthetic.demo_making import KEYPOINT_ERROR, make_demo_sequence, tracker_error
+from im2hands_ros.synthetic.demo_sequence import DEMO_FILE, DemoSequence, load_demo_sequence
 from im2hands_ros.synthetic.labels import occupancy_labels
 from im2hands_ros.synthetic.shading import TRAINING_QUALITY
 
@@ -64,7 +58,7 @@ def test_true_keypoints_lie_inside_the_meshes(demo):
 
 
 def test_making_is_deterministic(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo_sequence, "DISPLAY_QUALITY", TRAINING_QUALITY)
+    monkeypatch.setattr(demo_making, "DISPLAY_QUALITY", TRAINING_QUALITY)
     for name in ("a.npz", "b.npz"):
         make_demo_sequence(tmp_path / name, frames=8)
     first, second = (load_demo_sequence(tmp_path / name) for name in ("a.npz", "b.npz"))
@@ -74,7 +68,7 @@ def test_making_is_deterministic(tmp_path, monkeypatch):
 
 
 def test_missing_file_says_how_to_make_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match="demo_sequence"):
+    with pytest.raises(FileNotFoundError, match="demo_making"):
         load_demo_sequence(tmp_path / "none.npz")
 
 
