@@ -12,7 +12,7 @@ log="$PWD/build/colcon.log"
 fingerprint() {
   cat .venv/im2hands-setup.txt
   cat package.xml CMakeLists.txt msg/*.msg | cksum
-  find im2hands_ros config launch scripts/ros -type f -not -name '*.pyc' -not -name '.*' | LC_ALL=C sort
+  find im2hands_ros config launch scripts/im2hands scripts/ros -type f -not -name '*.pyc' -not -name '.*' | LC_ALL=C sort
 }
 
 mkdir -p build install

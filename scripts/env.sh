@@ -14,8 +14,8 @@ if [ ! -x "$_venv/bin/python" ]; then
 fi
 
 case ":$PATH:" in
-  *":$_venv/bin:"*) ;;
-  *) export PATH="$_venv/bin:$PATH" ;;
+  *":$_overlay/bin:"*) ;;
+  *) export PATH="$_overlay/bin:$_venv/bin:$PATH" ;;
 esac
 export VIRTUAL_ENV="$_venv" PYTHONNOUSERSITE=1
 unset PYTHONHOME COLCON_PREFIX_PATH ROS_LOCALHOST_ONLY
