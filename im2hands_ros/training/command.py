@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import platform
-import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from im2hands_ros.evaluation.machine import describe
 from im2hands_ros.training.batches import BatchPlan, SceneFolder
 from im2hands_ros.training.trainer import Trainer, TrainingPlan
 
@@ -71,16 +70,13 @@ def plan_of(args: argparse.Namespace) -> TrainingPlan:
 
 def record_of(plan: TrainingPlan, train: SceneFolder, device: torch.device) -> dict[str, Any]:
     """What a reader needs to make the same weights again."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
     return {
         "command": "im2hands train",
         "plan": asdict(plan),
         "preset": "compact",
         "scenes": len(train),
         "data": "im2hands synthesize --split train",
-        "commit": _commit(),
-        "device": name or platform.machine(),
-        "torch": torch.__version__,
+        "machine": describe(device),
         "licence": "Apache-2.0",
     }
 
@@ -89,12 +85,3 @@ def _device(name: str) -> str:
     if name != "auto":
         return name
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _commit() -> str:
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
