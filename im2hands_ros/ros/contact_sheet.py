@@ -1,4 +1,4 @@
-"""The demo's pictures: a column per frame; rows: input, meshes over it, meshes from the side."""
+"""The demo's pictures: a column per frame; rows: input, meshes over it, meshes from above."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from im2hands_ros.synthetic.renderer import render_meshes, render_meshes_over
 Meshes = dict[str, tuple[np.ndarray, np.ndarray]]
 
 COLORS = {"left": (0.36, 0.62, 0.93), "right": (0.95, 0.60, 0.32)}  # display RGB
-SECOND_VIEW_DEGREES = (60.0, 25.0)  # about the vertical axis, then from above
-_ROWS = ("input and keypoints", "meshes over input", "meshes from the side")
+SECOND_VIEW_DEGREES = (25.0, 50.0)  # about the vertical axis, then from above
+_ROWS = ("input and keypoints", "meshes over input", "meshes from above")
 _PANEL = 320  # px, side of one picture
 _ROOM = 1.5  # side of the shown part of the image, in spans of the keypoints
 _GAP = 6
@@ -99,24 +99,28 @@ def draw_keypoints(
 
 
 def second_view(meshes: Meshes, size: int) -> np.ndarray:
-    """The meshes seen from the side and a little from above, (size, size, 3) uint8 RGB."""
+    """The meshes seen from above and a little from the side, (size, size, 3) uint8 RGB."""
     if not meshes:
         return np.full((size, size, 3), 238, np.uint8)
     everything = np.concatenate([vertices for vertices, _ in meshes.values()]).astype(np.float64)
     centre = (everything.min(0) + everything.max(0)) / 2
     turn = _rotation(*SECOND_VIEW_DEGREES)
-    radius = np.linalg.norm(everything - centre, axis=1).max()
-    distance = 4.0 * radius
-    focal = 0.46 * size * distance / radius
-    camera = Camera(size, size, focal, focal, (size - 1) / 2, (size - 1) / 2)
+    away = (0, 0, 4 * np.linalg.norm(everything - centre, axis=1).max())
     turned = [
-        (
-            ((vertices - centre) @ turn.T + (0, 0, distance)).astype(np.float32),
-            triangles,
-        )
+        (((vertices - centre) @ turn.T + away).astype(np.float32), triangles)
         for vertices, triangles in meshes.values()
     ]
-    return render_meshes(turned, [COLORS[side] for side in meshes], camera)
+    return render_meshes(turned, [COLORS[side] for side in meshes], _camera_around(turned, size))
+
+
+def _camera_around(meshes: Sequence[tuple[np.ndarray, np.ndarray]], size: int) -> Camera:
+    """A camera whose square picture the meshes just fill."""
+    points = np.concatenate([vertices for vertices, _ in meshes]).astype(np.float64)
+    rays = points[:, :2] / points[:, 2:]
+    low, high = rays.min(0), rays.max(0)
+    focal = 0.92 * size / (high - low).max()
+    middle = (size - 1) / 2 - focal * (low + high) / 2
+    return Camera(size, size, focal, focal, *middle.tolist())
 
 
 def _rotation(about_vertical: float, from_above: float) -> np.ndarray:
