@@ -21,6 +21,8 @@ def save(network: nn.Module, path: Path, record: dict[str, Any]) -> None:
     temporary = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(state, temporary, metadata={"record": json.dumps(record)})
+    # safetensors writes files that only their owner may read; weights are installed for all.
+    temporary.chmod(0o644)
     temporary.replace(path)
 
 
