@@ -19,7 +19,7 @@ from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.image_encoder import ImageFeatures
 from im2hands_ros.networks.initial_occupancy import InitialOccupancy
 from im2hands_ros.networks.presets import PRESETS
-from im2hands_ros.scene import Hands, HandSurface, Scene
+from im2hands_ros.scene import Hands, HandSurface, Scene, chunk_of
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.search import SurfaceSearch
@@ -126,7 +126,9 @@ class Im2Hands:
             self._searches = {
                 key: search for key, search in self._searches.items() if key[0] == resolution
             }
-            self._searches[resolution, hands] = SurfaceSearch(resolution, hands, self.device)
+            self._searches[resolution, hands] = SurfaceSearch(
+                resolution, hands, self.device, chunk_of(self.device)
+            )
         return self._searches[resolution, hands]
 
     def _confidence(

@@ -21,8 +21,9 @@ from im2hands_ros.surface.voxels import occupied_voxels
 
 # Flesh reaches this far from the joints at most, metres: the margin of the search box.
 FLESH_REACH = 0.032
-# Points evaluated at once; bounds the memory of a query.
-CHUNK = 32768
+# Points of a hand evaluated at once, by kind of device: bounds the memory of a query and, on a CPU,
+# keeps the layers in its cache.
+CHUNKS = {"cpu": 4096, "cuda": 65536}
 # Beside the bones, lines across the palm, so that the search's first round covers all of it.
 _PALM_LINES = ((1, 5), (5, 9), (9, 13), (13, 17), (2, 5))
 
@@ -146,7 +147,7 @@ class Scene:
         queries = torch.from_numpy(points)[None].to(context.intrinsics.device)
         logits = [
             self._logits(context.hands.palm_from_camera(chunk), context)
-            for chunk in queries.split(CHUNK, dim=1)
+            for chunk in queries.split(chunk_of(queries.device), dim=1)
         ]
         return torch.cat(logits, dim=1)[0].sigmoid().cpu().numpy()
 
@@ -219,3 +220,8 @@ class Scene:
     def _logits(self, points_palm: Tensor, context: HandContext) -> Tensor:
         with self._autocast():
             return self._network(points_palm, context).float()
+
+
+def chunk_of(device: torch.device) -> int:
+    """How many points of a hand to evaluate at once."""
+    return CHUNKS[device.type]
