@@ -73,17 +73,24 @@ class QueryImageAttention(nn.Module):
     """Image tokens with learned positions, and query points that attend to them."""
 
     def __init__(
-        self, image_width: int, token_count: int, token_width: int, query_width: int, heads: int
+        self,
+        image_width: int,
+        token_count: int,
+        token_width: int,
+        query_width: int,
+        heads: int,
+        patch: int = 1,
     ) -> None:
+        """Each token is made of ``patch`` x ``patch`` feature pixels."""
         super().__init__()
-        self.project = nn.Conv2d(image_width, token_width, 1)
+        self.project = nn.Conv2d(image_width, token_width, patch, stride=patch)
         self.positions = nn.Parameter(torch.randn(token_count, token_width) * 0.02)
         self.among_tokens = AttentionBlock(token_width, heads)
         self.to_query_width = nn.Linear(token_width, query_width)
         self.from_queries = AttentionBlock(query_width, heads)
 
     def remember(self, image: Tensor) -> TokenMemory:
-        """(B, image_width, g, g) features to the memory of g*g tokens; once per image."""
+        """(B, image_width, g p, g p) features to the memory of g*g tokens; once per image."""
         tokens = F.relu(self.project(image)).flatten(2).transpose(1, 2) + self.positions
         return self.from_queries.remember(self.to_query_width(self.among_tokens(tokens)))
 

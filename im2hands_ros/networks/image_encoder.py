@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from im2hands_ros.networks.presets import EncoderPreset
 
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
 
 
 class ImageFeatures(NamedTuple):
@@ -49,9 +49,9 @@ class ImageEncoder(nn.Module):
         self.smooth = nn.Conv2d(preset.feature_width * 2, preset.feature_width, 3, padding=1)
         # Left hand, right hand, neither: supervised in training, so that features know the side.
         self.mask_head = nn.Conv2d(preset.feature_width, 3, 1)
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer(
-            "deviation", torch.tensor(_DEVIATION).view(1, 3, 1, 1), persistent=False
+            "deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1), persistent=False
         )
 
     def forward(self, image: Tensor) -> ImageFeatures:

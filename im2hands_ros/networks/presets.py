@@ -44,4 +44,31 @@ class InitialPreset:
     decoder: DecoderPreset = DecoderPreset()
 
 
+@dataclass(frozen=True)
+class PaperDecoderPreset:
+    """The published articulated decoder: 16 bone slots."""
+
+    width: int = 64
+    shape_hidden: int = 40
+    shape_width: int = 16
+    pose_width: int = 8
+
+
+@dataclass(frozen=True)
+class PaperInitialPreset:
+    """The published initial occupancy network (Im2Hands, section 3.2)."""
+
+    feature_width: int = 32
+    point_hidden: int = 32
+    point_width: int = 16
+    # Image tokens per side of the crop.
+    grid: int = 4
+    token_width: int = 32
+    heads: int = 2
+    decoder: PaperDecoderPreset = PaperDecoderPreset()
+    # Depth zero of the queries: "first_query" as published, so that answers depend on the order
+    # of the queries, or "wrist".
+    depth_origin: str = "first_query"
+
+
 PRESETS = {"compact": InitialPreset()}
