@@ -71,4 +71,38 @@ class PaperInitialPreset:
     depth_origin: str = "first_query"
 
 
+@dataclass(frozen=True)
+class AnchorPreset:
+    """The published anchor encoder (AIR-Nets): 512 points to 256 to 128 anchors."""
+
+    counts: tuple[int, int] = (256, 128)
+    neighbours: int = 16
+    narrow_width: int = 120
+    width: int = 256
+    blocks: int = 3
+    # Anchors this near to the middle between the hands (square metres) are never kept: a rule of
+    # the published sampling that was meant for padding.
+    blind_radius_squared: float = 1e-3
+
+
+@dataclass(frozen=True)
+class QueryPreset:
+    """The published query-anchor decoder (AIR-Nets)."""
+
+    width: int = 200
+    hidden: int = 32
+    neighbours: int = 9
+    blocks: int = 5
+
+
+@dataclass(frozen=True)
+class RefinedPreset:
+    """The published refinement network (Im2Hands, section 3.3), its initial network included."""
+
+    initial: PaperInitialPreset = PaperInitialPreset()
+    feature_width: int = 32
+    anchors: AnchorPreset = AnchorPreset()
+    queries: QueryPreset = QueryPreset()
+
+
 PRESETS = {"compact": InitialPreset()}
