@@ -105,4 +105,19 @@ class RefinedPreset:
     queries: QueryPreset = QueryPreset()
 
 
+@dataclass(frozen=True)
+class KeypointPreset:
+    """The published keypoint refinement network (Im2Hands, section 3.4)."""
+
+    feature_width: int = 256
+    identity_width: int = 16
+    point_width: int = 32
+    graph_width: int = 16
+    # Image tokens per side of the crop, and their widths, one per layer (82 as published).
+    grid: int = 8
+    token_widths: tuple[int, ...] = (64, 82, 96, 112)
+    heads: int = 4
+    regressor_width: int = 32
+
+
 PRESETS = {"compact": InitialPreset()}
