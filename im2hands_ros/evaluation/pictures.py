@@ -13,7 +13,7 @@ from im2hands_ros.evaluation.metrics import Mesh
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.renderer import render_meshes, render_meshes_over
-from im2hands_ros.synthetic.sample import Sample, hand_triangles
+from im2hands_ros.synthetic.sample import Sample
 
 COLOURS = {"left": (0.36, 0.55, 0.83), "right": (0.93, 0.60, 0.32)}
 # The second viewpoint looks from here around the vertical axis, degrees.
@@ -49,7 +49,7 @@ def save_ranked(
 def panel(sample: Sample, found: Hands, title: str) -> Image:
     """(H, W, 3) uint8 RGB: image, truth and reconstruction over it, both from the side."""
     true = {
-        side: Mesh(vertices, hand_triangles(side))
+        side: Mesh(vertices, sample.triangles_of(side))
         for side, vertices in sample.meshes.items()
         if vertices is not None
     }

@@ -19,7 +19,7 @@ from im2hands_ros.evaluation.metrics import (
     surface_scores,
     volume,
 )
-from im2hands_ros.synthetic.sample import Sample, hand_triangles
+from im2hands_ros.synthetic.sample import Sample
 
 SUBSETS = ("interacting", "apart", "single")
 # Samples of each surface; enough for 0.01 mm of the mean Chamfer distance over 200 scenes.
@@ -77,7 +77,7 @@ def _hand_scores(sample: Sample, case: Case, estimates: Estimates, side: str) ->
     scores = {"found": float(estimate.mesh is not None), "iou_field": iou(estimate.inside, labels)}
     if estimate.mesh is None:
         return scores | {"iou": 0.0}
-    true = Mesh(sample.meshes[side], hand_triangles(side))
+    true = Mesh(sample.meshes[side], sample.triangles_of(side))
     surface = surface_scores(estimate.mesh, true, SURFACE_SAMPLES)
     return scores | {
         "iou": iou(contains(estimate.mesh, points), labels),

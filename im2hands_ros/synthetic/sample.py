@@ -28,6 +28,13 @@ class HandParameters:
     translation: np.ndarray
 
 
+class HandSurface(NamedTuple):
+    """A watertight hand of any topology: vertices (V, 3) float32 metres, triangles (T, 3) int32."""
+
+    vertices: np.ndarray
+    triangles: np.ndarray
+
+
 @dataclass
 class Sample:
     """One picture and its ground truth; metres, camera frame. A side that is absent is None.
@@ -42,7 +49,9 @@ class Sample:
             clamped to ``labels.MAX_DEPTH``.
         subset, kind: as in ``Scenes``.
         seed: split seed plus index; unique over all splits.
-        parameters: per side the pose that ``meshes`` is made from.
+        parameters: per side the pose that ``meshes`` is made from; all None where ``surfaces``
+            are given.
+        surfaces: per side the mesh itself, for hands other than the packaged one (`datasets`).
     """
 
     jpeg: bytes
@@ -55,6 +64,7 @@ class Sample:
     kind: str
     seed: int
     parameters: dict[str, HandParameters | None]
+    surfaces: dict[str, HandSurface | None] | None = None
 
     @cached_property
     def image(self) -> np.ndarray:
@@ -68,11 +78,18 @@ class Sample:
 
     @cached_property
     def meshes(self) -> dict[str, np.ndarray | None]:
-        """Per side the (V, 3) float32 watertight hand; triangles: ``hand_triangles(side)``."""
+        """Per side the (V, 3) float32 watertight hand; its triangles: ``triangles_of(side)``."""
+        if self.surfaces is not None:
+            return {s: None if mesh is None else mesh.vertices for s, mesh in self.surfaces.items()}
         return {
             side: None if given is None else pose_hand(side, given).surface
             for side, given in self.parameters.items()
         }
+
+    def triangles_of(self, side: str) -> np.ndarray:
+        """(T, 3) triangles of ``meshes[side]``, counter-clockwise seen from outside."""
+        given = None if self.surfaces is None else self.surfaces[side]
+        return hand_triangles(side) if given is None else given.triangles
 
 
 class PosedHand(NamedTuple):
@@ -90,7 +107,7 @@ def hand_model() -> BakedHand:
 
 
 def hand_triangles(side: str) -> np.ndarray:
-    """(T, 3) triangles of ``Sample.meshes[side]``, counter-clockwise seen from outside."""
+    """(T, 3) triangles of the packaged hand, counter-clockwise seen from outside."""
     return np.asarray(hand_model().triangles_of(side))
 
 

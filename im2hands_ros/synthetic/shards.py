@@ -13,6 +13,7 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import SIDES, WRIST
 from im2hands_ros.synthetic.sample import (
     HandParameters,
+    HandSurface,
     Sample,
     pack_depth,
     pack_points,
@@ -21,14 +22,21 @@ from im2hands_ros.synthetic.sample import (
 )
 
 SHARD_SIZE = 256
-_FORMAT = 1
+# Format 1 poses the packaged hand; format 2 lists each hand's own vertices.
+_FORMATS = _POSED, _MESHED = 1, 2
 _PARAMETER_FIELDS = ("pose", "shape", "rotation", "translation")
 
 
 def save_shard(path: Path | str, samples: list[Sample]) -> None:
-    """Write samples to one file; a reader never sees it half written."""
+    """Write samples to one file; a reader never sees it half written.
+
+    Raises ValueError if only some of them have ``surfaces``, or of different triangles.
+    """
     path = Path(path)
-    arrays = {"format": np.int32(_FORMAT)}
+    meshed = {sample.surfaces is not None for sample in samples}
+    if len(meshed) > 1:
+        raise ValueError(f"{path.name}: samples with and without surfaces need shards of their own")
+    arrays = {"format": np.int32(_MESHED if True in meshed else _POSED)}
     arrays |= _join_files("image", [sample.jpeg for sample in samples])
     arrays |= _join_files("mask", [_encode_mask(sample.mask) for sample in samples])
     arrays["intrinsics"] = np.array([_intrinsics(sample.camera) for sample in samples], np.float64)
@@ -61,8 +69,12 @@ class ShardReader:
         with np.load(path, allow_pickle=False) as file:
             self._arrays = dict(file)
         found = int(self._arrays.get("format", -1))
-        if found != _FORMAT:
-            raise ValueError(f"{path} has shard format {found}, not {_FORMAT}: synthesize it again")
+        if found not in _FORMATS:
+            raise ValueError(
+                f"{path} has shard format {found}, not {_POSED} or {_MESHED}: convert or "
+                "synthesize it again"
+            )
+        self._meshed = found == _MESHED
 
     def __len__(self) -> int:
         return len(self._arrays["seed"])
@@ -87,6 +99,9 @@ class ShardReader:
             kind=str(arrays["kind"][index]),
             seed=int(arrays["seed"][index]),
             parameters={side: values.get("parameters") for side, values in sides.items()},
+            surfaces={side: values.get("surface") for side, values in sides.items()}
+            if self._meshed
+            else None,
         )
 
     def _file(self, name: str, index: int) -> np.ndarray:
@@ -105,13 +120,20 @@ class ShardReader:
             "keypoints": keypoints,
             "points": unpack_points(field("points"), keypoints[WRIST]),
             "depth": unpack_depth(field("depth")),
-            "parameters": HandParameters(*(field(name) for name in _PARAMETER_FIELDS)),
+            **self._shape(side, row),
         }
+
+    def _shape(self, side: str, row: int) -> dict:
+        if self._meshed:
+            vertices = self._arrays[f"{side}_vertices"][row]
+            return {"surface": HandSurface(vertices, self._arrays[f"{side}_triangles"])}
+        fields = (self._arrays[f"{side}_{name}"][row] for name in _PARAMETER_FIELDS)
+        return {"parameters": HandParameters(*fields)}
 
 
 def _side_arrays(samples: list[Sample], side: str) -> dict[str, np.ndarray]:
     """Arrays of the samples that have this side, and each sample's row in them (-1: absent)."""
-    present = np.array([sample.parameters[side] is not None for sample in samples])
+    present = np.array([sample.keypoints[side] is not None for sample in samples])
     arrays = {"row": np.where(present, np.cumsum(present) - 1, -1).astype(np.int32)}
     having = [sample for sample, has in zip(samples, present, strict=True) if has]
     if not having:
@@ -121,9 +143,19 @@ def _side_arrays(samples: list[Sample], side: str) -> dict[str, np.ndarray]:
         [pack_points(s.points[side], s.keypoints[side][WRIST]) for s in having]
     )
     arrays["depth"] = np.stack([pack_depth(sample.depth[side]) for sample in having])
+    if having[0].surfaces is not None:
+        return arrays | _mesh_arrays([sample.surfaces[side] for sample in having])
     for name in _PARAMETER_FIELDS:
         arrays[name] = np.stack([getattr(sample.parameters[side], name) for sample in having])
     return arrays
+
+
+def _mesh_arrays(surfaces: list[HandSurface]) -> dict[str, np.ndarray]:
+    triangles = surfaces[0].triangles
+    if not all(np.array_equal(surface.triangles, triangles) for surface in surfaces):
+        raise ValueError("hands of one side and shard must share their triangles")
+    vertices = np.stack([surface.vertices for surface in surfaces]).astype(np.float32)
+    return {"vertices": vertices, "triangles": triangles.astype(np.int32)}
 
 
 def _join_files(name: str, files: list[bytes]) -> dict[str, np.ndarray]:
