@@ -21,6 +21,10 @@ COMMANDS = {
     "train": ("im2hands_ros.training.command", "train the networks on synthetic hands"),
     "evaluate": ("im2hands_ros.evaluation.command", "accuracy on held-out scenes"),
     "bench": ("im2hands_ros.evaluation.benchmark", "frame time by stage"),
+    "import-checkpoint": (
+        "im2hands_ros.import_checkpoint",
+        "a published checkpoint to our weights file",
+    ),
     "synthesize": ("im2hands_ros.synthetic.command", "write synthetic two-hand scenes"),
 }
 

@@ -18,6 +18,11 @@ MAX_BYTES = 1 << 30
 def save(network: nn.Module, path: Path, record: dict[str, Any]) -> None:
     """Write the network's state and a JSON record of its making to one safetensors file."""
     state = {name: tensor.detach().contiguous() for name, tensor in network.state_dict().items()}
+    write(state, path, record)
+
+
+def write(state: dict[str, Tensor], path: Path, record: dict[str, Any]) -> None:
+    """Write tensors and a JSON record of their making to one safetensors file."""
     temporary = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(state, temporary, metadata={"record": json.dumps(record)})
@@ -33,11 +38,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         FileNotFoundError: no such file.
         ValueError: the file is too large, truncated or not safetensors.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"weights file {path} does not exist: check the 'weights' setting")
-    if path.stat().st_size > MAX_BYTES:
-        size = path.stat().st_size
-        raise ValueError(f"weights file {path} has {size} bytes, more than {MAX_BYTES}: wrong file")
+    check_size(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -48,6 +49,15 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             "copy it again, or convert it"
         ) from None
     return tensors, json.loads(metadata.get("record", "{}"))
+
+
+def check_size(path: Path) -> None:
+    """Raise FileNotFoundError without such a file, ValueError when it is too large to be one."""
+    if not path.is_file():
+        raise FileNotFoundError(f"weights file {path} does not exist: check the 'weights' setting")
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ValueError(f"weights file {path} has {size} bytes, more than {MAX_BYTES}: wrong file")
 
 
 def load_into(network: nn.Module, path: Path) -> dict[str, Any]:
