@@ -36,6 +36,7 @@ from im2hands_ros.synthetic.labels import signed_depth
 from im2hands_ros.synthetic.sample import HandSurface
 from im2hands_ros.synthetic.shards import load_shard, save_shard
 from im2hands_ros.training.batches import BatchPlan, SceneFolder, draw_batch
+from im2hands_ros.training.command import origin_of
 from im2hands_ros.training.trainer import Trainer, TrainingPlan
 
 SMALL = Conversion("test", near=200, volume=100)
@@ -278,6 +279,8 @@ def test_training_learns_from_converted_shards(data, tmp_path):
     assert convert(data, tmp_path / "data", split="train") == 0
     scenes = SceneFolder(tmp_path / "data")
     assert len(scenes) == 4
+    assert "CC BY-NC" in origin_of(tmp_path / "data")["licence"]
+    assert origin_of(tmp_path) == {}
     drawing = BatchPlan(scenes=2, points=128, image_size=192, blind_steps=3)
     plan = TrainingPlan(steps=8, warm_up=1, batches=drawing)
     trainer = Trainer(plan, tmp_path / "run", torch.device("cpu"))

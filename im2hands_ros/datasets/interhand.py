@@ -102,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
     record = {
         "made_by": "python -m im2hands_ros.datasets.interhand",
         "data": f"InterHand2.6M v1.0, {args.split}, two interacting hands with MANO fits",
+        "licence": "InterHand2.6M is CC BY-NC 4.0, MANO has a licence of its own: not Apache-2.0",
         "conversion": asdict(how)
         | {"every": args.every, "shard_size": args.shard_size, "pictures": len(frames)},
         "not_selected": selection.rejected,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     plan = TrainingPlan()
     parser.description = (
-        "Train the initial occupancy network. Reads shards made by 'im2hands synthesize' from "
-        "DATA/train and DATA/val; writes OUT/latest.pt (to resume), OUT/best.safetensors (moving "
-        "average of the weights with the best validation score) and OUT/log.jsonl."
+        "Train the initial occupancy network. Reads shards made by 'im2hands synthesize' (or of "
+        "your own data, docs/own-data.md) from DATA/train and DATA/val; writes OUT/latest.pt (to "
+        "resume), OUT/best.safetensors (moving average of the weights with the best validation "
+        "score) and OUT/log.jsonl."
     )
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with train/ and val/ shards"
@@ -55,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     if trainer.resume():
         print(f"resuming {args.out} at step {trainer.step}")
     print(f"{len(train)} scenes to train on, {len(validation)} to validate on, device {device}")
-    trainer.run(train, validation, record_of(plan, train, device), args.until or plan.steps)
+    record = record_of(plan, train, device) | origin_of(args.data / "train")
+    trainer.run(train, validation, record, args.until or plan.steps)
     return 0
 
 
@@ -79,6 +82,15 @@ def record_of(plan: TrainingPlan, train: SceneFolder, device: torch.device) -> d
         "machine": describe(device),
         "licence": "Apache-2.0",
     }
+
+
+def origin_of(folder: Path) -> dict[str, Any]:
+    """Data and licence as the conversion of a data set left them beside its shards, if one did."""
+    path = folder / "train.json"
+    if not path.is_file():
+        return {}
+    made = json.loads(path.read_text(encoding="utf-8"))
+    return {name: made[name] for name in ("data", "licence") if name in made}
 
 
 def _device(name: str) -> str:
