@@ -208,6 +208,7 @@ def test_converted_shards_read_back_with_their_own_meshes(data, frames, hand, tm
             assert np.array_equal(sample.points[side], made.points[side])
             assert np.array_equal(sample.depth[side], made.depth[side])
             assert sample.parameters[side] is None
+        assert sample.near == 200
     record = json.loads((tmp_path / "test.json").read_text())
     assert record["conversion"]["near"] == 200 and record["not_selected"]["one hand"] == 1
     told = capsys.readouterr().out

@@ -109,6 +109,7 @@ def make_sample(frame: Frame, hand: ManoHand, how: Conversion) -> Sample | str:
         seed=seed,
         parameters=dict.fromkeys(SIDES),
         surfaces=dict(pair.surfaces),
+        near=how.near,
     )
 
 

@@ -94,13 +94,15 @@ def _score(samples: list[Sample], condition: Condition, method: Method, split: s
     from im2hands_ros.evaluation.scoring import case_of, score_sample, subset_of
     from im2hands_ros.synthetic.dataset import DEFAULT_POINTS
 
-    near = DEFAULT_POINTS[split].near
+    usual = DEFAULT_POINTS[split].near
     scored: Scored = []
     title = f"{condition.method} {condition.noise_mm:g} mm"
     with tqdm(total=len(samples), desc=title, unit="scene", leave=False) as bar:
         for start in range(0, len(samples), BATCH):
             batch = samples[start : start + BATCH]
-            cases = [case_of(sample, condition.noise_mm, near) for sample in batch]
+            cases = [
+                case_of(s, condition.noise_mm, usual if s.near is None else s.near) for s in batch
+            ]
             for sample, case, found in zip(batch, cases, method(cases), strict=True):
                 scored.append((subset_of(sample), score_sample(sample, case, found)))
                 bar.update()

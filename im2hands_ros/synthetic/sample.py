@@ -52,6 +52,7 @@ class Sample:
         parameters: per side the pose that ``meshes`` is made from; all None where ``surfaces``
             are given.
         surfaces: per side the mesh itself, for hands other than the packaged one (`datasets`).
+        near: how many of a hand's points are near-surface points; None: its split's default.
     """
 
     jpeg: bytes
@@ -65,6 +66,7 @@ class Sample:
     seed: int
     parameters: dict[str, HandParameters | None]
     surfaces: dict[str, HandSurface | None] | None = None
+    near: int | None = None
 
     @cached_property
     def image(self) -> np.ndarray:

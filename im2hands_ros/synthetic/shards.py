@@ -44,6 +44,8 @@ def save_shard(path: Path | str, samples: list[Sample]) -> None:
     arrays["subset"] = np.array([sample.subset for sample in samples])
     arrays["kind"] = np.array([sample.kind for sample in samples])
     arrays["seed"] = np.array([sample.seed for sample in samples], np.int64)
+    if all(sample.near is not None for sample in samples):
+        arrays["near"] = np.array([sample.near for sample in samples], np.int32)
     for side in SIDES:
         arrays |= {f"{side}_{key}": value for key, value in _side_arrays(samples, side).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,6 +104,7 @@ class ShardReader:
             surfaces={side: values.get("surface") for side, values in sides.items()}
             if self._meshed
             else None,
+            near=int(arrays["near"][index]) if "near" in arrays else None,
         )
 
     def _file(self, name: str, index: int) -> np.ndarray:
