@@ -133,8 +133,8 @@ class Annotations:
     def interacting(self) -> Selection:
         """The pictures of two interacting hands with both fits, in the annotations' order.
 
-        The rule of the published method: hand_type "interacting", hand_type_valid, and a MANO fit
-        of either hand. (It also leaves out nearly black pictures, which only reading them shows.)
+        The rule of the published method: hand_type "interacting", hand_type_valid, and MANO fits
+        of both hands. (It also leaves out nearly black pictures, which only reading them shows.)
         """
         images = {image["id"]: image for image in self._data["images"]}
         frames, rejected = [], Counter[str]()
