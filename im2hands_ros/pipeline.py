@@ -15,10 +15,9 @@ from torch.nn import functional as F
 
 from im2hands_ros.camera import Camera, crop_around
 from im2hands_ros.canonical import canonicalise
-from im2hands_ros.networks import checkpoints
-from im2hands_ros.networks.image_encoder import ImageFeatures
-from im2hands_ros.networks.initial_occupancy import InitialOccupancy
-from im2hands_ros.networks.presets import PRESETS
+from im2hands_ros.networks.loading import Network, load_network
+from im2hands_ros.networks.refined_occupancy import RefinedOccupancy
+from im2hands_ros.refinement import ANCHOR_RESOLUTION, Refinement
 from im2hands_ros.scene import Hands, HandSurface, Scene, chunk_of
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 from im2hands_ros.stopwatch import Stopwatch
@@ -27,7 +26,6 @@ from im2hands_ros.surface.search import SurfaceSearch
 __all__ = ["Hands", "HandSurface", "Im2Hands", "Scene"]
 
 WEIGHTS = Path(__file__).parent / "data" / "weights"
-CROP_MARGIN = 0.3
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 Keypoints = dict[str, NDArray[np.floating] | None]
@@ -37,9 +35,12 @@ class Im2Hands:
     """A loaded model. Use it from one thread; it keeps buffers between frames."""
 
     def __init__(
-        self, network: InitialOccupancy, device: torch.device, dtype: torch.dtype, record: dict
+        self, network: Network, device: torch.device, dtype: torch.dtype, record: dict
     ) -> None:
-        self._network = network.to(device).eval().requires_grad_(False)
+        network.to(device).eval().requires_grad_(False)
+        network.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._refined = network if isinstance(network, RefinedOccupancy) else None
+        self._network = network.initial if isinstance(network, RefinedOccupancy) else network
         self._network.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._dtype = dtype
         self._searches: dict[tuple[int, int], SurfaceSearch] = {}
@@ -58,21 +59,22 @@ class Im2Hands:
 
         Args:
             weights: safetensors file; None for the packaged weights of the preset.
-            preset: sizes of the networks, a key of ``PRESETS``.
+            preset: ``compact``, or ``paper`` for the published networks: weights are then an
+                init_occ or ref_occ file made by ``im2hands import-checkpoint``; none is packaged.
             device: ``auto`` (GPU if there is one), ``cpu`` or ``cuda[:n]``.
-            precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``; ``auto`` is bf16 on a GPU.
+            precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``; ``auto`` is bf16 for ``compact``
+                on a GPU, fp32 otherwise.
 
         Raises:
             FileNotFoundError: no such weights file.
             ValueError: unknown preset, device or precision, or weights that do not fit.
         """
-        if preset not in PRESETS:
-            raise ValueError(f"preset '{preset}' is unknown: use {', '.join(PRESETS)}")
         target = choose_device(device)
+        if preset == "paper" and precision == "auto":
+            precision = "fp32"
         dtype = choose_precision(precision, target)
-        network = InitialOccupancy(PRESETS[preset])
         path = Path(weights) if weights else WEIGHTS / f"{preset}.safetensors"
-        record = checkpoints.load_into(network, path)
+        network, record = load_network(preset, path)
         return cls(network, target, dtype, record)
 
     @torch.inference_mode()
@@ -93,10 +95,13 @@ class Im2Hands:
         clock = Stopwatch(self.device)
         with clock.stage("crop"):
             joints = np.stack(list(hands.values()))
-            crop = crop_around(camera, joints.reshape(-1, 3), self._network.image_size, CROP_MARGIN)
+            size, margin = self._network.image_size, self._network.crop_margin
+            crop = crop_around(camera, joints.reshape(-1, 3), size, margin)
             pixels = torch.from_numpy(crop.extract(image)).to(self.device)
+            pixels = pixels.permute(2, 0, 1)[None].float() / 255
         with clock.stage("encode"), self._autocast():
-            features = self._network.encoder(pixels.permute(2, 0, 1)[None].float() / 255)
+            features = self._network.encoder(pixels)
+            refinement = self._refinement(pixels, len(hands))
         with clock.stage("canonicalise"):
             frames = canonicalise(self._tensor(joints), self._mirrored(hands))
         with clock.stage("encode"), self._autocast():
@@ -105,7 +110,14 @@ class Im2Hands:
             context = self._network.context(features, index, intrinsics, frames)
             confidence = self._confidence(features, joints, crop.camera)
         return Scene(
-            self._network, context, list(hands), confidence, self._search, clock, self._autocast
+            self._network,
+            context,
+            list(hands),
+            confidence,
+            self._search,
+            clock,
+            self._autocast,
+            refinement,
         )
 
     def warm_up(self, resolution: int = 64) -> None:
@@ -114,6 +126,12 @@ class Im2Hands:
         image = np.zeros((camera.height, camera.width, 3), np.uint8)
         keypoints: Keypoints = {"left": _flat_hand(-0.1), "right": _flat_hand(0.1)}
         self.encode(image, keypoints, camera).reconstruct(resolution)
+
+    def _refinement(self, pixels: Tensor, hands: int) -> Refinement | None:
+        """The published refinement knows two hands; one alone keeps its initial occupancy."""
+        if self._refined is None or hands < len(SIDES):
+            return None
+        return Refinement(self._refined, self._refined.encoder(pixels))
 
     @property
     def _autocast(self) -> Callable[[], torch.autocast]:
@@ -124,18 +142,18 @@ class Im2Hands:
         """The searches' volumes are kept: clearing what was touched is cheaper than new memory."""
         if (resolution, hands) not in self._searches:
             self._searches = {
-                key: search for key, search in self._searches.items() if key[0] == resolution
+                key: search
+                for key, search in self._searches.items()
+                if key[0] in (resolution, ANCHOR_RESOLUTION)
             }
             self._searches[resolution, hands] = SurfaceSearch(
                 resolution, hands, self.device, chunk_of(self.device)
             )
         return self._searches[resolution, hands]
 
-    def _confidence(
-        self, features: ImageFeatures, joints: NDArray[np.float32], crop: Camera
-    ) -> list[float]:
+    def _confidence(self, features: Any, joints: NDArray[np.float32], crop: Camera) -> list[float]:
         """Per hand, the mean probability that the image shows a hand at its keypoints."""
-        shown = self._network.encoder.masks(features).float().softmax(1)[:, 1:].sum(1)
+        shown = self._network.shown(features)
         pixels = np.stack([crop.project(hand) for hand in joints])
         grid = self._tensor((2 * pixels + 1) / crop.width - 1)
         sampled = F.grid_sample(shown[:, None], grid[None], align_corners=False)

@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resolution", type=int, default=128, help="cells per box side (128)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     parser.add_argument("--weights", type=Path, help="weights file (the packaged ones)")
+    parser.add_argument("--preset", default="compact", help="compact or paper (compact)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
     from im2hands_ros.pipeline import Im2Hands
 
-    model = Im2Hands.load(weights=args.weights, device=args.device)
+    model = Im2Hands.load(weights=args.weights, preset=args.preset, device=args.device)
     started = time.perf_counter()
     hands = model.encode(image, keypoints, camera).reconstruct(resolution=args.resolution)
     elapsed_ms = 1e3 * (time.perf_counter() - started)

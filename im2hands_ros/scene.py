@@ -12,21 +12,25 @@ import trimesh
 from numpy.typing import NDArray
 from torch import Tensor
 
-from im2hands_ros.networks.initial_occupancy import HandContext, InitialOccupancy
+from im2hands_ros.networks.initial_occupancy import HandContext
+from im2hands_ros.networks.loading import Network
+from im2hands_ros.networks.paper_initial_occupancy import PaperHandContext
+from im2hands_ros.networks.refined_occupancy import RefinedContext
+from im2hands_ros.refinement import ANCHOR_RESOLUTION, Refinement
 from im2hands_ros.skeleton import BONES, SIDES
 from im2hands_ros.stopwatch import Stopwatch
+from im2hands_ros.surface.boxes import FLESH_REACH, SearchBoxes
 from im2hands_ros.surface.extract import Triangles, extract, orient
 from im2hands_ros.surface.search import SurfaceCells, SurfaceSearch
 from im2hands_ros.surface.voxels import occupied_voxels
 
-# Flesh reaches this far from the joints at most, metres: the margin of the search box.
-FLESH_REACH = 0.032
 # Points of a hand evaluated at once, by kind of device: bounds the memory of a query and, on a CPU,
 # keeps the layers in its cache.
 CHUNKS = {"cpu": 4096, "cuda": 65536}
 # Beside the bones, lines across the palm, so that the search's first round covers all of it.
 _PALM_LINES = ((1, 5), (5, 9), (9, 13), (13, 17), (2, 5))
 
+Context = HandContext | PaperHandContext | RefinedContext
 Searcher = Callable[[int, int], SurfaceSearch]
 
 
@@ -64,29 +68,6 @@ class Hands:
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class SearchBoxes:
-    """Cubes in the palm frames that hold the hands: origin (H, 3) and side (H,), metres."""
-
-    origin: Tensor
-    side: Tensor
-
-    @classmethod
-    def around(cls, joints_palm: Tensor) -> SearchBoxes:
-        """Boxes around (H, 21, 3) joints with room for the flesh."""
-        low, high = joints_palm.amin(1), joints_palm.amax(1)
-        side = (high - low).amax(1) + 2 * FLESH_REACH
-        return cls((low + high) / 2 - side[:, None] / 2, side)
-
-    def palm_from_box(self, points_box: Tensor) -> Tensor:
-        """(H, N, 3) box coordinates in [0, 1] to metres in the palm frame."""
-        return points_box * self.side[:, None, None] + self.origin[:, None]
-
-    def box_from_palm(self, points_palm: Tensor) -> Tensor:
-        """(H, N, 3) metres in the palm frame to box coordinates."""
-        return (points_palm - self.origin[:, None]) / self.side[:, None, None]
-
-
 class HandField:
     """The occupancy field of one hand of a scene."""
 
@@ -106,7 +87,7 @@ class HandField:
         Raises:
             ValueError: another shape, or non-finite coordinates.
         """
-        points = np.asarray(points, np.float32)
+        points = np.ascontiguousarray(points, np.float32)
         if points.ndim != 2 or points.shape[1] != 3:
             raise ValueError(f"points have shape {points.shape}: give (N, 3), metres, camera frame")
         if not np.isfinite(points).all():
@@ -124,15 +105,18 @@ class Scene:
 
     def __init__(
         self,
-        network: InitialOccupancy,
-        context: HandContext,
+        network: Network,
+        context: Context,
         sides: list[str],
         confidence: list[float],
         searcher: Searcher,
         clock: Stopwatch,
         autocast: Callable[[], torch.autocast],
+        refinement: Refinement | None = None,
     ) -> None:
-        self._network, self._context, self._autocast = network, context, autocast
+        self._network: Network = network
+        self._context: Context = context
+        self._autocast, self._refinement = autocast, refinement
         self._confidence, self._searcher, self._clock = confidence, searcher, clock
         self.sides = sides
         fields = {side: HandField(self, index) for index, side in enumerate(sides)}
@@ -143,6 +127,7 @@ class Scene:
         """(N, 3) camera-frame points to (N,) probabilities of the batch's hand of this number."""
         if not len(points):
             return np.empty(0, np.float32)
+        self._refine()
         context = self._context.select(hand)
         queries = torch.from_numpy(points)[None].to(context.intrinsics.device)
         logits = [
@@ -167,6 +152,7 @@ class Scene:
         """
         if not 0 < threshold < 1:
             raise ValueError(f"occupancy threshold {threshold}: choose it between 0 and 1")
+        self._refine()
         boxes = SearchBoxes.around(self._context.hands.joints_palm)
         with self._clock.stage("search"):
             cells = self._search(boxes, resolution, threshold)
@@ -178,6 +164,29 @@ class Scene:
                 surfaces[side] = self._lift(hand, found, boxes, threshold, voxel_size)
         left, right = (surfaces.get(side) for side in SIDES)
         return Hands(left, right, dict(self._clock.milliseconds))
+
+    def _refine(self) -> None:
+        """Once per frame, where there is a refinement: from here on the refined field answers.
+
+        A hand without an initial surface leaves both as they are.
+        """
+        if self._refinement is None:
+            return
+        refinement, self._refinement = self._refinement, None
+        assert isinstance(self._context, PaperHandContext)
+        boxes = SearchBoxes.around(self._context.hands.joints_palm)
+        with self._clock.stage("refine"):
+            cells = self._search(boxes, ANCHOR_RESOLUTION, 0.5)
+            found = [extract(cells, hand) for hand in range(len(self.sides))]
+            surfaces = [
+                self._in_camera(hand, surface, boxes)
+                for hand, surface in enumerate(found)
+                if surface is not None
+            ]
+            if len(surfaces) == len(self.sides):
+                with self._autocast():
+                    self._context = refinement(self._context, surfaces)
+                self._network = refinement.network
 
     def _search(self, boxes: SearchBoxes, resolution: int, threshold: float) -> SurfaceCells:
         def field_in_boxes(points_box: Tensor, valid: Tensor) -> Tensor:
@@ -199,10 +208,7 @@ class Scene:
         """Bring one hand's triangles from its box to the camera and fill its surface voxels."""
         hands = self._context.hands
         with self._clock.stage("extract"):
-            points = torch.zeros(len(hands.wrist), *found.vertices.shape).to(hands.wrist)
-            points[hand] = torch.from_numpy(found.vertices)
-            vertices = hands.camera_from_palm(boxes.palm_from_box(points))[hand].cpu().numpy()
-            triangles = orient(found.triangles, bool(hands.mirrored[hand]))
+            vertices, triangles = self._in_camera(hand, found, boxes)
             keypoints = hands.camera_from_palm(hands.joints_palm)[hand].cpu().numpy()
         voxels, occupancy = np.empty((0, 3), np.float32), np.empty(0, np.float32)
         if voxel_size:
@@ -217,7 +223,17 @@ class Scene:
         confidence = self._confidence[hand]
         return HandSurface(vertices, triangles, voxels, occupancy, keypoints, confidence)
 
-    def _logits(self, points_palm: Tensor, context: HandContext) -> Tensor:
+    def _in_camera(
+        self, hand: int, found: Triangles, boxes: SearchBoxes
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Vertices in the camera frame and triangles counter-clockwise from outside."""
+        hands = self._context.hands
+        points = torch.zeros(len(hands.wrist), *found.vertices.shape).to(hands.wrist)
+        points[hand] = torch.from_numpy(found.vertices)
+        vertices = hands.camera_from_palm(boxes.palm_from_box(points))[hand].cpu().numpy()
+        return vertices, orient(found.triangles, bool(hands.mirrored[hand]))
+
+    def _logits(self, points_palm: Tensor, context: Context) -> Tensor:
         with self._autocast():
             return self._network(points_palm, context).float()
 

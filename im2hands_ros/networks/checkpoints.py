@@ -38,17 +38,29 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         FileNotFoundError: no such file.
         ValueError: the file is too large, truncated or not safetensors.
     """
+    record = record_of(path)
+    try:
+        return load_file(path), record
+    except SafetensorError as error:
+        raise _not_safetensors(path, error) from None
+
+
+def record_of(path: Path) -> dict[str, Any]:
+    """The record of a weights file's making, without its tensors. Raises as ``read``."""
     check_size(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-        tensors = load_file(path)
     except SafetensorError as error:
-        raise ValueError(
-            f"weights file {path} is not a complete safetensors file ({error}): "
-            "copy it again, or convert it"
-        ) from None
-    return tensors, json.loads(metadata.get("record", "{}"))
+        raise _not_safetensors(path, error) from None
+    return json.loads(metadata.get("record", "{}"))
+
+
+def _not_safetensors(path: Path, error: SafetensorError) -> ValueError:
+    return ValueError(
+        f"weights file {path} is not a complete safetensors file ({error}): "
+        "copy it again, or convert it"
+    )
 
 
 def check_size(path: Path) -> None:

@@ -56,6 +56,8 @@ class InitialOccupancy(nn.Module):
     the order of the queries (the published network uses the first query's depth).
     """
 
+    crop_margin = 0.3
+
     def __init__(self, preset: InitialPreset) -> None:
         super().__init__()
         encoder, attention = preset.encoder, preset.attention
@@ -74,6 +76,10 @@ class InitialOccupancy(nn.Module):
             heads=attention.heads,
         )
         self.decoder = ArticulatedDecoder(preset.decoder, attention.query_width)
+
+    def shown(self, features: ImageFeatures) -> Tensor:
+        """(B, S/4, S/4) probability that a crop's pixel shows a hand."""
+        return self.encoder.masks(features).float().softmax(1)[:, 1:].sum(1)
 
     def context(
         self,

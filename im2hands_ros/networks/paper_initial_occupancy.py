@@ -56,6 +56,8 @@ class PaperInitialOccupancy(nn.Module):
     """Occupancy of each hand from one crop and its keypoints; weights of its own per side."""
 
     image_size = IMAGE_SIZE
+    # Published crops hold the hands' surfaces with a quarter more; joints end inside those.
+    crop_margin = 0.2
 
     def __init__(self, preset: PaperInitialPreset) -> None:
         super().__init__()
@@ -63,6 +65,10 @@ class PaperInitialOccupancy(nn.Module):
         self.encoder = PaperImageEncoder()
         self.project = nn.Conv2d(256, preset.feature_width, 1)
         self.hands = nn.ModuleDict({side: HandBranch(preset) for side in SIDES})
+
+    def shown(self, features: PaperFeatures) -> Tensor:
+        """Ones (B, 64, 64): the published masks have no part in Im2Hands and are not kept."""
+        return torch.ones_like(features.shallow[:, 0])
 
     def context(
         self,

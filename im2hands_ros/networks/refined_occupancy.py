@@ -50,6 +50,28 @@ class RefinedContext(NamedTuple):
     memory: QueryMemory
     code: Tensor
 
+    @property
+    def hands(self) -> CanonicalHands:
+        """Canonical frames of the hands."""
+        return self.initial.hands
+
+    @property
+    def intrinsics(self) -> Tensor:
+        """(2 B, 3, 3) of the crops, pixels."""
+        return self.initial.intrinsics
+
+    def select(self, hand: int) -> RefinedContext:
+        """The same for one hand alone, to ask about its points."""
+        one = slice(hand, hand + 1)
+        return RefinedContext(
+            self.initial.select(hand),
+            self.pixels[one],
+            self.centre[one],
+            self.image_code[one],
+            QueryMemory(*(value[one] for value in self.memory)),
+            self.code[one],
+        )
+
 
 class RefinedOccupancy(nn.Module):
     """Occupancy of two hands from a crop, their keypoints and points on their initial surfaces."""
@@ -143,9 +165,11 @@ def sample_pixels(pixels: Tensor, points_camera: Tensor, intrinsics: Tensor) -> 
     half a pixel off at the edges, as published.
     """
     projected = points_camera @ intrinsics.transpose(1, 2)
-    half = pixels.shape[-1] / 2
+    pixels, half = pixels.float(), pixels.shape[-1] / 2
     grid = (projected[..., :2] / projected[..., 2:] - half) / half
-    sampled = F.grid_sample(pixels, grid[:, :, None], padding_mode="zeros", align_corners=True)
+    sampled = F.grid_sample(
+        pixels.float(), grid[:, :, None], padding_mode="zeros", align_corners=True
+    )
     return sampled[..., 0].transpose(1, 2)
 
 

@@ -37,7 +37,10 @@ class Settings:
     """
 
     preset: str = _described(
-        "compact", "size of the networks", pattern="compact", allowed="compact"
+        "compact",
+        "networks: compact, or paper (published ones, converted by im2hands import-checkpoint)",
+        pattern="compact|paper",
+        allowed="compact, paper",
     )
     weights: str = _described(
         "", "weights file (.safetensors); empty: the packaged weights of the preset"

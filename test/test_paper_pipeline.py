@@ -1,0 +1,137 @@
+"""The paper preset from image and keypoints to surfaces, with weights whose shapes are known.
+
+Both hands' decoders are set to an octahedron around the palm, so that initial surfaces are known;
+the refinement is set to move its threshold, so that it can be told from the initial occupancy.
+"""
+
+import numpy as np
+import pytest
+import torch
+from two_hands import CAMERA, joints, keypoints, picture
+
+from im2hands_ros import Im2Hands
+from im2hands_ros.networks import checkpoints
+from im2hands_ros.networks.paper_initial_occupancy import PaperInitialOccupancy
+from im2hands_ros.networks.presets import PAPER
+from im2hands_ros.networks.refined_occupancy import RefinedOccupancy
+from im2hands_ros.surface.anchors import points_on_surface
+
+RADIUS = 0.06  # metres from the octahedron's centre to its corners
+SHARPNESS = 40.0
+# The refinement takes this initial occupancy for its surface.
+REFINED_AT = 0.75
+
+
+def set_octahedron(network: PaperInitialOccupancy) -> None:
+    for hand in network.hands.values():
+        decoder = hand.decoder
+        for weight in decoder.parameters():
+            torch.nn.init.zeros_(weight)
+        axes = torch.cat([torch.eye(3), -torch.eye(3)])
+        centre = torch.tensor([-0.05, 0.0, 0.0]) / 0.4
+        decoder.first.weight[0, :6, :3] = axes
+        decoder.first.bias[0, :6] = -axes @ centre
+        decoder.last.weight[0, 0, :6] = -SHARPNESS
+        decoder.last.bias[:] = -100
+        decoder.last.bias[0] = SHARPNESS * RADIUS / 0.4
+
+
+def set_threshold(network: RefinedOccupancy) -> None:
+    for weight in network.queries.parameters():
+        torch.nn.init.zeros_(weight)
+    network.queries.start.weight[0, -32:] = 1 / 32
+    network.queries.last.weight[0, 0] = 20
+    network.queries.last.bias[:] = -20 * REFINED_AT
+
+
+@pytest.fixture(scope="module")
+def refined_file(tmp_path_factory):
+    torch.manual_seed(0)
+    network = RefinedOccupancy(PAPER)
+    with torch.no_grad():
+        set_octahedron(network.initial)
+        set_threshold(network)
+    path = tmp_path_factory.mktemp("weights") / "ref_occ.safetensors"
+    checkpoints.save(network, path, {"preset": "paper", "network": "ref_occ", "complete": True})
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(refined_file):
+    return Im2Hands.load(refined_file, preset="paper", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def scene(model):
+    return model.encode(picture(), keypoints(), CAMERA)
+
+
+@pytest.fixture(scope="module")
+def hands(scene):
+    return scene.reconstruct(resolution=32)
+
+
+def octahedron_volume(occupancy: float) -> float:
+    shrink = 0.4 * np.log(occupancy / (1 - occupancy)) / SHARPNESS
+    return 4 / 3 * (RADIUS - shrink) ** 3
+
+
+def test_both_hands_get_their_refined_surface(hands):
+    for surface in (hands.left, hands.right):
+        assert surface.mesh.is_watertight and surface.confidence == pytest.approx(1)
+        assert surface.mesh.volume == pytest.approx(octahedron_volume(REFINED_AT), rel=0.05)
+    assert {"encode", "refine", "search"} <= set(hands.timings_ms)
+
+
+def test_the_refined_field_answers_queries(scene, hands):
+    for side, surface in (("left", hands.left), ("right", hands.right)):
+        field = getattr(scene, side)
+        normals = surface.mesh.vertex_normals
+        assert (field.occupancy(surface.vertices - 0.004 * normals) > 0.5).mean() > 0.98
+        assert (field.occupancy(surface.vertices + 0.004 * normals) < 0.5).mean() > 0.98
+
+
+def test_a_query_before_any_surface_is_refined_too(model, scene, hands):
+    points = hands.left.vertices[::50]
+    fresh = model.encode(picture(), keypoints(), CAMERA)
+    assert np.allclose(fresh.left.occupancy(points), scene.left.occupancy(points), atol=1e-5)
+
+
+def test_a_hand_alone_keeps_its_initial_surface(model):
+    alone = model.encode(picture(), {"right": joints("right")}, CAMERA).reconstruct(resolution=32)
+    assert alone.left is None and "refine" not in alone.timings_ms
+    assert alone.right.mesh.volume == pytest.approx(octahedron_volume(0.5), rel=0.05)
+
+
+def test_answers_do_not_depend_on_the_order_of_queries(scene, hands):
+    points = hands.right.vertices[::40]
+    forwards, backwards = scene.right.occupancy(points), scene.right.occupancy(points[::-1])
+    assert np.allclose(forwards, backwards[::-1], atol=1e-5)
+
+
+def test_weights_that_are_no_paper_network_are_named(tmp_path):
+    path = tmp_path / "halo.safetensors"
+    for record in ({}, {"network": "init_occ", "complete": False}, {"network": "kpts_ref"}):
+        checkpoints.write({"a": torch.zeros(1)}, path, record)
+        with pytest.raises(ValueError, match="no whole init_occ or ref_occ"):
+            Im2Hands.load(path, preset="paper")
+    with pytest.raises(FileNotFoundError, match=r"paper.safetensors"):
+        Im2Hands.load(preset="paper")
+
+
+def test_anchors_are_spread_by_area_and_always_the_same():
+    """A unit square in one piece beside a square of many pieces, half its side."""
+    corners = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], float)
+    vertices, triangles = [*corners], [[0, 1, 2], [0, 2, 3]]
+    for i in range(10):
+        low, high = 2 + 0.05 * i, 2.05 + 0.05 * i
+        start = len(vertices)
+        vertices += [[low, 0, 0], [high, 0, 0], [high, 0.5, 0], [low, 0.5, 0]]
+        triangles += [[start, start + 1, start + 2], [start, start + 2, start + 3]]
+    points = points_on_surface(np.array(vertices), np.array(triangles), 1000)
+    big = points[:, 0] < 1.5
+    assert big.sum() == pytest.approx(800, abs=2)
+    quarter = (points[big, 0] < 0.5) & (points[big, 1] < 0.5)
+    assert quarter.sum() == pytest.approx(200, abs=10)
+    again = points_on_surface(np.array(vertices), np.array(triangles), 1000)
+    assert np.array_equal(points, again)
