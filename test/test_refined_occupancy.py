@@ -1,5 +1,6 @@
 """The published refinement gives the published answers, and its parts do what they say."""
 
+import published_order
 import pytest
 import torch
 from published_networks import (
@@ -13,6 +14,7 @@ from published_networks import (
 )
 
 from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.networks.paper_initial_occupancy import DEPTH_ORIGINS
 from im2hands_ros.networks.point_transformer import furthest_points, nearest
 from im2hands_ros.networks.presets import RefinedPreset
 from im2hands_ros.networks.refined_occupancy import RefinedOccupancy
@@ -60,6 +62,25 @@ def test_occupancies_at_the_other_hands_points_equal_the_published_ones(network,
     logits = network(swapped(golden_points()), network.encoded_again(context), points_of=other)
     error = logits.sigmoid() - both("ref_pen")
     assert error.abs().max() <= TOLERANCE
+
+
+def test_the_published_order_of_work_gives_the_same_answers(network):
+    """Everything anew per call, a sequence per query, a product per bone: equal, only slower."""
+    g, pair = golden(), torch.tensor([0, 2])
+    hands = CanonicalHands(*(value[pair] for value in golden_hands()))
+    image, camera, anchors = g["image"][:1], intrinsics()[pair], golden_anchors()[pair]
+    points = golden_points()[pair]
+    slow_initial = published_order.initial(network.initial, image, hands, list(points))
+    slow = published_order.refined(network, image, hands, camera, anchors, list(points))
+    network.initial.depth_origin = DEPTH_ORIGINS["wrist"]
+    index = torch.zeros(2, dtype=torch.long)
+    features = network.initial.encoder.from_normalised(image)
+    initial = network.initial.context(features, index, camera, hands)
+    again = network.context(network.encoder.from_normalised(image), index, initial, anchors)
+    fast_initial, fast = network.initial(points, initial).sigmoid(), network(points, again)
+    network.initial.depth_origin = DEPTH_ORIGINS["first_query"]
+    assert (torch.stack(slow_initial) - fast_initial).abs().max() <= TOLERANCE
+    assert (torch.stack(slow) - fast.sigmoid()).abs().max() <= TOLERANCE
 
 
 def test_a_missing_hand_is_named(network, context):

@@ -27,8 +27,9 @@ from im2hands_ros.networks.query_decoder import QueryDecoder, QueryMemory
 
 # Published axes of points and anchors: x right, y up, z towards the camera.
 _AXES = (1.0, -1.0, -1.0)
-# Points decoded at once: activations of this many, times nine anchors, stay near the CPU.
-_CHUNK = 512
+# Points decoded at once, times nine anchors: what a CPU's cache holds, and what fills a GPU.
+_CHUNKS = {"cpu": 256}
+_CHUNK = 8192
 
 
 class RefinedContext(NamedTuple):
@@ -138,8 +139,9 @@ class RefinedOccupancy(nn.Module):
         seen_of = context.initial.hands if points_of is None else points_of
         initial = self.initial(points_palm, context.initial, points_of).sigmoid()
         parts = []
+        chunk = _CHUNKS.get(points_palm.device.type, _CHUNK)
         for points, occupancy in zip(
-            points_palm.split(_CHUNK, 1), initial.split(_CHUNK, 1), strict=True
+            points_palm.split(chunk, 1), initial.split(chunk, 1), strict=True
         ):
             seen = seen_of.camera_from_palm(points)
             pixels = sample_pixels(context.pixels, seen, context.initial.intrinsics)

@@ -9,7 +9,7 @@ their depth origin at the first query depend.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,13 +61,29 @@ def published_search(
 
     A cell is refined while points on or in it lie on both sides of the threshold.
     """
+    search = search_rounds(threshold, coarse, depth)
+    points = next(search)
+    while True:
+        try:
+            points = search.send(field(points))
+        except StopIteration as found:
+            return found.value
+
+
+def search_rounds(
+    threshold: float, coarse: int = COARSE, depth: int = DEPTH
+) -> Generator[NDArray[np.float64], NDArray[np.floating], DenseGrid]:
+    """The same as a generator of each round's points that is sent their values.
+
+    So the searches of several hands can advance together, as the published code does.
+    """
     tree = _Octree(coarse, depth)
     queries = tree.corners()
     counts = []
     while len(queries):
         counts.append(len(queries))
-        values = np.asarray(field(queries / tree.resolution), np.float64)
-        tree.learn(queries, values, threshold)
+        values = yield queries / tree.resolution
+        tree.learn(queries, np.asarray(values, np.float64), threshold)
         queries = tree.split()
     return DenseGrid(tree.dense(), threshold, tuple(counts))
 
