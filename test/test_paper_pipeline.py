@@ -1,58 +1,26 @@
-"""The paper preset from image and keypoints to surfaces, with weights whose shapes are known.
-
-Both hands' decoders are set to an octahedron around the palm, so that initial surfaces are known;
-the refinement is set to move its threshold, so that it can be told from the initial occupancy.
-"""
+"""The paper preset from image and keypoints to surfaces, with weights whose shapes are known."""
 
 import numpy as np
 import pytest
 import torch
+import trimesh
+from octahedra import REFINED_AT, octahedra, volume
+from published_order import BOX_SIDE, initial, refined, search_both
 from two_hands import CAMERA, joints, keypoints, picture
 
 from im2hands_ros import Im2Hands
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.networks.paper_initial_occupancy import PaperInitialOccupancy
-from im2hands_ros.networks.presets import PAPER
-from im2hands_ros.networks.refined_occupancy import RefinedOccupancy
 from im2hands_ros.surface.anchors import points_on_surface
 
-RADIUS = 0.06  # metres from the octahedron's centre to its corners
-SHARPNESS = 40.0
-# The refinement takes this initial occupancy for its surface.
-REFINED_AT = 0.75
-
-
-def set_octahedron(network: PaperInitialOccupancy) -> None:
-    for hand in network.hands.values():
-        decoder = hand.decoder
-        for weight in decoder.parameters():
-            torch.nn.init.zeros_(weight)
-        axes = torch.cat([torch.eye(3), -torch.eye(3)])
-        centre = torch.tensor([-0.05, 0.0, 0.0]) / 0.4
-        decoder.first.weight[0, :6, :3] = axes
-        decoder.first.bias[0, :6] = -axes @ centre
-        decoder.last.weight[0, 0, :6] = -SHARPNESS
-        decoder.last.bias[:] = -100
-        decoder.last.bias[0] = SHARPNESS * RADIUS / 0.4
-
-
-def set_threshold(network: RefinedOccupancy) -> None:
-    for weight in network.queries.parameters():
-        torch.nn.init.zeros_(weight)
-    network.queries.start.weight[0, -32:] = 1 / 32
-    network.queries.last.weight[0, 0] = 20
-    network.queries.last.bias[:] = -20 * REFINED_AT
+RADIUS = 0.06
 
 
 @pytest.fixture(scope="module")
 def refined_file(tmp_path_factory):
-    torch.manual_seed(0)
-    network = RefinedOccupancy(PAPER)
-    with torch.no_grad():
-        set_octahedron(network.initial)
-        set_threshold(network)
     path = tmp_path_factory.mktemp("weights") / "ref_occ.safetensors"
-    checkpoints.save(network, path, {"preset": "paper", "network": "ref_occ", "complete": True})
+    checkpoints.save(
+        octahedra(RADIUS), path, {"preset": "paper", "network": "ref_occ", "complete": True}
+    )
     return path
 
 
@@ -71,15 +39,10 @@ def hands(scene):
     return scene.reconstruct(resolution=32)
 
 
-def octahedron_volume(occupancy: float) -> float:
-    shrink = 0.4 * np.log(occupancy / (1 - occupancy)) / SHARPNESS
-    return 4 / 3 * (RADIUS - shrink) ** 3
-
-
 def test_both_hands_get_their_refined_surface(hands):
     for surface in (hands.left, hands.right):
         assert surface.mesh.is_watertight and surface.confidence == pytest.approx(1)
-        assert surface.mesh.volume == pytest.approx(octahedron_volume(REFINED_AT), rel=0.05)
+        assert surface.mesh.volume == pytest.approx(volume(RADIUS, REFINED_AT), rel=0.05)
     assert {"encode", "refine", "search"} <= set(hands.timings_ms)
 
 
@@ -91,6 +54,32 @@ def test_the_refined_field_answers_queries(scene, hands):
         assert (field.occupancy(surface.vertices + 0.004 * normals) < 0.5).mean() > 0.98
 
 
+def test_the_published_order_of_work_finds_the_same_surfaces(model, scene, hands):
+    """The whole frame as published, on a coarse lattice."""
+    network, context = model._refined, scene._context
+    image = torch.zeros(1, 3, 256, 256)
+    frames, size = context.hands, {"coarse": 8, "depth": 2}
+    points = torch.from_numpy(np.stack([hands.left.vertices, hands.right.vertices])[:, :512])
+    with torch.inference_mode():
+        grids = search_both(lambda p: initial(network.initial, image, frames, p), 0.5, **size)
+        found = [grid.surface() for grid in grids]
+        for surface in found:
+            mesh = trimesh.Trimesh((surface.vertices - 0.5) * BOX_SIDE, surface.triangles)
+            assert mesh.volume == pytest.approx(volume(RADIUS, 0.5), rel=0.1)
+
+        def again(palm):
+            return refined(network, image, frames, context.intrinsics, points, palm)
+
+        for grid, surface in zip(search_both(again, 0.5, **size), hands_of(hands), strict=True):
+            mesh = grid.surface()
+            mesh = trimesh.Trimesh((mesh.vertices - 0.5) * BOX_SIDE, mesh.triangles)
+            assert mesh.volume == pytest.approx(surface.mesh.volume, rel=0.1)
+
+
+def hands_of(hands):
+    return hands.left, hands.right
+
+
 def test_a_query_before_any_surface_is_refined_too(model, scene, hands):
     points = hands.left.vertices[::50]
     fresh = model.encode(picture(), keypoints(), CAMERA)
@@ -100,7 +89,7 @@ def test_a_query_before_any_surface_is_refined_too(model, scene, hands):
 def test_a_hand_alone_keeps_its_initial_surface(model):
     alone = model.encode(picture(), {"right": joints("right")}, CAMERA).reconstruct(resolution=32)
     assert alone.left is None and "refine" not in alone.timings_ms
-    assert alone.right.mesh.volume == pytest.approx(octahedron_volume(0.5), rel=0.05)
+    assert alone.right.mesh.volume == pytest.approx(volume(RADIUS, 0.5), rel=0.05)
 
 
 def test_answers_do_not_depend_on_the_order_of_queries(scene, hands):
