@@ -81,20 +81,59 @@ def load_made_up(kind: str, network: torch.nn.Module, prefix: str = "") -> torch
     return network.eval().requires_grad_(False)
 
 
-def golden_hands() -> CanonicalHands:
-    """The two golden images' hands in their camera frames: left 0, left 1, right 0, right 1."""
+def golden_joints() -> tuple[Tensor, Tensor]:
+    """Joints (4, 21, 3) float64 in the camera frames, metres, and which hands are left.
+
+    The two golden images' hands: left 0, left 1, right 0, right 1, as everywhere below.
+    """
     g = golden()
-    number = torch.tensor([1, 3, 0, 2])
-    image = torch.tensor([0, 1, 0, 1])
-    left = torch.tensor([True, True, False, False])
-    flip = torch.where(left[:, None], torch.tensor([-1.0, 1, 1]), torch.ones(3)).double()
-    joints = g["conv_joints_mano21_m"].double()[number]
-    root = torch.cat([g["root_left"], g["root_right"]]).double() * flip
-    world = joints - joints[:, :1] + root[:, None]
-    rotation, translation = g["cam_R"].double()[image], g["cam_T"].double()[image]
-    camera = world @ rotation.transpose(1, 2) + translation[:, None]
-    frames = canonicalise(camera, left)
+    joints = g["conv_joints_mano21_m"].double()[_HANDS]
+    world = joints - joints[:, :1] + (_roots() * _flips())[:, None]
+    rotation, translation = _cameras()
+    return world @ rotation.transpose(1, 2) + translation[:, None], _LEFT
+
+
+def golden_hands() -> CanonicalHands:
+    """The hands' frames, with the published bone matrices: ours differ by their rounding."""
+    g, (rotation, translation) = golden(), _cameras()
+    flip = torch.diag_embed(_flips())
+    turn = flip @ rotation @ flip
+    published = g["conv_B"][_HANDS].double()
+    bones = torch.cat([published[..., :3, :3] / 0.4, published[..., :3, 3:] * 0.4], dim=-1)
+    frames = canonicalise(*golden_joints())._replace(
+        palm_from_hand=g["conv_M"][_HANDS, :3, :3].double() @ turn.transpose(1, 2),
+        wrist=(turn @ _roots()[..., None])[..., 0] + translation * _flips(),
+        bone_from_palm=bones,
+        bone_lengths=g["conv_bone_len"][_HANDS].double(),
+    )
+    return single_precision(frames)
+
+
+def single_precision(frames: CanonicalHands) -> CanonicalHands:
+    """The same in float32."""
     return CanonicalHands(*(v.float() if v.is_floating_point() else v for v in frames))
+
+
+_HANDS = torch.tensor([1, 3, 0, 2])
+_LEFT = torch.tensor([True, True, False, False])
+
+
+def _flips() -> Tensor:
+    """(4, 3) what mirrors a left hand."""
+    flip = torch.ones(4, 3, dtype=torch.float64)
+    flip[_LEFT, 0] = -1
+    return flip
+
+
+def _roots() -> Tensor:
+    """(4, 3) wrists; left ones in the mirrored world."""
+    return torch.cat([golden()["root_left"], golden()["root_right"]]).double()
+
+
+def _cameras() -> tuple[Tensor, Tensor]:
+    """(4, 3, 3) and (4, 3) world to camera, metres."""
+    index = image_index()
+    return golden()["cam_R"].double()[index], golden()["cam_T"].double()[index]
 
 
 def golden_points() -> Tensor:

@@ -23,8 +23,8 @@ from im2hands_ros.surface.mise import DenseGrid, search_rounds
 
 BOX_SIDE = 0.44  # metres; the published box is centred at the palm frame's origin
 AXES = torch.tensor([1.0, -1.0, -1.0])
-# The published code has no such limit, and needs gigabytes.
-MOST_POINTS = 16384
+# Queries of a round are answered all at once, in gigabytes of memory.
+MOST_POINTS = 1_000_000
 
 
 def camera_points(hands: CanonicalHands, hand: int, points_palm: Tensor) -> Tensor:

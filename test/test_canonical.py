@@ -1,14 +1,11 @@
 """Canonical frames: equal to the published converter, rigid-motion invariant, never NaN."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from published_networks import GOLDEN
 
 from im2hands_ros.canonical import BONE_SLOT_COUNT, canonicalise
-
-GOLDEN = Path(__file__).parent / "golden" / "im2hands_golden_vectors.npz"
 
 
 @pytest.fixture(scope="module")

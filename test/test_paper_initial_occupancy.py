@@ -6,13 +6,15 @@ from published_networks import (
     both,
     golden,
     golden_hands,
+    golden_joints,
     golden_points,
     image_index,
     intrinsics,
     load_made_up,
+    single_precision,
 )
 
-from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.canonical import CanonicalHands, canonicalise
 from im2hands_ros.networks.paper_initial_occupancy import DEPTH_ORIGINS, PaperInitialOccupancy
 from im2hands_ros.networks.presets import PaperInitialPreset
 
@@ -50,6 +52,13 @@ def test_image_features_equal_the_published_ones(network, features):
 def test_occupancies_equal_the_published_ones(network, context):
     error = network(golden_points(), context).sigmoid() - both("init")
     assert error.abs().max() <= TOLERANCE
+
+
+def test_joints_lead_to_the_published_occupancies(network, features):
+    """Our own bone matrices instead of the published ones, which are rounded elsewhere."""
+    hands = single_precision(canonicalise(*golden_joints()))
+    context = network.context(features, image_index(), intrinsics(), hands)
+    assert (network(golden_points(), context).sigmoid() - both("init")).abs().max() <= 1e-4
 
 
 def test_occupancies_at_the_other_hands_points_equal_the_published_ones(network, context):
