@@ -98,6 +98,12 @@ def test_answers_do_not_depend_on_the_order_of_queries(scene, hands):
     assert np.allclose(forwards, backwards[::-1], atol=1e-5)
 
 
+def test_reduced_precision_stays_close(refined_file, hands):
+    model = Im2Hands.load(refined_file, preset="paper", device="cpu", precision="bf16")
+    reduced = model.encode(picture(), keypoints(), CAMERA).reconstruct(resolution=32)
+    assert reduced.left.mesh.volume == pytest.approx(hands.left.mesh.volume, rel=0.05)
+
+
 def test_weights_that_are_no_paper_network_are_named(tmp_path):
     path = tmp_path / "halo.safetensors"
     for record in ({}, {"network": "init_occ", "complete": False}, {"network": "kpts_ref"}):

@@ -48,19 +48,17 @@ class QueryDecoder(nn.Module):
             initial: (H, N) initial occupancies. memory: anchors. code: (H, D) of the scene.
         """
         attended = self.attention(positions, memory, code)
-        x = F.linear(attended, *self._start_part(attended.shape[-1])) + self._point(pixels, initial)
+        x = self._begin(attended, pixels, initial)
         for block in self.blocks:
             x = block(x, attended)
         return self.last(x)[..., 0]
 
-    def _start_part(self, width: int) -> tuple[Tensor, Tensor]:
-        return self.start.weight[:, :width], self.start.bias
-
-    def _point(self, pixels: Tensor, initial: Tensor) -> Tensor:
-        """What a point's own features add to the first layer."""
-        weight = self.start.weight[:, -2 * self.pixel_width :]
-        of_pixels, of_initial = weight.split(self.pixel_width, dim=1)
-        return F.linear(pixels, of_pixels) + initial[..., None] * of_initial.sum(1)
+    def _begin(self, attended: Tensor, pixels: Tensor, initial: Tensor) -> Tensor:
+        """The first layer, with its repeated inputs added up beforehand."""
+        sizes = [attended.shape[-1], self.pixel_width, self.pixel_width]
+        of_attended, of_pixels, of_initial = self.start.weight.split(sizes, dim=1)
+        x = F.linear(attended, of_attended, self.start.bias) + F.linear(pixels, of_pixels)
+        return x + initial[..., None] * of_initial.sum(1)
 
 
 class QueryBlock(nn.Module):
