@@ -254,6 +254,28 @@ def test_the_worker_outlives_an_exception_and_idles_in_between():
     assert worker.stop(5)
 
 
+def test_spare_time_is_given_between_items_and_at_once_when_asked_for():
+    diary, slices = Diary(), []
+
+    def spare() -> bool:
+        if diary.items:
+            slices.append(len(diary.items))
+        return 0 < len(slices) < 100
+
+    worker = Worker(diary.set_up, diary.work, diary.idle, diary.on_error, spare)
+    worker.start()
+    worker.post(1)
+    wait_until(lambda: slices)
+    worker.post(2)
+    started = time.monotonic()
+    wait_until(lambda: len(slices) >= 100 and 2 in slices)
+    assert time.monotonic() - started < 1
+    before = len(slices)
+    worker.nudge()
+    wait_until(lambda: len(slices) > before)
+    assert worker.stop(5)
+
+
 def test_a_failed_set_up_is_raised_where_the_worker_is_started():
     def fail() -> None:
         raise FileNotFoundError("no weights")

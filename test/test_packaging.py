@@ -44,6 +44,17 @@ MESSAGES = {
         HandMesh[] hands
     """,
 }
+SERVICES = {
+    "QueryOccupancy": """
+        float32[] points
+        ---
+        std_msgs/Header header
+        bool success
+        string message
+        float32[] left
+        float32[] right
+    """,
+}
 
 IMPORT_THE_CORE = """
 import importlib, pkgutil, sys
@@ -51,10 +62,11 @@ import importlib, pkgutil, sys
 class NoRos:
     def find_spec(self, name, path=None, target=None):
         top = name.partition(".")[0]
-        if top == "rclpy" or top.endswith("_msgs") or name == "im2hands_ros.msg":
+        if top == "rclpy" or top.endswith("_msgs") or name in GENERATED:
             raise ModuleNotFoundError(f"hidden: {name}", name=name)
 
-NOT_CORE = ("im2hands_ros.ros", "im2hands_ros.msg", "im2hands_ros.im2hands_ros_s")
+GENERATED = ("im2hands_ros.msg", "im2hands_ros.srv")
+NOT_CORE = ("im2hands_ros.ros", *GENERATED, "im2hands_ros.im2hands_ros_s")
 sys.meta_path.insert(0, NoRos())
 import im2hands_ros
 for module in pkgutil.walk_packages(im2hands_ros.__path__, "im2hands_ros."):
@@ -89,12 +101,18 @@ def test_messages_have_the_promised_fields(name):
     assert lines_of((ROOT / f"msg/{name}.msg").read_text()) == lines_of(MESSAGES[name])
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_services_have_the_promised_fields(name):
+    assert lines_of((ROOT / f"srv/{name}.srv").read_text()) == lines_of(SERVICES[name])
+
+
 def test_every_message_and_executable_is_built():
     cmake = (ROOT / "CMakeLists.txt").read_text()
     built = [f"msg/{path.name}" for path in (ROOT / "msg").iterdir()]
+    built += [f"srv/{path.name}" for path in (ROOT / "srv").iterdir()]
     built += [f"scripts/ros/{path.name}" for path in (ROOT / "scripts/ros").iterdir()]
     built.append("scripts/im2hands")
-    assert len(built) == 7
+    assert len(built) == 8
     assert all(name in cmake for name in built)
     assert all(os.access(ROOT / name, os.X_OK) for name in built if name.startswith("scripts"))
 

@@ -154,7 +154,7 @@ class Mailbox(Generic[T]):
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._item: T | None = None
-        self._closed = False
+        self._closed = self._nudged = False
 
     @property
     def closed(self) -> bool:
@@ -172,9 +172,17 @@ class Mailbox(Generic[T]):
     def take(self, timeout: float) -> T | None:
         """Wait up to `timeout` seconds for an item; None when none came or the box is closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._item is not None or self._closed, timeout)
-            item, self._item = self._item, None
+            self._changed.wait_for(
+                lambda: self._item is not None or self._closed or self._nudged, timeout
+            )
+            item, self._item, self._nudged = self._item, None, False
             return None if self._closed else item
+
+    def nudge(self) -> None:
+        """Wake the reader up without an item."""
+        with self._changed:
+            self._nudged = True
+            self._changed.notify()
 
     def close(self) -> None:
         """Wake the reader up for good."""

@@ -25,12 +25,15 @@ from im2hands_ros.ros.outputs import Outputs
 from im2hands_ros.ros.parameters import Settings, declare
 from im2hands_ros.ros.process import run_process
 from im2hands_ros.ros.processing import Processing
+from im2hands_ros.ros.queries import Queries
+from im2hands_ros.ros.query_service import QueryService
 from im2hands_ros.ros.reporter import Reporter
 from im2hands_ros.ros.worker import Worker
 
 ModelLoader = Callable[[Settings], Any]
 
 _LOG_PERIOD = 5.0  # seconds between two lines of one kind
+_NOT_ACTIVE = "the node is not active: activate it (ros2 lifecycle set, or auto_activate)"
 _STOP_TIMEOUT = 1.0  # a frame in work may finish; the process must end within 2 s
 
 
@@ -65,6 +68,8 @@ class Im2HandsNode(LifecycleNode):
         self.add_post_set_parameters_callback(self._take_parameters)
         self.health = Health()
         self._load_model = load_model
+        self._queries = Queries(lambda milliseconds: self.health.took("query", milliseconds))
+        self._query_service = QueryService(self, self._queries, self._begin_query)
         self._throttle = Throttle(_LOG_PERIOD)
         self._worker: Worker[Any, Frame] | None = None
         self._outputs: Outputs | None = None
@@ -77,9 +82,16 @@ class Im2HandsNode(LifecycleNode):
         """Load the model and warm it up."""
         self._outputs = Outputs(self)
         steps = Processing(
-            self._outputs, self.health, lambda: self.settings, self._age, self._complain
+            self._outputs,
+            self._queries,
+            self.health,
+            lambda: self.settings,
+            self._age,
+            self._complain,
         )
-        self._worker = Worker(self._set_up, steps.process, self._outputs.expire, self._on_error)
+        self._worker = Worker(
+            self._set_up, steps.process, self._outputs.expire, self._on_error, self._queries.work
+        )
         try:
             self._worker.start(cancelled=lambda: not rclpy.ok(context=self.context))
         except Exception as error:  # noqa: BLE001 - whatever loading raised, it ends here
@@ -97,7 +109,7 @@ class Im2HandsNode(LifecycleNode):
             self,
             self.settings.sync_slop,
             self.health,
-            self._outputs.wanted,
+            self._wanted,
             self._complain,
             self._deliver,
         )
@@ -143,6 +155,7 @@ class Im2HandsNode(LifecycleNode):
             self._inputs = None
         if self._outputs is not None and rclpy.ok(context=self.context):
             self._outputs.close()
+        self._queries.forget(_NOT_ACTIVE)
 
     def _release(self) -> None:
         if self._worker is not None:
@@ -150,6 +163,7 @@ class Im2HandsNode(LifecycleNode):
         if self._outputs is not None:
             self._outputs.destroy()
         self._worker = self._outputs = None
+        self._queries.forget(_NOT_ACTIVE)  # the last frame may have left a field
         _free_device_memory()
 
     # On the worker's thread
@@ -180,9 +194,21 @@ class Im2HandsNode(LifecycleNode):
         if self._worker.post(frame):
             self.health.drop("overwritten")
 
+    def _wanted(self) -> bool:
+        """Whether anybody would look at a result."""
+        return self._outputs.wanted() or self._queries.interested
+
+    def _begin_query(self) -> str:
+        """Let the worker answer; why it cannot."""
+        self.health.receive("query_occupancy")
+        if self._worker is None or self._inputs is None:
+            return _NOT_ACTIVE
+        self._worker.nudge()
+        return ""
+
     def _awaited(self) -> dict[str, str]:
         """Inputs that should come now, name -> full topic name."""
-        if self._inputs is None or not self._outputs.wanted():
+        if self._inputs is None or not self._wanted():
             return {}
         return self._inputs.topics
 

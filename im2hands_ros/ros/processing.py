@@ -1,4 +1,4 @@
-"""The steps of a frame, on the worker's thread: decode, reconstruct, publish."""
+"""The steps of a frame, on the worker's thread: decode, encode, reconstruct, publish."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from im2hands_ros.ros.inputs import Frame
 from im2hands_ros.ros.messages import camera_of
 from im2hands_ros.ros.outputs import Outputs
 from im2hands_ros.ros.parameters import Settings
+from im2hands_ros.ros.queries import Queries
 
 _NO_HANDS = SimpleNamespace(left=None, right=None, timings_ms={})
 _LONGEST_LATENCY = 60.0  # seconds; an older stamp is of another clock
@@ -26,6 +27,7 @@ class Processing:
 
     Args:
         outputs: where results go.
+        queries: keeps each frame's field to be asked about.
         health: takes the times and counts.
         settings: gives the settings to use for the next frame.
         age: seconds since a stamp, by the node's clock.
@@ -35,16 +37,17 @@ class Processing:
     def __init__(
         self,
         outputs: Outputs,
+        queries: Queries,
         health: Health,
         settings: Callable[[], Settings],
         age: Callable[[Time], float],
         complain: Callable[[str, str], None],
     ) -> None:
-        self._outputs, self._health, self._settings = outputs, health, settings
-        self._age, self._complain = age, complain
+        self._outputs, self._queries, self._health = outputs, queries, health
+        self._settings, self._age, self._complain = settings, age, complain
 
     def process(self, model: Any, frame: Frame) -> None:
-        """Decode, reconstruct, publish.
+        """Decode, encode, reconstruct, publish.
 
         Raises:
             BadInput: an image or calibration that cannot be used.
@@ -57,24 +60,29 @@ class Processing:
             with self._health.stage("decode"):
                 image = image_to_rgb(frame.image)
                 camera = camera_of(frame.camera_info, frame.image)
-            hands = self._reconstruct(model, image, frame.keypoints.hands, camera, settings)
+            scene = self._encode(model, image, frame.keypoints.hands, camera)
+            self._queries.keep(header, scene)
+            if not self._outputs.wanted():  # somebody asked questions only
+                return
+            hands = self._reconstruct(scene, settings)
             with self._health.stage("publish"):
                 published = self._outputs.publish(header, hands, settings.occupancy_voxel_size)
         if published:
             self._health.publish()
             self._note_latency(header.stamp)
 
-    def _reconstruct(
-        self,
-        model: Any,
-        image: np.ndarray,
-        keypoints: dict[str, np.ndarray | None],
-        camera: Camera,
-        settings: Settings,
+    @staticmethod
+    def _encode(
+        model: Any, image: np.ndarray, keypoints: dict[str, np.ndarray | None], camera: Camera
     ) -> Any:
+        """The scene, or None without a hand."""
         if all(hand is None for hand in keypoints.values()):
+            return None
+        return model.encode(image, keypoints, camera)
+
+    def _reconstruct(self, scene: Any, settings: Settings) -> Any:
+        if scene is None:
             return _NO_HANDS
-        scene = model.encode(image, keypoints, camera)
         hands = scene.reconstruct(
             resolution=settings.resolution,
             threshold=settings.occupancy_threshold,

@@ -22,7 +22,8 @@ class Worker(Generic[S, T]):
         set_up: makes the model.
         work: called as `work(model, item)` for the newest item.
         idle: called about every 0.25 s while nothing comes.
-        on_error: called with an exception of `work` or `idle`; the thread lives on.
+        on_error: called with an exception of `work`, `idle` or `spare`; the thread lives on.
+        spare: called between items, for a moment of other work; True asks for another call soon.
     """
 
     def __init__(
@@ -31,8 +32,10 @@ class Worker(Generic[S, T]):
         work: Callable[[S, T], None],
         idle: Callable[[], None],
         on_error: Callable[[Exception], None],
+        spare: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._set_up, self._work, self._idle, self._on_error = set_up, work, idle, on_error
+        self._set_up, self._work, self._idle = set_up, work, idle
+        self._spare, self._on_error = spare, on_error
         self._mailbox: Mailbox[T] = Mailbox()
         self._ready = threading.Event()
         self._failure: Exception | None = None
@@ -65,6 +68,10 @@ class Worker(Generic[S, T]):
         """Give the worker its next item; True when an older unread one was overwritten."""
         return self._mailbox.put(item)
 
+    def nudge(self) -> None:
+        """There is something to do in spare time."""
+        self._mailbox.nudge()
+
     def stop(self, timeout: float) -> bool:
         """Ask the thread to end and wait for it, seconds; whether it has ended."""
         self._mailbox.close()
@@ -80,17 +87,21 @@ class Worker(Generic[S, T]):
             return
         finally:
             self._ready.set()
+        more = False
         while not self.stopping:
-            item = self._mailbox.take(_IDLE_PERIOD)
+            item = self._mailbox.take(0 if more else _IDLE_PERIOD)
             if not self.stopping:
-                self._handle(model, item)
+                more = self._handle(model, item)
 
-    def _handle(self, model: S, item: T | None) -> None:
+    def _handle(self, model: S, item: T | None) -> bool:
+        """Work on an item or idle, then on other things; whether those need more time."""
         try:
             if item is None:
                 self._idle()
             else:
                 self._work(model, item)
+            return self._spare()
         except Exception as error:  # noqa: BLE001 - one bad frame must not end the thread
             if not self.stopping:  # publishers go away while the process ends
                 self._on_error(error)
+            return False

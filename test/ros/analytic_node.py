@@ -50,9 +50,29 @@ def balls(keypoints: np.ndarray) -> Surface:
     return Surface(vertices, triangles, 1.0, keypoints, keypoints, full)
 
 
+def occupancy(keypoints: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Probability of points to be in one of the balls: 0.5 at their surfaces."""
+    squares = ((points[:, None] - keypoints) ** 2).sum(-1).min(1)
+    return (0.5 - 0.5 * np.tanh((np.sqrt(squares) - RADIUS) / 0.004)).astype(np.float32)
+
+
+@dataclass
+class Field:
+    keypoints: np.ndarray
+
+    def occupancy(self, points: np.ndarray) -> np.ndarray:
+        if (points > 100).any():
+            raise MemoryError("the points are too far away")
+        return occupancy(self.keypoints, points)
+
+
 class Scene:
     def __init__(self, keypoints: dict, delay: float) -> None:
         self._keypoints, self._delay = keypoints, delay
+        fields = {
+            side: None if xyz is None else Field(xyz) for side, xyz in self._keypoints.items()
+        }
+        self.left, self.right = fields["left"], fields["right"]
 
     def reconstruct(self, resolution: int, threshold: float, voxel_size: float) -> Hands:
         start = time.perf_counter()

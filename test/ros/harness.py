@@ -194,6 +194,18 @@ class Client:
         self.wait_until(lambda: bool(self._values), "diagnostics")
         return self._values
 
+    def begin_call(self, kind: type, service: str, request: object) -> object:
+        """Send a request; the future of its answer."""
+        caller = self.node.create_client(kind, service)
+        self.wait_until(caller.service_is_ready, service)
+        return caller.call_async(request)
+
+    def call(self, kind: type, service: str, request: object) -> object:
+        """The answer of a service."""
+        future = self.begin_call(kind, service, request)
+        self.wait_until(future.done, f"an answer of {service}")
+        return future.result()
+
     def close(self) -> None:
         """Leave the graph."""
         self._executor.remove_node(self.node)

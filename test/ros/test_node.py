@@ -15,14 +15,6 @@ from rclpy.parameter import Parameter
 from visualization_msgs.msg import Marker
 
 
-def call(client: Client, kind: type, service: str, request: object) -> object:
-    caller = client.node.create_client(kind, service)
-    client.wait_until(caller.service_is_ready, service)
-    future = caller.call_async(request)
-    client.wait_until(future.done, f"an answer of {service}")
-    return future.result()
-
-
 def test_a_good_frame_gives_meshes_markers_and_occupancy_of_its_stamp(client):
     client.send_frame(10.5)
     outputs = {topic: client.wait_for_frame(10.5, topic) for topic in client.received}
@@ -188,8 +180,8 @@ def test_a_lifecycle_manager_can_lead_the_node_through_its_states(start, connect
     for round_number in range(2):
         for transition, state in steps:
             request = ChangeState.Request(transition=Transition(id=transition))
-            assert call(client, ChangeState, "im2hands/change_state", request).success, process.log
-            answer = call(client, GetState, "im2hands/get_state", GetState.Request())
+            assert client.call(ChangeState, "im2hands/change_state", request).success, process.log
+            answer = client.call(GetState, "im2hands/get_state", GetState.Request())
             assert answer.current_state.label == state
             if state == "active":
                 client.wait_for_node()
@@ -223,7 +215,7 @@ def test_parameters_are_checked_and_applied_while_running(client):
         request = SetParameters.Request(
             parameters=[Parameter(name, value=value).to_parameter_msg()]
         )
-        return call(client, SetParameters, "im2hands/set_parameters", request).results[0]
+        return client.call(SetParameters, "im2hands/set_parameters", request).results[0]
 
     assert set_parameter("occupancy_voxel_size", 0.01).successful
     client.send_frame(3000.0)
