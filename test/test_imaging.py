@@ -5,11 +5,12 @@ from __future__ import annotations
 import array
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import pytest
 
 from im2hands_ros.ros.errors import BadInput
-from im2hands_ros.ros.imaging import ENCODINGS, fill_image, image_to_rgb
+from im2hands_ros.ros.imaging import ENCODINGS, compressed_image_to_rgb, fill_image, image_to_rgb
 
 WIDTH, HEIGHT = 6, 4
 
@@ -171,3 +172,41 @@ def test_strided_arrays_can_be_put_in():
 def test_arrays_that_do_not_fit_the_encoding_are_refused(encoding, pixels):
     with pytest.raises(ValueError, match="give uint8"):
         fill_image(Image(), pixels, encoding)
+
+
+@dataclass
+class Compressed:
+    """The fields of sensor_msgs/CompressedImage."""
+
+    format: str
+    data: bytes
+
+
+def encoded(suffix: str, pixels: np.ndarray) -> bytes:
+    done, data = cv2.imencode(suffix, pixels)
+    assert done
+    return data.tobytes()
+
+
+def test_a_compressed_image_has_its_colours_in_rgb_order():
+    png = Compressed("png", encoded(".png", RGB[..., ::-1]))
+    assert np.array_equal(compressed_image_to_rgb(png), RGB)
+    plain = np.full((16, 16, 3), (200, 60, 20), np.uint8)
+    jpeg = Compressed("rgb8; jpeg compressed bgr8", encoded(".jpg", plain[..., ::-1]))
+    assert np.abs(compressed_image_to_rgb(jpeg).astype(int) - plain).max() < 4
+    grey = Compressed("png", encoded(".png", RGB[..., 0]))
+    assert np.array_equal(compressed_image_to_rgb(grey), as_grey(RGB[..., 0]))
+
+
+@pytest.mark.parametrize(
+    ("image", "reason", "said"),
+    [
+        (Compressed("jpeg", b""), "image_data", "holds no bytes"),
+        (Compressed("jpeg", b"not an image"), "image_data", "12 bytes of format 'jpeg' cannot"),
+        (Compressed("16UC1; compressedDepth png", b"1"), "image_encoding", "is a depth image"),
+    ],
+)
+def test_what_is_no_compressed_image_is_refused(image, reason, said):
+    with pytest.raises(BadInput, match=said) as raised:
+        compressed_image_to_rgb(image)
+    assert raised.value.reason == reason

@@ -10,6 +10,7 @@ import array
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 
 from im2hands_ros.ros.errors import BadInput
@@ -115,6 +116,35 @@ def _rows(message: Any, pixel_bytes: int) -> np.ndarray:
     if len(data) < height * message.step:
         data = np.pad(data, (0, height * message.step - len(data)))
     return np.ascontiguousarray(data.reshape(height, message.step)[:, :used])
+
+
+# The calibration is of the pixels as stored: a rotation in the file's EXIF data is not for us.
+_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def compressed_image_to_rgb(message: Any) -> np.ndarray:
+    """Decode a sensor_msgs/CompressedImage (JPEG, PNG and what else OpenCV reads).
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        BadInput: no data, a depth image, or bytes that OpenCV cannot decode.
+    """
+    length, name = len(message.data), f"format '{message.format}'"
+    if not length:
+        raise BadInput("image_data", f"a compressed image of {name} holds no bytes")
+    if "compressedDepth" in message.format:
+        raise BadInput("image_encoding", f"{name} is a depth image: publish the colour image")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(message.data, np.uint8), _AS_STORED)
+    except cv2.error as error:
+        raise BadInput("image_data", f"a compressed image of {name}: {error.err}") from error
+    if pixels is None:
+        raise BadInput(
+            "image_data", f"{length} bytes of {name} cannot be decoded: publish whole JPEG or PNG"
+        )
+    return np.ascontiguousarray(pixels[:, :, ::-1])
 
 
 _CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1}

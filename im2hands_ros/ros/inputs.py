@@ -5,20 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PoseArray
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, Image
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from im2hands_ros.msg import HandKeypoints
+from im2hands_ros.ros.endpoints import subscribe
 from im2hands_ros.ros.errors import BadInput
 from im2hands_ros.ros.health import Health
+from im2hands_ros.ros.keypoints import Keypoints, read_keypoints, read_poses
 from im2hands_ros.ros.matching import Pair, StampMatcher
-from im2hands_ros.ros.messages import Keypoints, read_keypoints
+from im2hands_ros.ros.parameters import Settings
 
 # Images wait this long for a slow detector, in frames; at 30 Hz half a second.
 _WAITING_FRAMES = 16
+
+# Topic, type and callback of a subscription.
+Kind = tuple[str, type, Callable[[Any], None]]
 
 # A camera's first image may come just before its first camera_info.
 _CAMERA_INFO_GRACE = 1.0
@@ -28,7 +36,7 @@ _CAMERA_INFO_GRACE = 1.0
 class Frame:
     """All that belongs to one instant."""
 
-    image: Image
+    image: Image | CompressedImage
     keypoints: Keypoints
     camera_info: CameraInfo
 
@@ -38,7 +46,7 @@ class Inputs:
 
     Args:
         node: owns the subscriptions.
-        slop: see `StampMatcher`.
+        settings: which kinds of messages to listen for, and how far stamps may differ.
         health: counts what comes and what is dropped.
         wanted: whether anybody would look at a result; if not, nothing is done with what comes.
         complain: called as `complain(kind, text)` for what a user must repair.
@@ -48,7 +56,7 @@ class Inputs:
     def __init__(
         self,
         node: Node,
-        slop: float,
+        settings: Settings,
         health: Health,
         wanted: Callable[[], bool],
         complain: Callable[[str, str], None],
@@ -56,17 +64,33 @@ class Inputs:
     ) -> None:
         self._node, self._health = node, health
         self._wanted, self._complain, self._deliver = wanted, complain, deliver
-        self._matcher = StampMatcher(slop, _WAITING_FRAMES, self._on_drop)
+        self._matcher = StampMatcher(settings.sync_slop, _WAITING_FRAMES, self._on_drop)
         self._camera_info: CameraInfo | None = None
         self._waiting_since: float | None = None
-        self._subscriptions = {
-            name: node.create_subscription(kind, name, callback, qos_profile_sensor_data)
-            for name, kind, callback in (
-                ("camera_info", CameraInfo, self._on_camera_info),
-                ("image", Image, self._on_image),
-                ("keypoints", HandKeypoints, self._on_keypoints),
-            )
+        kinds = {
+            "camera_info": ("camera_info", CameraInfo, self._on_camera_info),
+            "image": self._image_kind(settings.image_transport),
+            "keypoints": self._keypoints_kind(settings.keypoints_type),
         }
+        self._subscriptions: dict[str, Subscription] = {}
+        try:
+            for name, (topic, kind, callback) in kinds.items():
+                self._subscriptions[name] = subscribe(node, kind, topic, callback, complain)
+        except Exception:
+            self.close()
+            raise
+
+    def _image_kind(self, transport: str) -> Kind:
+        if transport == "raw":
+            return "image", Image, self._on_image
+        # As image_transport does it: the name follows a remapped `image`.
+        topic = f"{self._node.resolve_topic_name('image')}/compressed"
+        return topic, CompressedImage, self._on_image
+
+    def _keypoints_kind(self, name: str) -> Kind:
+        if name == "pose_array":
+            return "keypoint_poses", PoseArray, partial(self._on_keypoints, read_poses)
+        return "keypoints", HandKeypoints, partial(self._on_keypoints, read_keypoints)
 
     @property
     def topics(self) -> dict[str, str]:
@@ -86,18 +110,18 @@ class Inputs:
         self._health.receive("camera_info")
         self._camera_info = message
 
-    def _on_image(self, message: Image) -> None:
+    def _on_image(self, message: Image | CompressedImage) -> None:
         self._health.receive("image")
         if not self._wanted():
             self._health.drop("nobody_subscribed")
             return
         self._complete(self._matcher.add_image(_nanoseconds(message.header.stamp), message))
 
-    def _on_keypoints(self, message: HandKeypoints) -> None:
+    def _on_keypoints(self, read: Callable[[Any], Keypoints], message: Any) -> None:
         self._health.receive("keypoints")
         if not self._wanted():
             return
-        keypoints = read_keypoints(message)
+        keypoints = read(message)
         for problem in keypoints.problems:
             self.refuse("keypoints", problem)
         if keypoints.usable:

@@ -8,106 +8,18 @@ from __future__ import annotations
 
 import array
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from sensor_msgs.msg import CameraInfo, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.msg import HandKeypoints, HandMesh, HandMeshArray
 from im2hands_ros.ros.errors import BadInput
-from im2hands_ros.skeleton import SIDES, to_mano_order
+from im2hands_ros.skeleton import SIDES
 
 SIDE_NUMBER = {"left": HandMesh.LEFT, "right": HandMesh.RIGHT}
-
-# What 21 points must be like to be a hand in front of a camera, metres.
-_FARTHEST, _NEAREST_DEPTH = 10.0, 0.01
-_SMALLEST_HAND, _LARGEST_HAND = 0.03, 0.5
-
-
-@dataclass(frozen=True)
-class Keypoints:
-    """What a HandKeypoints message holds.
-
-    Attributes:
-        hands: "left" and "right" -> (21, 3) float32 metres, camera frame, MANO order, or None.
-        problems: why a hand that the message calls valid was refused.
-        frame_id: the message's frame.
-    """
-
-    hands: dict[str, np.ndarray | None]
-    problems: tuple[BadInput, ...]
-    frame_id: str
-
-    @property
-    def usable(self) -> bool:
-        """False when every hand that was offered is refused."""
-        return not self.problems or any(hand is not None for hand in self.hands.values())
-
-
-def read_keypoints(message: HandKeypoints) -> Keypoints:
-    """Read keypoints; a hand that cannot be one is refused and the other one kept."""
-    hands: dict[str, np.ndarray | None] = {}
-    problems = []
-    for side in SIDES:
-        try:
-            hands[side] = _read_hand(message, side)
-        except BadInput as problem:
-            hands[side] = None
-            problems.append(problem)
-    return Keypoints(hands, tuple(problems), message.header.frame_id)
-
-
-def _read_hand(message: HandKeypoints, side: str) -> np.ndarray | None:
-    if not getattr(message, f"{side}_valid"):
-        return None
-    flat = np.asarray(getattr(message, f"{side}_xyz"), np.float32)
-    confidence = getattr(message, f"{side}_confidence")
-    try:
-        xyz = to_mano_order(
-            flat.reshape(-1, 3) if flat.size % 3 == 0 else flat, message.joint_order
-        )
-    except ValueError as error:
-        raise BadInput(
-            "keypoints_count", f"{side}_xyz holds {flat.size} numbers: {error}"
-        ) from error
-    if len(confidence) not in (0, flat.size // 3):
-        raise BadInput(
-            "keypoints_count",
-            f"{side}_confidence holds {len(confidence)} numbers: give {flat.size // 3} or none",
-        )
-    _check_hand(xyz, side)
-    return xyz
-
-
-def _check_hand(xyz: np.ndarray, side: str) -> None:
-    """Refuse what would only waste the device's time; raises BadInput."""
-    if not np.isfinite(xyz).all():
-        bad = int((~np.isfinite(xyz).all(axis=1)).sum())
-        raise BadInput(
-            "keypoints_not_finite",
-            f"{bad} keypoints of {side}_xyz are NaN or infinite: set {side}_valid to false "
-            "when the hand is not tracked",
-        )
-    farthest, nearest = float(np.abs(xyz).max()), float(xyz[:, 2].min())
-    if farthest > _FARTHEST:
-        raise BadInput(
-            "keypoints_range", f"{side}_xyz reaches {farthest:.4g} m: give metres, not millimetres"
-        )
-    if nearest < _NEAREST_DEPTH:
-        raise BadInput(
-            "keypoints_range",
-            f"{side}_xyz has depth {nearest:.3f} m: give points in the camera's optical frame "
-            "(z forward)",
-        )
-    size = float(np.linalg.norm(np.ptp(xyz, axis=0)))
-    if not _SMALLEST_HAND < size < _LARGEST_HAND:
-        raise BadInput(
-            "keypoints_size",
-            f"{side}_xyz is {size:.3f} m across: give a hand's 21 joints in metres",
-        )
 
 
 def keypoints_message(
@@ -131,8 +43,12 @@ def keypoints_message(
     return message
 
 
-def camera_of(info: CameraInfo, image: Image) -> Camera:
-    """The camera that took this image: binning and region of interest applied (REP-104).
+def camera_of(info: CameraInfo, size: tuple[int, int]) -> Camera:
+    """The camera that took an image: binning and region of interest applied (REP-104).
+
+    Args:
+        info: the calibration.
+        size: the image's width and height, pixels.
 
     Raises:
         BadInput: uncalibrated, an unknown lens model, or a size that is not the image's.
@@ -140,7 +56,7 @@ def camera_of(info: CameraInfo, image: Image) -> Camera:
     step_x, step_y = max(info.binning_x, 1), max(info.binning_y, 1)
     window = info.roi
     width, height = window.width or info.width, window.height or info.height
-    size, expected = (image.width, image.height), (width // step_x, height // step_y)
+    expected = (width // step_x, height // step_y)
     if size != expected:
         raise BadInput(
             "camera_info_size",

@@ -7,8 +7,6 @@ three to five.)
 
 from __future__ import annotations
 
-import gc
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -18,6 +16,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from rclpy.time import Time
 
+from im2hands_ros.ros.device import free_device_memory, load_im2hands, memory_values
 from im2hands_ros.ros.errors import BadInput
 from im2hands_ros.ros.health import Health, Throttle
 from im2hands_ros.ros.inputs import Frame, Inputs, input_of
@@ -35,18 +34,6 @@ ModelLoader = Callable[[Settings], Any]
 _LOG_PERIOD = 5.0  # seconds between two lines of one kind
 _NOT_ACTIVE = "the node is not active: activate it (ros2 lifecycle set, or auto_activate)"
 _STOP_TIMEOUT = 1.0  # a frame in work may finish; the process must end within 2 s
-
-
-def load_im2hands(settings: Settings) -> Any:
-    """The packaged networks, or the weights that the parameters name."""
-    from im2hands_ros.pipeline import Im2Hands
-
-    return Im2Hands.load(
-        weights=settings.weights or None,
-        preset=settings.preset,
-        device=settings.device,
-        precision=settings.precision,
-    )
 
 
 class Im2HandsNode(LifecycleNode):
@@ -80,39 +67,24 @@ class Im2HandsNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and warm it up."""
-        self._outputs = Outputs(self)
-        steps = Processing(
-            self._outputs,
-            self._queries,
-            self.health,
-            lambda: self.settings,
-            self._age,
-            self._complain,
-        )
-        self._worker = Worker(
-            self._set_up, steps.process, self._outputs.expire, self._on_error, self._queries.work
-        )
         try:
+            self._outputs = Outputs(self, self._complain)
+            self._worker = self._make_worker(self._outputs)
             self._worker.start(cancelled=lambda: not rclpy.ok(context=self.context))
         except Exception as error:  # noqa: BLE001 - whatever loading raised, it ends here
-            if rclpy.ok(context=self.context):
-                self.get_logger().error(f"cannot configure: {error}")
-            self._release()
-            return TransitionCallbackReturn.FAILURE
+            return self._refuse("configure", error)
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listen and publish."""
+        try:
+            self._inputs = Inputs(
+                self, self.settings, self.health, self._wanted, self._complain, self._deliver
+            )
+        except Exception as error:  # noqa: BLE001 - a QoS override that is none
+            return self._refuse("activate", error)
         result = super().on_activate(state)
         self._outputs.open()
-        self._inputs = Inputs(
-            self,
-            self.settings.sync_slop,
-            self.health,
-            self._wanted,
-            self._complain,
-            self._deliver,
-        )
         topics = ", ".join(f"{name} on {topic}" for name, topic in self._inputs.topics.items())
         self.get_logger().info(f"active: {topics}")
         return result
@@ -149,6 +121,21 @@ class Im2HandsNode(LifecycleNode):
         self._fall_silent()
         self._release()
 
+    def _make_worker(self, outputs: Outputs) -> Worker[Any, Frame]:
+        steps = Processing(
+            outputs, self._queries, self.health, lambda: self.settings, self._age, self._complain
+        )
+        return Worker(
+            self._set_up, steps.process, outputs.expire, self._on_error, self._queries.work
+        )
+
+    def _refuse(self, transition: str, error: Exception) -> TransitionCallbackReturn:
+        if rclpy.ok(context=self.context):
+            self.get_logger().error(f"cannot {transition}: {error}")
+        if transition == "configure":
+            self._release()
+        return TransitionCallbackReturn.FAILURE
+
     def _fall_silent(self) -> None:
         if self._inputs is not None:
             self._inputs.close()
@@ -164,7 +151,7 @@ class Im2HandsNode(LifecycleNode):
             self._outputs.destroy()
         self._worker = self._outputs = None
         self._queries.forget(_NOT_ACTIVE)  # the last frame may have left a field
-        _free_device_memory()
+        free_device_memory()
 
     # On the worker's thread
 
@@ -214,7 +201,8 @@ class Im2HandsNode(LifecycleNode):
 
     def _describe(self) -> dict[str, str]:
         listeners = 0 if self._outputs is None else self._outputs.subscribers()
-        return {"state": self._state_machine.current_state[1], "subscribers": str(listeners)}
+        state = self._state_machine.current_state[1]
+        return {"state": state, "subscribers": str(listeners)} | memory_values()
 
     def _complain(self, kind: str, text: str) -> None:
         line = self._throttle.pass_on(kind, text)
@@ -237,14 +225,6 @@ class Im2HandsNode(LifecycleNode):
 def _ours(parameters: Sequence[Parameter]) -> dict[str, Any]:
     names = Settings.__dataclass_fields__
     return {each.name: each.value for each in parameters if each.name in names}
-
-
-def _free_device_memory() -> None:
-    """Give back what torch keeps of the memory that the model had."""
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
 
 
 def main(args: Sequence[str] | None = None, load_model: ModelLoader = load_im2hands) -> NoReturn:

@@ -7,27 +7,25 @@ import time
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from im2hands_ros.msg import HandMeshArray
 from im2hands_ros.ros.cdr import cloud_bytes, marker_array_bytes, mesh_array_bytes
+from im2hands_ros.ros.endpoints import Complain, advertise
 from im2hands_ros.ros.markers import LIFETIME, draw
 from im2hands_ros.ros.messages import cloud_points
-
-_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class Outputs:
     """The three publishers, and which markers viewers show now. Thread-safe."""
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, complain: Complain) -> None:
         self._node = node
-        self._markers = node.create_lifecycle_publisher(MarkerArray, "markers", _QOS)
-        self._meshes = node.create_lifecycle_publisher(HandMeshArray, "meshes", _QOS)
-        self._occupancy = node.create_lifecycle_publisher(PointCloud2, "occupancy", _QOS)
+        self._markers = advertise(node, MarkerArray, "markers", complain)
+        self._meshes = advertise(node, HandMeshArray, "meshes", complain)
+        self._occupancy = advertise(node, PointCloud2, "occupancy", complain)
         self._lock = threading.Lock()
         self._open = False
         self._shown: tuple[tuple[str, int], ...] = ()

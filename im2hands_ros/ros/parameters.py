@@ -70,6 +70,20 @@ class Settings:
         range=(0.002, 0.05),
         live=True,
     )
+    image_transport: str = _described(
+        "raw",
+        "raw: sensor_msgs/Image on image; compressed: sensor_msgs/CompressedImage on "
+        "image/compressed",
+        pattern="raw|compressed",
+        allowed="raw, compressed",
+    )
+    keypoints_type: str = _described(
+        "hand_keypoints",
+        "hand_keypoints: HandKeypoints on keypoints; pose_array: geometry_msgs/PoseArray of 42 "
+        "poses on keypoint_poses",
+        pattern="hand_keypoints|pose_array",
+        allowed="hand_keypoints, pose_array",
+    )
     sync_slop: float = _described(
         0.01,
         "largest stamp difference of an image and its keypoints; 0: equal stamps",

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CompressedImage, Image
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.ros.health import Health
-from im2hands_ros.ros.imaging import image_to_rgb
+from im2hands_ros.ros.imaging import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.ros.inputs import Frame
 from im2hands_ros.ros.messages import camera_of
 from im2hands_ros.ros.outputs import Outputs
@@ -20,6 +21,12 @@ from im2hands_ros.ros.queries import Queries
 
 _NO_HANDS = SimpleNamespace(left=None, right=None, timings_ms={})
 _LONGEST_LATENCY = 60.0  # seconds; an older stamp is of another clock
+
+
+def decode(message: Image | CompressedImage) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of either kind of image; raises BadInput."""
+    compressed = isinstance(message, CompressedImage)
+    return compressed_image_to_rgb(message) if compressed else image_to_rgb(message)
 
 
 class Processing:
@@ -58,8 +65,8 @@ class Processing:
             return
         with self._health.stage("frame"):
             with self._health.stage("decode"):
-                image = image_to_rgb(frame.image)
-                camera = camera_of(frame.camera_info, frame.image)
+                image = decode(frame.image)
+                camera = camera_of(frame.camera_info, image.shape[1::-1])
             scene = self._encode(model, image, frame.keypoints.hands, camera)
             self._queries.keep(header, scene)
             if not self._outputs.wanted():  # somebody asked questions only

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from copy import copy
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
+from im2hands_ros.ros.endpoints import OVERRIDING, RESULTS
 from im2hands_ros.ros.health import Health, Snapshot, diagnostic_values, verdict
 
 _PERIOD = 1.0
@@ -39,7 +41,9 @@ class Reporter:
         self._awaited, self._complain, self._describe = awaited, complain, describe
         self._before = health.snapshot()
         self._quiet: Counter[str] = Counter()
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 1)
+        self._publisher = node.create_publisher(
+            DiagnosticArray, "/diagnostics", copy(RESULTS), qos_overriding_options=OVERRIDING
+        )
         # Wall time: diagnostics go on while a simulation is paused.
         node.create_timer(_PERIOD, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 

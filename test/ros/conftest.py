@@ -69,8 +69,8 @@ def connect():
     """Connects clients to nodes of the test's own; closes them after the test."""
     clients = []
 
-    def make_client(process: NodeProcess, listen: bool = True) -> Client:
-        clients.append(Client(process.namespace, listen))
+    def make_client(process: NodeProcess, listen: bool = True, **options: object) -> Client:
+        clients.append(Client(process.namespace, listen, **options))
         clients[-1].wait_for_node()
         return clients[-1]
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,7 @@ class NodeProcess:
 
     Args:
         command: Python arguments that run the node.
-        parameters: `name:=value`.
+        parameters: `name:=value`; `{namespace}` in it becomes the node's.
         log: where the output goes.
     """
 
@@ -48,7 +48,7 @@ class NodeProcess:
         self.namespace = f"/test{next(_numbers)}"
         arguments = [*command, "--ros-args", "-r", f"__ns:={self.namespace}"]
         for parameter in parameters:
-            arguments += ["-p", parameter]
+            arguments += ["-p", parameter.replace("{namespace}", self.namespace)]
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
         with log.open("w") as output:
             self._process = subprocess.Popen(
@@ -104,19 +104,23 @@ class Client:
     Args:
         namespace: the node's.
         listen: whether to subscribe to the outputs.
+        inputs: topic -> type of the inputs, other than the usual ones.
     """
 
-    def __init__(self, namespace: str, listen: bool = True) -> None:
+    def __init__(
+        self, namespace: str, listen: bool = True, inputs: Mapping[str, type] | None = None
+    ) -> None:
         self.node = rclpy.create_node(f"client_{next(_numbers)}", namespace=namespace)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
+        self._topics = inputs or {
+            "image": Image,
+            "camera_info": CameraInfo,
+            "keypoints": HandKeypoints,
+        }
         self._publishers = {
-            name: self.node.create_publisher(kind, name, qos_profile_sensor_data)
-            for name, kind in (
-                ("image", Image),
-                ("camera_info", CameraInfo),
-                ("keypoints", HandKeypoints),
-            )
+            kind: self.node.create_publisher(kind, name, qos_profile_sensor_data)
+            for name, kind in self._topics.items()
         }
         self.received: dict[str, list] = {"markers": [], "meshes": [], "occupancy": []}
         self._values: dict[str, str] = {}
@@ -163,11 +167,10 @@ class Client:
         while time.monotonic() < deadline:
             self._executor.spin_once(0.02)
 
-    def send(self, *messages: Image | CameraInfo | HandKeypoints) -> None:
-        """Publish each message on its topic."""
-        topics = {Image: "image", CameraInfo: "camera_info", HandKeypoints: "keypoints"}
+    def send(self, *messages: object) -> None:
+        """Publish each message on the topic of its type."""
         for message in messages:
-            self._publishers[topics[type(message)]].publish(message)
+            self._publishers[type(message)].publish(message)
 
     def send_frame(self, stamp: float, left: bool = True, right: bool = True) -> None:
         """Publish camera_info, image and keypoints of one instant."""

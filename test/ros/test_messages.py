@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from analytic_node import Hands, balls
-from harness import camera_info, hand, header, image, keypoints
+from geometry_msgs.msg import Point, Pose, PoseArray
+from harness import FRAME_ID, camera_info, hand, header, keypoints
 from im2hands_ros.msg import HandKeypoints, HandMesh
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointField, RegionOfInterest
 from visualization_msgs.msg import Marker
 
 from im2hands_ros.ros.errors import BadInput
+from im2hands_ros.ros.keypoints import read_keypoints, read_poses
 from im2hands_ros.ros.markers import TRIANGLE_BUCKET, draw, marker_array_message, triangle_points
 from im2hands_ros.ros.messages import (
     camera_of,
@@ -19,7 +21,6 @@ from im2hands_ros.ros.messages import (
     cloud_points,
     keypoints_message,
     mesh_array_message,
-    read_keypoints,
 )
 from im2hands_ros.skeleton import ORDER_INTERHAND, ORDER_MANO, ORDER_OPENXR
 
@@ -130,8 +131,40 @@ def info(**changes: object) -> object:
     return message
 
 
+def poses(left: np.ndarray | None, right: np.ndarray | None) -> PoseArray:
+    both = [np.full((21, 3), np.nan) if each is None else each for each in (left, right)]
+    positions = [Point(x=x, y=y, z=z) for x, y, z in np.concatenate(both).tolist()]
+    return PoseArray(header=header(1.0), poses=[Pose(position=each) for each in positions])
+
+
+def test_a_pose_array_holds_the_left_block_first_and_nan_for_an_absent_hand():
+    read = read_poses(poses(hand("left"), hand("right")))
+    assert read.frame_id == FRAME_ID
+    assert np.array_equal(read.hands["left"], hand("left"))
+    assert np.array_equal(read.hands["right"], hand("right"))
+    read = read_poses(poses(None, hand("right")))
+    assert read.hands["left"] is None
+    assert read.hands["right"] is not None
+    assert not read.problems
+    assert read_poses(poses(None, None)).usable
+
+
+def test_a_pose_array_that_cannot_be_hands_is_refused():
+    message = poses(hand("left"), hand("right"))
+    message.poses[3].position.x = float("nan")
+    read = read_poses(message)
+    assert read.hands["left"] is None
+    assert read.hands["right"] is not None
+    assert "1 keypoints of the block of the left hand are NaN" in str(read.problems[0])
+    message.poses.pop()
+    read = read_poses(message)
+    assert not read.usable
+    assert read.problems[0].reason == "keypoints_count"
+    assert "41 poses: give 42" in str(read.problems[0])
+
+
 def test_the_camera_is_that_of_the_message():
-    camera = camera_of(info(), image(1.0))
+    camera = camera_of(info(), (64, 48))
     assert (camera.width, camera.height, camera.distortion_model) == (64, 48, "none")
     assert (camera.fx, camera.cx, camera.fy, camera.cy) == (60.0, 31.5, 60.0, 23.5)
 
@@ -140,28 +173,22 @@ def test_binning_and_region_of_interest_are_applied():
     full = info(width=256, height=192, binning_x=2, binning_y=2)
     full.k = [240.0, 0.0, 100.0, 0.0, 240.0, 90.0, 0.0, 0.0, 1.0]
     full.roi = RegionOfInterest(x_offset=40, y_offset=20, width=128, height=96)
-    binned = camera_of(full, image(1.0))
+    binned = camera_of(full, (64, 48))
     message = info(width=256, height=192)
     message.k = full.k
-    whole = camera_of(message, image_of_size(256, 192))
+    whole = camera_of(message, (256, 192))
     point = np.array([[0.01, -0.02, 0.5]])
     # A whole image's pixel u falls into binned pixel ((u - 40) - 0.5) / 2: both centres at whole.
     expected = (whole.project(point) - [40, 20] - 0.5) / 2
     assert np.allclose(binned.project(point), expected)
 
 
-def image_of_size(width: int, height: int) -> object:
-    message = image(1.0)
-    message.width, message.height = width, height
-    return message
-
-
 def test_lens_models_are_passed_on():
     coefficients = [0.1, -0.05, 0.001, 0.002, 0.01]
-    camera = camera_of(info(d=coefficients), image(1.0))
+    camera = camera_of(info(d=coefficients), (64, 48))
     assert camera.distortion_model == "plumb_bob"
     assert camera.distortion == tuple(coefficients)
-    fish = camera_of(info(distortion_model="equidistant", d=[0.1, 0.0, 0.0, 0.0]), image(1.0))
+    fish = camera_of(info(distortion_model="equidistant", d=[0.1, 0.0, 0.0, 0.0]), (64, 48))
     assert fish.is_distorted
 
 
@@ -179,7 +206,7 @@ def test_lens_models_are_passed_on():
 )
 def test_a_calibration_that_is_not_the_images_is_refused(changes, reason, said):
     with pytest.raises(BadInput, match=said) as raised:
-        camera_of(info(**changes), image(1.0))
+        camera_of(info(**changes), (64, 48))
     assert raised.value.reason == reason
 
 

@@ -38,6 +38,8 @@ def test_the_readme_shows_the_table():
         ("resolution", 16, "give a value from 32 to 256"),
         ("occupancy_threshold", 1.0, "from 0.05 to 0.95"),
         ("occupancy_voxel_size", 0.0, "from 0.002 to 0.05"),
+        ("image_transport", "theora", "give raw, compressed"),
+        ("keypoints_type", "markers", "give hand_keypoints, pose_array"),
         ("sync_slop", -0.1, "from 0.0 to 1.0"),
         ("max_age", float("nan"), "from 0.0 to 60.0"),
     ],
