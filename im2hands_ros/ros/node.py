@@ -68,7 +68,7 @@ class Im2HandsNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and warm it up."""
         try:
-            self._outputs = Outputs(self, self._complain)
+            self._outputs = Outputs(self, self.settings, self._complain)
             self._worker = self._make_worker(self._outputs)
             self._worker.start(cancelled=lambda: not rclpy.ok(context=self.context))
         except Exception as error:  # noqa: BLE001 - whatever loading raised, it ends here

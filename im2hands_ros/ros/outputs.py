@@ -1,4 +1,4 @@
-"""The node's voice: markers, meshes and occupancy, each only while somebody listens."""
+"""The node's voice: each kind of result only while somebody listens to it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,29 @@ from visualization_msgs.msg import MarkerArray
 
 from im2hands_ros.msg import HandMeshArray
 from im2hands_ros.ros.cdr import cloud_bytes, marker_array_bytes, mesh_array_bytes
+from im2hands_ros.ros.collisions import collisions_for
 from im2hands_ros.ros.endpoints import Complain, advertise
 from im2hands_ros.ros.markers import LIFETIME, draw
 from im2hands_ros.ros.messages import cloud_points
+from im2hands_ros.ros.parameters import Settings
+from im2hands_ros.ros.poses import Poses
 
 
 class Outputs:
-    """The three publishers, and which markers viewers show now. Thread-safe."""
+    """All results' publishers, and which markers viewers show now. Thread-safe."""
 
-    def __init__(self, node: LifecycleNode, complain: Complain) -> None:
+    def __init__(self, node: LifecycleNode, settings: Settings, complain: Complain) -> None:
         self._node = node
         self._markers = advertise(node, MarkerArray, "markers", complain)
         self._meshes = advertise(node, HandMeshArray, "meshes", complain)
         self._occupancy = advertise(node, PointCloud2, "occupancy", complain)
+        self._poses = Poses(node, complain, settings.publish_tf)
+        self._collisions = (
+            collisions_for(node, complain) if settings.publish_collision_objects else None
+        )
+        self._publishers = [self._markers, self._meshes, self._occupancy, *self._poses.publishers]
+        if self._collisions is not None:
+            self._publishers.append(self._collisions.publisher)
         self._lock = threading.Lock()
         self._open = False
         self._shown: tuple[tuple[str, int], ...] = ()
@@ -50,17 +60,17 @@ class Outputs:
 
     def destroy(self) -> None:
         """Give the publishers back."""
-        for publisher in (self._markers, self._meshes, self._occupancy):
+        self._poses.destroy()
+        for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
     def subscribers(self) -> int:
         """How many have subscribed to a result."""
-        publishers = (self._markers, self._meshes, self._occupancy)
-        return sum(publisher.get_subscription_count() for publisher in publishers)
+        return sum(publisher.get_subscription_count() for publisher in self._publishers)
 
     def wanted(self) -> bool:
         """Whether anybody has subscribed to a result."""
-        return self.subscribers() > 0
+        return self.subscribers() > 0 or self._poses.wanted_as_transforms
 
     def publish(self, header: Header, hands: Any, voxel_size: float) -> bool:
         """Publish a frame's hands under the image's header; whether outputs are open.
@@ -73,18 +83,22 @@ class Outputs:
         with self._lock:
             if not self._open:
                 return False
+            self._poses.publish(header, hands)  # first: whoever steers a robot cannot wait
             if self._meshes.get_subscription_count():
                 self._meshes.publish(mesh_array_bytes(header, hands))
             if self._occupancy.get_subscription_count():
                 self._occupancy.publish(cloud_bytes(header, cloud_points(hands)))
             if self._markers.get_subscription_count():
                 self._publish_markers(header, hands, voxel_size)
+            if self._collisions is not None:
+                self._collisions.publish(header, hands)
+            self._header, self._published_at = header, time.monotonic()
             return True
 
     def expire(self) -> None:
         """Take the hands from view when no frame came for as long as markers live."""
         with self._lock:
-            if self._shown and time.monotonic() - self._published_at > LIFETIME:
+            if time.monotonic() - self._published_at > LIFETIME:
                 self._withdraw()
 
     def _publish_markers(self, header: Header, hands: Any, voxel_size: float) -> None:
@@ -93,9 +107,11 @@ class Outputs:
         lost = tuple(key for key in self._shown if key not in shown)
         if drawings or lost:
             self._markers.publish(marker_array_bytes(header, drawings, lost))
-        self._shown, self._header, self._published_at = shown, header, time.monotonic()
+        self._shown = shown
 
     def _withdraw(self) -> None:
         if self._shown:
             self._markers.publish(marker_array_bytes(self._header, (), self._shown))
         self._shown = ()
+        if self._collisions is not None:
+            self._collisions.withdraw(self._header)

@@ -99,6 +99,20 @@ class Settings:
         range=(0.0, 60.0),
         live=True,
     )
+    smoothing: float = _described(
+        0.0,
+        "cutoff of the One-Euro filter over the keypoints of resting hands, lower is smoother; "
+        "0: off",
+        unit="Hz",
+        range=(0.0, 30.0),
+        live=True,
+    )
+    publish_tf: bool = _described(
+        False, "broadcast the wrist poses as frames left_wrist and right_wrist; needs tf2_ros"
+    )
+    publish_collision_objects: bool = _described(
+        False, "publish the hands as obstacles for MoveIt on collision_object; needs moveit_msgs"
+    )
     auto_activate: bool = _described(
         True, "configure and activate at start; false: wait for a lifecycle manager"
     )

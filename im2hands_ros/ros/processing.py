@@ -1,4 +1,4 @@
-"""The steps of a frame, on the worker's thread: decode, encode, reconstruct, publish."""
+"""The steps of a frame, on the worker's thread: decode, smooth, encode, reconstruct, publish."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ from im2hands_ros.ros.messages import camera_of
 from im2hands_ros.ros.outputs import Outputs
 from im2hands_ros.ros.parameters import Settings
 from im2hands_ros.ros.queries import Queries
+from im2hands_ros.skeleton import SIDES
+from im2hands_ros.smoothing import OneEuro
+
+Keypoints = dict[str, np.ndarray | None]
 
 _NO_HANDS = SimpleNamespace(left=None, right=None, timings_ms={})
 _LONGEST_LATENCY = 60.0  # seconds; an older stamp is of another clock
@@ -52,9 +56,10 @@ class Processing:
     ) -> None:
         self._outputs, self._queries, self._health = outputs, queries, health
         self._settings, self._age, self._complain = settings, age, complain
+        self._filters = {side: OneEuro() for side in SIDES}
 
     def process(self, model: Any, frame: Frame) -> None:
-        """Decode, encode, reconstruct, publish.
+        """Decode, smooth, encode, reconstruct, publish.
 
         Raises:
             BadInput: an image or calibration that cannot be used.
@@ -67,7 +72,8 @@ class Processing:
             with self._health.stage("decode"):
                 image = decode(frame.image)
                 camera = camera_of(frame.camera_info, image.shape[1::-1])
-            scene = self._encode(model, image, frame.keypoints.hands, camera)
+            keypoints = self._smooth(frame.keypoints.hands, header.stamp, settings.smoothing)
+            scene = self._encode(model, image, keypoints, camera)
             self._queries.keep(header, scene)
             if not self._outputs.wanted():  # somebody asked questions only
                 return
@@ -78,10 +84,18 @@ class Processing:
             self._health.publish()
             self._note_latency(header.stamp)
 
+    def _smooth(self, keypoints: Keypoints, stamp: Time, cutoff: float) -> Keypoints:
+        seconds = stamp.sec + stamp.nanosec / 1e9
+        smoothed = dict(keypoints)
+        for side, points in keypoints.items():
+            if points is None or not cutoff:
+                self._filters[side].reset()
+            else:
+                smoothed[side] = self._filters[side](points, seconds, cutoff)
+        return smoothed
+
     @staticmethod
-    def _encode(
-        model: Any, image: np.ndarray, keypoints: dict[str, np.ndarray | None], camera: Camera
-    ) -> Any:
+    def _encode(model: Any, image: np.ndarray, keypoints: Keypoints, camera: Camera) -> Any:
         """The scene, or None without a hand."""
         if all(hand is None for hand in keypoints.values()):
             return None

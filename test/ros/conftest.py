@@ -30,9 +30,11 @@ def start(tmp_path_factory):
     """Starts nodes with the analytic model; stops them after the test."""
     processes = []
 
-    def start_node(*parameters: str, options: tuple[str, ...] = ()) -> NodeProcess:
+    def start_node(
+        *parameters: str, options: tuple[str, ...] = (), modules: Path | None = None
+    ) -> NodeProcess:
         log = tmp_path_factory.mktemp("node") / "log.txt"
-        processes.append(NodeProcess([ANALYTIC_NODE, *options], parameters, log))
+        processes.append(NodeProcess([ANALYTIC_NODE, *options], parameters, log, modules))
         return processes[-1]
 
     yield start_node

@@ -41,15 +41,22 @@ class NodeProcess:
         command: Python arguments that run the node.
         parameters: `name:=value`; `{namespace}` in it becomes the node's.
         log: where the output goes.
+        modules: a folder of modules that the node finds before all others.
     """
 
-    def __init__(self, command: Sequence[str], parameters: Sequence[str], log: Path) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        parameters: Sequence[str],
+        log: Path,
+        modules: Path | None = None,
+    ) -> None:
         self._log = log
         self.namespace = f"/test{next(_numbers)}"
         arguments = [*command, "--ros-args", "-r", f"__ns:={self.namespace}"]
         for parameter in parameters:
             arguments += ["-p", parameter.replace("{namespace}", self.namespace)]
-        paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+        paths = [str(modules or ""), str(ROOT), os.environ.get("PYTHONPATH", "")]
         with log.open("w") as output:
             self._process = subprocess.Popen(
                 [sys.executable, *arguments],
