@@ -16,6 +16,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from rclpy.time import Time
 
+from im2hands_ros.ros.budget import LatencyBudget
 from im2hands_ros.ros.device import free_device_memory, load_im2hands, memory_values
 from im2hands_ros.ros.errors import BadInput
 from im2hands_ros.ros.health import Health, Throttle
@@ -57,11 +58,19 @@ class Im2HandsNode(LifecycleNode):
         self._load_model = load_model
         self._queries = Queries(lambda milliseconds: self.health.took("query", milliseconds))
         self._query_service = QueryService(self, self._queries, self._begin_query)
+        self._budget = LatencyBudget()
         self._throttle = Throttle(_LOG_PERIOD)
         self._worker: Worker[Any, Frame] | None = None
         self._outputs: Outputs | None = None
         self._inputs: Inputs | None = None
-        self._reporter = Reporter(self, self.health, self._awaited, self._complain, self._describe)
+        self._reporter = Reporter(
+            self,
+            self.health,
+            self._awaited,
+            self._complain,
+            self._describe,
+            lambda: self._budget.notice,
+        )
 
     # States
 
@@ -123,7 +132,13 @@ class Im2HandsNode(LifecycleNode):
 
     def _make_worker(self, outputs: Outputs) -> Worker[Any, Frame]:
         steps = Processing(
-            outputs, self._queries, self.health, lambda: self.settings, self._age, self._complain
+            outputs,
+            self._queries,
+            self._budget,
+            self.health,
+            lambda: self.settings,
+            self._age,
+            self._complain,
         )
         return Worker(
             self._set_up, steps.process, outputs.expire, self._on_error, self._queries.work
@@ -202,7 +217,8 @@ class Im2HandsNode(LifecycleNode):
     def _describe(self) -> dict[str, str]:
         listeners = 0 if self._outputs is None else self._outputs.subscribers()
         state = self._state_machine.current_state[1]
-        return {"state": state, "subscribers": str(listeners)} | memory_values()
+        values = {"state": state, "subscribers": str(listeners)}
+        return values | self._budget.values | memory_values()
 
     def _complain(self, kind: str, text: str) -> None:
         line = self._throttle.pass_on(kind, text)

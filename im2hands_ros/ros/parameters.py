@@ -113,6 +113,14 @@ class Settings:
     publish_collision_objects: bool = _described(
         False, "publish the hands as obstacles for MoveIt on collision_object; needs moveit_msgs"
     )
+    latency_budget_ms: float = _described(
+        0.0,
+        "time a frame may take in the node; above it the resolution steps down, and back up when "
+        "there is room; 0: off",
+        unit="ms",
+        range=(0.0, 10000.0),
+        live=True,
+    )
     auto_activate: bool = _described(
         True, "configure and activate at start; false: wait for a lifecycle manager"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage, Image
 
 from im2hands_ros.camera import Camera
+from im2hands_ros.ros.budget import LatencyBudget
 from im2hands_ros.ros.health import Health
 from im2hands_ros.ros.imaging import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.ros.inputs import Frame
@@ -39,6 +41,7 @@ class Processing:
     Args:
         outputs: where results go.
         queries: keeps each frame's field to be asked about.
+        budget: chooses the resolution.
         health: takes the times and counts.
         settings: gives the settings to use for the next frame.
         age: seconds since a stamp, by the node's clock.
@@ -49,12 +52,14 @@ class Processing:
         self,
         outputs: Outputs,
         queries: Queries,
+        budget: LatencyBudget,
         health: Health,
         settings: Callable[[], Settings],
         age: Callable[[Time], float],
         complain: Callable[[str, str], None],
     ) -> None:
-        self._outputs, self._queries, self._health = outputs, queries, health
+        self._outputs, self._queries = outputs, queries
+        self._budget, self._health = budget, health
         self._settings, self._age, self._complain = settings, age, complain
         self._filters = {side: OneEuro() for side in SIDES}
 
@@ -68,6 +73,7 @@ class Processing:
         settings, header = self._settings(), frame.image.header
         if not self._outputs.is_open or self._is_too_old(header.stamp, settings.max_age):
             return
+        started = time.perf_counter()
         with self._health.stage("frame"):
             with self._health.stage("decode"):
                 image = decode(frame.image)
@@ -80,6 +86,8 @@ class Processing:
             hands = self._reconstruct(scene, settings)
             with self._health.stage("publish"):
                 published = self._outputs.publish(header, hands, settings.occupancy_voxel_size)
+        if scene is not None:
+            self._budget.note(1e3 * (time.perf_counter() - started))
         if published:
             self._health.publish()
             self._note_latency(header.stamp)
@@ -105,7 +113,7 @@ class Processing:
         if scene is None:
             return _NO_HANDS
         hands = scene.reconstruct(
-            resolution=settings.resolution,
+            resolution=self._budget.resolution(settings.resolution, settings.latency_budget_ms),
             threshold=settings.occupancy_threshold,
             voxel_size=settings.occupancy_voxel_size,
         )

@@ -27,6 +27,7 @@ class Reporter:
         awaited: the inputs that should come now, name -> full topic name.
         complain: called as `complain(kind, text)` about a silent input.
         describe: further values to report.
+        notice: what else to say; "" for nothing.
     """
 
     def __init__(
@@ -36,9 +37,11 @@ class Reporter:
         awaited: Callable[[], dict[str, str]],
         complain: Callable[[str, str], None],
         describe: Callable[[], dict[str, str]],
+        notice: Callable[[], str],
     ) -> None:
         self._node, self._health = node, health
-        self._awaited, self._complain, self._describe = awaited, complain, describe
+        self._awaited, self._complain = awaited, complain
+        self._describe, self._notice = describe, notice
         self._before = health.snapshot()
         self._quiet: Counter[str] = Counter()
         self._publisher = node.create_publisher(
@@ -51,6 +54,7 @@ class Reporter:
         now, before = self._health.snapshot(), self._before
         self._before = now
         level, text = verdict(now, before, self._silent(now, before))
+        text = "; ".join(filter(None, (text, self._notice())))
         values = self._describe() | diagnostic_values(now, before)
         name = self._node.get_fully_qualified_name().lstrip("/")
         stamp = self._node.get_clock().now().to_msg()

@@ -1,6 +1,9 @@
 """The node with a small exact model in place of the networks: a sphere at each keypoint.
 
-    python analytic_node.py [--delay SECONDS] [--refuse] [--ros-args ...]
+    python analytic_node.py [--delay SECONDS] [--cost SECONDS] [--refuse] [--ros-args ...]
+
+A surface takes `delay`, and `cost` for an image of brightness 100 at 64 lattice cells, else more
+or less in proportion to the brightness and to the square of the resolution.
 
 It raises on an all-white image, so that tests can make the pipeline fail on a chosen frame.
 """
@@ -67,8 +70,8 @@ class Field:
 
 
 class Scene:
-    def __init__(self, keypoints: dict, delay: float) -> None:
-        self._keypoints, self._delay = keypoints, delay
+    def __init__(self, keypoints: dict, delay: float, cost: float) -> None:
+        self._keypoints, self._delay, self._cost = keypoints, delay, cost
         fields = {
             side: None if xyz is None else Field(xyz) for side, xyz in self._keypoints.items()
         }
@@ -76,7 +79,7 @@ class Scene:
 
     def reconstruct(self, resolution: int, threshold: float, voxel_size: float) -> Hands:
         start = time.perf_counter()
-        time.sleep(self._delay)
+        time.sleep(self._delay + self._cost * (resolution / 64) ** 2)
         surfaces = {
             side: None if xyz is None else balls(xyz) for side, xyz in self._keypoints.items()
         }
@@ -84,8 +87,8 @@ class Scene:
 
 
 class Spheres:
-    def __init__(self, delay: float) -> None:
-        self._delay = delay
+    def __init__(self, delay: float, cost: float) -> None:
+        self._delay, self._cost = delay, cost
 
     def warm_up(self, resolution: int) -> None:
         pass
@@ -93,18 +96,19 @@ class Spheres:
     def encode(self, image: np.ndarray, keypoints: dict, camera: object) -> Scene:
         if image.min() == 255:
             raise RuntimeError("the image is all white")
-        return Scene(keypoints, self._delay)
+        return Scene(keypoints, self._delay, self._cost * image.mean() / 100)
 
 
 def _load(arguments: argparse.Namespace) -> Spheres:
     if arguments.refuse:
         raise FileNotFoundError("weights 'nowhere.safetensors' do not exist: give another file")
-    return Spheres(arguments.delay)
+    return Spheres(arguments.delay, arguments.cost)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--cost", type=float, default=0.0)
     parser.add_argument("--refuse", action="store_true")
     arguments, rest = parser.parse_known_args()
     main([sys.argv[0], *rest], lambda settings: _load(arguments))

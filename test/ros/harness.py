@@ -131,6 +131,7 @@ class Client:
         }
         self.received: dict[str, list] = {"markers": [], "meshes": [], "occupancy": []}
         self._values: dict[str, str] = {}
+        self.verdict = ""
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 1)
         self._listens = listen
         if listen:
@@ -144,6 +145,7 @@ class Client:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         status = message.status[0]
         if status.name.startswith(self.node.get_namespace().lstrip("/") + "/"):
+            self.verdict = status.message
             self._values = {each.key: each.value for each in status.values}
 
     def wait_for_node(self, timeout: float = _PATIENCE) -> None:
@@ -179,9 +181,11 @@ class Client:
         for message in messages:
             self._publishers[type(message)].publish(message)
 
-    def send_frame(self, stamp: float, left: bool = True, right: bool = True) -> None:
+    def send_frame(
+        self, stamp: float, left: bool = True, right: bool = True, value: int = 90
+    ) -> None:
         """Publish camera_info, image and keypoints of one instant."""
-        self.send(camera_info(stamp), image(stamp), keypoints(stamp, left, right))
+        self.send(camera_info(stamp), image(stamp, value), keypoints(stamp, left, right))
 
     def wait_for_frame(self, stamp: float, topic: str = "meshes") -> object:
         """Wait for the output of this stamp."""
@@ -197,6 +201,10 @@ class Client:
     def count(self, key: str) -> int:
         """A counter of the last diagnostics; 0 when it is not there."""
         return int(self._values.get(key, 0))
+
+    def diagnosed(self, key: str) -> str:
+        """A value of the last diagnostics; "" when it is not there."""
+        return self._values.get(key, "")
 
     def diagnostics(self) -> dict[str, str]:
         """The values of the next diagnostics."""

@@ -41,6 +41,7 @@ def test_the_readme_shows_the_table():
         ("image_transport", "theora", "give raw, compressed"),
         ("keypoints_type", "markers", "give hand_keypoints, pose_array"),
         ("sync_slop", -0.1, "from 0.0 to 1.0"),
+        ("latency_budget_ms", -1.0, "from 0.0 to 10000.0"),
         ("smoothing", 31.0, "from 0.0 to 30.0"),
         ("max_age", float("nan"), "from 0.0 to 60.0"),
     ],
