@@ -11,6 +11,8 @@ import pytest
 from analytic_node import RADIUS, occupancy
 from harness import FRAME_ID, Client, hand
 from im2hands_ros.srv import QueryOccupancy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 
 MANY = 100_000
 _stamps = itertools.count(40)
@@ -105,6 +107,18 @@ def test_an_inactive_node_says_so(start, connect):
     client = Client(process.namespace)
     assert "not active" in query(client, points_around_the_hands(3)).message
     client.close()
+
+
+def test_a_question_that_waits_when_the_node_is_deactivated_is_refused(start, connect):
+    process = start()
+    client = connect(process)
+    future = client.begin_call(QueryOccupancy, "query_occupancy", request(hand("left")))
+    transition = Transition(id=Transition.TRANSITION_DEACTIVATE)
+    change = ChangeState.Request(transition=transition)
+    assert client.call(ChangeState, "im2hands/change_state", change).success
+    client.wait_until(future.done, "the refusal")
+    assert not future.result().success
+    assert "not active" in future.result().message
 
 
 def test_questions_alone_are_reason_enough_to_work(start, connect):
