@@ -20,7 +20,8 @@ from im2hands_ros.skeleton import SIDES
 FIELD_LIFETIME = 2.0
 
 _CHUNK = 4096  # points evaluated at once
-_SLICE = 0.02  # seconds of answering until a waiting frame gets its turn
+# Seconds of answering until a waiting frame gets its turn: half of what the last frame took.
+_SHARE, _SHORTEST_SLICE, _LONGEST_SLICE = 0.5, 0.02, 0.2
 _PATIENCE = 1.0  # seconds that a question waits for a frame when there is none
 _INTEREST = 5.0  # seconds after a question during which frames are encoded for the next one
 _MOST_WAITING = 8
@@ -76,6 +77,7 @@ class Queries:
         self._waiting: deque[_Question] = deque()
         self._latest: _Field | None = None
         self._asked_at = -_INTEREST
+        self._left_at = time.monotonic()
 
     @property
     def interested(self) -> bool:
@@ -111,7 +113,16 @@ class Queries:
 
     def work(self) -> bool:
         """Answer for a slice of time; whether there is more to do at once."""
-        until = time.monotonic() + _SLICE
+        until = time.monotonic() + self._slice()
+        more = self._work(until)
+        self._left_at = time.monotonic()
+        return more
+
+    def _slice(self) -> float:
+        elsewhere = time.monotonic() - self._left_at
+        return float(np.clip(_SHARE * elsewhere, _SHORTEST_SLICE, _LONGEST_SLICE))
+
+    def _work(self, until: float) -> bool:
         while (question := self._first()) is not None:
             problem = self._begin(question)
             if problem and time.monotonic() - question.asked_at < _PATIENCE:
