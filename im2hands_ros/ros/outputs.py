@@ -33,9 +33,10 @@ class Outputs:
         self._collisions = (
             collisions_for(node, complain) if settings.publish_collision_objects else None
         )
-        self._publishers = [self._markers, self._meshes, self._occupancy, *self._poses.publishers]
+        self._surface_publishers = [self._markers, self._meshes, self._occupancy]
         if self._collisions is not None:
-            self._publishers.append(self._collisions.publisher)
+            self._surface_publishers.append(self._collisions.publisher)
+        self._publishers = [*self._surface_publishers, *self._poses.publishers]
         self._lock = threading.Lock()
         self._open = False
         self._shown: tuple[tuple[str, int], ...] = ()
@@ -72,16 +73,21 @@ class Outputs:
         """Whether anybody has subscribed to a result."""
         return self.subscribers() > 0 or self._poses.wanted_as_transforms
 
+    def wants_surfaces(self) -> bool:
+        """Whether anybody has subscribed to more than keypoints and poses."""
+        return any(each.get_subscription_count() for each in self._surface_publishers)
+
     def publish(self, header: Header, hands: Any, voxel_size: float) -> bool:
-        """Publish a frame's hands under the image's header; whether outputs are open.
+        """Publish a frame's hands under the image's header; False if closed or nobody listens.
 
         Args:
             header: the image's.
-            hands: `left` and `right`: HandSurface or None.
+            hands: `left` and `right`: HandSurface or None; `keypoints` are enough where nobody
+                wants surfaces.
             voxel_size: side of the drawn voxels, metres.
         """
         with self._lock:
-            if not self._open:
+            if not (self._open and self.wanted()):
                 return False
             self._poses.publish(header, hands)  # first: whoever steers a robot cannot wait
             if self._meshes.get_subscription_count():

@@ -35,6 +35,15 @@ def decode(message: Image | CompressedImage) -> np.ndarray:
     return compressed_image_to_rgb(message) if compressed else image_to_rgb(message)
 
 
+def _without_surfaces(keypoints: Keypoints) -> Any:
+    """What wrist poses need; `left` and `right` as in the model's answer."""
+    hands = {
+        side: None if xyz is None else SimpleNamespace(keypoints=xyz)
+        for side, xyz in keypoints.items()
+    }
+    return SimpleNamespace(**hands, timings_ms={})
+
+
 class Processing:
     """Turns a frame into published hands and notes how long each stage took.
 
@@ -64,7 +73,7 @@ class Processing:
         self._filters = {side: OneEuro() for side in SIDES}
 
     def process(self, model: Any, frame: Frame) -> None:
-        """Decode, smooth, encode, reconstruct, publish.
+        """Decode, smooth, encode, reconstruct, publish; no step that nobody wants.
 
         Raises:
             BadInput: an image or calibration that cannot be used.
@@ -79,14 +88,18 @@ class Processing:
                 image = decode(frame.image)
                 camera = camera_of(frame.camera_info, image.shape[1::-1])
             keypoints = self._smooth(frame.keypoints.hands, header.stamp, settings.smoothing)
-            scene = self._encode(model, image, keypoints, camera)
-            self._queries.keep(header, scene)
-            if not self._outputs.wanted():  # somebody asked questions only
-                return
-            hands = self._reconstruct(scene, settings)
+            surfaces_wanted = self._outputs.wants_surfaces()
+            scene = None
+            if surfaces_wanted or self._queries.interested:
+                scene = self._encode(model, image, keypoints, camera)
+                self._queries.keep(header, scene)
+            if surfaces_wanted:
+                hands = self._reconstruct(scene, settings)
+            else:
+                hands = _without_surfaces(keypoints)
             with self._health.stage("publish"):
                 published = self._outputs.publish(header, hands, settings.occupancy_voxel_size)
-        if scene is not None:
+        if surfaces_wanted and scene is not None:
             self._budget.note(1e3 * (time.perf_counter() - started))
         if published:
             self._health.publish()

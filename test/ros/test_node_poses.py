@@ -96,6 +96,20 @@ def test_a_lost_hand_has_no_pose_and_is_marked_invalid(listener):
     ]
 
 
+def test_poses_alone_need_no_surface(start, connect):
+    client = connect(start(options=("--delay", "0.5")), listen=False)
+    wrists: list[PoseStamped] = []
+    client.node.create_subscription(PoseStamped, "left/wrist_pose", wrists.append, 50)
+    client.wait_until(lambda: client.count("subscribers") == 1, "the node's publisher")
+    for i in range(10):
+        client.send_frame(10.0 + i)
+        client.wait_until(lambda i=i: len(wrists) > i, "a wrist pose")
+    values = client.diagnostics()
+    assert values["published"] == "10"
+    assert "stage.extract.median_ms" not in values
+    assert float(values["stage.frame.median_ms"]) < 100
+
+
 def test_smoothing_calms_noisy_keypoints(start, connect):
     random = np.random.default_rng(0)
     spread = {}
