@@ -70,6 +70,11 @@ class NodeProcess:
         """All the process has written so far."""
         return self._log.read_text()
 
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
     def wait_for_log(self, text: str) -> None:
         """Wait until the process has written this."""
         deadline = time.monotonic() + _PATIENCE

@@ -1,0 +1,52 @@
+"""Many rounds through the lifecycle leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from harness import Client, NodeProcess
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+
+ROUNDS = 200
+STEPS = (
+    Transition.TRANSITION_CONFIGURE,
+    Transition.TRANSITION_ACTIVATE,
+    Transition.TRANSITION_DEACTIVATE,
+    Transition.TRANSITION_CLEANUP,
+)
+
+
+def memory_mib(process: NodeProcess) -> float:
+    pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def open_files(process: NodeProcess) -> int:
+    return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
+
+
+def test_200_rounds_grow_neither_memory_nor_files_nor_endpoints(start):
+    process = start("auto_activate:=false")
+    client = Client(process.namespace)
+    caller = client.node.create_client(ChangeState, "im2hands/change_state")
+    client.wait_until(caller.service_is_ready, "change_state")
+
+    def rounds(count: int) -> None:
+        for transition in count * STEPS:
+            request = ChangeState.Request(transition=Transition(id=transition))
+            future = caller.call_async(request)
+            client.wait_until(future.done, "a transition")
+            assert future.result().success, process.log
+
+    rounds(20)
+    before, files = memory_mib(process), open_files(process)
+    rounds(ROUNDS - 20)
+    growth = memory_mib(process) - before
+    print(f"\n{ROUNDS} rounds: {growth:+.1f} MiB, {open_files(process) - files:+d} files")
+    assert growth < 20
+    assert open_files(process) - files < 5
+    image = f"{process.namespace}/image"
+    client.wait_until(lambda: client.node.count_subscribers(image) == 0, "no subscription")
+    client.close()
