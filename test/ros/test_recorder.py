@@ -72,10 +72,11 @@ def publish(publishers: dict[str, Publisher]) -> list[bytes]:
         image.data = bytes(range(i, i + 12))
         keypoints = HandKeypoints(header=header, right_valid=True, right_xyz=[float(i)] * 63)
         mesh = HandMesh(side=HandMesh.RIGHT, vertices=[0.0] * 9, triangles=[0, 1, 2])
-        publishers["image"].publish(image)
+        # Serialised once: a second time, the padding between fields may hold other bytes.
+        sent.append(serialize_message(image))
+        publishers["image"].publish(sent[-1])
         publishers["keypoints"].publish(keypoints)
         publishers["meshes"].publish(HandMeshArray(header=header, hands=[mesh]))
-        sent.append(serialize_message(image))
         time.sleep(0.05)
     publishers["/diagnostics"].publish(DiagnosticArray())
     time.sleep(0.3)
