@@ -6,7 +6,7 @@ import argparse
 import importlib
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from im2hands_ros import __version__
@@ -67,6 +67,29 @@ def _run(command: str, arguments: list[str]) -> int:
             raise
         print(f"im2hands: error: {_one_line(error, command)}", file=sys.stderr)
         return FAILURE
+
+
+def run_alone(
+    prog: str,
+    description: str | None,
+    add_arguments: Callable[[argparse.ArgumentParser], None],
+    run: Callable[[argparse.Namespace], int],
+    arguments: Sequence[str] | None,
+) -> int:
+    """Run a module that is a command of its own (`python -m`); errors are one line, status 2."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser)
+    try:
+        return run(parser.parse_args(arguments))
+    except (ValueError, OSError) as error:
+        print(f"im2hands: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return FAILURE
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def _main_parser() -> OneLineParser:

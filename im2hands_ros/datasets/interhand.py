@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from im2hands_ros.cli import run_alone
 from im2hands_ros.datasets.annotations import SPLITS, Annotations, Frame
 from im2hands_ros.datasets.mano import ManoHand
 from im2hands_ros.datasets.scenes import (
@@ -238,19 +239,9 @@ def _report(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; errors are one line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m im2hands_ros.datasets.interhand",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    return run_alone(
+        "python -m im2hands_ros.datasets.interhand", __doc__, add_arguments, run, arguments
     )
-    add_arguments(parser)
-    try:
-        return run(parser.parse_args(arguments))
-    except (ValueError, OSError) as error:
-        print(f"im2hands: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from tqdm import tqdm
 
+from im2hands_ros.cli import run_alone
 from im2hands_ros.evaluation.metrics import Mesh, contains, iou, sample_surface
 from im2hands_ros.evaluation.scoring import case_of
 from im2hands_ros.pipeline import HandSurface, Im2Hands
@@ -193,19 +194,9 @@ def _samples(folder: Path, split: str) -> Iterator[Sample]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; errors are one line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m im2hands_ros.evaluation.paper_protocol",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    return run_alone(
+        "python -m im2hands_ros.evaluation.paper_protocol", __doc__, add_arguments, run, arguments
     )
-    add_arguments(parser)
-    try:
-        return run(parser.parse_args(arguments))
-    except (ValueError, OSError) as error:
-        print(f"im2hands: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
 
 
 if __name__ == "__main__":
