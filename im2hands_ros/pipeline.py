@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from im2hands_ros.camera import Camera, crop_around
 from im2hands_ros.canonical import canonicalise
 from im2hands_ros.networks.loading import Network, load_network
-from im2hands_ros.networks.refined_occupancy import RefinedOccupancy
-from im2hands_ros.refinement import ANCHOR_RESOLUTION, Refinement
+from im2hands_ros.networks.paper_refined_occupancy import PaperRefinedOccupancy
+from im2hands_ros.paper_refinement import ANCHOR_RESOLUTION, PaperRefinement
 from im2hands_ros.scene import Hands, HandSurface, Scene, chunk_of
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 from im2hands_ros.stopwatch import Stopwatch
@@ -39,8 +39,8 @@ class Im2Hands:
     ) -> None:
         network.to(device).eval().requires_grad_(False)
         network.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._refined = network if isinstance(network, RefinedOccupancy) else None
-        self._network = network.initial if isinstance(network, RefinedOccupancy) else network
+        self._refined = network if isinstance(network, PaperRefinedOccupancy) else None
+        self._network = network.initial if isinstance(network, PaperRefinedOccupancy) else network
         self._network.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._dtype = dtype
         self._searches: dict[tuple[int, int], SurfaceSearch] = {}
@@ -127,11 +127,11 @@ class Im2Hands:
         keypoints: Keypoints = {"left": _flat_hand(-0.1), "right": _flat_hand(0.1)}
         self.encode(image, keypoints, camera).reconstruct(resolution)
 
-    def _refinement(self, pixels: Tensor, hands: int) -> Refinement | None:
+    def _refinement(self, pixels: Tensor, hands: int) -> PaperRefinement | None:
         """The published refinement knows two hands; one alone keeps its initial occupancy."""
         if self._refined is None or hands < len(SIDES):
             return None
-        return Refinement(self._refined, self._refined.encoder(pixels))
+        return PaperRefinement(self._refined, self._refined.encoder(pixels))
 
     @property
     def _autocast(self) -> Callable[[], torch.autocast]:

@@ -15,8 +15,8 @@ from torch import Tensor
 from im2hands_ros.networks.initial_occupancy import HandContext
 from im2hands_ros.networks.loading import Network
 from im2hands_ros.networks.paper_initial_occupancy import PaperHandContext
-from im2hands_ros.networks.refined_occupancy import RefinedContext
-from im2hands_ros.refinement import ANCHOR_RESOLUTION, Refinement
+from im2hands_ros.networks.paper_refined_occupancy import PaperRefinedContext
+from im2hands_ros.paper_refinement import ANCHOR_RESOLUTION, PaperRefinement
 from im2hands_ros.skeleton import BONES, SIDES
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.boxes import FLESH_REACH, SearchBoxes
@@ -30,7 +30,7 @@ CHUNKS = {"cpu": 4096, "cuda": 65536}
 # Beside the bones, lines across the palm, so that the search's first round covers all of it.
 _PALM_LINES = ((1, 5), (5, 9), (9, 13), (13, 17), (2, 5))
 
-Context = HandContext | PaperHandContext | RefinedContext
+Context = HandContext | PaperHandContext | PaperRefinedContext
 Searcher = Callable[[int, int], SurfaceSearch]
 
 
@@ -112,7 +112,7 @@ class Scene:
         searcher: Searcher,
         clock: Stopwatch,
         autocast: Callable[[], torch.autocast],
-        refinement: Refinement | None = None,
+        refinement: PaperRefinement | None = None,
     ) -> None:
         self._network: Network = network
         self._context: Context = context

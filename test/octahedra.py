@@ -11,18 +11,18 @@ import math
 import torch
 
 from im2hands_ros.networks.paper_initial_occupancy import PaperInitialOccupancy
+from im2hands_ros.networks.paper_refined_occupancy import PaperRefinedOccupancy
 from im2hands_ros.networks.presets import PAPER
-from im2hands_ros.networks.refined_occupancy import RefinedOccupancy
 
 SHARPNESS = 40.0
 # The refinement takes this initial occupancy for its surface.
 REFINED_AT = 0.75
 
 
-def octahedra(radius: float) -> RefinedOccupancy:
+def octahedra(radius: float) -> PaperRefinedOccupancy:
     """A refinement network and its initial one; radius in metres, from centre to corners."""
     torch.manual_seed(0)
-    network = RefinedOccupancy(PAPER)
+    network = PaperRefinedOccupancy(PAPER)
     with torch.no_grad():
         _set_octahedron(network.initial, radius)
         _set_threshold(network)
@@ -49,7 +49,7 @@ def _set_octahedron(network: PaperInitialOccupancy, radius: float) -> None:
         decoder.last.bias[0] = SHARPNESS * radius / 0.4
 
 
-def _set_threshold(network: RefinedOccupancy) -> None:
+def _set_threshold(network: PaperRefinedOccupancy) -> None:
     for weight in network.queries.parameters():
         torch.nn.init.zeros_(weight)
     network.queries.start.weight[0, -32:] = 1 / 32

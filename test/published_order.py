@@ -16,9 +16,9 @@ from torch.nn import functional as F
 
 from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.networks.paper_initial_occupancy import HandBranch, PaperInitialOccupancy
+from im2hands_ros.networks.paper_refined_occupancy import PaperRefinedOccupancy, sample_pixels
 from im2hands_ros.networks.point_transformer import AnchorCode
 from im2hands_ros.networks.query_decoder import QueryDecoder
-from im2hands_ros.networks.refined_occupancy import RefinedOccupancy, sample_pixels
 from im2hands_ros.surface.mise import DenseGrid, search_rounds
 
 BOX_SIDE = 0.44  # metres; the published box is centred at the palm frame's origin
@@ -86,7 +86,7 @@ def decode(
 
 
 def refined(
-    network: RefinedOccupancy,
+    network: PaperRefinedOccupancy,
     image: Tensor,
     hands: CanonicalHands,
     intrinsics: Tensor,

@@ -9,14 +9,14 @@ from typing import Any
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.initial_occupancy import InitialOccupancy
 from im2hands_ros.networks.paper_initial_occupancy import PaperInitialOccupancy
+from im2hands_ros.networks.paper_refined_occupancy import PaperRefinedOccupancy
 from im2hands_ros.networks.presets import PAPER, PRESETS
-from im2hands_ros.networks.refined_occupancy import RefinedOccupancy
 
-Network = InitialOccupancy | PaperInitialOccupancy | RefinedOccupancy
+Network = InitialOccupancy | PaperInitialOccupancy | PaperRefinedOccupancy
 
 _PAPER_NETWORKS: dict[str, Callable[[], Network]] = {
     "init_occ": lambda: PaperInitialOccupancy(PAPER.initial),
-    "ref_occ": lambda: RefinedOccupancy(PAPER),
+    "ref_occ": lambda: PaperRefinedOccupancy(PAPER),
 }
 PRESET_NAMES = (*PRESETS, "paper")
 

@@ -19,11 +19,15 @@ import torch
 from torch import Tensor, nn
 
 from im2hands_ros.networks.checkpoints import check_size
-from im2hands_ros.networks.keypoint_refinement import KeypointRefinement
 from im2hands_ros.networks.official_names import is_dead, official_names
 from im2hands_ros.networks.paper_initial_occupancy import PaperInitialOccupancy
-from im2hands_ros.networks.presets import KeypointPreset, PaperInitialPreset, RefinedPreset
-from im2hands_ros.networks.refined_occupancy import RefinedOccupancy
+from im2hands_ros.networks.paper_keypoint_refinement import PaperKeypointRefinement
+from im2hands_ros.networks.paper_refined_occupancy import PaperRefinedOccupancy
+from im2hands_ros.networks.presets import (
+    PaperInitialPreset,
+    PaperKeypointPreset,
+    PaperRefinedPreset,
+)
 from im2hands_ros.skeleton import SIDES
 
 # A bone's third layer without image columns, as plain HALO has it.
@@ -74,8 +78,8 @@ LAYOUTS = {
 }
 _NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "init_occ": lambda: PaperInitialOccupancy(PaperInitialPreset()),
-    "ref_occ": lambda: RefinedOccupancy(RefinedPreset()),
-    "kpts_ref": lambda: KeypointRefinement(KeypointPreset()),
+    "ref_occ": lambda: PaperRefinedOccupancy(PaperRefinedPreset()),
+    "kpts_ref": lambda: PaperKeypointRefinement(PaperKeypointPreset()),
 }
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from im2hands_ros.networks.presets import AnchorPreset
+from im2hands_ros.networks.presets import PaperAnchorPreset
 
 
 class AnchorCode(NamedTuple):
@@ -32,7 +32,7 @@ class AnchorCode(NamedTuple):
 class AnchorEncoder(nn.Module):
     """A cloud with features to few anchors with features and one code of the whole."""
 
-    def __init__(self, preset: AnchorPreset, inputs: int) -> None:
+    def __init__(self, preset: PaperAnchorPreset, inputs: int) -> None:
         super().__init__()
         narrow, width = preset.narrow_width, preset.width
         self.embed = nn.Linear(inputs, narrow)
@@ -57,7 +57,7 @@ class AnchorEncoder(nn.Module):
 class Level(nn.Module):
     """Keep fewer points, let them attend to their neighbours, and maybe widen their features."""
 
-    def __init__(self, preset: AnchorPreset, inputs: int, outputs: int, count: int) -> None:
+    def __init__(self, preset: PaperAnchorPreset, inputs: int, outputs: int, count: int) -> None:
         super().__init__()
         self.down = SetAbstraction(inputs, preset.neighbours, count, preset.blind_radius_squared)
         self.mix = PointMix(inputs)

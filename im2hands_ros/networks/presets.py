@@ -72,7 +72,7 @@ class PaperInitialPreset:
 
 
 @dataclass(frozen=True)
-class AnchorPreset:
+class PaperAnchorPreset:
     """The published anchor encoder (AIR-Nets): 512 points to 256 to 128 anchors."""
 
     counts: tuple[int, int] = (256, 128)
@@ -86,7 +86,7 @@ class AnchorPreset:
 
 
 @dataclass(frozen=True)
-class QueryPreset:
+class PaperQueryPreset:
     """The published query-anchor decoder (AIR-Nets)."""
 
     width: int = 200
@@ -96,17 +96,17 @@ class QueryPreset:
 
 
 @dataclass(frozen=True)
-class RefinedPreset:
+class PaperRefinedPreset:
     """The published refinement network (Im2Hands, section 3.3), its initial network included."""
 
     initial: PaperInitialPreset = PaperInitialPreset()
     feature_width: int = 32
-    anchors: AnchorPreset = AnchorPreset()
-    queries: QueryPreset = QueryPreset()
+    anchors: PaperAnchorPreset = PaperAnchorPreset()
+    queries: PaperQueryPreset = PaperQueryPreset()
 
 
 @dataclass(frozen=True)
-class KeypointPreset:
+class PaperKeypointPreset:
     """The published keypoint refinement network (Im2Hands, section 3.4)."""
 
     feature_width: int = 256
@@ -121,6 +121,6 @@ class KeypointPreset:
 
 
 # The published networks as our search wants them: answers must not depend on the queries' order.
-PAPER = RefinedPreset(initial=PaperInitialPreset(depth_origin="wrist"))
+PAPER = PaperRefinedPreset(initial=PaperInitialPreset(depth_origin="wrist"))
 
 PRESETS = {"compact": InitialPreset()}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.networks.point_transformer import TwoLayers, nearest, pick
-from im2hands_ros.networks.presets import QueryPreset
+from im2hands_ros.networks.presets import PaperQueryPreset
 
 
 class QueryMemory(NamedTuple):
@@ -23,7 +23,7 @@ class QueryMemory(NamedTuple):
 class QueryDecoder(nn.Module):
     """Logits of query points from the nearest anchors, a code of the scene and point features."""
 
-    def __init__(self, preset: QueryPreset, code_width: int, pixel_width: int) -> None:
+    def __init__(self, preset: PaperQueryPreset, code_width: int, pixel_width: int) -> None:
         super().__init__()
         width, hidden = preset.width, preset.hidden
         self.pixel_width = pixel_width

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from im2hands_ros.networks.attention import QueryImageAttention
 from im2hands_ros.networks.paper_image_encoder import IMAGE_SIZE, PaperFeatures, PaperImageEncoder
-from im2hands_ros.networks.presets import KeypointPreset
+from im2hands_ros.networks.presets import PaperKeypointPreset
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 
 # Our joint number of each published one; the inverse brings published joints into our order.
@@ -24,10 +24,10 @@ _MILLIMETRES = 1000.0
 _NORM_EPS = 1e-6
 
 
-class KeypointRefinement(nn.Module):
+class PaperKeypointRefinement(nn.Module):
     """Two hands' coarse joints and a crop to better joints."""
 
-    def __init__(self, preset: KeypointPreset) -> None:
+    def __init__(self, preset: PaperKeypointPreset) -> None:
         super().__init__()
         width = preset.identity_width + preset.point_width
         self.encoder = PaperImageEncoder()
@@ -76,7 +76,7 @@ class KeypointRefinement(nn.Module):
 class HandJoints(nn.Module):
     """One side's tokens, one per joint, through graph and image layers."""
 
-    def __init__(self, preset: KeypointPreset, width: int) -> None:
+    def __init__(self, preset: PaperKeypointPreset, width: int) -> None:
         super().__init__()
         self.identity = nn.Parameter(torch.randn(JOINT_COUNT, preset.identity_width))
         self.embed_first = nn.Linear(3, preset.point_width)
@@ -98,7 +98,7 @@ class HandJoints(nn.Module):
 class JointLayer(nn.Module):
     """Graph blocks whose output is added as further channels, then attention to the image."""
 
-    def __init__(self, preset: KeypointPreset, width: int, token_width: int) -> None:
+    def __init__(self, preset: PaperKeypointPreset, width: int, token_width: int) -> None:
         super().__init__()
         graph = preset.graph_width
         self.graph = nn.ModuleList([GraphBlock(width, graph), GraphBlock(graph, graph)])

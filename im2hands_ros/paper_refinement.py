@@ -12,8 +12,8 @@ from torch import Tensor
 
 from im2hands_ros.networks.paper_image_encoder import PaperFeatures
 from im2hands_ros.networks.paper_initial_occupancy import PaperHandContext
+from im2hands_ros.networks.paper_refined_occupancy import PaperRefinedContext, PaperRefinedOccupancy
 from im2hands_ros.networks.point_transformer import furthest_points
-from im2hands_ros.networks.refined_occupancy import RefinedContext, RefinedOccupancy
 from im2hands_ros.surface.anchors import points_on_surface
 
 # Cells per box side of the initial search: 3 mm are enough to put anchors on.
@@ -24,7 +24,7 @@ _CANDIDATES = 3
 
 
 @dataclass(frozen=True)
-class Refinement:
+class PaperRefinement:
     """The refinement network and what it sees of a frame, waiting for the initial surfaces.
 
     Attributes:
@@ -32,14 +32,14 @@ class Refinement:
         features: of the frame's crop, from the network's own encoder.
     """
 
-    network: RefinedOccupancy
+    network: PaperRefinedOccupancy
     features: PaperFeatures
 
     def __call__(
         self,
         initial: PaperHandContext,
         surfaces: Sequence[tuple[NDArray[np.float32], NDArray[np.int32]]],
-    ) -> RefinedContext:
+    ) -> PaperRefinedContext:
         """Look at the frame again.
 
         Args:

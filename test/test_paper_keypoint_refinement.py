@@ -4,15 +4,15 @@ import pytest
 import torch
 from published_networks import golden, load_made_up
 
-from im2hands_ros.networks.keypoint_refinement import PUBLISHED_ORDER, KeypointRefinement
-from im2hands_ros.networks.presets import KeypointPreset
+from im2hands_ros.networks.paper_keypoint_refinement import PUBLISHED_ORDER, PaperKeypointRefinement
+from im2hands_ros.networks.presets import PaperKeypointPreset
 
 TOLERANCE_MM = 1e-3
 
 
 @pytest.fixture(scope="module")
 def network():
-    return load_made_up("kpts_ref", KeypointRefinement(KeypointPreset()))
+    return load_made_up("kpts_ref", PaperKeypointRefinement(PaperKeypointPreset()))
 
 
 @pytest.fixture(scope="module")

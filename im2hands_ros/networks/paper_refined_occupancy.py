@@ -22,7 +22,7 @@ from im2hands_ros.networks.paper_image_encoder import (
 )
 from im2hands_ros.networks.paper_initial_occupancy import PaperHandContext, PaperInitialOccupancy
 from im2hands_ros.networks.point_transformer import AnchorEncoder
-from im2hands_ros.networks.presets import RefinedPreset
+from im2hands_ros.networks.presets import PaperRefinedPreset
 from im2hands_ros.networks.query_decoder import QueryDecoder, QueryMemory
 
 # Published axes of points and anchors: x right, y up, z towards the camera.
@@ -32,7 +32,7 @@ _CHUNKS = {"cpu": 256}
 _CHUNK = 8192
 
 
-class RefinedContext(NamedTuple):
+class PaperRefinedContext(NamedTuple):
     """All that the network knows of 2 B hands before it sees a query; left hands come first.
 
     Attributes:
@@ -61,10 +61,10 @@ class RefinedContext(NamedTuple):
         """(2 B, 3, 3) of the crops, pixels."""
         return self.initial.intrinsics
 
-    def select(self, hand: int) -> RefinedContext:
+    def select(self, hand: int) -> PaperRefinedContext:
         """The same for one hand alone, to ask about its points."""
         one = slice(hand, hand + 1)
-        return RefinedContext(
+        return PaperRefinedContext(
             self.initial.select(hand),
             self.pixels[one],
             self.centre[one],
@@ -74,10 +74,10 @@ class RefinedContext(NamedTuple):
         )
 
 
-class RefinedOccupancy(nn.Module):
+class PaperRefinedOccupancy(nn.Module):
     """Occupancy of two hands from a crop, their keypoints and points on their initial surfaces."""
 
-    def __init__(self, preset: RefinedPreset) -> None:
+    def __init__(self, preset: PaperRefinedPreset) -> None:
         super().__init__()
         width = preset.feature_width
         self.initial = PaperInitialOccupancy(preset.initial)
@@ -95,7 +95,7 @@ class RefinedOccupancy(nn.Module):
         image_index: Tensor,
         initial: PaperHandContext,
         anchors_camera: Tensor,
-    ) -> RefinedContext:
+    ) -> PaperRefinedContext:
         """Look at the image and at both initial surfaces; once per frame.
 
         Args:
@@ -124,12 +124,12 @@ class RefinedOccupancy(nn.Module):
         anchors = self.anchors(positions - centre[:, None], torch.cat([seen, side], dim=-1))
         memory = self.queries.remember(anchors.positions, anchors.features)
         code = self._code_of_both(anchors.code, image_code)
-        return RefinedContext(initial, pixels, centre, image_code, memory, code)
+        return PaperRefinedContext(initial, pixels, centre, image_code, memory, code)
 
     def forward(
         self,
         points_palm: Tensor,
-        context: RefinedContext,
+        context: PaperRefinedContext,
         points_of: CanonicalHands | None = None,
     ) -> Tensor:
         """Occupancy logits (2 B, N) of (2 B, N, 3) palm-frame points (metres).
@@ -150,7 +150,7 @@ class RefinedOccupancy(nn.Module):
             parts.append(part.float())
         return torch.cat(parts, dim=1)
 
-    def encoded_again(self, context: RefinedContext) -> RefinedContext:
+    def encoded_again(self, context: PaperRefinedContext) -> PaperRefinedContext:
         """The context as the published penetration loss has it: codes are encoded twice."""
         return context._replace(code=self._code_of_both(context.code, context.image_code))
 

@@ -15,16 +15,16 @@ from published_networks import (
 
 from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.networks.paper_initial_occupancy import DEPTH_ORIGINS
+from im2hands_ros.networks.paper_refined_occupancy import PaperRefinedOccupancy
 from im2hands_ros.networks.point_transformer import furthest_points, nearest
-from im2hands_ros.networks.presets import RefinedPreset
-from im2hands_ros.networks.refined_occupancy import RefinedOccupancy
+from im2hands_ros.networks.presets import PaperRefinedPreset
 
 TOLERANCE = 1e-5
 
 
 @pytest.fixture(scope="module")
 def network():
-    return load_made_up("ref_occ", RefinedOccupancy(RefinedPreset()))
+    return load_made_up("ref_occ", PaperRefinedOccupancy(PaperRefinedPreset()))
 
 
 @pytest.fixture(scope="module")
