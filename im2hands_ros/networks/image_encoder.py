@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.networks.presets import EncoderPreset
+from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 
+JOINT_MAPS = len(SIDES) * JOINT_COUNT
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 
@@ -20,10 +22,13 @@ class ImageFeatures(NamedTuple):
     Attributes:
         pixels: (B, C, S/4, S/4) features aligned with the crop's pixels.
         context: (B, D, S/32, S/32) coarse features for attention tokens.
+        joints: (B, 42, S/4, S/4) heat of each joint, left hand's 21 first; the softmax over a map
+            is where the joint is seen.
     """
 
     pixels: Tensor
     context: Tensor
+    joints: Tensor
 
 
 class ImageEncoder(nn.Module):
@@ -49,6 +54,7 @@ class ImageEncoder(nn.Module):
         self.smooth = nn.Conv2d(preset.feature_width * 2, preset.feature_width, 3, padding=1)
         # Left hand, right hand, neither: supervised in training, so that features know the side.
         self.mask_head = nn.Conv2d(preset.feature_width, 3, 1)
+        self.joint_head = nn.Conv2d(preset.feature_width * 2, JOINT_MAPS, 3, padding=1)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer(
             "deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1), persistent=False
@@ -67,7 +73,8 @@ class ImageEncoder(nn.Module):
         ):
             top = F.interpolate(top, scale_factor=2, mode="bilinear", align_corners=False)
             top = top + lateral(features)
-        return ImageFeatures(pixels=self.smooth(F.relu(top)), context=stages[-1])
+        top = F.relu(top)
+        return ImageFeatures(self.smooth(top), stages[-1], self.joint_head(top))
 
     def masks(self, features: ImageFeatures) -> Tensor:
         """(B, 3, S/4, S/4) logits of none, left hand, right hand."""

@@ -3,34 +3,85 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 from im2hands_ros.synthetic.hand import vary_convention
+
+Keypoints = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class KeypointErrors:
-    """How often and how far training moves the keypoints of a scene.
+    """How often and how far training moves the keypoints that shapes are made from.
 
     Attributes:
         convention_share: share of scenes whose joints follow another tracker's convention.
         noise_share: share of scenes with joint noise and a common offset per hand.
         noise_sigma: largest standard deviation of the joint noise per coordinate, metres.
         offset_sigma: standard deviation of the common offset per coordinate, metres.
+        lateral: smallest share of the noise across the viewing direction: keypoints that were
+            refined with the image are mostly wrong along it.
     """
 
     convention_share: float = 0.3
     noise_share: float = 0.3
     noise_sigma: float = 0.012
     offset_sigma: float = 0.004
+    lateral: float = 0.25
 
 
-def disturb(
-    keypoints: dict[str, np.ndarray], errors: KeypointErrors, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """Draw coarse keypoints of one scene.
+@dataclass(frozen=True)
+class TrackerErrors:
+    """What trackers do to keypoints, and how often: the input of the keypoint refinement.
+
+    Attributes:
+        convention_share: share of scenes whose joints follow another tracker's convention.
+        clean_share: share of scenes with nothing else; the refinement must leave them alone.
+        noise_share: share with joint noise alone; the rest has everything below as well.
+        noise_sigma: smallest and largest standard deviation per coordinate, metres.
+        offset_sigma: of a common offset per hand, across and along the viewing direction, metres.
+        scale: smallest and largest size of the hands.
+        flatness: smallest share of the depth that is left of a hand.
+        apart_sigma: of the wrong relative depth of the hands, metres.
+        outlier_share, outlier_sigma: joints far off, and how far, metres.
+        swap_share: share of scenes with left and right exchanged.
+        missing_share: share of two-hand scenes with one hand not found.
+    """
+
+    convention_share: float = 0.3
+    clean_share: float = 0.2
+    noise_share: float = 0.5
+    noise_sigma: tuple[float, float] = (0.001, 0.02)
+    offset_sigma: tuple[float, float] = (0.004, 0.015)
+    scale: tuple[float, float] = (0.85, 1.15)
+    flatness: float = 0.6
+    apart_sigma: float = 0.02
+    outlier_share: float = 0.02
+    outlier_sigma: float = 0.03
+    swap_share: float = 0.1
+    missing_share: float = 0.1
+
+
+class Tracked(NamedTuple):
+    """What a tracker makes of a scene; sides that it does not report are missing.
+
+    Attributes:
+        coarse: per reported side (21, 3) keypoints, metres.
+        target: per true side (21, 3) the same joints, in the tracker's convention, without errors.
+        swapped: the left hand was reported as the right one and the other way round.
+    """
+
+    coarse: Keypoints
+    target: Keypoints
+    swapped: bool
+
+
+def disturb(keypoints: Keypoints, errors: KeypointErrors, rng: np.random.Generator) -> Keypoints:
+    """Draw the keypoints that a scene's shapes are made from.
 
     Args:
         keypoints: per present side (21, 3) true keypoints, metres.
@@ -38,7 +89,7 @@ def disturb(
         rng: decides everything.
 
     Returns:
-        Per side (21, 3) float32 coarse keypoints.
+        Per side (21, 3) float32 keypoints.
     """
     coarse = dict(keypoints)
     if rng.random() < errors.convention_share:
@@ -46,16 +97,74 @@ def disturb(
     if rng.random() < errors.noise_share:
         sigma = rng.uniform(0.001, errors.noise_sigma)
         offset = errors.offset_sigma * sigma / errors.noise_sigma
+        lateral = rng.uniform(errors.lateral, 1.0)
+        size = np.array([lateral, lateral, 1.0])
         coarse = {
-            side: joints + rng.normal(0, sigma, joints.shape) + rng.normal(0, offset, 3)
+            side: joints + size * (rng.normal(0, sigma, joints.shape) + rng.normal(0, offset, 3))
             for side, joints in coarse.items()
         }
-    return {side: np.asarray(joints, np.float32) for side, joints in coarse.items()}
+    return _float32(coarse)
 
 
-def _other_convention(
-    keypoints: dict[str, np.ndarray], rng: np.random.Generator
-) -> dict[str, np.ndarray]:
+def track(keypoints: Keypoints, errors: TrackerErrors, rng: np.random.Generator) -> Tracked:
+    """Draw what a tracker reports of a scene.
+
+    Args:
+        keypoints: per present side (21, 3) true keypoints, metres, camera frame.
+        errors: the distribution to draw from.
+        rng: decides everything.
+    """
+    target = dict(keypoints)
+    if rng.random() < errors.convention_share:
+        target = _other_convention(target, rng)
+    if len(target) == 2 and rng.random() < errors.missing_share:
+        target.pop(SIDES[rng.integers(2)])
+    kind = rng.random() - errors.clean_share
+    coarse, swapped = dict(target), False
+    if kind >= 0:
+        if kind >= errors.noise_share:
+            coarse = _misjudged(coarse, errors, rng)
+            swapped = rng.random() < errors.swap_share
+        coarse = _shaken(coarse, errors, rng)
+    if swapped:
+        coarse = {_other(side): joints for side, joints in coarse.items()}
+    return Tracked(_float32(coarse), _float32(target), swapped)
+
+
+def _misjudged(coarse: Keypoints, errors: TrackerErrors, rng: np.random.Generator) -> Keypoints:
+    """Wrong size, depth and place of whole hands, and single joints far off."""
+    scale = rng.uniform(*errors.scale)
+    lateral, along = errors.offset_sigma
+    judged = {}
+    for side, joints in coarse.items():
+        centre = joints.mean(0)
+        depth = rng.uniform(errors.flatness, 1.0) if rng.random() < 0.5 else 1.0
+        moved = centre + (joints - centre) * scale * np.array([1.0, 1.0, depth])
+        moved = moved + rng.normal(0, [lateral, lateral, along])
+        # Towards the camera or away from it, so that the hand stays where it is in the picture.
+        apart = rng.normal(0, errors.apart_sigma)
+        moved = moved * (1 + apart / max(float(centre[2]), 0.1))
+        far = rng.random(JOINT_COUNT) < errors.outlier_share
+        judged[side] = moved + far[:, None] * rng.normal(0, errors.outlier_sigma, moved.shape)
+    return judged
+
+
+def _shaken(coarse: Keypoints, errors: TrackerErrors, rng: np.random.Generator) -> Keypoints:
+    """Joint noise of one strength for the scene; strengths are spread evenly by ratio."""
+    low, high = errors.noise_sigma
+    sigma = low * (high / low) ** rng.random()
+    return {side: joints + rng.normal(0, sigma, joints.shape) for side, joints in coarse.items()}
+
+
+def _other(side: str) -> str:
+    return SIDES[1 - SIDES.index(side)]
+
+
+def _float32(keypoints: Keypoints) -> Keypoints:
+    return {side: np.asarray(joints, np.float32) for side, joints in keypoints.items()}
+
+
+def _other_convention(keypoints: Keypoints, rng: np.random.Generator) -> Keypoints:
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     return {
         side: vary_convention(torch.from_numpy(joints)[None], generator, side)[0].numpy()

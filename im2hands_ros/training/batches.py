@@ -31,7 +31,8 @@ class Batch(NamedTuple):
         image: (B, 3, S, S) float32 RGB in [0, 1], or (0, 3, S, S) in a step without images;
         mask: (B, S/4, S/4) long, 0 none, 1 left, 2 right.
         image_index: (H,) scene of each hand; intrinsics: (H, 3, 3) of its crop.
-        keypoints: (H, 21, 3) coarse; mirrored: (H,) True for left hands.
+        keypoints: (H, 21, 3) coarse; true_keypoints: (H, 21, 3);
+        mirrored: (H,) True for left hands.
         points: (H, N, 3) queries; depth: (H, N) signed depth under the skin, metres.
     """
 
@@ -40,6 +41,7 @@ class Batch(NamedTuple):
     image_index: Tensor
     intrinsics: Tensor
     keypoints: Tensor
+    true_keypoints: Tensor
     mirrored: Tensor
     points: Tensor
     depth: Tensor
@@ -168,6 +170,7 @@ class View(NamedTuple):
     intrinsics: np.ndarray
     sides: list[str]
     keypoints: np.ndarray
+    true_keypoints: np.ndarray
     points: np.ndarray
     depth: np.ndarray
 
@@ -202,6 +205,7 @@ def view_of(
         intrinsics=crop.camera.K,
         sides=sides,
         keypoints=np.stack([coarse[side] for side in sides]),
+        true_keypoints=np.stack([scene.keypoints[side] for side in sides]),
         points=np.stack([scene.points[side] for side in sides]),
         depth=np.stack([scene.depth[side] for side in sides]),
     )
@@ -230,11 +234,16 @@ def collate(views: list[View]) -> Batch:
         intrinsics=torch.from_numpy(np.stack([view.intrinsics for view in views])).float()[
             image_index
         ],
-        keypoints=torch.from_numpy(np.concatenate([view.keypoints for view in views])).float(),
+        keypoints=_joined([view.keypoints for view in views]),
+        true_keypoints=_joined([view.true_keypoints for view in views]),
         mirrored=torch.tensor([side == "left" for _, side in hands]),
-        points=torch.from_numpy(np.concatenate([view.points for view in views])).float(),
-        depth=torch.from_numpy(np.concatenate([view.depth for view in views])).float(),
+        points=_joined([view.points for view in views]),
+        depth=_joined([view.depth for view in views]),
     )
+
+
+def _joined(arrays: list[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.concatenate(arrays)).float()
 
 
 def batches(folder: SceneFolder, plan: BatchPlan, first: int, last: int) -> Iterator[Batch]:

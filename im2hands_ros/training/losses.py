@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from im2hands_ros.networks.articulated_decoder import DEPTH_UNIT
+from im2hands_ros.skeleton import SIDES
+from im2hands_ros.training.batches import Batch
 
 # Depths beyond this many units only need the right side.
 _DEPTH_REACH = 10.0
@@ -36,3 +38,35 @@ def occupancy_loss(logits: Tensor, depth: Tensor) -> Tensor:
 def mask_loss(logits: Tensor, mask: Tensor) -> Tensor:
     """Cross-entropy of (B, 3, h, w) side logits and (B, h, w) none/left/right labels."""
     return F.cross_entropy(logits.float(), mask)
+
+
+def joint_targets(heat: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """What ``joint_loss`` takes, for the H hands of a batch.
+
+    heat: (B, 42, h, w) of the batch's crops, left hands' joints first.
+    """
+    sides = heat.unflatten(1, (len(SIDES), -1))
+    of_hand = sides[batch.image_index, (~batch.mirrored).long()]
+    projected = batch.true_keypoints @ batch.intrinsics.transpose(1, 2)
+    crop = projected[..., :2] / projected[..., 2:].clamp_min(1e-3)
+    # The middle of feature pixel 0 lies between crop pixels 1 and 2.
+    pixels = (crop - 1.5) / 4
+    inside = (pixels > -0.5) & (pixels < heat.shape[-1] - 0.5)
+    return of_hand, pixels, inside.all(-1)
+
+
+def joint_loss(heat: Tensor, pixels: Tensor, seen: Tensor) -> Tensor:
+    """Cross-entropy of where joints are seen, against a spot of one feature pixel around the truth.
+
+    Args:
+        heat: (H, 21, h, w) logits of each hand's joints.
+        pixels: (H, 21, 2) true positions in feature pixels, (x, y).
+        seen: (H, 21) bool, False for joints that do not count.
+    """
+    height, width = heat.shape[-2:]
+    x = torch.arange(width, device=heat.device) - pixels[..., :1]
+    y = torch.arange(height, device=heat.device) - pixels[..., 1:]
+    spot_x, spot_y = (-x.square() / 2).softmax(-1), (-y.square() / 2).softmax(-1)
+    log_heat = heat.float().flatten(2).log_softmax(-1).unflatten(-1, (height, width))
+    entropy = -torch.einsum("hjy,hjyx,hjx->hj", spot_y, log_heat, spot_x)
+    return (entropy * seen).sum() / seen.sum().clamp_min(1)

@@ -20,7 +20,13 @@ from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.initial_occupancy import InitialOccupancy
 from im2hands_ros.networks.presets import PRESETS
 from im2hands_ros.training.batches import Batch, BatchPlan, SceneFolder, batches
-from im2hands_ros.training.losses import depth_loss, mask_loss, occupancy_loss
+from im2hands_ros.training.losses import (
+    depth_loss,
+    joint_loss,
+    joint_targets,
+    mask_loss,
+    occupancy_loss,
+)
 from im2hands_ros.training.validation import ValidationScores, validate
 
 
@@ -31,7 +37,7 @@ class TrainingPlan:
     Attributes:
         steps: of the whole schedule; stopping earlier and resuming continues it.
         learning_rate: peak, after ``warm_up`` steps; then a cosine down to 1 % of it.
-        mask_weight, occupancy_weight: of those losses, beside the depth loss.
+        mask_weight, occupancy_weight, joint_weight: of those losses, beside the depth loss.
         average: decay of the moving average of the weights, which is what gets packaged.
         save_every, validate_every: steps.
     """
@@ -42,6 +48,7 @@ class TrainingPlan:
     weight_decay: float = 1e-4
     mask_weight: float = 0.3
     occupancy_weight: float = 0.5
+    joint_weight: float = 0.1
     average: float = 0.998
     save_every: int = 250
     validate_every: int = 1000
@@ -134,7 +141,12 @@ class Trainer:
     @property
     def _weights(self) -> dict[str, float]:
         plan = self.plan
-        return {"depth_mm": 1.0, "occupancy": plan.occupancy_weight, "mask": plan.mask_weight}
+        return {
+            "depth_mm": 1.0,
+            "occupancy": plan.occupancy_weight,
+            "mask": plan.mask_weight,
+            "joints": plan.joint_weight,
+        }
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         hands = canonicalise(batch.keypoints, batch.mirrored)
@@ -146,7 +158,11 @@ class Trainer:
         context = self.network.context(features, batch.image_index, batch.intrinsics, hands)
         logits = self.network(points, context)
         masks = self.network.encoder.masks(features)
-        return {**_occupancy_terms(logits, batch), "mask": mask_loss(masks, batch.mask)}
+        return {
+            **_occupancy_terms(logits, batch),
+            "mask": mask_loss(masks, batch.mask),
+            "joints": joint_loss(*joint_targets(features.joints, batch)),
+        }
 
     def _learning_rate(self) -> float:
         plan = self.plan
