@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion
 from rclpy.lifecycle import LifecycleNode
-from rclpy.publisher import Publisher
 from shape_msgs.msg import Mesh, MeshTriangle
 from std_msgs.msg import Header
 
-from im2hands_ros.ros.endpoints import Complain, advertise
+from im2hands_ros.ros.endpoints import Complain, Output
 from im2hands_ros.ros.messages import present
 from im2hands_ros.surface.simplify import simplify
 
@@ -25,11 +24,11 @@ class Collisions:
 
     Args:
         kind: moveit_msgs' CollisionObject.
-        publisher: sends them.
+        output: sends them.
     """
 
-    def __init__(self, kind: Any, publisher: Publisher) -> None:
-        self._kind, self.publisher = kind, publisher
+    def __init__(self, kind: Any, output: Output) -> None:
+        self._kind, self.output = kind, output
         self._shown: set[str] = set()
         self._published_at = -_PERIOD
 
@@ -38,7 +37,7 @@ class Collisions:
         surfaces = dict(present(hands))
         self._remove(header, self._shown - surfaces.keys())
         now = time.monotonic()
-        if now - self._published_at < _PERIOD or not self.publisher.get_subscription_count():
+        if now - self._published_at < _PERIOD or not self.output.listeners:
             return
         self._published_at = now
         for side, surface in surfaces.items():
@@ -59,7 +58,7 @@ class Collisions:
         message = self._kind(header=header, id=f"{side}_hand", operation=operation, meshes=meshes)
         message.mesh_poses = [Pose(orientation=Quaternion(w=1.0)) for _ in meshes]
         message.pose.orientation.w = 1.0
-        self.publisher.publish(message)
+        self.output.publish(message)
 
 
 def collisions_for(node: LifecycleNode, complain: Complain) -> Collisions | None:
@@ -73,9 +72,7 @@ def collisions_for(node: LifecycleNode, complain: Complain) -> Collisions | None
             "install the ROS package moveit_msgs; octomap updaters can take occupancy without it",
         )
         return None
-    return Collisions(
-        CollisionObject, advertise(node, CollisionObject, "collision_object", complain)
-    )
+    return Collisions(CollisionObject, Output(node, CollisionObject, "collision_object", complain))
 
 
 def mesh_message(vertices: np.ndarray, triangles: np.ndarray) -> Mesh:

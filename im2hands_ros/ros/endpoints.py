@@ -10,10 +10,13 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any
 
-from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+from rclpy.event_handler import (
+    PublisherEventCallbacks,
+    QoSPublisherMatchedInfo,
+    SubscriptionEventCallbacks,
+)
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
-from rclpy.publisher import Publisher
 from rclpy.qos import (
     DurabilityPolicy,
     QoSCompatibility,
@@ -65,24 +68,43 @@ def subscribe(
     return subscription
 
 
-def advertise(node: LifecycleNode, kind: type, topic: str, complain: Complain) -> Publisher:
-    """A managed publisher: reliable with depth 1, or what the overrides say.
+class Output:
+    """A managed publisher that is told who listens: reliable with depth 1, or as overridden.
+
+    Attributes:
+        listeners: subscriptions of now. DDS reports every change as an event, also those that were
+            there first or came before the executor ran; nobody has to ask before each frame.
 
     Raises:
         RuntimeError: an override that is no QoS value.
     """
 
-    def on_mismatch(_: Any) -> None:
-        _explain_publisher(node, publisher.topic_name, complain)
+    def __init__(self, node: LifecycleNode, kind: type, topic: str, complain: Complain) -> None:
+        self.listeners = 0
+        self._node, self._complain = node, complain
+        self._publisher = node.create_lifecycle_publisher(
+            kind,
+            topic,
+            copy(RESULTS),
+            qos_overriding_options=OVERRIDING,
+            event_callbacks=PublisherEventCallbacks(
+                incompatible_qos=self._on_mismatch, matched=self._on_matched
+            ),
+        )
 
-    publisher = node.create_lifecycle_publisher(
-        kind,
-        topic,
-        copy(RESULTS),
-        qos_overriding_options=OVERRIDING,
-        event_callbacks=PublisherEventCallbacks(incompatible_qos=on_mismatch),
-    )
-    return publisher
+    def publish(self, message: Any) -> None:
+        """Send a message or its serialised bytes."""
+        self._publisher.publish(message)
+
+    def destroy(self) -> None:
+        """Give the publisher back."""
+        self._node.destroy_lifecycle_publisher(self._publisher)
+
+    def _on_matched(self, status: QoSPublisherMatchedInfo) -> None:
+        self.listeners = status.current_count
+
+    def _on_mismatch(self, _: Any) -> None:
+        _explain_publisher(self._node, self._publisher.topic_name, self._complain)
 
 
 def _explain_subscription(node: Node, topic: str, complain: Complain) -> None:

@@ -14,7 +14,7 @@ from visualization_msgs.msg import MarkerArray
 from im2hands_ros.msg import HandMeshArray
 from im2hands_ros.ros.cdr import cloud_bytes, marker_array_bytes, mesh_array_bytes
 from im2hands_ros.ros.collisions import collisions_for
-from im2hands_ros.ros.endpoints import Complain, advertise
+from im2hands_ros.ros.endpoints import Complain, Output
 from im2hands_ros.ros.markers import LIFETIME, draw
 from im2hands_ros.ros.messages import cloud_points
 from im2hands_ros.ros.parameters import Settings
@@ -25,18 +25,17 @@ class Outputs:
     """All results' publishers, and which markers viewers show now. Thread-safe."""
 
     def __init__(self, node: LifecycleNode, settings: Settings, complain: Complain) -> None:
-        self._node = node
-        self._markers = advertise(node, MarkerArray, "markers", complain)
-        self._meshes = advertise(node, HandMeshArray, "meshes", complain)
-        self._occupancy = advertise(node, PointCloud2, "occupancy", complain)
+        self._markers = Output(node, MarkerArray, "markers", complain)
+        self._meshes = Output(node, HandMeshArray, "meshes", complain)
+        self._occupancy = Output(node, PointCloud2, "occupancy", complain)
         self._poses = Poses(node, complain, settings.publish_tf)
         self._collisions = (
             collisions_for(node, complain) if settings.publish_collision_objects else None
         )
-        self._surface_publishers = [self._markers, self._meshes, self._occupancy]
+        self._surfaces = [self._markers, self._meshes, self._occupancy]
         if self._collisions is not None:
-            self._surface_publishers.append(self._collisions.publisher)
-        self._publishers = [*self._surface_publishers, *self._poses.publishers]
+            self._surfaces.append(self._collisions.output)
+        self._all = [*self._surfaces, *self._poses.outputs]
         self._lock = threading.Lock()
         self._open = False
         self._shown: tuple[tuple[str, int], ...] = ()
@@ -62,12 +61,12 @@ class Outputs:
     def destroy(self) -> None:
         """Give the publishers back."""
         self._poses.destroy()
-        for publisher in self._publishers:
-            self._node.destroy_lifecycle_publisher(publisher)
+        for output in self._all:
+            output.destroy()
 
     def subscribers(self) -> int:
         """How many have subscribed to a result."""
-        return sum(publisher.get_subscription_count() for publisher in self._publishers)
+        return sum(output.listeners for output in self._all)
 
     def wanted(self) -> bool:
         """Whether anybody has subscribed to a result."""
@@ -75,7 +74,7 @@ class Outputs:
 
     def wants_surfaces(self) -> bool:
         """Whether anybody has subscribed to more than keypoints and poses."""
-        return any(each.get_subscription_count() for each in self._surface_publishers)
+        return any(output.listeners for output in self._surfaces)
 
     def publish(self, header: Header, hands: Any, voxel_size: float) -> bool:
         """Publish a frame's hands under the image's header; False if closed or nobody listens.
@@ -90,11 +89,11 @@ class Outputs:
             if not (self._open and self.wanted()):
                 return False
             self._poses.publish(header, hands)  # first: whoever steers a robot cannot wait
-            if self._meshes.get_subscription_count():
+            if self._meshes.listeners:
                 self._meshes.publish(mesh_array_bytes(header, hands))
-            if self._occupancy.get_subscription_count():
+            if self._occupancy.listeners:
                 self._occupancy.publish(cloud_bytes(header, cloud_points(hands)))
-            if self._markers.get_subscription_count():
+            if self._markers.listeners:
                 self._publish_markers(header, hands, voxel_size)
             if self._collisions is not None:
                 self._collisions.publish(header, hands)

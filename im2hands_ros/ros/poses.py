@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from rclpy.lifecycle import LifecycleNode
-from rclpy.publisher import Publisher
 from std_msgs.msg import Header
 
 from im2hands_ros.msg import HandKeypoints
-from im2hands_ros.ros.endpoints import Complain, advertise
+from im2hands_ros.ros.endpoints import Complain, Output
 from im2hands_ros.ros.messages import keypoints_message, present
 from im2hands_ros.skeleton import SIDES, WRIST
 from im2hands_ros.wrist import quaternion, wrist_rotation
@@ -30,25 +29,28 @@ class Poses:
 
     def __init__(self, node: LifecycleNode, complain: Complain, with_transforms: bool) -> None:
         self._node = node
-        self._keypoints = advertise(node, HandKeypoints, "refined_keypoints", complain)
+        self._keypoints = Output(node, HandKeypoints, "refined_keypoints", complain)
         self._wrists = {
-            side: advertise(node, PoseStamped, f"{side}/wrist_pose", complain) for side in SIDES
+            side: Output(node, PoseStamped, f"{side}/wrist_pose", complain) for side in SIDES
         }
         self._last: dict[str, np.ndarray] = {}
         self._broadcaster = _broadcaster(node, complain) if with_transforms else None
 
     @property
-    def publishers(self) -> list[Publisher]:
-        """All publishers."""
+    def outputs(self) -> list[Output]:
+        """All outputs but the transforms."""
         return [self._keypoints, *self._wrists.values()]
 
     @property
     def wanted_as_transforms(self) -> bool:
-        """Whether transforms are broadcast and somebody listens to them."""
+        """Whether transforms are broadcast and somebody listens to them.
+
+        tf2_ros owns that publisher: its events are not ours to hear.
+        """
         return self._broadcaster is not None and self._node.count_subscribers("/tf") > 0
 
     def destroy(self) -> None:
-        """Give the broadcaster's publisher back; the others belong to whoever asked for them."""
+        """Give the broadcaster's publisher back; the outputs belong to whoever asked for them."""
         publisher = getattr(self._broadcaster, "pub_tf", None)
         if publisher is not None:
             self._node.destroy_publisher(publisher)
@@ -56,10 +58,10 @@ class Poses:
     def publish(self, header: Header, hands: Any) -> None:
         """Publish what is subscribed to, under the image's header."""
         keypoints = {side: surface.keypoints for side, surface in present(hands)}
-        if self._keypoints.get_subscription_count():
+        if self._keypoints.listeners:
             self._keypoints.publish(keypoints_message(header, keypoints))
         for side, xyz in keypoints.items():
-            wanted = self._wrists[side].get_subscription_count()
+            wanted = self._wrists[side].listeners
             wrist = self._wrist(side, xyz) if wanted or self._broadcaster else None
             if wrist is None:
                 continue

@@ -30,11 +30,9 @@ def start(tmp_path_factory):
     """Starts nodes with the analytic model; stops them after the test."""
     processes = []
 
-    def start_node(
-        *parameters: str, options: tuple[str, ...] = (), modules: Path | None = None
-    ) -> NodeProcess:
+    def start_node(*parameters: str, options: tuple[str, ...] = (), **rest: object) -> NodeProcess:
         log = tmp_path_factory.mktemp("node") / "log.txt"
-        processes.append(NodeProcess([ANALYTIC_NODE, *options], parameters, log, modules))
+        processes.append(NodeProcess([ANALYTIC_NODE, *options], parameters, log, **rest))
         return processes[-1]
 
     yield start_node

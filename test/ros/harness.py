@@ -28,10 +28,15 @@ from im2hands_ros.skeleton import BONES
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 64, 48
 FRAME_ID = "camera_optical_frame"
-_PATIENCE = 15.0
+_PATIENCE = 30.0  # a busy machine
 ANALYTIC_NODE = str(ROOT / "test/ros/analytic_node.py")
 REAL_NODE = ("-m", "im2hands_ros.ros.node")
 _numbers = itertools.count(1)
+
+
+def new_namespace() -> str:
+    """A namespace that no other node of this test run has."""
+    return f"/test{next(_numbers)}"
 
 
 class NodeProcess:
@@ -42,6 +47,7 @@ class NodeProcess:
         parameters: `name:=value`; `{namespace}` in it becomes the node's.
         log: where the output goes.
         modules: a folder of modules that the node finds before all others.
+        namespace: the node's; a new one without.
     """
 
     def __init__(
@@ -50,9 +56,10 @@ class NodeProcess:
         parameters: Sequence[str],
         log: Path,
         modules: Path | None = None,
+        namespace: str = "",
     ) -> None:
         self._log = log
-        self.namespace = f"/test{next(_numbers)}"
+        self.namespace = namespace or new_namespace()
         arguments = [*command, "--ros-args", "-r", f"__ns:={self.namespace}"]
         for parameter in parameters:
             arguments += ["-p", parameter.replace("{namespace}", self.namespace)]
