@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from geometry_msgs.msg import PoseArray
 
-from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.errors import BadInput
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES, to_mano_order
+
+if TYPE_CHECKING:  # read by their fields: a bag's reader makes other classes of them
+    from geometry_msgs.msg import PoseArray
+
+    from im2hands_ros.msg import HandKeypoints
 
 # What 21 points must be like to be a hand in front of a camera, metres.
 _FARTHEST, _NEAREST_DEPTH = 10.0, 0.01

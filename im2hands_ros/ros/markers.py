@@ -1,19 +1,17 @@
-"""What RViz and Foxglove draw of the hands: meshes, surface voxels, keypoints."""
+"""What RViz and Foxglove draw of the hands: meshes, surface voxels, keypoints. No ROS here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from builtin_interfaces.msg import Duration
-from geometry_msgs.msg import Point, Vector3
-from std_msgs.msg import ColorRGBA, Header
-from visualization_msgs.msg import Marker, MarkerArray
 
-from im2hands_ros.ros.messages import present
+from im2hands_ros.ros.arrays import present
 from im2hands_ros.skeleton import BONES
+
+# Values of visualization_msgs/Marker.type.
+LINE_LIST, CUBE_LIST, SPHERE_LIST, TRIANGLE_LIST = 5, 6, 7, 11
 
 # If the node dies its hands must not stay; longer than a frame takes on the slowest machine.
 LIFETIME = 2.0
@@ -55,11 +53,11 @@ def draw(hands: Any, voxel_size: float) -> list[Drawing]:
         colour = _COLOURS[side]
         drawings += [
             Drawing(
-                Style(side, 0, Marker.TRIANGLE_LIST, (1.0, 1.0, 1.0), (*colour, 1.0)),
+                Style(side, 0, TRIANGLE_LIST, (1.0, 1.0, 1.0), (*colour, 1.0)),
                 triangle_points(surface.vertices, surface.triangles),
             ),
             Drawing(
-                Style(f"{side}_occupancy", 0, Marker.CUBE_LIST, (voxel_size,) * 3, (*colour, 0.35)),
+                Style(f"{side}_occupancy", 0, CUBE_LIST, (voxel_size,) * 3, (*colour, 0.35)),
                 surface.voxels.astype(np.float64),
             ),
             *_draw_keypoints(side, surface.keypoints.astype(np.float64)),
@@ -71,8 +69,8 @@ def _draw_keypoints(side: str, xyz: np.ndarray) -> list[Drawing]:
     name, colour = f"{side}_keypoints", (*(0.5 * c for c in _COLOURS[side]), 1.0)
     lines, spheres = (0.002, 0.0, 0.0), (0.006,) * 3
     return [
-        Drawing(Style(name, 0, Marker.LINE_LIST, lines, colour), xyz[np.array(BONES).ravel()]),
-        Drawing(Style(name, 1, Marker.SPHERE_LIST, spheres, colour), xyz),
+        Drawing(Style(name, 0, LINE_LIST, lines, colour), xyz[np.array(BONES).ravel()]),
+        Drawing(Style(name, 1, SPHERE_LIST, spheres, colour), xyz),
     ]
 
 
@@ -93,32 +91,3 @@ def triangle_points(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
         points[: 3 * count] = vertices[triangles.ravel()]
         points[3 * count :] = points[0]
     return points
-
-
-def marker_array_message(
-    header: Header, drawings: Sequence[Drawing], lost: Iterable[tuple[str, int]] = ()
-) -> MarkerArray:
-    """The drawings as a MarkerArray, after a DELETE for each (namespace, number) that was lost."""
-    deletions = [
-        Marker(header=header, ns=namespace, id=number, action=Marker.DELETE)
-        for namespace, number in lost
-    ]
-    return MarkerArray(markers=[*deletions, *(_marker(header, drawing) for drawing in drawings)])
-
-
-def _marker(header: Header, drawing: Drawing) -> Marker:
-    style = drawing.style
-    red, green, blue, alpha = style.colour
-    marker = Marker(
-        header=header,
-        ns=style.namespace,
-        id=style.number,
-        type=style.kind,
-        action=Marker.ADD,
-        scale=Vector3(x=style.scale[0], y=style.scale[1], z=style.scale[2]),
-        color=ColorRGBA(r=red, g=green, b=blue, a=alpha),
-        lifetime=Duration(sec=int(LIFETIME), nanosec=int(LIFETIME % 1 * 1e9)),
-        points=[Point(x=x, y=y, z=z) for x, y, z in drawing.points.tolist()],
-    )
-    marker.pose.orientation.w = 1.0
-    return marker

@@ -10,9 +10,10 @@ import numpy as np
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 
+from im2hands_ros.ros.arrays import cloud_points
 from im2hands_ros.ros.cdr import cloud_bytes, marker_array_bytes, mesh_array_bytes
-from im2hands_ros.ros.markers import draw, marker_array_message
-from im2hands_ros.ros.messages import cloud_message, cloud_points, mesh_array_message
+from im2hands_ros.ros.markers import draw
+from im2hands_ros.ros.messages import cloud_message, marker_array_message, mesh_array_message
 
 _VOXEL_SIZE = 0.005
 _REPEATS = 5

@@ -13,9 +13,11 @@ from harness import hand, header
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 
-from im2hands_ros.ros.cdr import Template, cloud_bytes, marker_array_bytes, mesh_array_bytes
-from im2hands_ros.ros.markers import draw, marker_array_message
-from im2hands_ros.ros.messages import cloud_message, cloud_points, mesh_array_message
+from im2hands_ros.ros.arrays import cloud_points
+from im2hands_ros.ros.cdr import cloud_bytes, marker_array_bytes, mesh_array_bytes
+from im2hands_ros.ros.markers import draw
+from im2hands_ros.ros.messages import cloud_message, marker_array_message, mesh_array_message
+from im2hands_ros.ros.splicing import Template
 
 LEFT, RIGHT = balls(hand("left")), balls(hand("right"))
 RIGHT.confidence = 0.25
@@ -91,7 +93,7 @@ def test_sizes_change_from_frame_to_frame():
 
 def test_a_mark_that_is_missing_is_named():
     with pytest.raises(ValueError, match="the mark of data is 0 times in the template"):
-        Template(header(1.0), {}, {"data": np.arange(3.0)})
+        Template(serialize_message(header(1.0)), {}, {"data": np.arange(3.0)})
 
 
 def milliseconds_of(call: Callable[[], object]) -> float:

@@ -12,14 +12,15 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointField, RegionOfInterest
 from visualization_msgs.msg import Marker
 
+from im2hands_ros.ros.arrays import cloud_points
+from im2hands_ros.ros.calibration import camera_of
 from im2hands_ros.ros.errors import BadInput
 from im2hands_ros.ros.keypoints import read_keypoints, read_poses
-from im2hands_ros.ros.markers import TRIANGLE_BUCKET, draw, marker_array_message, triangle_points
+from im2hands_ros.ros.markers import TRIANGLE_BUCKET, draw, triangle_points
 from im2hands_ros.ros.messages import (
-    camera_of,
     cloud_message,
-    cloud_points,
     keypoints_message,
+    marker_array_message,
     mesh_array_message,
 )
 from im2hands_ros.skeleton import ORDER_INTERHAND, ORDER_MANO, ORDER_OPENXR
