@@ -28,6 +28,7 @@ from im2hands_ros.ros.processing import Processing
 from im2hands_ros.ros.queries import Queries
 from im2hands_ros.ros.query_service import QueryService
 from im2hands_ros.ros.reporter import Reporter
+from im2hands_ros.ros.stages import Stages
 from im2hands_ros.ros.worker import Worker
 
 ModelLoader = Callable[[Settings], Any]
@@ -42,7 +43,7 @@ class Im2HandsNode(LifecycleNode):
 
     Args:
         load_model: makes the model from the settings; it has `warm_up(resolution)` and
-            `encode(image, keypoints, camera)` as `Im2Hands` has.
+            `encode(image, keypoints, camera)`, `stages` and their switches as `Im2Hands` has.
         options: passed to rclpy's node.
 
     Raises:
@@ -59,6 +60,7 @@ class Im2HandsNode(LifecycleNode):
         self._queries = Queries(lambda milliseconds: self.health.took("query", milliseconds))
         self._query_service = QueryService(self, self._queries, self._begin_query)
         self._budget = LatencyBudget()
+        self._stages = Stages(lambda text: self.get_logger().info(text))
         self._throttle = Throttle(_LOG_PERIOD)
         self._worker: Worker[Any, Frame] | None = None
         self._outputs: Outputs | None = None
@@ -135,6 +137,7 @@ class Im2HandsNode(LifecycleNode):
             outputs,
             self._queries,
             self._budget,
+            self._stages,
             self.health,
             lambda: self.settings,
             self._age,
@@ -172,6 +175,7 @@ class Im2HandsNode(LifecycleNode):
 
     def _set_up(self) -> Any:
         model = self._load_model(self.settings)
+        self._stages.apply(model, self.settings)
         model.warm_up(self.settings.resolution)
         return model
 
@@ -218,7 +222,7 @@ class Im2HandsNode(LifecycleNode):
         listeners = 0 if self._outputs is None else self._outputs.subscribers()
         state = self._state_machine.current_state[1]
         values = {"state": state, "subscribers": str(listeners)}
-        return values | self._budget.values | memory_values()
+        return values | self._stages.values | self._budget.values | memory_values()
 
     def _complain(self, kind: str, text: str) -> None:
         line = self._throttle.pass_on(kind, text)

@@ -60,6 +60,17 @@ class Settings:
     resolution: int = _described(
         64, "lattice cells per side of a hand's box", range=(32, 256), live=True
     )
+    refine_keypoints: bool = _described(
+        True,
+        "refine the keypoints by the image before the shape is made, where the weights hold that "
+        "network",
+        live=True,
+    )
+    refine_occupancy: bool = _described(
+        True,
+        "refine the shape by the other hand and the image, where the weights hold that network",
+        live=True,
+    )
     occupancy_threshold: float = _described(
         0.5, "occupancy probability of the surface", range=(0.05, 0.95), live=True
     )

@@ -59,7 +59,8 @@ class Poses:
         """Publish what is subscribed to, under the image's header."""
         keypoints = {side: surface.keypoints for side, surface in present(hands)}
         if self._keypoints.listeners:
-            self._keypoints.publish(keypoints_message(header, keypoints))
+            sure = {side: surface.confidence for side, surface in present(hands)}
+            self._keypoints.publish(keypoints_message(header, keypoints, confidence=sure))
         for side, xyz in keypoints.items():
             wanted = self._wrists[side].listeners
             wrist = self._wrist(side, xyz) if wanted or self._broadcaster else None

@@ -20,6 +20,7 @@ from im2hands_ros.ros.messages import camera_of
 from im2hands_ros.ros.outputs import Outputs
 from im2hands_ros.ros.parameters import Settings
 from im2hands_ros.ros.queries import Queries
+from im2hands_ros.ros.stages import Stages
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.smoothing import OneEuro
 
@@ -35,10 +36,12 @@ def decode(message: Image | CompressedImage) -> np.ndarray:
     return compressed_image_to_rgb(message) if compressed else image_to_rgb(message)
 
 
-def _without_surfaces(keypoints: Keypoints) -> Any:
+def _without_surfaces(keypoints: Keypoints, confidence: dict[str, float | None]) -> Any:
     """What wrist poses need; `left` and `right` as in the model's answer."""
     hands = {
-        side: None if xyz is None else SimpleNamespace(keypoints=xyz)
+        side: None
+        if xyz is None
+        else SimpleNamespace(keypoints=xyz, confidence=confidence.get(side))
         for side, xyz in keypoints.items()
     }
     return SimpleNamespace(**hands, timings_ms={})
@@ -51,6 +54,7 @@ class Processing:
         outputs: where results go.
         queries: keeps each frame's field to be asked about.
         budget: chooses the resolution.
+        stages: chooses the networks.
         health: takes the times and counts.
         settings: gives the settings to use for the next frame.
         age: seconds since a stamp, by the node's clock.
@@ -62,13 +66,14 @@ class Processing:
         outputs: Outputs,
         queries: Queries,
         budget: LatencyBudget,
+        stages: Stages,
         health: Health,
         settings: Callable[[], Settings],
         age: Callable[[Time], float],
         complain: Callable[[str, str], None],
     ) -> None:
         self._outputs, self._queries = outputs, queries
-        self._budget, self._health = budget, health
+        self._budget, self._stages, self._health = budget, stages, health
         self._settings, self._age, self._complain = settings, age, complain
         self._filters = {side: OneEuro() for side in SIDES}
 
@@ -83,6 +88,7 @@ class Processing:
         if not self._outputs.is_open or self._is_too_old(header.stamp, settings.max_age):
             return
         started = time.perf_counter()
+        self._stages.apply(model, settings)
         with self._health.stage("frame"):
             with self._health.stage("decode"):
                 image = decode(frame.image)
@@ -90,13 +96,15 @@ class Processing:
             keypoints = self._smooth(frame.keypoints.hands, header.stamp, settings.smoothing)
             surfaces_wanted = self._outputs.wants_surfaces()
             scene = None
-            if surfaces_wanted or self._queries.interested:
+            if surfaces_wanted or self._queries.interested or model.refine_keypoints:
                 scene = self._encode(model, image, keypoints, camera)
                 self._queries.keep(header, scene)
             if surfaces_wanted:
                 hands = self._reconstruct(scene, settings)
+            elif scene is not None:
+                hands = _without_surfaces(scene.keypoints, scene.confidence)
             else:
-                hands = _without_surfaces(keypoints)
+                hands = _without_surfaces(keypoints, {})
             with self._health.stage("publish"):
                 published = self._outputs.publish(header, hands, settings.occupancy_voxel_size)
         if surfaces_wanted and scene is not None:

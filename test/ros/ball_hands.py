@@ -54,6 +54,8 @@ def sequence() -> SimpleNamespace:
 class BallModel:
     """Has the methods of `Im2Hands` and takes 20 ms for a frame."""
 
+    stages = ("initial",)
+
     def warm_up(self, resolution: int) -> None:
         """Nothing to warm up."""
 
