@@ -9,11 +9,12 @@ from im2hands_ros.evaluation.metrics import (
     contains,
     iou,
     is_watertight,
-    penetration,
     sample_surface,
     surface_scores,
     volume,
 )
+from im2hands_ros.evaluation.penetration import inside_on_grid, penetration
+from im2hands_ros.evaluation.solid import Solid
 
 RADIUS = 0.05
 
@@ -97,6 +98,45 @@ def test_penetration_of_two_balls_is_their_lens() -> None:
 def test_balls_apart_do_not_penetrate() -> None:
     assert penetration(ball(), ball(offset=0.2)).volume == 0
     assert penetration(ball(), ball(offset=0.101)).depth == 0
+
+
+def test_grid_lines_and_winding_numbers_find_the_same_inside() -> None:
+    bent = trimesh.creation.torus(0.04, 0.015).apply_transform(
+        trimesh.transformations.euler_matrix(0.3, 0.5, 0.7)
+    )
+    axes = [np.arange(-0.07, 0.07, 0.0019)] * 3
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+    for vertices in (bent.vertices, bent.vertices * [-1, 1, 1]):  # outward and inward triangles
+        solid = Solid(Mesh(vertices, bent.faces))
+        on_grid = inside_on_grid(solid, axes)
+        assert 0.01 < on_grid.mean() < 0.2
+        np.testing.assert_array_equal(on_grid.ravel(), solid.contains(points))
+
+
+def test_grid_lines_through_vertices_and_edges_lose_nothing() -> None:
+    box = trimesh.creation.box((0.04, 0.04, 0.04))  # lines meet its diagonals and corners
+    axes = [np.arange(-0.03, 0.031, 0.005)] * 3
+    inside = inside_on_grid(Solid(Mesh(box.vertices, box.faces)), axes)
+    strictly = np.abs(axes[0]) < 0.0199
+    assert inside[np.ix_(strictly, strictly, strictly)].all()
+    assert not inside[0].any() and not inside[:, -1].any() and not inside[..., 0].any()
+
+
+def test_where_two_parts_of_a_mesh_overlap_is_inside_on_a_grid() -> None:
+    parts = [trimesh.creation.icosphere(3, 0.03).apply_translation((x, 0, 0)) for x in (0, 0.02)]
+    both = trimesh.util.concatenate(parts)
+    axes = [np.arange(-0.041, 0.061, 0.002)] * 3
+    alone = [inside_on_grid(Solid(Mesh(part.vertices, part.faces)), axes) for part in parts]
+    joined = inside_on_grid(Solid(Mesh(both.vertices, both.faces)), axes)
+    np.testing.assert_array_equal(joined, alone[0] | alone[1])
+
+
+def test_an_open_mesh_is_asked_point_by_point() -> None:
+    vertices, triangles = ball()
+    solid = Solid(Mesh(vertices, triangles[1:]))
+    axes = [np.arange(-0.06, 0.06, 0.01)] * 2 + [np.arange(0.44, 0.56, 0.01)]
+    whole = inside_on_grid(Solid(ball()), axes)
+    assert (inside_on_grid(solid, axes) == whole).mean() > 0.99
 
 
 def test_volume_is_signed() -> None:

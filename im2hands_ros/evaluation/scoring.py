@@ -15,10 +15,10 @@ from im2hands_ros.evaluation.metrics import (
     contains,
     iou,
     is_watertight,
-    penetration,
     surface_scores,
     volume,
 )
+from im2hands_ros.evaluation.penetration import penetration
 from im2hands_ros.synthetic.sample import Sample
 
 SUBSETS = ("interacting", "apart", "single")
