@@ -71,6 +71,11 @@ class StampMatcher:
         """Take keypoints with their stamp in nanoseconds; the pair they complete, if any."""
         return self._add(KEYPOINTS, stamp, keypoints)
 
+    @property
+    def waiting(self) -> dict[str, int]:
+        """How many messages of each stream have no partner yet."""
+        return {name: len(stream.waiting) for name, stream in self._streams.items()}
+
     def clear(self) -> None:
         """Forget everything, as when the node is activated anew."""
         self._streams = {name: _Stream(OrderedDict()) for name in (IMAGE, KEYPOINTS)}
