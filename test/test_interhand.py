@@ -37,7 +37,10 @@ from im2hands_ros.synthetic.sample import HandSurface
 from im2hands_ros.synthetic.shards import load_shard, save_shard
 from im2hands_ros.training.batches import BatchPlan, SceneFolder, draw_batch
 from im2hands_ros.training.command import origin_of
-from im2hands_ros.training.trainer import Trainer, TrainingPlan
+from im2hands_ros.training.distributed import Processes
+from im2hands_ros.training.plan import TrainingPlan, read_plan
+from im2hands_ros.training.stages import make_stage
+from im2hands_ros.training.trainer import Trainer
 
 SMALL = Conversion("test", near=200, volume=100)
 
@@ -283,15 +286,18 @@ def test_training_learns_from_converted_shards(data, tmp_path):
     assert "CC BY-NC" in origin_of(tmp_path / "data")["licence"]
     assert origin_of(tmp_path) == {}
     drawing = BatchPlan(scenes=2, points=128, image_size=192, blind_steps=3)
-    plan = TrainingPlan(steps=8, warm_up=1, batches=drawing)
-    trainer = Trainer(plan, tmp_path / "run", torch.device("cpu"))
+    plan = dataclasses.replace(
+        read_plan("initial", TrainingPlan), steps=8, warm_up=1, batches=drawing
+    )
+    alone = Processes(torch.device("cpu"))
+    stage = make_stage("initial", plan, None, alone.device)
+    trainer = Trainer(stage, plan, tmp_path / "run", alone)
     batch = draw_batch(scenes, drawing, 0)
     losses = [trainer.train_step(batch)["depth_mm"] for _ in range(6)]
     assert np.isfinite(losses).all() and losses[-1] < losses[0]
     shown = trainer.train_step(draw_batch(scenes, drawing, 3))
-    assert (
-        set(shown) == {"depth_mm", "occupancy", "mask"} and np.isfinite(list(shown.values())).all()
-    )
+    assert set(shown) == {"depth_mm", "occupancy", "mask", "joints"}
+    assert np.isfinite(list(shown.values())).all()
 
 
 def test_the_pictures_dots_are_where_the_published_formula_puts_them(frames):

@@ -1,6 +1,7 @@
 """Training: what it draws is right and repeatable, it learns, and it goes on where it stopped."""
 
 import dataclasses
+import functools
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,9 +12,13 @@ from two_hands import CAMERA, joints, picture
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.training.augmentation import KeypointErrors, disturb
-from im2hands_ros.training.batches import BatchPlan, Scene, batches, draw_batch, view_of
+from im2hands_ros.training.batches import BatchPlan, Scene, draw_batch, view_of
+from im2hands_ros.training.distributed import Processes
 from im2hands_ros.training.losses import depth_loss, occupancy_loss
-from im2hands_ros.training.trainer import Trainer, TrainingPlan
+from im2hands_ros.training.plan import TrainingPlan, read_plan
+from im2hands_ros.training.prefetch import prefetch
+from im2hands_ros.training.stages import make_stage
+from im2hands_ros.training.trainer import Trainer
 
 EXACT = KeypointErrors(convention_share=0, noise_share=0)
 
@@ -51,9 +56,16 @@ class BallScenes:
 
 def plan(**changes):
     drawing = BatchPlan(scenes=2, points=64, image_size=192, blind_steps=3, errors=EXACT)
-    return TrainingPlan(
-        steps=40, warm_up=2, save_every=2, validate_every=1000, batches=drawing, **changes
+    return dataclasses.replace(
+        read_plan("initial", TrainingPlan),
+        **{"steps": 40, "warm_up": 2, "save_every": 2, "batches": drawing, **changes},
     )
+
+
+def trainer_of(out, **changes):
+    alone = Processes(torch.device("cpu"))
+    stage = make_stage("initial", plan(**changes), None, alone.device)
+    return Trainer(stage, plan(**changes), out, alone)
 
 
 def test_a_batch_is_a_function_of_its_step():
@@ -65,17 +77,17 @@ def test_a_batch_is_a_function_of_its_step():
 
 def test_batches_prepared_ahead_come_in_order():
     scenes, drawing = BallScenes(), plan().batches
-    for step, batch in enumerate(batches(scenes, drawing, 2, 6), start=2):
+    draw = functools.partial(draw_batch, scenes, drawing)
+    for step, batch in enumerate(prefetch(draw, 2, 6), start=2):
         assert torch.equal(batch.points, draw_batch(scenes, drawing, step).points)
 
 
 def test_an_error_while_drawing_reaches_the_trainer():
-    class Broken(BallScenes):
-        def __getitem__(self, index):
-            raise OSError("disk on fire")
+    def draw(step):
+        raise OSError("disk on fire")
 
     with pytest.raises(OSError, match="disk on fire"):
-        list(batches(Broken(), plan().batches, 0, 3))
+        list(prefetch(draw, 0, 3))
 
 
 def test_blind_steps_carry_no_image_and_later_ones_do():
@@ -135,7 +147,7 @@ def test_occupancy_loss_prefers_the_right_side():
 
 
 def test_training_overfits_one_batch(tmp_path):
-    trainer = Trainer(plan(), tmp_path, torch.device("cpu"))
+    trainer = trainer_of(tmp_path)
     batch = draw_batch(BallScenes(count=1), trainer.plan.batches, 0)
     losses = [trainer.train_step(batch)["depth_mm"] for _ in range(40)]
     assert losses[-1] < 0.5 * losses[0]
@@ -143,12 +155,12 @@ def test_training_overfits_one_batch(tmp_path):
 
 def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(tmp_path):
     scenes = BallScenes()
-    whole = Trainer(plan(), tmp_path / "whole", torch.device("cpu"))
+    whole = trainer_of(tmp_path / "whole")
     unbroken = run_steps(whole, scenes, 6)
-    first = Trainer(plan(), tmp_path / "broken", torch.device("cpu"))
+    first = trainer_of(tmp_path / "broken")
     before = run_steps(first, scenes, 4)
     first.save()
-    second = Trainer(plan(), tmp_path / "broken", torch.device("cpu"))
+    second = trainer_of(tmp_path / "broken")
     assert second.resume() and second.step == 4
     assert before + run_steps(second, scenes, 6) == unbroken
     same = second.average.items()
@@ -156,13 +168,14 @@ def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(tmp_path):
 
 
 def run_steps(trainer, scenes, until):
-    drawn = batches(scenes, trainer.plan.batches, trainer.step, until)
+    drawn = prefetch(
+        lambda step: trainer.stage.draw(scenes, step, slice(None)), trainer.step, until
+    )
     return [trainer.train_step(batch) for batch in drawn]
 
 
 def test_a_run_leaves_weights_with_their_record_and_a_log(tmp_path):
-    short = dataclasses.replace(plan(), validate_every=2)
-    trainer = Trainer(short, tmp_path, torch.device("cpu"))
+    trainer = trainer_of(tmp_path, validate_every=2)
     trainer.run(BallScenes(), BallScenes(2), {"command": "test"}, until=2)
     tensors, record = checkpoints.read(tmp_path / "best.safetensors")
     assert record["command"] == "test" and record["step"] == 2

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import queue
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -128,7 +125,7 @@ class BatchPlan:
         scenes: scenes a batch.
         points: query points a hand.
         image_size: crop side in pixels.
-        seed: decides, with the step number, everything in a batch.
+        seed: decides, with the step and a scene's number in its batch, everything about it.
         errors: of the keypoints.
         blind_steps: first steps, which train the decoder on keypoints alone: about ten times
             cheaper than steps with images, and most of the shape is learned there.
@@ -149,13 +146,12 @@ class BatchPlan:
         return step >= self.blind_steps and (step * 0.6180339887) % 1 < self.image_share
 
 
-def draw_batch(folder: SceneFolder, plan: BatchPlan, step: int) -> Batch:
-    """The batch of one step; the same for the same folder, plan and step."""
-    rng = np.random.default_rng((plan.seed, step))
-    chosen = rng.integers(len(folder), size=plan.scenes)
+def draw_batch(folder: SceneFolder, plan: BatchPlan, step: int, part: slice = slice(None)) -> Batch:
+    """The scenes ``part`` of a step's batch; the same for the same folder, plan and step."""
     views = []
-    for index in chosen:
-        scene = folder[int(index)]
+    for number in range(plan.scenes)[part]:
+        rng = np.random.default_rng((plan.seed, step, number))
+        scene = folder[int(rng.integers(len(folder)))]
         if rng.random() < 0.5:
             scene = scene.mirrored()
         views.append(_view(scene, plan, rng, plan.shows_image(step)))
@@ -244,38 +240,3 @@ def collate(views: list[View]) -> Batch:
 
 def _joined(arrays: list[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.concatenate(arrays)).float()
-
-
-def batches(folder: SceneFolder, plan: BatchPlan, first: int, last: int) -> Iterator[Batch]:
-    """Batches of steps first to last - 1, prepared one ahead in a thread."""
-    ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=2)
-    stopped = threading.Event()
-
-    def put(item: Batch | BaseException) -> None:
-        while not stopped.is_set():
-            try:
-                ready.put(item, timeout=0.2)
-                return
-            except queue.Full:
-                continue
-
-    def prepare() -> None:
-        try:
-            for step in range(first, last):
-                if stopped.is_set():
-                    return
-                put(draw_batch(folder, plan, step))
-        except BaseException as error:  # noqa: BLE001 - handed to the consumer below
-            put(error)
-
-    worker = threading.Thread(target=prepare, name="batches", daemon=True)
-    worker.start()
-    try:
-        for _ in range(first, last):
-            item = ready.get()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        worker.join()
