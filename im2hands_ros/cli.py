@@ -18,6 +18,7 @@ COMMANDS = {
         "replay, node and recorder over DDS; pictures and a bag",
     ),
     "reconstruct": ("im2hands_ros.reconstruct", "one image and its keypoints to a mesh file"),
+    "replay": ("im2hands_ros.bags.replay", "a recorded bag to a bag of meshes; no ROS needed"),
     "train": ("im2hands_ros.training.command", "train the networks on synthetic hands"),
     "evaluate": ("im2hands_ros.evaluation.command", "accuracy on held-out scenes"),
     "bench": ("im2hands_ros.evaluation.benchmark", "frame time by stage"),

@@ -14,7 +14,8 @@ import trimesh
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.evaluation.metrics import Mesh
-from im2hands_ros.ros.bag import BagWriter, typestore_with
+from im2hands_ros.bags.definitions import standard_types
+from im2hands_ros.ros.bag import BagWriter
 from im2hands_ros.ros.contact_sheet import Shot, contact_sheet, draw_keypoints, second_view
 from im2hands_ros.ros.report import compare, evenly, write_glb, write_report
 
@@ -50,8 +51,8 @@ class Tape:
     """Writes what a demo's recorder would, by `rosbags` alone."""
 
     def __init__(self, path: Path) -> None:
-        self._store = typestore_with(Path(__file__).parents[1] / "msg")
-        self._bag = BagWriter(path, self._store)
+        self._store = standard_types()
+        self._bag = BagWriter(path)
         for topic, kind in (
             ("/image", "sensor_msgs/msg/Image"),
             ("/keypoints", "im2hands_ros/msg/HandKeypoints"),

@@ -32,27 +32,9 @@ from rosbags.rosbag2 import (
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-PACKAGE = "im2hands_ros"
+from im2hands_ros.bags.definitions import standard_types
+
 _NO_LIMIT = QosTime(9223372036, 854775807)  # rosbag2's "infinite"
-
-
-def typestore_with(definitions: Path) -> Typestore:
-    """ROS 2 Jazzy's message types and this package's, whose ``*.msg`` are in ``definitions``.
-
-    Raises:
-        FileNotFoundError: the folder holds no message definition.
-    """
-    files = sorted(definitions.glob("*.msg"))
-    if not files:
-        raise FileNotFoundError(
-            f"no message definitions in '{definitions}': build the package (make build)"
-        )
-    types: dict[str, Any] = {}
-    for file in files:
-        types.update(get_types_from_msg(file.read_text(), f"{PACKAGE}/msg/{file.stem}"))
-    store = get_typestore(Stores.ROS2_JAZZY)
-    store.register(types)
-    return store
 
 
 def _quality(reliable: bool) -> Qos:
@@ -72,20 +54,24 @@ def _quality(reliable: bool) -> Qos:
 class BagWriter:
     """Writes serialised messages into a new bag folder; closing it makes the bag complete."""
 
-    def __init__(self, path: Path, store: Typestore) -> None:
-        self._store = store
+    def __init__(self, path: Path) -> None:
         self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
         # Chunks are compressed inside the MCAP file, which Foxglove and rosbag2 both read.
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._writer.open()
         self._connections: dict[str, Connection] = {}
 
-    def add_topic(self, topic: str, message_type: str, *, reliable: bool) -> None:
-        """Announce a topic; ``message_type`` as in ``sensor_msgs/msg/Image``."""
+    def add_topic(
+        self, topic: str, message_type: str, *, reliable: bool, types: Typestore | None = None
+    ) -> None:
+        """Announce a topic; ``message_type`` as in ``sensor_msgs/msg/Image``.
+
+        ``types`` holds its definition; without it, it is one of ROS 2 Jazzy's or ours.
+        """
         self._connections[topic] = self._writer.add_connection(
             topic,
             message_type,
-            typestore=self._store,
+            typestore=types or standard_types(),
             offered_qos_profiles=[_quality(reliable)],
         )
 

@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 
 import rclpy
-from ament_index_python.packages import get_package_share_directory
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -30,7 +29,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
-from im2hands_ros.ros.bag import PACKAGE, BagWriter, typestore_with
+from im2hands_ros.ros.bag import BagWriter
 
 INPUTS = {"image": Image, "camera_info": CameraInfo, "keypoints": HandKeypoints}
 OUTPUTS = {"markers": MarkerArray, "meshes": HandMeshArray, "occupancy": PointCloud2}
@@ -156,8 +155,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def record(args: argparse.Namespace) -> Progress:
     """Record until the end; the bag is closed whatever happens."""
-    share = Path(get_package_share_directory(PACKAGE))
-    bag = BagWriter(args.output, typestore_with(share / "msg"))
+    bag = BagWriter(args.output)
     try:
         recorder = Recorder(bag)
         recording = Recording(recorder, args.drain, args.announce)

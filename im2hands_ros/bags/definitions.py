@@ -1,0 +1,76 @@
+"""Message types: ROS 2 Jazzy's, this package's, and those that a bag brings along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
+from rosbags.interfaces.typing import Typesdict
+from rosbags.typesys import (
+    Stores,
+    TypesysError,
+    get_types_from_idl,
+    get_types_from_msg,
+    get_typestore,
+)
+from rosbags.typesys.store import Typestore
+
+PACKAGE = "im2hands_ros"
+# Copies of msg/*.msg: a wheel holds only what is inside the package.
+DEFINITIONS = Path(__file__).resolve().parents[1] / "data" / "msg"
+_IDL_SEPARATOR = "=" * 80 + "\n"
+
+
+@cache
+def standard_types() -> Typestore:
+    """ROS 2 Jazzy's message types and this package's."""
+    types: Typesdict = {}
+    for file in sorted(DEFINITIONS.glob("*.msg")):
+        types.update(get_types_from_msg(file.read_text(), f"{PACKAGE}/msg/{file.stem}"))
+    store = get_typestore(Stores.ROS2_JAZZY)
+    store.register(types)
+    return store
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic of a bag: its name, its type as in `sensor_msgs/msg/Image`, and how many messages.
+
+    `definition` is what the bag says of the type; it may be empty.
+    """
+
+    name: str
+    type: str
+    count: int
+    definition: MessageDefinition
+
+
+def types_of(topics: Iterable[Topic]) -> Typestore:
+    """The types by the definitions that a bag holds; by the standard ones where it holds none."""
+    found: Typesdict = {}
+    for topic in topics:
+        try:
+            found.update(_parse(topic))
+        except TypesysError:  # the standard definition, if any, has to do
+            continue
+    for name, fields in standard_types().fielddefs.items():
+        found.setdefault(name, fields)
+    store = get_typestore(Stores.EMPTY)
+    store.register(found)
+    return store
+
+
+def _parse(topic: Topic) -> Typesdict:
+    kind, text = topic.definition
+    if kind == MessageDefinitionFormat.MSG:
+        return get_types_from_msg(text, topic.type)
+    if kind == MessageDefinitionFormat.NONE:
+        return {}
+    types: Typesdict = {}
+    parts = text.split(_IDL_SEPARATOR)[1:] if text.startswith(_IDL_SEPARATOR) else [text]
+    for part in parts:  # each after a line that names it
+        types.update(get_types_from_idl(part.split("\n", 1)[-1] if "IDL: " in part[:5] else part))
+    return types

@@ -1,0 +1,200 @@
+"""A bag's images, each with the keypoints of its instant, paired as the node pairs them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from im2hands_ros.bags.source import BagSource, RawMessage
+from im2hands_ros.bags.topics import COMPRESSED_IMAGE, HAND_KEYPOINTS, Chosen
+from im2hands_ros.camera import Camera
+from im2hands_ros.ros.calibration import camera_of
+from im2hands_ros.ros.errors import BadInput
+from im2hands_ros.ros.imaging import compressed_image_to_rgb, image_to_rgb
+from im2hands_ros.ros.keypoints import Keypoints, read_keypoints, read_poses
+from im2hands_ros.ros.matching import Pair, StampMatcher
+
+# As many as the node keeps: a bag is paired here as it would be live.
+WAITING_FRAMES = 16
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message of a bag, as it is stored and as its fields."""
+
+    raw: RawMessage
+    fields: Any
+
+
+@dataclass(frozen=True)
+class Frame:
+    """All that belongs to one instant.
+
+    Attributes:
+        image: sensor_msgs/Image or CompressedImage.
+        keypoints_message: HandKeypoints or PoseArray; `keypoints` is what it says, checked.
+        camera_info: sensor_msgs/CameraInfo; None where the camera is given otherwise.
+    """
+
+    image: Message
+    keypoints_message: Message
+    keypoints: Keypoints
+    camera_info: Message | None
+
+    @property
+    def header(self) -> Any:
+        """The image's header: stamp and frame_id of all results."""
+        return self.image.fields.header
+
+
+class Frames:
+    """Reads a bag frame by frame.
+
+    Args:
+        source: the bag.
+        chosen: which topics are which.
+        slop: largest stamp difference of an image and its keypoints, seconds.
+        every: one of so many matched frames is given out.
+        window_ns: reception of the messages to read: from, and up to but not at.
+
+    Attributes:
+        images: how many images were read.
+        matched: how many of them got keypoints.
+        skipped: reason -> images, or keypoints, that came to nothing.
+        details: reason -> what was wrong with the first of them.
+    """
+
+    def __init__(
+        self,
+        source: BagSource,
+        chosen: Chosen,
+        slop: float,
+        every: int,
+        window_ns: tuple[int, int],
+    ) -> None:
+        self._source, self._chosen, self._every = source, chosen, every
+        self._window_ns = window_ns
+        self._matcher = StampMatcher(slop, WAITING_FRAMES, self.skip)
+        self._read = read_keypoints if chosen.keypoints.type == HAND_KEYPOINTS else read_poses
+        self._camera_info = self._first_camera_info()
+        self.images = self.matched = 0
+        self.skipped: Counter[str] = Counter()
+        self.details: dict[str, str] = {}
+
+    def steps(self) -> Iterator[tuple[Frame | None, int]]:
+        """For each message read, the frame that it completes, if any, and its reception, ns."""
+        handlers = {
+            self._chosen.image.name: self._on_image,
+            self._chosen.keypoints.name: self._on_keypoints,
+        }
+        if self._chosen.camera_info is not None:
+            handlers[self._chosen.camera_info.name] = self._on_camera_info
+        for raw in self._source.messages(tuple(handlers), *self._window_ns):
+            message = self._fields_of(raw)
+            pair = handlers[raw.topic](message) if message is not None else None
+            yield self._frame_of(pair), raw.received_ns
+        self._count_the_waiting()
+
+    def skip(self, reason: str, detail: str) -> None:
+        """Count what comes to nothing, and keep the first of each kind's explanation."""
+        self.skipped[reason] += 1
+        self.details.setdefault(reason, detail)
+
+    def _first_camera_info(self) -> Message | None:
+        """A camera tells its calibration once, perhaps after its first images, or hours before."""
+        if self._chosen.camera_info is None:
+            return None
+        for raw in self._source.messages((self._chosen.camera_info.name,)):
+            return Message(raw, self._source.message(raw))
+        return None
+
+    def _fields_of(self, raw: RawMessage) -> Message | None:
+        try:
+            return Message(raw, self._source.message(raw))
+        except Exception as error:  # noqa: BLE001 - garbled bytes make any error
+            self.skip("unreadable", f"a message of {raw.topic} cannot be read: {error}")
+            return None
+
+    def _on_camera_info(self, message: Message) -> None:
+        self._camera_info = message
+
+    def _on_image(self, message: Message) -> Pair | None:
+        self.images += 1
+        return self._matcher.add_image(_nanoseconds(message), message)
+
+    def _on_keypoints(self, message: Message) -> Pair | None:
+        keypoints = self._read(message.fields)
+        for problem in keypoints.problems:
+            self.skip(problem.reason, str(problem))
+        if not keypoints.usable:
+            return None
+        return self._matcher.add_keypoints(_nanoseconds(message), (message, keypoints))
+
+    def _frame_of(self, pair: Pair | None) -> Frame | None:
+        if pair is None:
+            return None
+        message, keypoints = pair.keypoints
+        theirs, ours = keypoints.frame_id, pair.image.fields.header.frame_id
+        if theirs and theirs != ours:
+            self.skip(
+                "keypoints_frame",
+                f"the keypoints are in frame '{theirs}' but the image is in '{ours}'",
+            )
+            return None
+        self.matched += 1
+        if (self.matched - 1) % self._every:
+            return None
+        return Frame(pair.image, message, keypoints, self._camera_info)
+
+    def _count_the_waiting(self) -> None:
+        """What the bag's end left without a partner."""
+        for name, waiting in self._matcher.waiting.items():
+            for _ in range(waiting):
+                self.skip(f"{name}_unmatched", "the bag ended before its partner came")
+
+
+class Decoder:
+    """Makes pixels and a camera of a frame.
+
+    Args:
+        image_type: the image's type.
+        intrinsics: fx, fy, cx, cy, pixels, in place of camera_info.
+    """
+
+    def __init__(
+        self, image_type: str, intrinsics: tuple[float, float, float, float] | None
+    ) -> None:
+        compressed = image_type == COMPRESSED_IMAGE
+        self._decode: Callable[[Any], np.ndarray] = (
+            compressed_image_to_rgb if compressed else image_to_rgb
+        )
+        self._camera = partial(_given_camera, intrinsics) if intrinsics else camera_of
+
+    def __call__(self, frame: Frame) -> tuple[np.ndarray, Camera]:
+        """(H, W, 3) uint8 RGB and the camera that took it.
+
+        Raises:
+            BadInput: an image or calibration that cannot be used.
+        """
+        image = self._decode(frame.image.fields)
+        info = frame.camera_info.fields if frame.camera_info is not None else None
+        return image, self._camera(info, (image.shape[1], image.shape[0]))
+
+
+def _given_camera(
+    intrinsics: tuple[float, float, float, float], _: None, size: tuple[int, int]
+) -> Camera:
+    try:
+        return Camera(*size, *intrinsics)
+    except ValueError as error:
+        raise BadInput("camera", f"--camera cannot be used: {error}") from error
+
+
+def _nanoseconds(message: Message) -> int:
+    stamp = message.fields.header.stamp
+    return stamp.sec * 1_000_000_000 + stamp.nanosec

@@ -1,0 +1,252 @@
+"""Reconstruct the hands of a recorded bag.
+
+Reads
+  BAG        a rosbag2: its folder, or an .mcap or .db3 file (.zstd too), with an image (Image or
+             CompressedImage), its CameraInfo, and keypoints (HandKeypoints, or a PoseArray of 42).
+             The topics are found by their types; where several would do, name them. Of a damaged
+             bag what can be read is used.
+Writes
+  OUT        a rosbag2 folder with an .mcap, or one .mcap file, for Foxglove, RViz and rosbags: the
+             topics meshes, markers, occupancy, refined_keypoints, left/wrist_pose and
+             right/wrist_pose as the node publishes them, with the image's stamp and frame_id, all
+             message definitions included.
+
+No ROS is needed. With --node the frames go through the node, in a process of its own and over DDS
+on this machine: ROS must be sourced. Ctrl-C ends early; what was written until then is complete.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from im2hands_ros.ros.errors import BadInput
+from im2hands_ros.ros.parameters import Settings
+
+if TYPE_CHECKING:
+    from im2hands_ros.bags.frames import Frames
+    from im2hands_ros.bags.output import Output
+    from im2hands_ros.bags.source import BagSource
+    from im2hands_ros.bags.topics import Chosen
+
+# The node's parameters that matter to a bag are options here, with their defaults and ranges.
+PARAMETERS = (
+    "preset",
+    "weights",
+    "device",
+    "precision",
+    "resolution",
+    "refine_keypoints",
+    "refine_occupancy",
+    "occupancy_threshold",
+    "occupancy_voxel_size",
+    "sync_slop",
+    "smoothing",
+)
+INTERRUPTED = 130
+_BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} s [{elapsed}<{remaining}{postfix}]"
+_MOST_REASONS = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `im2hands replay`."""
+    parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, .mcap or .db3")
+    parser.add_argument(
+        "-o", "--out", type=Path, help="bag folder or .mcap file to write (BAG's name + _hands)"
+    )
+    parser.add_argument("--image", metavar="TOPIC", help="Image or CompressedImage topic")
+    parser.add_argument("--camera-info", metavar="TOPIC", help="CameraInfo topic")
+    parser.add_argument("--keypoints", metavar="TOPIC", help="HandKeypoints or PoseArray topic")
+    parser.add_argument(
+        "--camera", metavar="FX,FY,CX,CY", help="intrinsics in pixels, in place of camera_info"
+    )
+    parser.add_argument(
+        "--start", type=float, default=0.0, metavar="S", help="begin so long after the bag's start"
+    )
+    parser.add_argument("--duration", type=float, metavar="S", help="stop so long after that")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="take one of N matched frames (1)"
+    )
+    parser.add_argument(
+        "--copy-inputs", action="store_true", help="write the frames' inputs into OUT as well"
+    )
+    parser.add_argument("--node", action="store_true", help="through the node (ROS 2 needed)")
+    _add_parameters(parser.add_argument_group("parameters of the node"))
+
+
+def _add_parameters(group: Any) -> None:
+    described = {each.name: each for each in fields(Settings)}
+    for name in PARAMETERS:
+        parameter = described[name]
+        default, text = parameter.default, parameter.metadata["description"]
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(default, bool):
+            kind: Any = {"action": argparse.BooleanOptionalAction}
+        else:
+            kind = {"type": type(default), "metavar": name.rpartition("_")[2].upper()}
+        group.add_argument(option, default=default, help=f"{text} ({default!r})", **kind)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay; the exit status. Raises ValueError when no frame gave a result."""
+    from im2hands_ros.bags.frames import Frames
+    from im2hands_ros.bags.output import Output
+    from im2hands_ros.bags.source import BagSource
+
+    settings = Settings(**{name: getattr(args, name) for name in PARAMETERS})
+    intrinsics = _intrinsics(args.camera)
+    if args.every < 1:
+        raise ValueError(f"--every {args.every}: give 1 or more")
+    with BagSource(args.bag, _warn) as source:
+        chosen = _chosen(args, source)
+        window_ns = _window(args, source)
+        copied = [source.topics[name] for name in chosen.names] if args.copy_inputs else []
+        path = args.out or args.bag.with_name(f"{args.bag.name.partition('.')[0]}_hands")
+        output = Output(path, copied, source.types)
+        frames = Frames(source, chosen, settings.sync_slop, args.every, window_ns)
+        with _engine(args.node, settings, chosen, intrinsics) as engine:
+            replayed = Replayed(frames, output, bool(copied))
+            replayed.run(engine, window_ns)
+            _summarise(args.bag, path, replayed, engine.times.means())
+    return INTERRUPTED if replayed.interrupted else 0
+
+
+def _engine(through_node: bool, settings: Settings, chosen: Chosen, intrinsics: Any) -> Any:
+    from im2hands_ros.bags.frames import Decoder
+
+    decoder = Decoder(chosen.image.type, intrinsics)
+    if not through_node:
+        from im2hands_ros.bags.offline import Offline
+
+        return Offline(settings, decoder)
+    from im2hands_ros.ros.through_node import ThroughNode
+
+    return ThroughNode(settings, decoder, chosen)
+
+
+class Replayed:
+    """Reads, reconstructs and writes, frame by frame, and counts what became of it."""
+
+    def __init__(self, frames: Frames, output: Output, copies: bool) -> None:
+        self.frames, self.output, self._copies = frames, output, copies
+        self.written = 0
+        self.seconds = 0.0
+        self.interrupted = False
+
+    def run(self, engine: Any, window_ns: tuple[int, int]) -> None:
+        """Replay to the end, or until a signal; the output is closed whatever happens."""
+        started, first_ns = time.perf_counter(), window_ns[0]
+        seconds = (window_ns[1] - first_ns) / 1e9
+        try:
+            with (
+                tqdm(total=seconds, bar_format=_BAR, dynamic_ncols=True, desc="replay") as bar,
+                _stop_on_signal(self),
+            ):
+                for frame, received_ns in self.frames.steps():
+                    if frame is not None:
+                        self._take(engine, frame)
+                        bar.set_postfix_str(f"{self.written} frames", refresh=False)
+                    bar.update(max(0.0, min(seconds, (received_ns - first_ns) / 1e9) - bar.n))
+                    if self.interrupted:
+                        break
+                else:
+                    bar.update(seconds - bar.n)
+        finally:
+            self.output.close()
+            self.seconds = time.perf_counter() - started
+
+    def _take(self, engine: Any, frame: Any) -> None:
+        try:
+            results = engine(frame)
+        except BadInput as problem:
+            self.frames.skip(problem.reason, str(problem))
+            return
+        with engine.times.stage("write"):
+            if self._copies:
+                for message in (frame.camera_info, frame.keypoints_message, frame.image):
+                    if message is not None:
+                        self.output.copy(message.raw)
+            self.output.write(results, frame.image.raw.received_ns)
+        self.written += 1
+
+
+@contextmanager
+def _stop_on_signal(replayed: Replayed) -> Iterator[None]:
+    """The first SIGINT or SIGTERM ends after the frame at work; a second one at once."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def stop(number: int, _: Any) -> None:
+        replayed.interrupted = True
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in numbers:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _chosen(args: argparse.Namespace, source: BagSource) -> Chosen:
+    from im2hands_ros.bags.topics import choose
+
+    wanted = {role: getattr(args, role) for role in ("image", "camera_info", "keypoints")}
+    return choose(source.topics, wanted, needs_camera_info=args.camera is None)
+
+
+def _window(args: argparse.Namespace, source: BagSource) -> tuple[int, int]:
+    """Reception of the messages to replay: from, and up to but not at; ns."""
+    length = (source.end_ns - source.start_ns) / 1e9
+    if not 0 <= args.start < length:
+        raise ValueError(f"--start {args.start:g}: the bag is {length:.1f} s long")
+    if args.duration is not None and not args.duration > 0:
+        raise ValueError(f"--duration {args.duration:g}: give seconds, more than 0")
+    start_ns = source.start_ns + round(1e9 * args.start)
+    if args.duration is None:
+        return start_ns, source.end_ns
+    return start_ns, min(source.end_ns, start_ns + round(1e9 * args.duration))
+
+
+def _intrinsics(text: str | None) -> tuple[float, float, float, float] | None:
+    if text is None:
+        return None
+    try:
+        fx, fy, cx, cy = (float(value) for value in text.split(","))
+    except ValueError:
+        raise ValueError(f"--camera {text}: give four numbers, fx,fy,cx,cy in pixels") from None
+    return fx, fy, cx, cy
+
+
+def _warn(text: str) -> None:
+    tqdm.write(f"im2hands replay: warning: {text}", file=sys.stderr)
+
+
+def _summarise(bag: Path, out: Path, replayed: Replayed, means_ms: dict[str, float]) -> None:
+    """What became of the bag, on standard output."""
+    frames, written = replayed.frames, replayed.written
+    reasons = frames.skipped.most_common(_MOST_REASONS)
+    if not written and not replayed.interrupted:
+        why = "; ".join(f"{name} ({count}): {frames.details[name]}" for name, count in reasons)
+        raise ValueError(f"no frame of '{bag}' gave a result: {why or 'no image was matched'}")
+    rate = written / replayed.seconds
+    print(
+        f"{bag}: {frames.images} images, {frames.matched} matched, {written} reconstructed in "
+        f"{replayed.seconds:.1f} s ({rate:.2f} frames/s)" + ", interrupted" * replayed.interrupted
+    )
+    for name, count in reasons:
+        print(f"  skipped {count:5} {name}: {frames.details[name]}")
+    stages = ", ".join(f"{name} {mean:.1f}" for name, mean in means_ms.items())
+    print(f"  ms per frame: {stages}")
+    counts = ", ".join(f"{count} {name}" for name, count in replayed.output.counts.items())
+    print(f"{out}: {counts or 'nothing written'}")
