@@ -293,9 +293,9 @@ def test_training_learns_from_converted_shards(data, tmp_path):
     stage = make_stage("initial", plan, None, alone.device)
     trainer = Trainer(stage, plan, tmp_path / "run", alone)
     batch = draw_batch(scenes, drawing, 0)
-    losses = [trainer.train_step(batch)["depth_mm"] for _ in range(6)]
+    losses = [trainer.learner.train_step(batch)["depth_mm"] for _ in range(6)]
     assert np.isfinite(losses).all() and losses[-1] < losses[0]
-    shown = trainer.train_step(draw_batch(scenes, drawing, 3))
+    shown = trainer.learner.train_step(draw_batch(scenes, drawing, 3))
     assert set(shown) == {"depth_mm", "occupancy", "mask", "joints"}
     assert np.isfinite(list(shown.values())).all()
 

@@ -149,7 +149,7 @@ def test_occupancy_loss_prefers_the_right_side():
 def test_training_overfits_one_batch(tmp_path):
     trainer = trainer_of(tmp_path)
     batch = draw_batch(BallScenes(count=1), trainer.plan.batches, 0)
-    losses = [trainer.train_step(batch)["depth_mm"] for _ in range(40)]
+    losses = [trainer.learner.train_step(batch)["depth_mm"] for _ in range(40)]
     assert losses[-1] < 0.5 * losses[0]
 
 
@@ -163,15 +163,15 @@ def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(tmp_path):
     second = trainer_of(tmp_path / "broken")
     assert second.resume() and second.step == 4
     assert before + run_steps(second, scenes, 6) == unbroken
-    same = second.average.items()
-    assert all(torch.equal(value, whole.average[name]) for name, value in same)
+    same = second.learner.average.items()
+    assert all(torch.equal(value, whole.learner.average[name]) for name, value in same)
 
 
 def run_steps(trainer, scenes, until):
     drawn = prefetch(
         lambda step: trainer.stage.draw(scenes, step, slice(None)), trainer.step, until
     )
-    return [trainer.train_step(batch) for batch in drawn]
+    return [trainer.learner.train_step(batch) for batch in drawn]
 
 
 def test_a_run_leaves_weights_with_their_record_and_a_log(tmp_path):
@@ -180,5 +180,5 @@ def test_a_run_leaves_weights_with_their_record_and_a_log(tmp_path):
     tensors, record = checkpoints.read(tmp_path / "best.safetensors")
     assert record["command"] == "test" and record["step"] == 2
     assert 0 <= record["validation"]["iou"] <= 1
-    assert set(tensors) == set(trainer.network.state_dict())
+    assert set(tensors) == set(trainer.stage.network.state_dict())
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 3

@@ -88,7 +88,7 @@ def _train(args: argparse.Namespace, plan: TrainingPlan, processes: Processes) -
             print(f"resuming {args.out} at step {trainer.step}")
         print(
             f"{len(train)} scenes to train on, {len(validation)} to validate on, "
-            f"{processes.count} x {processes.device}, {trainer.precision}"
+            f"{processes.count} x {processes.device}, {trainer.learner.precision}"
         )
     record = record_of(args, plan, train, processes) | origin_of(args.data / "train")
     until = min(args.until or plan.steps, plan.steps)

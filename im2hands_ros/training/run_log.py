@@ -1,4 +1,4 @@
-"""The log of a training run: one JSON object a line."""
+"""What a training run tells: a progress bar, one JSON object a line, and TensorBoard events."""
 
 from __future__ import annotations
 
@@ -7,25 +7,61 @@ import math
 import time
 from pathlib import Path
 
+from tqdm import tqdm
+
+from im2hands_ros.training.event_file import EventFile
+
 Scores = dict[str, float]
 
 
 class RunLog:
-    """Appends to ``log.jsonl`` in a run's folder."""
+    """Shows progress and appends to a run's folder while the ``with`` block runs."""
 
-    def __init__(self, out: Path) -> None:
-        out.mkdir(parents=True, exist_ok=True)
-        self._path = out / "log.jsonl"
+    def __init__(self, out: Path, title: str, first: int, last: int, quiet: bool) -> None:
+        """``quiet`` shows and writes nothing."""
+        self._out, self._quiet = out, quiet
+        self._title, self._first, self._last = title, first, last
+
+    def __enter__(self) -> RunLog:
+        self._bar = tqdm(
+            total=self._last,
+            initial=self._first,
+            unit="step",
+            desc=self._title,
+            dynamic_ncols=True,
+            disable=self._quiet,
+        )
+        if not self._quiet:
+            self._out.mkdir(parents=True, exist_ok=True)
+            self._lines = (self._out / "log.jsonl").open("a", encoding="utf-8")
+            self._events = EventFile(self._out, self._first + 1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+        if not self._quiet:
+            self._lines.close()
+            self._events.close()
 
     def step(self, step: int, losses: Scores, learning_rate: float) -> None:
-        """Losses of one step; those that are not finite are null."""
+        """Losses of one step; in the lines, those that are not finite are null."""
+        self._bar.set_postfix({name: f"{value:.4g}" for name, value in losses.items()})
+        self._bar.update()
+        if self._quiet:
+            return
         shown = {name: value if math.isfinite(value) else None for name, value in losses.items()}
-        self._append({"step": step, **shown})
+        self._line({"step": step, **shown})
+        tagged = {f"loss/{name}": value for name, value in losses.items()}
+        self._events.scalars(step, {**tagged, "learning_rate": learning_rate})
 
     def validation(self, step: int, scores: Scores) -> None:
         """Scores on the validation scenes."""
-        self._append({"step": step, "validation": scores})
+        if self._quiet:
+            return
+        self._bar.write(f"step {step}: {scores}")
+        self._line({"step": step, "validation": scores})
+        self._events.scalars(step, {f"validation/{name}": v for name, v in scores.items()})
 
-    def _append(self, entry: dict[str, object]) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"time": round(time.time(), 1), **entry}) + "\n")
+    def _line(self, entry: dict[str, object]) -> None:
+        self._lines.write(json.dumps({"time": round(time.time(), 1), **entry}) + "\n")
+        self._lines.flush()

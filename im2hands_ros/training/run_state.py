@@ -20,53 +20,54 @@ class RunState(NamedTuple):
     tensors: dict[str, Tensor]
     facts: dict[str, Any]
 
+    @classmethod
+    def of(cls, groups: Mapping[str, Mapping[str, Tensor]], facts: dict[str, Any]) -> RunState:
+        """Groups of tensors under one prefix each."""
+        tensors = {
+            f"{prefix}.{name}": tensor.detach().contiguous()
+            for prefix, group in groups.items()
+            for name, tensor in group.items()
+        }
+        return cls(tensors, facts)
+
+    @classmethod
+    def parse(cls, content: bytes) -> RunState:
+        """The state in the bytes of a file."""
+        size = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + size])
+        return cls(load(content), json.loads(header["__metadata__"]["record"]))
+
     def group(self, prefix: str) -> dict[str, Tensor]:
         """The tensors of one prefix, which is taken off."""
         start = f"{prefix}."
         return {n.removeprefix(start): t for n, t in self.tensors.items() if n.startswith(start)}
 
 
-def write_state(
-    path: Path,
-    network: nn.Module,
-    average: Mapping[str, Tensor],
-    optimiser: torch.optim.Optimizer,
-    facts: dict[str, Any],
-) -> None:
-    """Write the state; a reader never sees it half written.
+def write_finite(tensors: dict[str, Tensor], path: Path, facts: dict[str, Any]) -> None:
+    """Write a safetensors file; a reader never sees it half written.
 
-    Raises ValueError, and writes nothing, when the network is no longer finite.
+    Raises ValueError, and writes nothing, when a tensor holds NaN or infinity.
     """
-    groups = {
-        "network": network.state_dict(),
-        "average": average,
-        "optimiser": _moments(network, optimiser),
-    }
-    tensors = {
-        f"{prefix}.{name}": tensor.detach().contiguous()
-        for prefix, group in groups.items()
-        for name, tensor in group.items()
-    }
-    refuse_non_finite(tensors)
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise ValueError(
+                f"{name} is no longer finite, {path} was left as it was: resume from there with "
+                "a smaller --learning-rate or --precision fp32"
+            )
     checkpoints.write(tensors, path, facts)
 
 
-def read_state(path: Path) -> RunState:
-    """Read the state of a file. Raises as ``checkpoints.read``."""
-    return RunState(*checkpoints.read(path))
+def moments_of(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimiser's tensors, named by the parameters that they belong to."""
+    names = [name for name, _ in _trained(network)]
+    state = optimiser.state_dict()["state"]
+    return {f"{names[i]}/{key}": value for i, own in state.items() for key, value in own.items()}
 
 
-def state_of(content: bytes) -> RunState:
-    """The state in the bytes of a file."""
-    size = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + size])
-    return RunState(load(content), json.loads(header["__metadata__"]["record"]))
-
-
-def restore_optimiser(
+def restore_moments(
     network: nn.Module, optimiser: torch.optim.Optimizer, moments: Mapping[str, Tensor]
 ) -> None:
-    """Give an optimiser what ``write_state`` wrote of it."""
+    """Give an optimiser of the same network what ``moments_of`` took from another."""
     state: dict[int, dict[str, Tensor]] = {}
     for index, (name, parameter) in enumerate(_trained(network)):
         start = f"{name}/"
@@ -77,32 +78,12 @@ def restore_optimiser(
     optimiser.load_state_dict({"state": state, "param_groups": groups})
 
 
-def refuse_non_finite(tensors: Mapping[str, Tensor]) -> None:
-    """Raise ValueError naming the first tensor that holds NaN or infinity."""
-    for name, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
-            raise ValueError(
-                f"{name} is no longer finite, nothing was written: resume from the last "
-                "checkpoint with a smaller --learning-rate or --precision fp32"
-            )
-
-
-def _moments(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    names = [name for name, _ in _trained(network)]
-    state = optimiser.state_dict()["state"]
-    return {
-        f"{names[i]}/{key}": torch.as_tensor(t)
-        for i, own in state.items()
-        for key, t in own.items()
-    }
-
-
 def _trained(network: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return [(name, p) for name, p in network.named_parameters() if p.requires_grad]
 
 
 def _laid_out(tensor: Tensor, parameter: nn.Parameter) -> Tensor:
-    """In the parameter's memory order: other kernels round differently."""
+    """In the parameter's memory order: kernels for another order round differently."""
     if tensor.shape != parameter.shape:
         return tensor
     return torch.empty_like(parameter, requires_grad=False).copy_(tensor)

@@ -1,61 +1,42 @@
-"""Train any stage: steps, moving average, checkpoints, validation, resume."""
+"""Train any stage in a folder: steps, checkpoints, validation, logs, resume."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import torch
-from torch import Tensor, nn
-from tqdm import tqdm
 
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.training.batches import SceneFolder
 from im2hands_ros.training.distributed import Processes
+from im2hands_ros.training.learner import Learner
 from im2hands_ros.training.plan import TrainingPlan
-from im2hands_ros.training.precision import choose_precision
 from im2hands_ros.training.prefetch import prefetch
 from im2hands_ros.training.run_log import RunLog
-from im2hands_ros.training.run_state import (
-    read_state,
-    refuse_non_finite,
-    restore_optimiser,
-    state_of,
-    write_state,
-)
-from im2hands_ros.training.stage import Stage, Term
+from im2hands_ros.training.run_state import RunState, write_finite
+from im2hands_ros.training.stage import Stage
 from im2hands_ros.training.stopping import StopRequest
-
-# Steps in a row whose losses or gradients are not finite, before the run gives up.
-_PATIENCE = 20
 
 
 class Trainer:
-    """Owns a stage's network, its moving average, the optimiser and the run's folder.
+    """Owns the run's folder; of several processes, only the first touches it.
 
     Attributes:
-        step: steps done. best: smallest ``selection`` of a validation so far.
+        learner: takes the steps.
+        best: smallest ``selection`` of a validation so far.
     """
 
     def __init__(self, stage: Stage, plan: TrainingPlan, out: Path, processes: Processes) -> None:
         self.stage, self.plan, self.out, self.processes = stage, plan, out, processes
-        self.network, self.device = stage.network, processes.device
-        processes.synchronise(self.network)
-        self.precision = choose_precision(plan.precision, self.device)
-        self.optimiser = torch.optim.AdamW(
-            [p for p in self.network.parameters() if p.requires_grad],
-            plan.learning_rate,
-            weight_decay=plan.weight_decay,
-        )
-        self.scaler = torch.amp.GradScaler(enabled=self.precision is torch.float16)
-        self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
-        self.step = 0
+        self.learner = Learner(stage, plan, processes)
         self.best = math.inf
         self._validated = 0
-        self._skipped = 0
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self.learner.step
 
     @property
     def state_path(self) -> Path:
@@ -65,28 +46,14 @@ class Trainer:
     def resume(self) -> bool:
         """Continue from the folder's last checkpoint, if there is one.
 
-        Raises ValueError when it is of another stage.
+        Raises ValueError when it is damaged or of another stage.
         """
-        content = b""
-        if self.processes.first and self.state_path.exists():
-            facts = read_state(self.state_path).facts
-            if facts["stage"] != self.stage.name:
-                raise ValueError(
-                    f"{self.state_path} is of the stage '{facts['stage']}', not "
-                    f"'{self.stage.name}': choose another --out"
-                )
-            content = self.state_path.read_bytes()
-        content = self.processes.share(content)
+        content = self.processes.share(self._checkpoint() if self.processes.first else b"")
         if not content:
             return False
-        state = state_of(content)
-        self.network.load_state_dict(state.group("network"))
-        restore_optimiser(self.network, self.optimiser, state.group("optimiser"))
-        for name, value in state.group("average").items():
-            self.average[name].copy_(value)
-        if self.scaler.is_enabled() and state.facts["scaler"]:
-            self.scaler.load_state_dict(state.facts["scaler"])
-        self.step, self._validated = state.facts["step"], state.facts["validated"]
+        state = RunState.parse(content)
+        self.learner.restore(state)
+        self._validated = state.facts["validated"]
         self.best = math.inf if state.facts["best"] is None else state.facts["best"]
         return True
 
@@ -94,14 +61,13 @@ class Trainer:
         """Write everything that a resumed run needs."""
         if not self.processes.first:
             return
+        state = self.learner.state()
         facts = {
             "stage": self.stage.name,
-            "step": self.step,
             "validated": self._validated,
             "best": self.best if math.isfinite(self.best) else None,
-            "scaler": self.scaler.state_dict(),
         }
-        write_state(self.state_path, self.network, self.average, self.optimiser, facts)
+        write_finite(state.tensors, self.state_path, {**state.facts, **facts})
 
     def run(
         self, train: SceneFolder, validation: SceneFolder, record: dict[str, Any], until: int
@@ -114,160 +80,67 @@ class Trainer:
             until: last step, at most the plan's.
 
         Returns:
-            The signal that stopped the run before its end, if one did. All is saved then.
+            The signal that asked to stop before the end, if one did (0: another process got it).
+            All is saved then.
         """
         part = self.processes.part(self.plan.batches.scenes)
         source = prefetch(lambda step: self.stage.draw(train, step, part), self.step, until)
-        bar = tqdm(
-            total=until,
-            initial=self.step,
-            unit="step",
-            desc=self.stage.name,
-            dynamic_ncols=True,
-            disable=not self.processes.first,
-        )
-        log = RunLog(self.out) if self.processes.first else None
-        with StopRequest() as stop, bar, contextlib.closing(source) as drawn:
-            if self._due(until):
-                self._validate(validation, record, bar, log, stop)
+        log = RunLog(self.out, self.stage.name, self.step, until, quiet=not self.processes.first)
+        with StopRequest() as stop, log, contextlib.closing(source) as drawn:
+            self._validate_when_due(validation, record, until, log, stop)
             for batch in drawn:
-                rate = self._learning_rate()
-                losses = self.train_step(batch.to(self.device))
-                bar.set_postfix({name: f"{value:.4g}" for name, value in losses.items()})
-                bar.update()
-                if log:
-                    log.step(self.step, losses, rate)
-                stopped = self.processes.any(stop.signal is not None)
+                rate = self.learner.learning_rate
+                losses = self.learner.train_step(batch.to(self.processes.device))
+                log.step(self.step, losses, rate)
+                stopped = self._agreed(stop)
                 if stopped or self.step == until or self.step % self.plan.save_every == 0:
                     self.save()
-                if not stopped and self._due(until):
-                    self._validate(validation, record, bar, log, stop)
-                    stopped = self.processes.any(stop.signal is not None)
+                if not stopped and self._validate_when_due(validation, record, until, log, stop):
+                    stopped = self._agreed(stop)
                 if stopped:
                     return stop.signal or 0
         return None
 
-    def train_step(self, batch: Any) -> dict[str, float]:
-        """One optimiser step; returns the losses of the whole batch.
-
-        A step whose losses or gradients are not finite changes nothing but the step count.
-
-        Raises RuntimeError after too many of those in a row.
-        """
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate()
-        self.network.train()
-        torch.manual_seed(hash((self.plan.batches.seed, self.step, self.processes.rank)))
-        statistics = [buffer.clone() for buffer in self.network.buffers()]
-        with torch.autocast(
-            self.device.type, self.precision, enabled=self.precision is not torch.float32
-        ):
-            terms = self.stage.losses(batch)
-        losses, total = self._combine(terms)
-        self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(total).backward()
-        self.processes.sum_gradients(self._parameters)
-        self.scaler.unscale_(self.optimiser)
-        norm = nn.utils.clip_grad_norm_(self._parameters, self.plan.gradient_norm)
-        self.step += 1
-        if all(map(math.isfinite, losses.values())) and math.isfinite(norm):
-            self.scaler.step(self.optimiser)
-            self._update_average()
-            self._skipped = 0
-        else:
-            for buffer, kept in zip(self.network.buffers(), statistics, strict=True):
-                buffer.copy_(kept)
-            self._skip(losses)
-        self.scaler.update()
-        return losses
-
-    @property
-    def _parameters(self) -> list[Tensor]:
-        return [p for group in self.optimiser.param_groups for p in group["params"]]
-
-    def _combine(self, terms: dict[str, Term]) -> tuple[dict[str, float], Tensor]:
-        """Means over all processes, and what this process adds to the weighted sum of them."""
-        names = list(terms)
-        means = torch.stack([terms[name].mean.float() for name in names])
-        counts = means.new_tensor([terms[name].count for name in names], dtype=torch.float64)
-        # A mean over nothing may be NaN; times zero it would stay that.
-        means = torch.where(counts > 0, means, means.nan_to_num() * 0)
-        sums = self.processes.sum(torch.cat([means.detach() * counts, counts]))
-        shared, total_counts = sums.chunk(2)
-        present = total_counts.clamp_min(1)
-        weights = means.new_tensor([self.stage.loss_weights[name] for name in names])
-        total = (means * weights * (counts / present).float()).sum()
-        values = (shared / present).tolist()
-        seen = zip(names, values, total_counts.tolist(), strict=True)
-        return {name: round(value, 6) for name, value, count in seen if count}, total
-
-    def _skip(self, losses: dict[str, float]) -> None:
-        self._skipped += 1
-        if self._skipped >= _PATIENCE:
-            raise RuntimeError(
-                f"losses or gradients were not finite in {_PATIENCE} steps up to {self.step} "
-                f"(last: {losses}): use a smaller --learning-rate or --precision fp32; "
-                f"{self.state_path} is not touched"
+    def _checkpoint(self) -> bytes:
+        if not self.state_path.exists():
+            return b""
+        stage = checkpoints.record_of(self.state_path).get("stage")
+        if stage != self.stage.name:
+            raise ValueError(
+                f"{self.state_path} is of the stage '{stage}', not '{self.stage.name}': "
+                "choose another --out"
             )
+        return self.state_path.read_bytes()
 
-    def _learning_rate(self) -> float:
-        plan = self.plan
-        if self.step < plan.warm_up:
-            return plan.learning_rate * (self.step + 1) / plan.warm_up
-        progress = (self.step - plan.warm_up) / max(1, plan.steps - plan.warm_up)
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-        return plan.learning_rate * (0.01 + 0.99 * cosine)
+    def _agreed(self, stop: StopRequest) -> bool:
+        """Whether any process was asked to stop; all of them stop after the same step."""
+        return self.processes.any(stop.signal is not None)
 
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        # A young average forgets faster, or it would remember the random start for long.
-        decay = min(self.plan.average, (1 + self.step) / (10 + self.step))
-        for name, value in self.network.state_dict().items():
-            if value.is_floating_point():
-                self.average[name].lerp_(value, 1 - decay)
-            else:
-                self.average[name].copy_(value)
-
-    def _due(self, until: int) -> bool:
-        ends = self.step == until or self.step % self.plan.validate_every == 0
-        return ends and self.step > self._validated
-
-    def _validate(
+    def _validate_when_due(
         self,
         scenes: SceneFolder,
         record: dict[str, Any],
-        bar: tqdm,
-        log: RunLog | None,
+        until: int,
+        log: RunLog,
         stop: StopRequest,
-    ) -> None:
-        """In the first process; the others wait where they next need it."""
-        if log:
-            with stop.at_once(), self._averaged():
-                scores = {k: round(v, 5) for k, v in self.stage.validate(scenes).items()}
-                self._validated = self.step
-            if self._validated < self.step:
-                return
-            log.validation(self.step, scores)
-            bar.write(f"step {self.step}: {scores}")
-            if scores["selection"] < self.best:
-                self.best = scores["selection"]
-                self._write_weights(record, scores)
+    ) -> bool:
+        """Whether it was due. The first process validates; the others wait where they meet it."""
+        ends = self.step == until or self.step % self.plan.validate_every == 0
+        if not ends or self.step == 0:
+            return False
+        if self.processes.first and self._validated < self.step:
+            with stop.at_once(), self.learner.averaged():
+                self._judge(self.stage.validate(scenes), record, log)
             self.save()
+        return True
 
-    def _write_weights(self, record: dict[str, Any], scores: dict[str, float]) -> None:
-        record = {**record, "step": self.step, "validation": scores}
-        with self._averaged():
+    def _judge(self, scores: dict[str, float], record: dict[str, Any], log: RunLog) -> None:
+        """Keep the weights if none before were better."""
+        scores = {name: round(value, 5) for name, value in scores.items()}
+        log.validation(self.step, scores)
+        if scores["selection"] < self.best:
             weights = {name: t.detach().contiguous() for name, t in self.stage.weights().items()}
-            refuse_non_finite(weights)
-            checkpoints.write(weights, self.out / "best.safetensors", record)
-
-    @contextlib.contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """The network with its averaged weights, for the time of the block."""
-        kept = {k: v.clone() for k, v in self.network.state_dict().items()}
-        self.network.load_state_dict(self.average)
-        self.network.eval()
-        try:
-            yield
-        finally:
-            self.network.load_state_dict(kept)
+            record = {**record, "step": self.step, "validation": scores}
+            write_finite(weights, self.out / "best.safetensors", record)
+            self.best = scores["selection"]
+        self._validated = self.step
