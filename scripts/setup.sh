@@ -59,11 +59,15 @@ create_venv() {
 }
 
 install_packages() {
+  pip_install --constraint requirements/constraints.txt --requirement requirements/core.txt \
+    --requirement requirements/ros.txt --requirement requirements/dev.txt
+  pip_install --no-deps --requirement requirements/detector.txt
+}
+
+pip_install() {
   local reason
   PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONNOUSERSITE=1 \
-    "$venv/bin/python" -m pip install --no-input --progress-bar off --constraint requirements/constraints.txt \
-    --requirement requirements/core.txt --requirement requirements/ros.txt --requirement requirements/dev.txt \
-    >>"$log" 2>&1 && return
+    "$venv/bin/python" -m pip install --no-input --progress-bar off "$@" >>"$log" 2>&1 && return
   reason="$(grep -E '^ERROR|No space left|Errno' "$log" | tail -n 1 | cut -c 1-200)"
   case "$(tail -n 200 "$log")" in
     *'No space left'*) stop "the disk is full: free some space and call make again (details: $log)" ;;
@@ -102,5 +106,8 @@ say "installing the pinned packages: torch, ROS 2 Jazzy, colcon and the rest (so
 install_packages
 say "pointing the ROS wheels at this Python's headers"
 "$venv/bin/python" scripts/relocate_wheels.py >>"$log" 2>&1 || stop "the ROS wheels could not be adapted (details: $log)"
+say "packing the hand detector's model"
+"$venv/bin/python" -m im2hands_ros.detection.bundle >>"$log" 2>&1 ||
+  stop "the hand detector's model could not be made: $(tail -n 1 "$log" | cut -c 1-300)"
 printf '%s\n' "$wanted" >"$stamp"
 say "environment ready after $((SECONDS - started)) s"

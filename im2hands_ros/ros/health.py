@@ -117,6 +117,8 @@ _ORDINARY = {
     "keypoints_clock_jump",
 }
 
+_FAILURES = {"pipeline_error", "camera_lost"}
+
 
 def diagnostic_values(now: Snapshot, before: Snapshot) -> dict[str, str]:
     """Counters, rates and stage times as the text pairs of a DiagnosticStatus."""
@@ -148,7 +150,7 @@ def verdict(now: Snapshot, before: Snapshot, silent: list[str]) -> tuple[int, st
         if reason not in _ORDINARY and count > before.dropped.get(reason, 0)
     }
     text = ", ".join(f"{reason} {count}x" for reason, count in sorted(fresh.items()))
-    if "pipeline_error" in fresh:
+    if _FAILURES & fresh.keys():
         return 2, f"dropped: {text}"
     if silent:
         return 1, f"nothing comes on {', '.join(silent)}"

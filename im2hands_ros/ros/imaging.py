@@ -71,22 +71,27 @@ def image_to_rgb(message: Any) -> np.ndarray:
     Raises:
         BadInput: unknown encoding, or size, step and data that do not fit one another.
     """
-    if message.encoding not in _DECODERS:
-        raise BadInput(
-            "image_encoding",
-            f"encoding '{message.encoding}' is not supported: publish one of "
-            + ", ".join(ENCODINGS),
-        )
+    check_image(message)
     channels, size, convert = _DECODERS[message.encoding]
-    _check_layout(message, channels * size)
     rows = _rows(message, channels * size)
     if size == 2:
         rows = rows.view(">u2" if message.is_bigendian else "<u2")
     return convert(rows.reshape(message.height, message.width, channels))
 
 
-def _check_layout(message: Any, pixel_bytes: int) -> None:
-    """Size, step and data must fit one another; the last row's padding may be missing."""
+def check_image(message: Any) -> None:
+    """Raise BadInput unless the image can be decoded; costs next to nothing.
+
+    Size, step and data must fit one another; the last row's padding may be missing.
+    """
+    if message.encoding not in _DECODERS:
+        raise BadInput(
+            "image_encoding",
+            f"encoding '{message.encoding[:40]}' is not supported: publish one of "
+            + ", ".join(ENCODINGS),
+        )
+    channels, size, _ = _DECODERS[message.encoding]
+    pixel_bytes = channels * size
     width, height, step, length = message.width, message.height, message.step, len(message.data)
     name = f"{width}x{height} {message.encoding}"
     if width == 0 or height == 0:
@@ -116,6 +121,31 @@ def _rows(message: Any, pixel_bytes: int) -> np.ndarray:
     if len(data) < height * message.step:
         data = np.pad(data, (0, height * message.step - len(data)))
     return np.ascontiguousarray(data.reshape(height, message.step)[:, :used])
+
+
+# encoding -> (dtype without byte order, metres per unit); REP-118.
+_DEPTHS = {"16UC1": ("u2", 0.001), "mono16": ("u2", 0.001), "32FC1": ("f4", 1.0)}
+
+
+def depth_to_metres(message: Any) -> np.ndarray:
+    """Decode a depth image (sensor_msgs/Image, REP-118).
+
+    Returns:
+        (H, W) float32 metres along z; 0 or NaN where nothing was measured.
+
+    Raises:
+        BadInput: not a depth encoding, or size, step and data that do not fit one another.
+    """
+    if message.encoding not in _DEPTHS:
+        raise BadInput(
+            "depth_encoding",
+            f"encoding '{message.encoding}' is no depth image: publish one of {', '.join(_DEPTHS)}",
+        )
+    kind, metres = _DEPTHS[message.encoding]
+    dtype = np.dtype(f"{'>' if message.is_bigendian else '<'}{kind}")
+    _check_layout(message, dtype.itemsize)
+    rows = _rows(message, dtype.itemsize).view(dtype)
+    return rows.astype(np.float32) * np.float32(metres)
 
 
 # The calibration is of the pixels as stored: a rotation in the file's EXIF data is not for us.

@@ -1,0 +1,1 @@
+"""Hands found in a picture, made into metric keypoints. No ROS here."""

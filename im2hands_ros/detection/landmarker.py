@@ -1,0 +1,104 @@
+"""MediaPipe's hand landmarker, kept to this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from im2hands_ros.detection.landmarks import Landmarks
+
+INSTALL_IT = (
+    "install it with `pip install --no-deps mediapipe==1.2.2` and `pip install matplotlib certifi` "
+    "(requirements/detector.txt)"
+)
+_MOST_HANDS = 2
+_NOBODY = "http://127.0.0.1:9"  # the discard port: the connection is refused at once
+
+
+def keep_to_this_machine(proxy: str = _NOBODY) -> None:
+    """Let MediaPipe's usage reports end on the loopback.
+
+    Releases after 0.10.21 send metrics to play.googleapis.com and have no switch for that
+    (google-ai-edge/mediapipe#6291). They use libcurl, which obeys these variables of the process
+    and then asks not even a name server. Other programs of the same process obey them too.
+    """
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ.pop(name, None)
+    for name in ("https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
+        os.environ[name] = proxy
+
+
+class Landmarker:
+    """Finds up to two hands in the frames of one video, following them from frame to frame.
+
+    Args:
+        bundle: the model file, see `bundle.find_bundle`.
+        detection, presence, tracking: MediaPipe's three thresholds, 0 to 1.
+        proxy: see `keep_to_this_machine`.
+
+    Raises:
+        RuntimeError: MediaPipe is not installed, or the file is no model.
+    """
+
+    def __init__(
+        self,
+        bundle: Path,
+        detection: float = 0.5,
+        presence: float = 0.5,
+        tracking: float = 0.5,
+        proxy: str = _NOBODY,
+    ) -> None:
+        keep_to_this_machine(proxy)
+        try:
+            import mediapipe
+            from mediapipe.tasks.python import BaseOptions, vision
+        except ImportError as error:
+            raise RuntimeError(f"MediaPipe cannot be used ({error}): {INSTALL_IT}") from error
+        options = vision.HandLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(bundle)),
+            running_mode=vision.RunningMode.VIDEO,
+            num_hands=_MOST_HANDS,
+            min_hand_detection_confidence=detection,
+            min_hand_presence_confidence=presence,
+            min_tracking_confidence=tracking,
+        )
+        try:
+            self._task = vision.HandLandmarker.create_from_options(options)
+        except (RuntimeError, ValueError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise RuntimeError(f"{bundle} is no hand landmarker model: {reason}") from error
+        self._picture = mediapipe.Image
+        self._format = mediapipe.ImageFormat.SRGB
+        self._time = 0
+
+    def __call__(self, image: np.ndarray, seconds: float) -> list[Landmarks]:
+        """The hands in the next frame, in no particular order.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, not mirrored.
+            seconds: when it was taken. A clock that steps back does no harm.
+        """
+        # MediaPipe refuses stamps that do not rise.
+        self._time = max(self._time + 1, round(1e3 * seconds))
+        picture = self._picture(image_format=self._format, data=np.ascontiguousarray(image))
+        found = self._task.detect_for_video(picture, self._time)
+        size = image.shape[1::-1]
+        hands = zip(found.hand_landmarks, found.hand_world_landmarks, found.handedness, strict=True)
+        return [_read(points, shape, labels[0], size) for points, shape, labels in hands]
+
+    def close(self) -> None:
+        """Let go of the model."""
+        self._task.close()
+
+
+def _read(points: Any, shape: Any, label: Any, size: tuple[int, int]) -> Landmarks:
+    """From edges of the picture at 0 and 1 to centres of pixels at whole numbers."""
+    edges = np.array([(point.x, point.y) for point in points], np.float64)
+    metres = np.array([(point.x, point.y, point.z) for point in shape], np.float64)
+    # The current releases name the hand as an unmirrored picture shows it; 0.10.21's old API
+    # named the other one.
+    right = label.score if label.category_name == "Right" else 1 - label.score
+    return Landmarks(edges * size - 0.5, metres, float(right))

@@ -1,0 +1,104 @@
+"""Pictures of a device or a video file through OpenCV. No ROS here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+_USUAL_RATE = 30.0  # frames per second of a file that does not say
+
+
+class SourceLost(OSError):
+    """The source gives no pictures; the message names it and the remedy."""
+
+
+class Capture(Protocol):
+    """What the camera source reads pictures from; `rate` is in Hz, `size` width and height."""
+
+    is_file: bool
+    size: tuple[int, int]
+    rate: float
+
+    def grab(self) -> bool:
+        """Take the next picture; False at the end of a file. Raises SourceLost."""
+
+    def picture(self) -> np.ndarray:
+        """The picture that was taken, (H, W, 3) uint8 BGR. Raises SourceLost."""
+
+    def rewind(self) -> None:
+        """Go to the first picture of a file."""
+
+    def close(self) -> None:
+        """Let go of the source."""
+
+
+class VideoCapture:
+    """A `Capture` of OpenCV.
+
+    Args:
+        source: device number, device file or video file.
+        width, height, rate: asked of a device; 0: as it likes.
+
+    Raises:
+        SourceLost: it cannot be opened.
+    """
+
+    def __init__(self, source: str, width: int = 0, height: int = 0, rate: float = 0.0) -> None:
+        self._source = source
+        self.is_file = not (source.isdecimal() or source.startswith("/dev/"))
+        if self.is_file and not Path(source).is_file():
+            raise SourceLost(f"no video file '{source}': give a file, or a device such as 0")
+        self._capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
+        if not self._capture.isOpened():
+            raise SourceLost(self._trouble("cannot be opened"))
+        if not self.is_file:
+            self._ask(width, height, rate)
+        properties = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        self.size = tuple(int(self._capture.get(each)) for each in properties)
+        self.rate = self._capture.get(cv2.CAP_PROP_FPS) or _USUAL_RATE
+
+    def _ask(self, width: int, height: int, rate: float) -> None:
+        wishes = {
+            cv2.CAP_PROP_FRAME_WIDTH: width,
+            cv2.CAP_PROP_FRAME_HEIGHT: height,
+            cv2.CAP_PROP_FPS: rate,
+            cv2.CAP_PROP_BUFFERSIZE: 1,  # an old picture is worse than none
+        }
+        for name, value in wishes.items():
+            if value:
+                self._capture.set(name, value)
+
+    def _trouble(self, what: str) -> str:
+        remedy = (
+            "is it a video that OpenCV reads?"
+            if self.is_file
+            else "is it plugged in, readable by this user and free of other programs "
+            "(v4l2-ctl --list-devices)?"
+        )
+        return f"{'video' if self.is_file else 'camera'} '{self._source}' {what}: {remedy}"
+
+    def grab(self) -> bool:
+        """See `Capture`."""
+        if self._capture.grab():
+            return True
+        if self.is_file:
+            return False
+        raise SourceLost(self._trouble("gives no pictures any more"))
+
+    def picture(self) -> np.ndarray:
+        """See `Capture`."""
+        read, pixels = self._capture.retrieve()
+        if not read or pixels is None:
+            raise SourceLost(self._trouble("gave a picture that cannot be decoded"))
+        return pixels if pixels.ndim == 3 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
+
+    def rewind(self) -> None:
+        """See `Capture`."""
+        self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
+
+    def close(self) -> None:
+        """See `Capture`."""
+        self._capture.release()
