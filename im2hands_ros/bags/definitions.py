@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,7 +48,7 @@ class Topic:
     definition: MessageDefinition
 
 
-def types_of(topics: Iterable[Topic]) -> Typestore:
+def types_of(topics: Collection[Topic]) -> Typestore:
     """The types by the definitions that a bag holds; by the standard ones where it holds none."""
     found: Typesdict = {}
     for topic in topics:
@@ -56,8 +56,8 @@ def types_of(topics: Iterable[Topic]) -> Typestore:
             found.update(_parse(topic))
         except TypesysError:  # the standard definition, if any, has to do
             continue
-    for name, fields in standard_types().fielddefs.items():
-        found.setdefault(name, fields)
+    if any(topic.type not in found for topic in topics):
+        found = {**standard_types().fielddefs, **found}
     store = get_typestore(Stores.EMPTY)
     store.register(found)
     return store

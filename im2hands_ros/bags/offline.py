@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from im2hands_ros.bags.encoding import ResultEncoder
 from im2hands_ros.bags.frames import Decoder, Frame
+from im2hands_ros.bags.stage_times import StageTimes
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.ros.errors import BadInput
 from im2hands_ros.ros.parameters import Settings
@@ -22,30 +19,6 @@ from im2hands_ros.skeleton import SIDES
 from im2hands_ros.smoothing import OneEuro
 
 Keypoints = dict[str, "np.ndarray | None"]
-
-
-@dataclass
-class StageTimes:
-    """Mean milliseconds by stage; a long bag takes no more memory than a short one."""
-
-    totals: dict[str, float] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def took(self, stage: str, milliseconds: float) -> None:
-        """Add one time."""
-        self.totals[stage] = self.totals.get(stage, 0.0) + milliseconds
-        self.counts[stage] = self.counts.get(stage, 0) + 1
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time the body."""
-        start = time.perf_counter()
-        yield
-        self.took(name, 1e3 * (time.perf_counter() - start))
-
-    def means(self) -> dict[str, float]:
-        """Milliseconds by stage, in the order in which they were first seen."""
-        return {name: total / self.counts[name] for name, total in self.totals.items()}
 
 
 class Offline:

@@ -148,7 +148,7 @@ class Replayed:
         seconds = (window_ns[1] - first_ns) / 1e9
         try:
             with (
-                tqdm(total=seconds, bar_format=_BAR, dynamic_ncols=True, desc="replay") as bar,
+                tqdm(total=seconds, bar_format=_BAR, dynamic_ncols=True) as bar,
                 _stop_on_signal(self),
             ):
                 for frame, received_ns in self.frames.steps():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from im2hands_ros.bags.definitions import PACKAGE, Topic
@@ -97,6 +97,7 @@ def _named(option: str, types: Sequence[str], topics: Mapping[str, Topic], name:
 
 def _narrowed(role: str, fitting: list[Topic], near: str) -> list[Topic]:
     """Candidates, fewer by each rule that leaves at least one."""
+    names = {each.name for each in fitting}  # image_raw/compressed: image_raw is there as well
     rules = {
         "image": (
             lambda each: "depth" not in each.name.lower(),
@@ -113,7 +114,6 @@ def _narrowed(role: str, fitting: list[Topic], near: str) -> list[Topic]:
             lambda each: _last(each) in _USUAL[role],
         ),
     }
-    names = {each.name for each in fitting}  # image_raw/compressed: image_raw is there as well
     for rule in rules[role]:
         fitting = [each for each in fitting if rule(each)] or fitting
     return fitting
@@ -129,6 +129,6 @@ def _camera_of(image: str) -> str:
     return image.removesuffix("/compressed").rpartition("/")[0]
 
 
-def _listed(topics: Sequence[Topic] | object) -> str:
-    each = [f"{topic.name} ({topic.type}, {topic.count})" for topic in topics]  # type: ignore[attr-defined]
+def _listed(topics: Iterable[Topic]) -> str:
+    each = [f"{topic.name} ({topic.type}, {topic.count})" for topic in topics]
     return ", ".join(each) or "nothing"

@@ -1,0 +1,263 @@
+"""A frame of a bag to its results, through the node: a process of its own, over DDS.
+
+One frame is sent, and its answer awaited, before the next: nothing is lost, however slow the
+machine. The messages are sent and taken as bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseArray, PoseStamped
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
+from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from visualization_msgs.msg import MarkerArray
+
+from im2hands_ros.bags.composing import Messages
+from im2hands_ros.bags.definitions import standard_types
+from im2hands_ros.bags.encoding import RESULTS
+from im2hands_ros.bags.frames import Decoder, Frame
+from im2hands_ros.bags.replay import PARAMETERS
+from im2hands_ros.bags.stage_times import StageTimes
+from im2hands_ros.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, POSE_ARRAY, Chosen
+from im2hands_ros.camera import Camera
+from im2hands_ros.msg import HandKeypoints, HandMeshArray
+from im2hands_ros.ros.child import Child
+from im2hands_ros.ros.demo_commands import NODE_NAME, environment
+from im2hands_ros.ros.errors import BadInput
+from im2hands_ros.ros.parameters import Settings
+
+NODE = (sys.executable, "-m", "im2hands_ros.ros.node")
+_CLASSES = (HandKeypoints, PoseStamped, HandMeshArray, PointCloud2, MarkerArray)
+_START_PATIENCE = 180.0  # seconds for loading and warming up
+_ANSWER_PATIENCE = 60.0  # seconds for a frame
+_REST_PATIENCE = 1.0  # seconds for the rest of an answer, which may lack a wrist or the markers
+_DIAGNOSTICS_PATIENCE = 1.5  # seconds; they come every second
+_ALWAYS = {"/refined_keypoints", "/meshes", "/occupancy"}
+_POLL = 0.02
+_STAMP = struct.Struct("<iI")
+
+
+@dataclass
+class NodeTimes(StageTimes):
+    """What is measured here, and the node's own stages as its diagnostics tell them."""
+
+    of_node: dict[str, float] = field(default_factory=dict)
+    refresh: Callable[[], None] = lambda: None
+
+    def means(self) -> dict[str, float]:
+        """Milliseconds by stage; the node's are medians."""
+        self.refresh()
+        return {**self.of_node, **super().means()}
+
+
+class ThroughNode:
+    """Sends frames to a node of its own and takes the answers. Use as a context manager.
+
+    Args:
+        settings: the node's parameters.
+        decoder: refuses images before the node has to.
+        chosen: which topics the bag's inputs are.
+        command: what runs the node.
+
+    Attributes:
+        times: of the stages.
+    """
+
+    def __init__(
+        self, settings: Settings, decoder: Decoder, chosen: Chosen, command: Sequence[str] = NODE
+    ) -> None:
+        self._decoder, self._chosen = decoder, chosen
+        self._command = [*command, *_arguments(settings, chosen)]
+        self._camera_info = Messages(standard_types())
+        self._stack = ExitStack()
+        self._answer: dict[str, bytes] = {}
+        self._awaited: tuple[int, int] | None = None
+        self.times = NodeTimes(refresh=self._hear_diagnostics)
+
+    def __enter__(self) -> ThroughNode:
+        os.environ.update(environment())
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def __call__(self, frame: Frame) -> list[tuple[str, bytes]]:
+        """(topic, serialised message) of a frame's results.
+
+        Raises:
+            BadInput: an image or calibration that cannot be used, or no answer came.
+            ChildDied: the node has ended.
+        """
+        with self.times.stage("decode"):
+            _, camera = self._decoder(frame)
+        stamp = frame.header.stamp
+        self._answer, self._awaited = {}, (stamp.sec, stamp.nanosec)
+        with self.times.stage("round trip"):
+            self._send(frame, camera)
+            if not self._spin_until(lambda: self._answer.keys() >= _ALWAYS, _ANSWER_PATIENCE):
+                raise BadInput(
+                    "no_answer",
+                    f"the node gave no answer in {_ANSWER_PATIENCE:g} s; {self._last_words()}",
+                )
+            wanted = self._all_that_comes()
+            self._spin_until(lambda: self._answer.keys() >= wanted, _REST_PATIENCE)
+        return [(topic, self._answer[topic]) for topic in RESULTS if topic in self._answer]
+
+    def _start(self) -> None:
+        """The node, and a client that has found it."""
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="im2hands_")))
+        self._log = folder / "node.log"
+        self._child = Child("the node", self._command, self._log, dict(os.environ))
+        self._stack.callback(self._child.stop)
+        # Ours: a signal ends the replay in order.
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        self._stack.callback(rclpy.try_shutdown)
+        self._node = rclpy.create_node("im2hands_replay")
+        self._stack.callback(self._node.destroy_node)
+        self._publishers = {
+            role: self._node.create_publisher(kind, name, QoSProfile(depth=10))
+            for role, (name, kind) in _inputs(self._chosen).items()
+        }
+        classes = {
+            f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}": kind for kind in _CLASSES
+        }
+        for topic, name in RESULTS.items():
+            hear = partial(self._hear, topic)
+            self._node.create_subscription(
+                classes[name], topic, hear, QoSProfile(depth=10), raw=True
+            )
+        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        self._wait_for_node()
+
+    def _wait_for_node(self) -> None:
+        client = self._node.create_client(GetState, f"/{NODE_NAME}/get_state")
+        asked: list[Any] = []
+
+        def is_active() -> bool:
+            if asked and asked[0].done():
+                state = asked.pop().result().current_state.id
+                return state == State.PRIMARY_STATE_ACTIVE
+            if not asked and client.service_is_ready():
+                asked.append(client.call_async(GetState.Request()))
+            return False
+
+        def is_heard() -> bool:
+            heard = all(each.get_subscription_count() for each in self._publishers.values())
+            return heard and all(self._node.count_publishers(topic) for topic in RESULTS)
+
+        for what, condition in (("active", is_active), ("found over DDS", is_heard)):
+            if not self._spin_until(condition, _START_PATIENCE):
+                raise TimeoutError(
+                    f"the node was not {what} in {_START_PATIENCE:g} s; {self._last_words()}"
+                )
+        self._spin_until(lambda: False, _REST_PATIENCE)  # the node may not know us yet
+
+    def _spin_until(self, condition: Callable[[], bool], patience: float) -> bool:
+        """Handle what comes until the condition holds; whether it does in time."""
+        deadline = time.monotonic() + patience
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            self._child.check_alive()
+            rclpy.spin_once(self._node, timeout_sec=_POLL)
+        return True
+
+    def _send(self, frame: Frame, camera: Camera) -> None:
+        """The image goes last: when it arrives, everything it needs is there."""
+        info = frame.camera_info
+        data = self._made_camera_info(frame, camera) if info is None else info.raw.data
+        self._publishers["camera_info"].publish(data)
+        self._publishers["keypoints"].publish(frame.keypoints_message.raw.data)
+        self._publishers["image"].publish(frame.image.raw.data)
+
+    def _made_camera_info(self, frame: Frame, camera: Camera) -> bytes:
+        message = self._camera_info.new(
+            CAMERA_INFO,
+            header=frame.header,
+            width=camera.width,
+            height=camera.height,
+            distortion_model="plumb_bob",
+            d=np.zeros(5),
+            k=camera.K.ravel(),
+        )
+        return self._camera_info.serialise(CAMERA_INFO, message)
+
+    def _hear(self, topic: str, data: bytes) -> None:
+        # After four bytes of CDR; in a MarkerArray the first marker's header, after their number.
+        at = 8 if topic == "/markers" else 4
+        if len(data) >= at + _STAMP.size and _STAMP.unpack_from(data, at) == self._awaited:
+            self._answer[topic] = data
+
+    def _all_that_comes(self) -> set[str]:
+        """The topics of this answer: hands that are there have wrists and markers."""
+        types = standard_types()
+        name = "/refined_keypoints"
+        keypoints: Any = types.deserialize_cdr(self._answer[name], RESULTS[name])
+        sides = [side for side in ("left", "right") if getattr(keypoints, f"{side}_valid")]
+        return (
+            _ALWAYS | {f"/{side}/wrist_pose" for side in sides} | ({"/markers"} if sides else set())
+        )
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            for pair in status.values:
+                if pair.key.startswith("stage.") and pair.key.endswith(".median_ms"):
+                    self.times.of_node[pair.key.split(".")[1]] = float(pair.value)
+
+    def _hear_diagnostics(self) -> None:
+        before = dict(self.times.of_node)
+        self._spin_until(lambda: self.times.of_node != before, _DIAGNOSTICS_PATIENCE)
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return f"its last words: {lines[-1]}" if lines else "its log is empty"
+
+
+def _inputs(chosen: Chosen) -> dict[str, tuple[str, type]]:
+    """Role -> the node's topic and its type."""
+    compressed = chosen.image.type == COMPRESSED_IMAGE
+    poses = chosen.keypoints.type == POSE_ARRAY
+    return {
+        "camera_info": ("/camera_info", CameraInfo),
+        "keypoints": ("/keypoint_poses", PoseArray) if poses else ("/keypoints", HandKeypoints),
+        "image": ("/image/compressed", CompressedImage) if compressed else ("/image", Image),
+    }
+
+
+def _arguments(settings: Settings, chosen: Chosen) -> list[str]:
+    """The node's parameters as its command line."""
+    values: dict[str, Any] = {name: getattr(settings, name) for name in PARAMETERS}
+    if settings.weights:
+        values["weights"] = str(Path(settings.weights).resolve())
+    if chosen.image.type == COMPRESSED_IMAGE:
+        values["image_transport"] = "compressed"
+    if chosen.keypoints.type == POSE_ARRAY:
+        values["keypoints_type"] = "pose_array"
+    arguments = ["--ros-args"]
+    for name, value in values.items():
+        if value != "":
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            arguments += ["-p", f"{name}:={text}"]
+    return arguments
