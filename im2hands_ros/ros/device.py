@@ -15,15 +15,23 @@ _MIB = 2**20
 
 def load_im2hands(settings: Settings) -> Any:
     """The packaged networks, or the weights that the parameters name."""
+    from rclpy.logging import get_logger
+
     from im2hands_ros.pipeline import Im2Hands
 
     _share_cores()
-    return Im2Hands.load(
+    model = Im2Hands.load(
         weights=settings.weights or None,
         preset=settings.preset,
         device=settings.device,
         precision=settings.precision,
     )
+    if settings.device == "auto" and model.device.type == "cpu":
+        get_logger("im2hands").warning(
+            "no GPU found: the networks run on the CPU, at a few frames per second (device: cpu "
+            "says that this is meant)"
+        )
+    return model
 
 
 def _share_cores() -> None:

@@ -80,10 +80,7 @@ def image_to_rgb(message: Any) -> np.ndarray:
 
 
 def check_image(message: Any) -> None:
-    """Raise BadInput unless the image can be decoded; costs next to nothing.
-
-    Size, step and data must fit one another; the last row's padding may be missing.
-    """
+    """Raise BadInput unless the image can be decoded; costs next to nothing."""
     if message.encoding not in _DECODERS:
         raise BadInput(
             "image_encoding",
@@ -91,7 +88,11 @@ def check_image(message: Any) -> None:
             + ", ".join(ENCODINGS),
         )
     channels, size, _ = _DECODERS[message.encoding]
-    pixel_bytes = channels * size
+    _check_layout(message, channels * size)
+
+
+def _check_layout(message: Any, pixel_bytes: int) -> None:
+    """Size, step and data must fit one another; the last row's padding may be missing."""
     width, height, step, length = message.width, message.height, message.step, len(message.data)
     name = f"{width}x{height} {message.encoding}"
     if width == 0 or height == 0:

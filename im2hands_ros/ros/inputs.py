@@ -18,6 +18,7 @@ from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.endpoints import subscribe
 from im2hands_ros.ros.errors import BadInput
 from im2hands_ros.ros.health import Health
+from im2hands_ros.ros.imaging import check_image
 from im2hands_ros.ros.keypoints import Keypoints, read_keypoints, read_poses
 from im2hands_ros.ros.matching import Pair, StampMatcher
 from im2hands_ros.ros.parameters import Settings
@@ -114,6 +115,13 @@ class Inputs:
         self._health.receive("image")
         if not self._wanted():
             self._health.drop("nobody_subscribed")
+            return
+        try:
+            # A broken image must not take the place of a good one that waits for the worker.
+            if isinstance(message, Image):
+                check_image(message)
+        except BadInput as problem:
+            self.refuse("image", problem)
             return
         self._complete(self._matcher.add_image(_nanoseconds(message.header.stamp), message))
 

@@ -15,7 +15,9 @@ from im2hands_ros.ros.endpoints import OVERRIDING, RESULTS
 from im2hands_ros.ros.health import Health, Snapshot, diagnostic_values, verdict
 
 _PERIOD = 1.0
-_SILENCE = 3  # reports without a message until an input counts as silent
+# Reports without a message until an input counts as silent, and until the log says so: at the start
+# publishers take their time.
+_SILENCE, _COMPLAINT = 1, 3
 
 
 class Reporter:
@@ -71,6 +73,7 @@ class Reporter:
             self._quiet[name] = 0 if heard else self._quiet[name] + 1
             if self._quiet[name] >= _SILENCE:
                 silent.append(topic)
+            if self._quiet[name] >= _COMPLAINT:
                 text = f"{topic}: nothing comes: is its publisher running?"
                 self._complain(f"silent_{name}", text)
         return silent

@@ -1,21 +1,19 @@
 """The node with a small exact model in place of the networks: a sphere at each keypoint.
 
     python analytic_node.py [--delay SECONDS] [--cost SECONDS] [--refuse] [--look]
-                            [--fail-every N] [--stages NAME,NAME...] [--ros-args ...]
+                            [--stages NAME,NAME...] [--ros-args ...]
 
 A surface takes `delay`, and `cost` for an image of brightness 100 at 64 lattice cells, else more
 or less in proportion to the brightness and to the square of the resolution.
 
-It raises on an all-white image, so that tests can make the pipeline fail on a chosen frame, and on
-every Nth image. With `--look` the spheres are moved so that the wrist is where the image is
-brightest, at its depth. Refined keypoints are farther away by `REFINED`; refined surfaces have the
-confidence 0.5, others 1.
+It raises on an all-white image, so that tests can make the pipeline fail on a chosen frame. With
+`--look` the spheres are moved so that the wrist is where the image is bright, at its depth. Refined
+keypoints are farther away by `REFINED`; refined surfaces have the confidence 0.5, others 1.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import sys
 import time
 from dataclasses import dataclass, field
@@ -99,16 +97,14 @@ class Spheres:
     refine_keypoints = refine_occupancy = False
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self._options, self._frames = arguments, itertools.count(1)
+        self._options = arguments
         self.stages = tuple(arguments.stages.split(","))
 
     def warm_up(self, resolution: int) -> None:
         pass
 
     def encode(self, image: np.ndarray, keypoints: dict, camera: object) -> Scene:
-        number, options = next(self._frames), self._options
-        if options.fail_every and number % options.fail_every == 0:
-            raise RuntimeError(f"frame {number} is one that fails")
+        options = self._options
         if image.min() == 255:
             raise RuntimeError("the image is all white")
         moved = looked_at(image, keypoints, camera) if options.look else keypoints
@@ -143,7 +139,6 @@ if __name__ == "__main__":
     parser.add_argument("--cost", type=float, default=0.0)
     parser.add_argument("--refuse", action="store_true")
     parser.add_argument("--look", action="store_true")
-    parser.add_argument("--fail-every", type=int, default=0)
     parser.add_argument("--stages", default="initial")
     arguments, rest = parser.parse_known_args()
     main([sys.argv[0], *rest], lambda settings: _load(arguments))

@@ -16,7 +16,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -32,6 +32,14 @@ _PATIENCE = 30.0  # a busy machine
 ANALYTIC_NODE = str(ROOT / "test/ros/analytic_node.py")
 REAL_NODE = ("-m", "im2hands_ros.ros.node")
 _numbers = itertools.count(1)
+
+# Inputs of which none may be lost on the way, so that every one is to be found in a counter.
+LOSSLESS = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+LOSSLESS_INPUTS = tuple(
+    f"qos_overrides.{{namespace}}/{topic}.subscription.{policy}"
+    for topic in ("image", "camera_info", "keypoints")
+    for policy in ("reliability:=reliable", "depth:=100")
+)
 
 
 def new_namespace() -> str:
@@ -82,6 +90,28 @@ class NodeProcess:
         """The process's number."""
         return self._process.pid
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    @property
+    def memory_mib(self) -> float:
+        """Resident memory."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    @property
+    def processor_seconds(self) -> float:
+        """Processor time of all threads so far; the machine's other work is not in it."""
+        times = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(each.read_text().split()[0]) for each in times) / 1e9
+
+    def kill(self) -> None:
+        """End it as the kernel does when memory runs out."""
+        self._process.kill()
+        self._process.wait()
+
     def wait_for_log(self, text: str) -> None:
         """Wait until the process has written this."""
         deadline = time.monotonic() + _PATIENCE
@@ -124,10 +154,15 @@ class Client:
         namespace: the node's.
         listen: whether to subscribe to the outputs.
         inputs: topic -> type of the inputs, other than the usual ones.
+        qos: of the inputs.
     """
 
     def __init__(
-        self, namespace: str, listen: bool = True, inputs: Mapping[str, type] | None = None
+        self,
+        namespace: str,
+        listen: bool = True,
+        inputs: Mapping[str, type] | None = None,
+        qos: QoSProfile = qos_profile_sensor_data,
     ) -> None:
         self.node = rclpy.create_node(f"client_{next(_numbers)}", namespace=namespace)
         self._executor = SingleThreadedExecutor()
@@ -138,8 +173,7 @@ class Client:
             "keypoints": HandKeypoints,
         }
         self._publishers = {
-            kind: self.node.create_publisher(kind, name, qos_profile_sensor_data)
-            for name, kind in self._topics.items()
+            kind: self.node.create_publisher(kind, name, qos) for name, kind in self._topics.items()
         }
         self.received: dict[str, list] = {"markers": [], "meshes": [], "occupancy": []}
         self._values: dict[str, str] = {}
@@ -201,14 +235,19 @@ class Client:
 
     def wait_for_frame(self, stamp: float, topic: str = "meshes") -> object:
         """Wait for the output of this stamp."""
-        self.wait_until(lambda: stamp in self.stamps(topic), f"{topic} of {stamp}")
-        return self.received[topic][self.stamps(topic).index(stamp)]
+        found = []
+
+        def look() -> bool:
+            latest = reversed(self.received[topic])
+            found.extend(itertools.islice((m for m in latest if stamp_of(m) == stamp), 1))
+            return bool(found)
+
+        self.wait_until(look, f"{topic} of {stamp}")
+        return found[0]
 
     def stamps(self, topic: str = "meshes") -> list[float]:
         """Stamps of all messages received on a topic, seconds."""
-        messages = self.received[topic]
-        headers = [m.markers[0].header if topic == "markers" else m.header for m in messages]
-        return [header.stamp.sec + header.stamp.nanosec / 1e9 for header in headers]
+        return [stamp_of(message) for message in self.received[topic]]
 
     def count(self, key: str) -> int:
         """A counter of the last diagnostics; 0 when it is not there."""
@@ -240,6 +279,12 @@ class Client:
         """Leave the graph."""
         self._executor.remove_node(self.node)
         self.node.destroy_node()
+
+
+def stamp_of(message: object) -> float:
+    """The stamp of an output, seconds."""
+    header = message.markers[0].header if isinstance(message, MarkerArray) else message.header
+    return header.stamp.sec + header.stamp.nanosec / 1e9
 
 
 def header(stamp: float) -> Header:

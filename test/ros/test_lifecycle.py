@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from harness import Client, NodeProcess
@@ -16,11 +15,6 @@ STEPS = (
     Transition.TRANSITION_DEACTIVATE,
     Transition.TRANSITION_CLEANUP,
 )
-
-
-def memory_mib(process: NodeProcess) -> float:
-    pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def open_files(process: NodeProcess) -> int:
@@ -41,9 +35,9 @@ def test_200_rounds_grow_neither_memory_nor_files_nor_endpoints(start):
             assert future.result().success, process.log
 
     rounds(20)
-    before, files = memory_mib(process), open_files(process)
+    before, files = process.memory_mib, open_files(process)
     rounds(ROUNDS - 20)
-    growth = memory_mib(process) - before
+    growth = process.memory_mib - before
     print(f"\n{ROUNDS} rounds: {growth:+.1f} MiB, {open_files(process) - files:+d} files")
     assert growth < 20
     assert open_files(process) - files < 5
