@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from published_anchors import encode_anchors
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -104,7 +105,8 @@ def refined(
     positions = anchors_camera * AXES
     corners = positions.flatten(0, 1)
     centre = (corners.amin(0) + corners.amax(0)) / 2
-    anchors = network.anchors(positions - centre, torch.cat([shown, side], dim=-1))
+    seen = torch.cat([shown, side], dim=-1)
+    anchors = encode_anchors(network.anchors, positions - centre, seen)
     code = network.context_code(torch.cat([anchors.code, anchors.code.flip(0), whole], dim=-1))
     before = initial(network.initial, image, hands, points_palm)
     answers = []
@@ -141,7 +143,7 @@ def decode_query(
     attended = (weights * (values + second)).sum(1)
     x = decoder.start(torch.cat([attended, features], dim=-1))
     for block in decoder.blocks:
-        x = block(x, attended)
+        x = block(x + block.attended(attended))
     return decoder.last(x)[..., 0].sigmoid()
 
 

@@ -19,9 +19,6 @@ from im2hands_ros.networks.presets import PaperInitialPreset
 from im2hands_ros.skeleton import SIDES
 
 _FEATURE_SIZE = IMAGE_SIZE // 4
-# Points evaluated at once, times 16 bones: what a CPU's cache holds, and what fills a GPU.
-_CHUNKS = {"cpu": 1024}
-_CHUNK = 16384
 
 
 class PaperHandContext(NamedTuple):
@@ -121,13 +118,8 @@ class PaperInitialOccupancy(nn.Module):
             rows = [hand for hand, other in enumerate(context.sides) if other == side]
             bones = PaperBones(*(value[rows] for value in context.bones))
             memory = TokenMemory(*(value[rows] for value in context.memory))
-            chunk = _CHUNKS.get(position.device.type, _CHUNK)
-            chunks = zip(
-                position[rows].split(chunk, 1), points_palm[rows].split(chunk, 1), strict=True
-            )
             branch = self._branch(side)
-            parts = [branch(where, points, bones, memory).float() for where, points in chunks]
-            logits[rows] = torch.cat(parts, dim=1)
+            logits[rows] = branch(position[rows], points_palm[rows], bones, memory).float()
         return logits
 
     def _branch(self, side: str) -> HandBranch:

@@ -23,13 +23,11 @@ from im2hands_ros.networks.paper_image_encoder import (
 from im2hands_ros.networks.paper_initial_occupancy import PaperHandContext, PaperInitialOccupancy
 from im2hands_ros.networks.point_transformer import AnchorEncoder
 from im2hands_ros.networks.presets import PaperRefinedPreset
-from im2hands_ros.networks.query_decoder import QueryDecoder, QueryMemory
+from im2hands_ros.networks.query_decoder import QueryDecoder
+from im2hands_ros.networks.vector_attention import Cloud
 
 # Published axes of points and anchors: x right, y up, z towards the camera.
 _AXES = (1.0, -1.0, -1.0)
-# Points decoded at once, times nine anchors: what a CPU's cache holds, and what fills a GPU.
-_CHUNKS = {"cpu": 256}
-_CHUNK = 8192
 
 
 class PaperRefinedContext(NamedTuple):
@@ -48,7 +46,7 @@ class PaperRefinedContext(NamedTuple):
     pixels: Tensor
     centre: Tensor
     image_code: Tensor
-    memory: QueryMemory
+    memory: Cloud
     code: Tensor
 
     @property
@@ -69,7 +67,7 @@ class PaperRefinedContext(NamedTuple):
             self.pixels[one],
             self.centre[one],
             self.image_code[one],
-            QueryMemory(*(value[one] for value in self.memory)),
+            Cloud(*(value[one] for value in self.memory)),
             self.code[one],
         )
 
@@ -138,17 +136,10 @@ class PaperRefinedOccupancy(nn.Module):
         """
         seen_of = context.initial.hands if points_of is None else points_of
         initial = self.initial(points_palm, context.initial, points_of).sigmoid()
-        parts = []
-        chunk = _CHUNKS.get(points_palm.device.type, _CHUNK)
-        for points, occupancy in zip(
-            points_palm.split(chunk, 1), initial.split(chunk, 1), strict=True
-        ):
-            seen = seen_of.camera_from_palm(points)
-            pixels = sample_pixels(context.pixels, seen, context.initial.intrinsics)
-            positions = seen * seen.new_tensor(_AXES) - context.centre[:, None]
-            part = self.queries(positions, pixels, occupancy, context.memory, context.code)
-            parts.append(part.float())
-        return torch.cat(parts, dim=1)
+        seen = seen_of.camera_from_palm(points_palm)
+        pixels = sample_pixels(context.pixels, seen, context.initial.intrinsics)
+        positions = seen * seen.new_tensor(_AXES) - context.centre[:, None]
+        return self.queries(positions, pixels, initial, context.memory, context.code).float()
 
     def encoded_again(self, context: PaperRefinedContext) -> PaperRefinedContext:
         """The context as the published penetration loss has it: codes are encoded twice."""

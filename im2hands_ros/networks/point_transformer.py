@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.networks.presets import PaperAnchorPreset
+from im2hands_ros.networks.vector_attention import Cloud, TwoLayers, nearest, vector_attention
 
 
 class AnchorCode(NamedTuple):
@@ -85,19 +86,6 @@ class Block(nn.Module):
         return self.mix(self.attend(positions, features))
 
 
-class TwoLayers(nn.Sequential):
-    """Linear, ReLU, linear."""
-
-    def __init__(self, inputs: int, width: int) -> None:
-        super().__init__()
-        self.first = nn.Linear(inputs, width)
-        self.second = nn.Linear(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., inputs) to (..., width)."""
-        return self.second(F.relu(self.first(x)))
-
-
 class PointNorm(nn.BatchNorm1d):
     """Batch norm over hands and points of (H, N, C)."""
 
@@ -121,9 +109,9 @@ class PointTransformer(nn.Module):
         """(H, N, 3), (H, N, width) to (H, N, width); ``neighbours`` None means all points."""
         count = positions.shape[1] if self.neighbours is None else self.neighbours
         near = nearest(positions, positions, count)
-        offset = self.offset(positions[:, :, None] - pick(positions, near))
-        keys, values = pick(self.key(features), near), pick(self.value(features), near)
-        attended = vector_attention(self.query(features), keys, values, offset, self.score)
+        cloud = Cloud(positions, self.key(features), self.value(features))
+        query = self.query(features)
+        attended = vector_attention(positions, query, cloud, near, self.offset, self.score)
         return self.norm(attended + features)
 
 
@@ -166,40 +154,17 @@ class SetAbstraction(nn.Module):
         chosen = furthest_points(positions, self.count, self.blind)[..., None]
         centres, own = pick(positions, chosen)[:, :, 0], pick(features, chosen)[:, :, 0]
         near = nearest(centres, positions, self.neighbours)
-        # Pointing to the neighbour: the other way round than in PointTransformer.
-        offset = self.offset(pick(positions, near) - centres[:, :, None])
-        keys, values = (pick(to(features), near) for to in (self.first_key, self.first_value))
+        # Offsets point to the neighbour: the other way round than in PointTransformer.
+        turned, of = -centres, -positions
+        cloud = Cloud(of, self.first_key(features), self.first_value(features))
         query = self.first_query(own)
-        first = vector_attention(query, keys, values, offset, self.first_score)
+        first = vector_attention(turned, query, cloud, near, self.offset, self.first_score)
         first = first + self.mix_second(F.relu(self.mix_norm(self.mix_first(first))))
         first = self.first_norm(first)
-        keys, values = (pick(to(features), near) for to in (self.second_key, self.second_value))
+        cloud = Cloud(of, self.second_key(features), self.second_value(features))
         query = self.second_query(first)
-        second = vector_attention(query, keys, values, offset, self.second_score)
+        second = vector_attention(turned, query, cloud, near, self.offset, self.second_score)
         return centres, self.norm(self.second_norm(first + second) + own)
-
-
-def vector_attention(
-    query: Tensor, keys: Tensor, values: Tensor, offset: Tensor, score: nn.Module
-) -> Tensor:
-    """Attention with a weight per channel.
-
-    Args:
-        query: (H, N, C). keys, values, offset: (H, N, K, C) of each point's K neighbours.
-        score: network (..., C) to (..., C) that rates query - key + offset.
-
-    Returns:
-        (H, N, C).
-    """
-    weights = score(query[:, :, None] - keys + offset).softmax(2)
-    return (weights * (values + offset)).sum(2)
-
-
-def nearest(centres: Tensor, positions: Tensor, count: int) -> Tensor:
-    """(H, M, count) indices of the points (H, N, 3) nearest to (H, M, 3) centres."""
-    # Not by matrix products: their rounding would change which of two near points is nearer.
-    distance = torch.cdist(centres, positions, compute_mode="donot_use_mm_for_euclid_dist")
-    return distance.topk(count, dim=-1, largest=False, sorted=False).indices
 
 
 def pick(values: Tensor, index: Tensor) -> Tensor:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from im2hands_ros.networks.point_transformer import TwoLayers, nearest, pick
 from im2hands_ros.networks.presets import PaperQueryPreset
-
-
-class QueryMemory(NamedTuple):
-    """Anchors of H hands: positions (H, A, 3) metres; keys, values (H, A, C)."""
-
-    positions: Tensor
-    keys: Tensor
-    values: Tensor
+from im2hands_ros.networks.vector_attention import (
+    Cloud,
+    TwoLayers,
+    Whole,
+    nearest,
+    vector_attention,
+)
 
 
 class QueryDecoder(nn.Module):
@@ -33,13 +29,13 @@ class QueryDecoder(nn.Module):
         self.blocks = nn.ModuleList(QueryBlock(width, hidden) for _ in range(preset.blocks))
         self.last = nn.Linear(hidden, 1)
 
-    def remember(self, positions: Tensor, features: Tensor) -> QueryMemory:
+    def remember(self, positions: Tensor, features: Tensor) -> Cloud:
         """(H, A, 3) anchors with (H, A, D) features to what queries attend to; once per frame."""
         attention = self.attention
-        return QueryMemory(positions, attention.key(features), attention.value(features))
+        return Cloud(positions, attention.key(features), attention.value(features))
 
     def forward(
-        self, positions: Tensor, pixels: Tensor, initial: Tensor, memory: QueryMemory, code: Tensor
+        self, positions: Tensor, pixels: Tensor, initial: Tensor, memory: Cloud, code: Tensor
     ) -> Tensor:
         """Logits (H, N).
 
@@ -48,21 +44,22 @@ class QueryDecoder(nn.Module):
             initial: (H, N) initial occupancies. memory: anchors. code: (H, D) of the scene.
         """
         attended = self.attention(positions, memory, code)
-        x = self._begin(attended, pixels, initial)
-        for block in self.blocks:
-            x = block(x, attended)
-        return self.last(x)[..., 0]
-
-    def _begin(self, attended: Tensor, pixels: Tensor, initial: Tensor) -> Tensor:
-        """The first layer, with its repeated inputs added up beforehand."""
+        # The initial occupancy is given once: the weights of its repetitions are added up.
         sizes = [attended.shape[-1], self.pixel_width, self.pixel_width]
         of_attended, of_pixels, of_initial = self.start.weight.split(sizes, dim=1)
-        x = F.linear(attended, of_attended, self.start.bias) + F.linear(pixels, of_pixels)
-        return x + initial[..., None] * of_initial.sum(1)
+        # All layers that read what was attended to are one product.
+        readers = [of_attended, *(block.attended.weight for block in self.blocks)]
+        biases = [self.start.bias, *(block.attended.bias for block in self.blocks)]
+        told = F.linear(attended, torch.cat(readers), torch.cat(biases))
+        x, *added = told.split(self.start.out_features, dim=-1)
+        x = x + F.linear(pixels, of_pixels) + initial[..., None] * of_initial.sum(1)
+        for block, more in zip(self.blocks, added, strict=True):
+            x = block(x + more)
+        return self.last(x)[..., 0]
 
 
 class QueryBlock(nn.Module):
-    """Add the attended anchors, then a residual block."""
+    """What is read of the attended anchors, and a residual block."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -70,9 +67,8 @@ class QueryBlock(nn.Module):
         self.first = nn.Linear(hidden, hidden)
         self.second = nn.Linear(hidden, hidden)
 
-    def forward(self, x: Tensor, attended: Tensor) -> Tensor:
-        """(H, N, hidden) with (H, N, width) to (H, N, hidden)."""
-        x = x + self.attended(attended)
+    def forward(self, x: Tensor) -> Tensor:
+        """The residual block, after what was attended to is added: (H, N, hidden) to the same."""
         return x + self.second(F.relu(self.first(F.relu(x))))
 
 
@@ -88,18 +84,9 @@ class QueryAttention(nn.Module):
         self.offset = TwoLayers(3, width)
         self.score = TwoLayers(width, width)
 
-    def forward(self, positions: Tensor, memory: QueryMemory, code: Tensor) -> Tensor:
+    def forward(self, positions: Tensor, memory: Cloud, code: Tensor) -> Tensor:
         """(H, N, width) of (H, N, 3) query points."""
         near = nearest(positions, memory.positions, self.neighbours)
-        offset = self.offset(positions[:, :, None] - pick(memory.positions, near))
-        query = self.query(code)
-        # Query and key only differ from anchor to anchor, not from point to point.
-        difference = pick(query[:, None] - memory.keys, near)
-        scores = self.score(difference + offset)
-        values = pick(memory.values, near) + offset
-        global_score = self.score(query - self.global_key(code))[:, None, None]
-        global_value = self.global_value(code)[:, None, None]
-        size = (-1, positions.shape[1], -1, -1)
-        weights = torch.cat([scores, global_score.expand(size)], dim=2).softmax(2)
-        attended = (weights[:, :, :-1] * values).sum(2)
-        return attended + weights[:, :, -1] * global_value[:, 0]
+        whole = Whole(self.global_key(code), self.global_value(code))
+        query = self.query(code)[:, None]
+        return vector_attention(positions, query, memory, near, self.offset, self.score, whole)

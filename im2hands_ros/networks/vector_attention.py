@@ -1,0 +1,184 @@
+"""Attention to nearby points with a weight per channel (AIR-Nets, 3DV 2021, section 3.1).
+
+Point i sees its neighbours j with weights softmax_j score(query_i - key_j + o_ij) and gets the
+weighted sum of value_j + o_ij, where o_ij = offset(position_i - position_j). ``score`` and
+``offset`` are small networks, evaluated for every pair: nearly all work of the networks that use
+this. Three things make it cheap without changing the answer by more than rounding:
+
+* the last layer of ``offset`` and the first of ``score`` follow each other: they are one product;
+* what depends on one neighbour alone goes through that layer once per neighbour, not per pair;
+* pairs are worked on in portions that stay in a CPU core's cache, in place.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+# Pairs worked on at once: what a CPU core's cache holds, and what fills a GPU.
+_PAIRS = {"cpu": 576}
+_PAIRS_ELSEWHERE = 1 << 17
+
+
+class TwoLayers(nn.Sequential):
+    """Linear, ReLU, linear."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(inputs, width)
+        self.second = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) to (..., width)."""
+        return self.second(F.relu(self.first(x)))
+
+
+class Whole(NamedTuple):
+    """One more neighbour that every point has, without a position: key and value (H, C)."""
+
+    key: Tensor
+    value: Tensor
+
+
+class Cloud(NamedTuple):
+    """What points attend to: positions (H, A, 3), keys (H, A, C), values (H, A, C)."""
+
+    positions: Tensor
+    keys: Tensor
+    values: Tensor
+
+
+@torch.no_grad()
+def vector_attention(
+    positions: Tensor,
+    queries: Tensor,
+    cloud: Cloud,
+    near: Tensor,
+    offset: TwoLayers,
+    score: TwoLayers,
+    whole: Whole | None = None,
+) -> Tensor:
+    """Attention of points to their neighbours; for inference only.
+
+    Args:
+        positions: (H, N, 3) of the points, metres.
+        queries: (H, N, C), or (H, 1, C) when all points of a hand ask the same.
+        cloud: what is attended to, A points per hand.
+        near: (H, N, K) which of them are each point's neighbours.
+        offset: network of the difference of positions. score: network of queries and keys.
+        whole: a neighbour of all points, whose difference of positions counts as none.
+
+    Returns:
+        (H, N, C) in the cloud's dtype, or the reduced one under autocast.
+    """
+    weights = _Weights.of(offset, score)
+    results = []
+    for hand in range(len(positions)):
+        one = Cloud(*(value[hand] for value in cloud))
+        beside = None if whole is None else Whole(whole.key[hand], whole.value[hand])
+        results.append(_of_hand(positions[hand], queries[hand], one, near[hand], weights, beside))
+    return torch.stack(results)
+
+
+def nearest(centres: Tensor, positions: Tensor, count: int) -> Tensor:
+    """(H, M, count) indices of the points (H, N, 3) nearest to (H, M, 3) centres."""
+    # Not by matrix products: their rounding would change which of two near points is nearer.
+    distance = torch.cdist(centres, positions, compute_mode="donot_use_mm_for_euclid_dist")
+    return distance.topk(count, dim=-1, largest=False, sorted=False).indices
+
+
+class _Weights(NamedTuple):
+    """Both networks' layers, transposed; ``joint`` is offset's last and score's first layer."""
+
+    offset_first: Tensor
+    offset_first_bias: Tensor
+    offset_second: Tensor
+    offset_second_bias: Tensor
+    joint: Tensor
+    score_first: Tensor
+    score_first_bias: Tensor
+    score_second: Tensor
+
+    @classmethod
+    def of(cls, offset: TwoLayers, score: TwoLayers) -> _Weights:
+        with torch.autocast(offset.first.weight.device.type, enabled=False):
+            joint = (score.first.weight @ offset.second.weight).T
+        kind = multiplied_in(joint)
+        layers = (
+            offset.first.weight.T,
+            offset.first.bias,
+            offset.second.weight.T,
+            offset.second.bias,
+            joint,
+            score.first.weight.T,
+            score.first.bias,
+            # The last bias is the same for all neighbours: softmax does not see it.
+            score.second.weight.T,
+        )
+        return cls(*(layer.to(kind).contiguous() for layer in layers))
+
+
+def _of_hand(
+    positions: Tensor,
+    queries: Tensor,
+    cloud: Cloud,
+    near: Tensor,
+    weights: _Weights,
+    whole: Whole | None,
+) -> Tensor:
+    """The same for one hand: tensors without their first dimension."""
+    kind, width = weights.joint.dtype, cloud.keys.shape[-1]
+    bias = weights.offset_second_bias
+    asked = torch.addmm(weights.score_first_bias, queries.to(kind), weights.score_first)
+    keys = (bias - cloud.keys.to(kind)) @ weights.score_first
+    values = cloud.values.to(kind) + bias
+    alone = asked.new_zeros(width)
+    if whole is not None:
+        alone = F.relu(asked - whole.key.to(kind) @ weights.score_first) @ weights.score_second
+        alone = alone[0]
+    if len(asked) == 1:
+        keys = keys + asked
+    count = near.shape[1]
+    portion = max(1, _PAIRS.get(near.device.type, _PAIRS_ELSEWHERE) // count)
+    work = keys.new_empty(3, portion * count, width)
+    result = keys.new_empty(len(positions), width)
+    for start in range(0, len(positions), portion):
+        part = slice(start, start + portion)
+        index = near[part].T
+        difference = (positions[part] - cloud.positions[index]).to(kind).flatten(0, 1)
+        hidden, scores, told = work[:, : len(difference)]
+        torch.addmm(weights.offset_first_bias, difference, weights.offset_first, out=hidden)
+        hidden.relu_()
+        torch.index_select(keys, 0, index.flatten(), out=scores).addmm_(hidden, weights.joint)
+        torch.index_select(values, 0, index.flatten(), out=told)
+        told.addmm_(hidden, weights.offset_second)
+        if len(asked) > 1:
+            scores.unflatten(0, index.shape).add_(asked[part])
+        # Relative to the score of the neighbour of all: that one's is then 0.
+        torch.addmm(-alone, scores.relu_(), weights.score_second, out=hidden)
+        shape = (*index.shape, width)
+        _weigh(hidden.view(shape), told.view(shape), whole, result[part])
+    return result
+
+
+def _weigh(scores: Tensor, values: Tensor, whole: Whole | None, out: Tensor) -> None:
+    """Softmax (K, N, C) scores over K and sum up (K, N, C) values into (N, C); spoils both."""
+    highest = scores.amax(0)
+    if whole is not None:
+        highest.clamp_min_(0)
+    shares = scores.sub_(highest).exp_()
+    total, summed = shares.sum(0), values.mul_(shares).sum(0)
+    if whole is not None:
+        of_whole = highest.neg_().exp_()
+        total += of_whole
+        summed += of_whole * whole.value.to(summed.dtype)
+    torch.div(summed, total, out=out)
+
+
+def multiplied_in(like: Tensor) -> torch.dtype:
+    """The dtype to multiply in here: autocast leaves products with given outputs alone."""
+    device = like.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else like.dtype
