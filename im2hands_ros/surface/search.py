@@ -105,7 +105,7 @@ class SurfaceSearch:
         while step > 1:
             children = self._children(cells, segments, step)
             step //= 2
-            cells = self._straddling(children, step)
+            cells = self._next_round(cells, children, step)
         return self._result(cells)
 
     @torch.no_grad()
@@ -133,6 +133,13 @@ class SurfaceSearch:
         cells = lattice.cells(step)
         inside = self._volumes.inside(cells[:, None] + lattice.corner_offsets(step))
         return cells[inside.any(1) & ~inside.all(1)]
+
+    def _next_round(self, parents: Tensor, children: Tensor, step: int) -> Tensor:
+        """Straddling cells of side `step` among listed ones and beyond; parents are twice as large.
+
+        Another search may evaluate less here.
+        """
+        return self._straddling(children, step)
 
     def _straddling(self, cells: Tensor, step: int) -> Tensor:
         """Evaluate the corners of listed cells; return all that straddle, continued over faces."""

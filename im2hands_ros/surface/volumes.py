@@ -35,6 +35,7 @@ class Volumes:
         self._lattice = lattice
         self._chunk = chunk
         self._known = torch.zeros(count, dtype=torch.bool, device=lattice.device)
+        self._guessed = torch.zeros(count, dtype=torch.bool, device=lattice.device)
         self._listed = torch.zeros(count, dtype=torch.uint8, device=lattice.device)
         self._touched: list[Tensor] = []
         self._outside = 0.0  # what `values` hold where nothing was evaluated
@@ -49,6 +50,7 @@ class Volumes:
         for index in self._touched:
             self.values[index] = self._outside
             self._known[index] = False
+            self._guessed[index] = False
             self._listed[index] = 0
         self._touched = []
 
@@ -64,6 +66,28 @@ class Volumes:
         fresh = cells[self._listed[cells] != step]
         self._listed[fresh] = step
         return fresh
+
+    def guess(self, index: Tensor, values: Tensor, margin: Tensor) -> None:
+        """Take values for known at unknown points where they are further than margin from t.
+
+        All broadcast to one shape; values of the same point are about the same. Guesses are
+        forgotten where the point is evaluated.
+        """
+        far = (values - self.threshold).abs() > margin
+        chosen = far & ~self._known[index] & ~self._lattice.on_border(index)
+        index = index[chosen]
+        self.values[index] = values[chosen]
+        self._known[index] = self._guessed[index] = True
+        self._touched.append(index)
+
+    def is_guess(self, index: Tensor) -> Tensor:
+        """Are the values of these points guesses?"""
+        return self._guessed[index]
+
+    def evaluated(self, index: Tensor) -> Tensor:
+        """Values of these points; NaN where they were not evaluated, and on the box's border."""
+        exact = self._known[index] & ~self._guessed[index] & ~self._lattice.on_border(index)
+        return self.values[index].masked_fill(~exact, torch.nan)
 
     def evaluate_corners(self, cells: Tensor, offsets: Tensor) -> None:
         """Evaluate the corners of `cells` that are not known yet, each once.
@@ -83,6 +107,7 @@ class Volumes:
             return
         lattice = self._lattice
         self._known[index] = True
+        self._guessed[index] = False
         self._touched.append(index)
         hand = lattice.hand_of(index)
         member = hand == torch.arange(lattice.hands, device=lattice.device)[:, None]
