@@ -1,82 +1,35 @@
-"""Training: what it draws is right and repeatable, it learns, and it goes on where it stopped."""
+"""What training draws is right and repeatable, and its losses say what they mean."""
 
-import dataclasses
 import functools
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from two_hands import CAMERA, joints, picture
+from ball_scenes import BallScenes
+from two_hands import CAMERA, joints
 
-from im2hands_ros.networks import checkpoints
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.training.augmentation import KeypointErrors, disturb
-from im2hands_ros.training.batches import BatchPlan, Scene, draw_batch, view_of
-from im2hands_ros.training.distributed import Processes
+from im2hands_ros.training.batches import BatchPlan, draw_batch, view_of
 from im2hands_ros.training.losses import depth_loss, occupancy_loss
-from im2hands_ros.training.plan import TrainingPlan, read_plan
 from im2hands_ros.training.prefetch import prefetch
-from im2hands_ros.training.stages import make_stage
-from im2hands_ros.training.trainer import Trainer
 
 EXACT = KeypointErrors(convention_share=0, noise_share=0)
 
 
-class BallScenes:
-    """A folder's worth of scenes in memory: around every joint a ball of 1 cm is the hand."""
-
-    def __init__(self, count=4, points=256):
-        self._scenes = [self._scene(index, points) for index in range(count)]
-
-    def __len__(self):
-        return len(self._scenes)
-
-    def __getitem__(self, index):
-        return self._scenes[index]
-
-    @staticmethod
-    def _scene(index, count):
-        rng = np.random.default_rng(index)
-        sides = SIDES if index % 2 == 0 else SIDES[:1]
-        xyz = {side: joints(side, depth=0.45 + 0.03 * index) for side in sides}
-        points = {
-            side: hand[rng.integers(21, size=count)] + rng.normal(0, 0.008, (count, 3))
-            for side, hand in xyz.items()
-        }
-        depth = {
-            side: 0.01 - np.linalg.norm(p[:, None] - xyz[side], axis=-1).min(1)
-            for side, p in points.items()
-        }
-        mask = np.zeros((240, 320), np.uint8)
-        mask[:, :160], mask[:, 160:] = 1, 2
-        sample = SimpleNamespace(image=picture(index), mask=mask)
-        return Scene(sample, CAMERA, xyz, points, depth)
-
-
-def plan(**changes):
-    drawing = BatchPlan(scenes=2, points=64, image_size=192, blind_steps=3, errors=EXACT)
-    return dataclasses.replace(
-        read_plan("initial", TrainingPlan),
-        **{"steps": 40, "warm_up": 2, "save_every": 2, "batches": drawing, **changes},
-    )
-
-
-def trainer_of(out, **changes):
-    alone = Processes(torch.device("cpu"))
-    stage = make_stage("initial", plan(**changes), None, alone.device)
-    return Trainer(stage, plan(**changes), out, alone)
+def plan():
+    return BatchPlan(scenes=2, points=64, image_size=192, blind_steps=3, errors=EXACT)
 
 
 def test_a_batch_is_a_function_of_its_step():
-    scenes, drawing = BallScenes(), plan().batches
+    scenes, drawing = BallScenes(), plan()
     first, again = draw_batch(scenes, drawing, 5), draw_batch(scenes, drawing, 5)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first.points, draw_batch(scenes, drawing, 6).points)
 
 
 def test_batches_prepared_ahead_come_in_order():
-    scenes, drawing = BallScenes(), plan().batches
+    scenes, drawing = BallScenes(), plan()
     draw = functools.partial(draw_batch, scenes, drawing)
     for step, batch in enumerate(prefetch(draw, 2, 6), start=2):
         assert torch.equal(batch.points, draw_batch(scenes, drawing, step).points)
@@ -91,7 +44,7 @@ def test_an_error_while_drawing_reaches_the_trainer():
 
 
 def test_blind_steps_carry_no_image_and_later_ones_do():
-    scenes, drawing = BallScenes(), plan().batches
+    scenes, drawing = BallScenes(), plan()
     assert not len(draw_batch(scenes, drawing, 2).image)
     shown = [step for step in range(3, 40) if drawing.shows_image(step)]
     assert 30 <= len(shown) <= 36
@@ -146,39 +99,10 @@ def test_occupancy_loss_prefers_the_right_side():
     assert occupancy_loss(right, depth) < 0.05 < occupancy_loss(wrong, depth)
 
 
-def test_training_overfits_one_batch(tmp_path):
-    trainer = trainer_of(tmp_path)
-    batch = draw_batch(BallScenes(count=1), trainer.plan.batches, 0)
-    losses = [trainer.learner.train_step(batch)["depth_mm"] for _ in range(40)]
-    assert losses[-1] < 0.5 * losses[0]
-
-
-def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(tmp_path):
-    scenes = BallScenes()
-    whole = trainer_of(tmp_path / "whole")
-    unbroken = run_steps(whole, scenes, 6)
-    first = trainer_of(tmp_path / "broken")
-    before = run_steps(first, scenes, 4)
-    first.save()
-    second = trainer_of(tmp_path / "broken")
-    assert second.resume() and second.step == 4
-    assert before + run_steps(second, scenes, 6) == unbroken
-    same = second.learner.average.items()
-    assert all(torch.equal(value, whole.learner.average[name]) for name, value in same)
-
-
-def run_steps(trainer, scenes, until):
-    drawn = prefetch(
-        lambda step: trainer.stage.draw(scenes, step, slice(None)), trainer.step, until
-    )
-    return [trainer.learner.train_step(batch) for batch in drawn]
-
-
-def test_a_run_leaves_weights_with_their_record_and_a_log(tmp_path):
-    trainer = trainer_of(tmp_path, validate_every=2)
-    trainer.run(BallScenes(), BallScenes(2), {"command": "test"}, until=2)
-    tensors, record = checkpoints.read(tmp_path / "best.safetensors")
-    assert record["command"] == "test" and record["step"] == 2
-    assert 0 <= record["validation"]["iou"] <= 1
-    assert set(tensors) == set(trainer.stage.network.state_dict())
-    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 3
+def test_the_parts_of_a_batch_are_what_the_whole_batch_holds():
+    scenes, drawing = BallScenes(), plan()
+    whole = draw_batch(scenes, drawing, 5)
+    parts = [draw_batch(scenes, drawing, 5, slice(n, n + 1)) for n in range(2)]
+    for name in ("image", "keypoints", "points", "depth"):
+        joined = torch.cat([getattr(part, name) for part in parts])
+        assert torch.equal(joined, getattr(whole, name))

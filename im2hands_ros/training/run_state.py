@@ -24,7 +24,7 @@ class RunState(NamedTuple):
     def of(cls, groups: Mapping[str, Mapping[str, Tensor]], facts: dict[str, Any]) -> RunState:
         """Groups of tensors under one prefix each."""
         tensors = {
-            f"{prefix}.{name}": tensor.detach().contiguous()
+            f"{prefix}.{name}": tensor
             for prefix, group in groups.items()
             for name, tensor in group.items()
         }
@@ -54,7 +54,8 @@ def write_finite(tensors: dict[str, Tensor], path: Path, facts: dict[str, Any]) 
                 f"{name} is no longer finite, {path} was left as it was: resume from there with "
                 "a smaller --learning-rate or --precision fp32"
             )
-    checkpoints.write(tensors, path, facts)
+    whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    checkpoints.write(whole, path, facts)
 
 
 def moments_of(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

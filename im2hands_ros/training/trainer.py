@@ -139,8 +139,7 @@ class Trainer:
         scores = {name: round(value, 5) for name, value in scores.items()}
         log.validation(self.step, scores)
         if scores["selection"] < self.best:
-            weights = {name: t.detach().contiguous() for name, t in self.stage.weights().items()}
             record = {**record, "step": self.step, "validation": scores}
-            write_finite(weights, self.out / "best.safetensors", record)
+            write_finite(self.stage.weights(), self.out / "best.safetensors", record)
             self.best = scores["selection"]
         self._validated = self.step
