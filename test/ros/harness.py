@@ -177,7 +177,7 @@ class Client:
         }
         self.received: dict[str, list] = {"markers": [], "meshes": [], "occupancy": []}
         self._values: dict[str, str] = {}
-        self.verdict = ""
+        self.level, self.verdict = 0, ""
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 1)
         self._listens = listen
         if listen:
@@ -191,7 +191,7 @@ class Client:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         status = message.status[0]
         if status.name.startswith(self.node.get_namespace().lstrip("/") + "/"):
-            self.verdict = status.message
+            self.level, self.verdict = status.level[0], status.message
             self._values = {each.key: each.value for each in status.values}
 
     def wait_for_node(self, timeout: float = _PATIENCE) -> None:
