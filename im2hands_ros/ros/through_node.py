@@ -24,6 +24,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseArray, PoseStamped
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
@@ -131,10 +132,12 @@ class ThroughNode:
         self._log = folder / "node.log"
         self._child = Child("the node", self._command, self._log, dict(os.environ))
         self._stack.callback(self._child.stop)
-        # Ours: a signal ends the replay in order.
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        self._stack.callback(rclpy.try_shutdown)
-        self._node = rclpy.create_node("im2hands_replay")
+        context = rclpy.Context()  # whoever calls may have one already
+        rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
+        self._stack.callback(context.try_shutdown)
+        self._node = rclpy.create_node("im2hands_replay", context=context)
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(self._node)
         self._stack.callback(self._node.destroy_node)
         self._publishers = {
             role: self._node.create_publisher(kind, name, QoSProfile(depth=10))
@@ -181,7 +184,7 @@ class ThroughNode:
             if time.monotonic() > deadline:
                 return False
             self._child.check_alive()
-            rclpy.spin_once(self._node, timeout_sec=_POLL)
+            self._executor.spin_once(_POLL)
         return True
 
     def _send(self, frame: Frame, camera: Camera) -> None:

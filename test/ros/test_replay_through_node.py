@@ -1,0 +1,146 @@
+"""`im2hands replay --node`, and that replay without ROS writes what the node would publish."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from analytic_node import Hands, Spheres, balls
+from cdr_padding import without_padding
+from geometry_msgs.msg import PoseStamped
+from harness import ANALYTIC_NODE, ROOT, hand, header
+from im2hands_ros.msg import HandKeypoints, HandMeshArray
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import PointCloud2
+from visualization_msgs.msg import MarkerArray
+
+sys.path.insert(0, str(ROOT / "test"))
+
+import made_bags
+from made_bags import camera_info, compressed_image, image, keypoints, pose_array, write_bag
+from rosbags.rosbag2 import Reader
+
+from im2hands_ros import cli
+from im2hands_ros.bags import offline
+from im2hands_ros.bags.encoding import RESULTS, ResultEncoder
+from im2hands_ros.bags.frames import WAITING_FRAMES
+from im2hands_ros.ros import inputs, through_node
+from im2hands_ros.ros.arrays import cloud_points
+from im2hands_ros.ros.markers import draw
+from im2hands_ros.ros.messages import (
+    cloud_message,
+    keypoints_message,
+    marker_array_message,
+    mesh_array_message,
+)
+from im2hands_ros.ros.poses import wrist_message
+from im2hands_ros.skeleton import WRIST
+from im2hands_ros.wrist import quaternion, wrist_rotation
+
+LEFT, RIGHT = balls(hand("left"), 1.0), balls(hand("right"), 0.25)
+
+
+CLASSES = {
+    "/refined_keypoints": HandKeypoints,
+    "/left/wrist_pose": PoseStamped,
+    "/right/wrist_pose": PoseStamped,
+    "/meshes": HandMeshArray,
+    "/occupancy": PointCloud2,
+    "/markers": MarkerArray,
+}
+
+
+@pytest.mark.parametrize("frame_id", ["", "camera", "head/camera_é"])
+@pytest.mark.parametrize("hands", [Hands(LEFT, RIGHT), Hands(None, RIGHT), Hands(None, None)])
+def test_without_ros_the_bytes_are_those_that_the_node_publishes(
+    hands: Hands, frame_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("im2hands_ros.ros.markers.TRIANGLE_BUCKET", 50)  # plain messages are slow
+    message = header(1234.567)
+    message.frame_id = frame_id
+    encoder = ResultEncoder()
+    list(encoder.encode(message, Hands(LEFT, None), 0.005))
+    found = dict(encoder.encode(message, hands, 0.005))
+    drawings = draw(hands, 0.005)
+    lost = [] if hands.left else [drawing.style.key for drawing in draw(Hands(LEFT, None), 0.005)]
+    there = {"left": hands.left, "right": hands.right}
+    xyz = {side: surface.keypoints for side, surface in there.items() if surface}
+    sure = {side: surface.confidence for side, surface in there.items() if surface}
+    plain = {
+        "/refined_keypoints": keypoints_message(message, xyz, confidence=sure),
+        "/meshes": mesh_array_message(message, hands),
+        "/occupancy": cloud_message(message, cloud_points(hands)),
+    }
+    if drawings or lost:
+        plain["/markers"] = marker_array_message(message, drawings, lost)
+    for side, points in xyz.items():
+        wrist = points[WRIST], quaternion(wrist_rotation(points, side))
+        plain[f"/{side}/wrist_pose"] = wrist_message(message, wrist)
+    assert found.keys() == plain.keys()
+    for topic, expected in plain.items():
+        data = without_padding(serialize_message(expected), expected)
+        assert without_padding(found[topic], expected) == data, topic
+
+
+def test_as_many_frames_wait_as_in_the_node() -> None:
+    assert WAITING_FRAMES == inputs._WAITING_FRAMES
+
+
+@pytest.fixture
+def analytic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node of the tests in place of the networks, here and in its process."""
+    command = (sys.executable, ANALYTIC_NODE)
+    monkeypatch.setattr(through_node.ThroughNode.__init__, "__defaults__", (command,))
+    monkeypatch.setattr("im2hands_ros.ros.through_node._REST_PATIENCE", 0.5)
+
+
+def results(bag: Path) -> dict[str, list[bytes]]:
+    with Reader(bag) as reader:
+        found: dict[str, list[bytes]] = {}
+        for connection, _, data in reader.messages():
+            found.setdefault(connection.topic, []).append(bytes(data))
+        return found
+
+
+def test_every_frame_goes_through_the_node_and_comes_back_as_without_ros(
+    tmp_path: Path, analytic: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Spheres(SimpleNamespace(stages="initial", look=False, delay=0.0, cost=0.0))
+    monkeypatch.setattr(offline, "Im2Hands", SimpleNamespace(load=lambda **options: model))
+    entries = [made(i) for i in range(4) for made in (camera_info, image, keypoints)]
+    entries[5] = keypoints(1, ("right",))
+    bag = write_bag(tmp_path / "bag", entries)
+    assert cli.main(["replay", str(bag), "-o", str(tmp_path / "node"), "--node", "--debug"]) == 0
+    assert cli.main(["replay", str(bag), "-o", str(tmp_path / "offline")]) == 0
+    live, alone = results(tmp_path / "node"), results(tmp_path / "offline")
+    assert live.keys() == alone.keys() == set(RESULTS)
+    assert [len(live[topic]) for topic in RESULTS] == [4, 3, 4, 4, 4, 4]
+    for topic, kind in CLASSES.items():
+        for ours, theirs in zip(alone[topic], live[topic], strict=True):
+            message = deserialize_message(theirs, kind)
+            sent = without_padding(theirs, message)  # DDS fills up to whole words
+            assert without_padding(ours, message).ljust(len(sent), b"\0") == sent
+
+
+def test_compressed_images_and_poses_go_through_the_node(
+    tmp_path: Path, analytic: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = [made(i) for i in range(2) for made in (compressed_image, pose_array)]
+    bag = write_bag(tmp_path / "bag", entries, "db3")
+    out = tmp_path / "out"
+    assert cli.main(["replay", str(bag), "-o", str(out), "--node", "--camera", "60,60,31,23"]) == 0
+    assert len(results(out)["/meshes"]) == 2
+    assert "round trip" in capsys.readouterr().out
+
+
+def test_a_node_that_cannot_start_is_told_with_its_last_words(
+    tmp_path: Path, analytic: None, capsys: pytest.CaptureFixture[str], monkeypatch
+) -> None:
+    command = (sys.executable, "-c", "raise SystemExit('no weights here')")
+    monkeypatch.setattr(through_node.ThroughNode.__init__, "__defaults__", (command,))
+    bag = write_bag(tmp_path / "bag", made_bags.recording(1))
+    out = tmp_path / "out"
+    assert cli.main(["replay", str(bag), "-o", str(out), "--node"]) == 2
+    assert "no weights here" in capsys.readouterr().err and not out.exists()
