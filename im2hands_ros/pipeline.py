@@ -15,13 +15,15 @@ from torch.nn import functional as F
 
 from im2hands_ros.camera import Camera, crop_around
 from im2hands_ros.canonical import canonicalise
+from im2hands_ros.networks.initial_occupancy import InitialOccupancy
 from im2hands_ros.networks.loading import Network, load_network
-from im2hands_ros.networks.paper_refined_occupancy import PaperRefinedOccupancy
-from im2hands_ros.paper_refinement import ANCHOR_RESOLUTION, PaperRefinement
+from im2hands_ros.paper_refinement import ANCHOR_RESOLUTION
 from im2hands_ros.scene import Hands, HandSurface, Scene, chunk_of
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
+from im2hands_ros.stages import Field, Frame, HandJoints, Joints, stages_of
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.search import SurfaceSearch
+from im2hands_ros.surface.sparing import SparingSearch
 
 __all__ = ["Hands", "HandSurface", "Im2Hands", "Scene"]
 
@@ -38,14 +40,52 @@ class Im2Hands:
         self, network: Network, device: torch.device, dtype: torch.dtype, record: dict
     ) -> None:
         network.to(device).eval().requires_grad_(False)
-        network.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._refined = network if isinstance(network, PaperRefinedOccupancy) else None
-        self._network = network.initial if isinstance(network, PaperRefinedOccupancy) else network
-        self._network.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._stages = stages_of(network)
+        for encoder in self._stages.encoders:
+            encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = self._stages.initial
         self._dtype = dtype
         self._searches: dict[tuple[int, int], SurfaceSearch] = {}
+        self._switches = {name: name in self.stages for name in ("keypoints", "refinement")}
         self.device = device
         self.record = record
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """What the weights hold, of ``initial``, ``keypoints`` and ``refinement``."""
+        return self._stages.names
+
+    @property
+    def refine_keypoints(self) -> bool:
+        """Whether frames begin with better keypoints. May be set at any time.
+
+        Raises ValueError when set without weights for it.
+        """
+        return self._switches["keypoints"]
+
+    @refine_keypoints.setter
+    def refine_keypoints(self, value: bool) -> None:
+        self._switch("keypoints", value, "refine_keypoints")
+
+    @property
+    def refine_occupancy(self) -> bool:
+        """Whether hands know of each other. May be set at any time.
+
+        Raises ValueError when set without weights for it.
+        """
+        return self._switches["refinement"]
+
+    @refine_occupancy.setter
+    def refine_occupancy(self, value: bool) -> None:
+        self._switch("refinement", value, "refine_occupancy")
+
+    def _switch(self, stage: str, value: bool, name: str) -> None:
+        if value and stage not in self.stages:
+            raise ValueError(
+                f"{name} is true, but the weights hold {', '.join(self.stages)} alone: "
+                f"load weights with the stage '{stage}' or set it to false"
+            )
+        self._switches[stage] = value
 
     @classmethod
     def load(
@@ -94,31 +134,31 @@ class Im2Hands:
         check_image(image, camera)
         clock = Stopwatch(self.device)
         with clock.stage("crop"):
-            joints = np.stack(list(hands.values()))
+            around = np.concatenate(list(hands.values()))
             size, margin = self._network.image_size, self._network.crop_margin
-            crop = crop_around(camera, joints.reshape(-1, 3), size, margin)
+            crop = crop_around(camera, around, size, margin)
             pixels = torch.from_numpy(crop.extract(image)).to(self.device)
             pixels = pixels.permute(2, 0, 1)[None].float() / 255
         with clock.stage("encode"), self._autocast():
-            features = self._network.encoder(pixels)
-            refinement = self._refinement(pixels, len(hands))
+            frame = Frame(pixels, crop.camera, self._network.encoder(pixels))
+        found = HandJoints(hands)
+        if self.refine_keypoints:
+            with clock.stage("keypoints"), self._autocast():
+                found = self._stages.better_joints(frame, hands)
         with clock.stage("canonicalise"):
-            frames = canonicalise(self._tensor(joints), self._mirrored(hands))
+            joints = self._tensor(np.stack(list(found.joints.values())))
+            frames = canonicalise(joints, self._mirrored(found.joints))
         with clock.stage("encode"), self._autocast():
-            intrinsics = self._tensor(crop.camera.K).expand(len(hands), 3, 3)
-            index = torch.zeros(len(hands), dtype=torch.long, device=self.device)
-            context = self._network.context(features, index, intrinsics, frames)
-            confidence = self._confidence(features, joints, crop.camera)
-        return Scene(
-            self._network,
-            context,
-            list(hands),
-            confidence,
-            self._search,
-            clock,
-            self._autocast,
-            refinement,
-        )
+            intrinsics = self._tensor(crop.camera.K).expand(len(joints), 3, 3)
+            index = torch.zeros(len(joints), dtype=torch.long, device=self.device)
+            context: Any = self._network.context(frame.features, index, intrinsics, frames)
+        field: Field = self._network
+        look = None
+        if self.refine_occupancy:
+            with clock.stage("anchors"), self._autocast():
+                context, field, look = self._stages.aware(frame, context)
+        confidence = self._confidence(frame, found)
+        return Scene(field, context, found, confidence, self._search, clock, self._autocast, look)
 
     def warm_up(self, resolution: int = 64) -> None:
         """Run one made-up frame, so that the first real one takes no longer than the others."""
@@ -126,12 +166,6 @@ class Im2Hands:
         image = np.zeros((camera.height, camera.width, 3), np.uint8)
         keypoints: Keypoints = {"left": _flat_hand(-0.1), "right": _flat_hand(0.1)}
         self.encode(image, keypoints, camera).reconstruct(resolution)
-
-    def _refinement(self, pixels: Tensor, hands: int) -> PaperRefinement | None:
-        """The published refinement knows two hands; one alone keeps its initial occupancy."""
-        if self._refined is None or hands < len(SIDES):
-            return None
-        return PaperRefinement(self._refined, self._refined.encoder(pixels))
 
     @property
     def _autocast(self) -> Callable[[], torch.autocast]:
@@ -146,27 +180,32 @@ class Im2Hands:
                 for key, search in self._searches.items()
                 if key[0] in (resolution, ANCHOR_RESOLUTION)
             }
-            self._searches[resolution, hands] = SurfaceSearch(
+            # The published networks cost more per point than the bookkeeping that spares points.
+            kind = SurfaceSearch if isinstance(self._network, InitialOccupancy) else SparingSearch
+            self._searches[resolution, hands] = kind(
                 resolution, hands, self.device, chunk_of(self.device)
             )
         return self._searches[resolution, hands]
 
-    def _confidence(self, features: Any, joints: NDArray[np.float32], crop: Camera) -> list[float]:
-        """Per hand, the mean probability that the image shows a hand at its keypoints."""
-        shown = self._network.shown(features)
-        pixels = np.stack([crop.project(hand) for hand in joints])
-        grid = self._tensor((2 * pixels + 1) / crop.width - 1)
+    def _confidence(self, frame: Frame, found: HandJoints) -> list[float]:
+        """Per hand, the mean probability that the image shows a hand at its keypoints, times the
+        share of them that the refinement trusts."""
+        shown = self._network.shown(frame.features)
+        pixels = np.stack([frame.camera.project(hand) for hand in found.joints.values()])
+        grid = self._tensor((2 * pixels + 1) / frame.camera.width - 1)
         sampled = F.grid_sample(shown[:, None], grid[None], align_corners=False)
-        return [float(value) for value in sampled[0, 0].mean(-1)]
+        sureness = [found.sureness.get(side, 1.0) for side in found.joints]
+        seen = sampled[0, 0].mean(-1).tolist()
+        return [share * sure for share, sure in zip(seen, sureness, strict=True)]
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32, device=self.device)
 
-    def _mirrored(self, hands: dict[str, NDArray[np.float32]]) -> Tensor:
+    def _mirrored(self, hands: Joints) -> Tensor:
         return torch.tensor([side == "left" for side in hands], device=self.device)
 
 
-def check_keypoints(keypoints: Keypoints) -> dict[str, NDArray[np.float32]]:
+def check_keypoints(keypoints: Keypoints) -> Joints:
     """The present hands, left first. Raises ValueError with the reason if they cannot be used."""
     unknown = set(keypoints) - set(SIDES)
     if unknown:
