@@ -11,6 +11,7 @@ SHELL := /bin/bash
 PYTHON ?=
 export PYTHON
 OUT ?= demo_out
+VIEW ?=
 ROS_DOMAIN := $${ROS_DOMAIN_ID:-$$(($$$$ % 100 + 1))}
 
 help:  ## list the targets
@@ -22,9 +23,12 @@ setup:  ## virtual environment, pinned packages, ROS 2 Jazzy wheels
 build: setup  ## colcon build into install/
 	@scripts/build.sh
 
-demo: build  ## replay, node and recorder over DDS; pictures, GLB, bag and summary in demo_out/
+demo: build  ## replay, node and recorder over DDS; pictures, GLB, bag and summary in demo_out/; VIEW=1: in a browser
 	@export ROS_DOMAIN_ID="$(ROS_DOMAIN)"
 	source scripts/env.sh
+	if [ -n "$(VIEW)" ]; then
+	  exec python -m im2hands_ros.cli demo --view --out "$(OUT)"
+	fi
 	echo "[im2hands] running the demo into $(OUT)/"
 	python -m im2hands_ros.cli demo --out "$(OUT)"
 
@@ -36,7 +40,8 @@ lint: setup  ## ruff and mypy
 	python -m mypy
 
 test: build lint  ## linters, then every test
-	@source scripts/env.sh
+	@scripts/browser.sh
+	source scripts/env.sh
 	echo "[im2hands] running the tests"
 	python -m pytest test $(PYTEST_ARGS)
 

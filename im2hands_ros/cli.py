@@ -35,6 +35,7 @@ REMEDIES = {
     "embreex": "pip install 'im2hands_ros[synthetic]'",
     "igl": "pip install 'im2hands_ros[synthetic]'",
     "rosbags": "pip install 'im2hands_ros[ros-demo]'",
+    "viser": "pip install 'im2hands_ros[view]'",
 }
 FAILURE, INTERRUPTED = 2, 130
 

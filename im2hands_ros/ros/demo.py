@@ -40,6 +40,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder to write (default: %(default)s)",
     )
     parser.add_argument(
+        "--view",
+        action="store_true",
+        help="show it in a browser, over and over until Ctrl-C, instead; writes only log/",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=8080,
+        help="with --view: first port to try on 127.0.0.1 (default: %(default)s)",
+    )
+    parser.add_argument(
         "--rate",
         type=float,
         default=3.0,
@@ -88,9 +99,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0, or 1 without any mesh or when a process died, 2 when it cannot start."""
-    missing = _missing()
+    missing = _missing(args.view)
     if missing:
         return _stop(missing, EXIT_CANNOT_RUN)
+    if args.view:
+        return show(args)
     from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
     try:
@@ -130,6 +143,23 @@ def play_and_report(
     return 0
 
 
+def show(args: argparse.Namespace, commands: dict[str, list[str]] | None = None) -> int:
+    """Show the demo in a browser until Ctrl-C, which is the way to end it: status 0.
+
+    Args: as of `play_and_report`.
+    """
+    from im2hands_ros.ros.child import ChildDied
+    from im2hands_ros.ros.demo_view import DemoView
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        DemoView(args, commands or {}).show()
+    except KeyboardInterrupt:
+        return 0
+    except ChildDied as error:
+        return _stop(str(error), EXIT_NO_MESH)
+
+
 def _settings(args: argparse.Namespace) -> dict[str, object]:
     """What the figures of a run depend on."""
     return {
@@ -143,7 +173,7 @@ def _settings(args: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def _missing() -> str | None:
+def _missing(view: bool) -> str | None:
     """What the demo lacks on this machine, with the remedy; None when it can run."""
     for module, remedy in (
         ("rclpy", "run `make demo`, or source a ROS 2 installation"),
@@ -151,7 +181,9 @@ def _missing() -> str | None:
             "im2hands_ros.msg",
             "build the package (`make build` or `colcon build`) and source its install/setup.bash",
         ),
-        ("rosbags", "pip install rosbags==0.11.*"),
+        ("viser", "pip install viser==1.1.*")
+        if view
+        else ("rosbags", "pip install rosbags==0.11.*"),
     ):
         if find_spec(module) is None:
             return f"the Python module '{module}' is not here: {remedy}"

@@ -12,23 +12,41 @@ NODE_NAME = "im2hands"
 
 def commands(args: argparse.Namespace) -> dict[str, list[str]]:
     """Process name -> command, for recorder, node and replay, in the order of their starts."""
+    return {
+        "recorder": [*_module("recorder"), "--output", str(args.out / "bag"), "--announce"],
+        "node": _node(args),
+        "replay": _replay(args, wait_for_subscribers=2),  # the node and the recorder
+    }
+
+
+def view_commands(args: argparse.Namespace) -> dict[str, list[str]]:
+    """Process name -> command, for viewer, node and endless replay, in order of their starts."""
+    viewer: dict[str, object] = {"port": args.port, "announce": True}
+    return {
+        "viewer": _module("viewer") + _ros_parameters(viewer),
+        "node": _node(args),
+        "replay": _replay(args, loop=True),
+    }
+
+
+def _node(args: argparse.Namespace) -> list[str]:
     node: dict[str, object] = {"device": args.device, "resolution": args.resolution}
     if args.weights:
         node["weights"] = str(Path(args.weights).resolve())
+    return _module("node") + _ros_parameters(node)
+
+
+def _replay(args: argparse.Namespace, **more: object) -> list[str]:
     replay: dict[str, object] = {
         "rate": float(args.rate),
-        "wait_for_subscribers": 2,  # the node and the recorder
         "wait_for_node": NODE_NAME,
         "wait_timeout": float(args.start_timeout),
         "announce": True,
+        **more,
     }
     if args.sequence:
         replay["sequence"] = str(Path(args.sequence).resolve())
-    return {
-        "recorder": [*_module("recorder"), "--output", str(args.out / "bag"), "--announce"],
-        "node": _module("node") + _ros_parameters(node),
-        "replay": _module("replay") + _ros_parameters(replay),
-    }
+    return _module("replay") + _ros_parameters(replay)
 
 
 def _module(name: str) -> list[str]:

@@ -19,7 +19,7 @@ LIFETIME = 2.0
 # RViz updates a triangle list in place only while its length stays the same.
 TRIANGLE_BUCKET = 2048
 
-_COLOURS = {"left": (0.36, 0.62, 0.95), "right": (0.96, 0.62, 0.36)}
+COLOURS = {"left": (0.36, 0.62, 0.95), "right": (0.96, 0.62, 0.36)}
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def draw(hands: Any, voxel_size: float) -> list[Drawing]:
     """All markers of the hands that are there, empty ones left out."""
     drawings = []
     for side, surface in present(hands):
-        colour = _COLOURS[side]
+        colour = COLOURS[side]
         drawings += [
             Drawing(
                 Style(side, 0, TRIANGLE_LIST, (1.0, 1.0, 1.0), (*colour, 1.0)),
@@ -66,7 +66,7 @@ def draw(hands: Any, voxel_size: float) -> list[Drawing]:
 
 
 def _draw_keypoints(side: str, xyz: np.ndarray) -> list[Drawing]:
-    name, colour = f"{side}_keypoints", (*(0.5 * c for c in _COLOURS[side]), 1.0)
+    name, colour = f"{side}_keypoints", (*(0.5 * c for c in COLOURS[side]), 1.0)
     lines, spheres = (0.002, 0.0, 0.0), (0.006,) * 3
     return [
         Drawing(Style(name, 0, LINE_LIST, lines, colour), xyz[np.array(BONES).ravel()]),

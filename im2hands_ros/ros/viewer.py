@@ -1,0 +1,238 @@
+"""Node ``im2hands_viewer``: the hands in a browser, for machines without RViz.
+
+Listens to ``image``, ``camera_info``, ``meshes``, ``refined_keypoints``, ``occupancy`` and
+``/diagnostics``, and serves one page on this machine. While no page is open, or a kind of result
+is switched off, it does not subscribe to it: nothing is computed for nobody. The newest message
+wins, at most ``max_rate`` times a second.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.serialization import deserialize_message
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from im2hands_ros.msg import HandKeypoints, HandMeshArray
+from im2hands_ros.ros.calibration import camera_of
+from im2hands_ros.ros.described_node import DescribedNode
+from im2hands_ros.ros.endpoints import RESULTS
+from im2hands_ros.ros.errors import BadInput
+from im2hands_ros.ros.imaging import image_to_rgb
+from im2hands_ros.ros.keypoints import read_keypoints
+from im2hands_ros.ros.markers import COLOURS, LIFETIME
+from im2hands_ros.ros.process import run_process
+from im2hands_ros.ros.viewer_messages import meshes_of, voxel_size, voxels_of
+from im2hands_ros.ros.viewer_settings import ViewerSettings
+
+if TYPE_CHECKING:
+    from im2hands_ros.viewing.page import Page
+
+TOPICS = {
+    "image": (Image, qos_profile_sensor_data),
+    "camera_info": (CameraInfo, qos_profile_sensor_data),
+    "meshes": (HandMeshArray, RESULTS),
+    "refined_keypoints": (HandKeypoints, RESULTS),
+    "occupancy": (PointCloud2, RESULTS),
+    "/diagnostics": (DiagnosticArray, RESULTS),
+}
+# A camera_info may come once and hold for ever; diagnostics cost nothing.
+_ALWAYS = ("camera_info", "/diagnostics")
+# The topics of the results that the page can switch off, and its names for them.
+_LAYERS = {"meshes": "meshes", "refined_keypoints": "keypoints", "occupancy": "occupancy"}
+_STAMP = struct.Struct("<iI")  # of a message that begins with a header, after 4 bytes of CDR
+_ROOM_FOR_IMAGES = 64 << 20  # bytes of images that wait for their results
+_DIAGNOSTICS_LIVE = 5.0  # seconds
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class RecentImages:
+    """The last serialised images, to be shown together with the results made from them."""
+
+    def __init__(self, room: int) -> None:
+        self._room, self._size = room, 0
+        self._images: deque[tuple[int, bytes]] = deque()
+
+    def add(self, stamp_ns: int, cdr: bytes) -> None:
+        """Keep an image; the oldest ones make room."""
+        self._images.append((stamp_ns, cdr))
+        self._size += len(cdr)
+        while self._size > self._room and len(self._images) > 1:
+            self._size -= len(self._images.popleft()[1])
+
+    def of(self, stamp_ns: int | None) -> tuple[int, bytes] | None:
+        """The image with this stamp, else the newest one; with its stamp."""
+        found = (image for image in self._images if image[0] == stamp_ns)
+        return next(found, self._images[-1] if self._images else None)
+
+
+class Viewer(DescribedNode[ViewerSettings]):
+    """Shows on a page what the topics bring.
+
+    Args:
+        options: passed to rclpy's node.
+
+    Raises:
+        ValueError: a parameter cannot be used, or viser is not installed.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("im2hands_viewer", ViewerSettings, **options)
+        self._page = self._open_page()
+        self._subscribed: dict[str, Subscription] = {}
+        self._newest: dict[str, bytes] = {}
+        self._images = RecentImages(_ROOM_FOR_IMAGES)
+        self._shown_image = self._info = self._result_ns = None
+        self._heard_results = self._heard_diagnostics = time.monotonic()
+        self._voxel_size = 0.005
+        self._show: dict[str, Callable[[Any], None]] = {
+            "camera_info": self._take_info,
+            "meshes": lambda message: self._page.show_meshes(meshes_of(message)),
+            "refined_keypoints": self._show_keypoints,
+            "occupancy": self._show_voxels,
+            "/diagnostics": self._show_diagnostics,
+        }
+
+    def _open_page(self) -> Page:
+        if find_spec("viser") is None:
+            raise ValueError(
+                "the viewer needs the Python module 'viser', which is not installed: "
+                "pip install 'im2hands_ros[view]'"
+            )
+        from im2hands_ros.viewing.page import Page
+
+        colours = {
+            side: tuple(round(255 * channel) for channel in colour)
+            for side, colour in COLOURS.items()
+        }
+        return Page(self.settings.host, self.settings.port, colours)
+
+    def start(self) -> bool:
+        """Say where the page is and begin to show."""
+        page, log = self._page, self.get_logger()
+        if page.port != self.settings.port:
+            log.warning(f"port {self.settings.port} is taken: serving on {page.port} instead")
+        if page.host not in _LOOPBACK:
+            log.warning(f"host {page.host}: everybody on the network can watch")
+        log.info(f"the hands are at {page.url}")
+        if self.settings.announce:
+            print(json.dumps({"event": "serving", "url": page.url}), flush=True)
+        self.create_timer(1.0 / self.settings.max_rate, self._update)
+        return True
+
+    def close(self) -> None:
+        """Nothing to do: the server's thread ends with the process."""
+
+    def _update(self) -> None:
+        """One round: listen to what is looked at, show the newest of it."""
+        self._listen()
+        newest, self._newest = self._newest, {}
+        for topic, cdr in newest.items():
+            if topic in self._subscribed:
+                self._guarded(topic, self._show[topic], cdr)
+        self._show_image()
+        self._expire()
+
+    def _listen(self) -> None:
+        """Subscribe to what is looked at, and to nothing else."""
+        wanted = set(_ALWAYS)
+        if self._page.is_open:
+            wanted.add("image")
+            wanted |= {topic for topic, layer in _LAYERS.items() if self._page.shows(layer)}
+        for topic in wanted - self._subscribed.keys():
+            kind, qos = TOPICS[topic]
+            self._subscribed[topic] = self.create_subscription(
+                kind, topic, self._receiver(topic), qos, raw=True
+            )
+        for topic in self._subscribed.keys() - wanted:
+            self.destroy_subscription(self._subscribed.pop(topic))
+            if topic in _LAYERS:
+                self._page.clear(_LAYERS[topic])
+
+    def _receiver(self, topic: str) -> Callable[[bytes], None]:
+        def receive(cdr: bytes) -> None:
+            if topic == "image":
+                self._images.add(_stamp_ns(cdr), cdr)
+                return
+            self._newest[topic] = cdr
+            if topic in _LAYERS:
+                self._result_ns, self._heard_results = _stamp_ns(cdr), time.monotonic()
+
+        return receive
+
+    def _guarded(self, topic: str, show: Callable[[Any], None], cdr: bytes) -> None:
+        """Show a message; one that cannot be shown is told about and left out."""
+        try:
+            show(deserialize_message(cdr, TOPICS[topic][0]))
+        except BadInput as problem:
+            self.complain(topic, f"{topic}: {problem}")
+
+    def _take_info(self, message: CameraInfo) -> None:
+        self._info = message
+
+    def _show_keypoints(self, message: HandKeypoints) -> None:
+        hands = read_keypoints(message).hands
+        self._page.show_keypoints({side: xyz for side, xyz in hands.items() if xyz is not None})
+
+    def _show_voxels(self, message: PointCloud2) -> None:
+        centres = voxels_of(message)
+        if centres:
+            self._voxel_size = voxel_size(max(centres.values(), key=len)) or self._voxel_size
+        self._page.show_voxels(centres, self._voxel_size)
+
+    def _show_diagnostics(self, message: DiagnosticArray) -> None:
+        node = self.settings.node
+        name = node if node.startswith("/") else f"{self.get_namespace().rstrip('/')}/{node}"
+        for status in message.status:
+            if status.name.strip("/") == name.strip("/"):
+                values = {pair.key: pair.value for pair in status.values}
+                self._page.show_figures(ord(status.level), status.message, values)
+                self._heard_diagnostics = time.monotonic()
+
+    def _show_image(self) -> None:
+        """The image that the results on the page were made from, else the newest one."""
+        chosen = self._images.of(self._result_ns)
+        if chosen is None or chosen[0] == self._shown_image:
+            return
+        self._shown_image = chosen[0]
+        self._guarded("image", self._draw_image, chosen[1])
+
+    def _draw_image(self, message: Image) -> None:
+        image = image_to_rgb(message)
+        size = (message.width, message.height)
+        camera = None if self._info is None else camera_of(self._info, size)
+        self._page.show_image(image, camera)
+
+    def _expire(self) -> None:
+        """Take from view what nobody stands for any more."""
+        now = time.monotonic()
+        if self._result_ns is not None and now - self._heard_results > LIFETIME:
+            self._result_ns = None
+            self._page.clear(*_LAYERS.values())
+        if now - self._heard_diagnostics > _DIAGNOSTICS_LIVE:
+            self._page.show_no_figures(f"the diagnostics of node {self._value('node')}")
+            self._heard_diagnostics = now
+
+
+def _stamp_ns(cdr: bytes) -> int:
+    seconds, nanoseconds = _STAMP.unpack_from(cdr, 4)
+    return seconds * 10**9 + nanoseconds
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the node until SIGINT; the process's exit status is that of `run_process`."""
+    run_process(Viewer, args)
+
+
+if __name__ == "__main__":
+    main(sys.argv)
