@@ -1,19 +1,52 @@
-"""The evaluation's bookkeeping: noise, means by subset, tables, and the command from end to end."""
+"""The evaluation's bookkeeping: errors, means by subset, tables, and the command as a whole."""
 
+import hashlib
 import json
+import shlex
 
 import numpy as np
 import pytest
+from stand_in_model import StandInModel
 
 from im2hands_ros.cli import main
-from im2hands_ros.evaluation.report import markdown, report_of
-from im2hands_ros.evaluation.scoring import Condition, case_of, summarise
+from im2hands_ros.evaluation.cases import Case, case_of
+from im2hands_ros.evaluation.conditions import Condition, parse_levels
+from im2hands_ros.evaluation.methods import Answer, Estimate, held_by, network_method
+from im2hands_ros.evaluation.report import COLUMNS, markdown, report_of
+from im2hands_ros.evaluation.scoring import (
+    SceneScores,
+    mean_stages,
+    score_answer,
+    summarise,
+    true_hands,
+)
+from im2hands_ros.evaluation.solid import Mesh
+from im2hands_ros.evaluation.trials import Plan, run_trials
+from im2hands_ros.pipeline import WEIGHTS
 from im2hands_ros.synthetic.dataset import PointCounts, make_samples
+from im2hands_ros.synthetic.sample import Sample
+
+NEAR = 64
+TWO_HANDS, ONE_HAND = 0, 1  # of the first scenes of the test split
 
 
-def test_noise_is_gaussian_the_same_every_time_and_only_on_the_keypoints() -> None:
-    sample = next(make_samples("test", 0, 1, PointCounts(8, 32)))
+@pytest.fixture(scope="module")
+def samples() -> list[Sample]:
+    return list(make_samples("test", 0, 2, PointCounts(NEAR, 1024)))
+
+
+@pytest.fixture
+def standing_in(monkeypatch: pytest.MonkeyPatch) -> StandInModel:
+    """What the command loads instead of weights: all stages, and the truth of its scenes."""
+    model = StandInModel(list(make_samples("test", 0, 2, PointCounts(1, 1))))
+    monkeypatch.setattr("im2hands_ros.pipeline.Im2Hands.load", lambda *_, **__: model)
+    return model
+
+
+def test_noise_is_gaussian_the_same_every_time_and_only_on_the_keypoints(samples) -> None:
+    sample = samples[TWO_HANDS]
     case, again = case_of(sample, 10.0, 8), case_of(sample, 10.0, 8)
+    assert case.sides == ["left", "right"]
     for side in case.sides:
         noise = case.keypoints[side] - sample.keypoints[side]
         np.testing.assert_array_equal(case.keypoints[side], again.keypoints[side])
@@ -23,49 +56,187 @@ def test_noise_is_gaussian_the_same_every_time_and_only_on_the_keypoints() -> No
         np.testing.assert_array_equal(exact, sample.keypoints[side])
 
 
-def test_means_are_over_hands_by_subset_and_over_all() -> None:
+def test_a_trackers_errors_are_larger_across_a_hand_than_within_it_and_repeat(samples) -> None:
+    sample = samples[TWO_HANDS]
+    case, again = case_of(sample, None, 8), case_of(sample, None, 8)
+    reported = sorted(joints.tobytes() for joints in case.keypoints.values())
+    assert reported == sorted(joints.tobytes() for joints in again.keypoints.values())
+    error = np.concatenate(
+        [case.keypoints[side] - sample.keypoints[side] for side in ("left", "right")]
+    )
+    assert 0.002 < np.linalg.norm(error, axis=1).mean() < 0.3
+    common = np.linalg.norm(error.reshape(2, 21, 3).mean(1), axis=1)
+    assert common.max() > 0.003
+
+
+def test_levels_are_those_of_the_chosen_errors() -> None:
+    assert parse_levels("0,2.5", "gaussian") == [0, 2.5]
+    assert parse_levels("0,2.5", "tracker") == [None]
+    assert parse_levels("0", "gaussian,tracker") == [0, None]
+
+
+def true_answer(sample: Sample, case: Case, without: tuple[str, ...] = ()) -> Answer:
+    """The true hands with the given keypoints, but for sides that were not found."""
+    hands = {
+        side: Estimate(
+            None if side in without else Mesh(sample.meshes[side], sample.triangles_of(side)),
+            case.keypoints[side],
+        )
+        for side in case.sides
+    }
+    return Answer(hands, 12.5)
+
+
+def test_the_truth_scores_perfectly_and_its_keypoints_by_their_distance(samples) -> None:
+    sample = samples[TWO_HANDS]
+    case = case_of(sample, 5.0, NEAR)
+    scores = score_answer(true_hands(sample, NEAR), case, true_answer(sample, case))
+    assert scores["iou"] == scores["iou_field"] == scores["f5"] == scores["found"] == [1, 1]
+    assert max(scores["chamfer_mm"]) < 1e-6
+    assert len(scores["penetration_cm3"]) == len(scores["penetration_mm"]) == 1
+    moved = np.linalg.norm(case.keypoints["left"] - sample.keypoints["left"], axis=1).mean()
+    assert scores["keypoints_in_mm"][0] == pytest.approx(1000 * moved)
+    assert scores["keypoints_out_mm"] == scores["keypoints_in_mm"]
+    assert scores["frame_ms"] == [12.5]
+
+
+def test_a_hand_without_a_mesh_counts_as_nothing_and_has_no_distances(samples) -> None:
+    sample = samples[TWO_HANDS]
+    case = case_of(sample, 0.0, NEAR)
+    answer = true_answer(sample, case, without=("left",))
+    scores = score_answer(true_hands(sample, NEAR), case, answer)
+    assert scores["found"] == scores["iou"] == scores["iou_field"] == [0, 1]
+    assert len(scores["chamfer_mm"]) == len(scores["watertight"]) == 1
+    assert "penetration_cm3" not in scores
+
+
+def test_a_hand_reported_as_the_other_one_is_not_found_and_has_no_keypoints(samples) -> None:
+    sample = samples[ONE_HAND]
+    exact = case_of(sample, 0.0, NEAR)
+    swapped = Case(
+        exact.image,
+        exact.camera,
+        {"left": None, "right": exact.keypoints["left"]},
+        exact.points,
+    )
+    estimate = Estimate(Mesh(sample.meshes["left"], sample.triangles_of("left")), None)
+    scores = score_answer(true_hands(sample, NEAR), swapped, Answer({"right": estimate}, 1.0))
+    assert scores["found"] == scores["iou"] == [0]
+    assert "keypoints_in_mm" not in scores and "keypoints_out_mm" not in scores
+
+
+def scene(subset: str, **scores: list[float]) -> SceneScores:
+    return SceneScores(subset, scores, {})
+
+
+def test_means_are_over_hands_by_subset_and_over_all_and_times_are_medians() -> None:
     means = summarise(
         [
-            ("interacting", {"iou": [0.8, 0.6], "penetration_mm": [3.0]}),
-            ("single", {"iou": [1.0]}),
+            scene("interacting", iou=[0.8, 0.6], penetration_mm=[3.0], frame_ms=[100.0]),
+            scene("single", iou=[1.0], frame_ms=[10.0]),
+            scene("single", iou=[1.0], frame_ms=[11.0]),
         ]
     )
     assert list(means) == ["interacting", "single", "all"]
-    assert means["interacting"] == {"hands": 2, "iou": 0.7, "penetration_mm": 3.0}
-    assert means["all"] == {"hands": 3, "iou": 0.8, "penetration_mm": 3.0}
+    assert means["interacting"] == {
+        "hands": 2,
+        "iou": 0.7,
+        "penetration_mm": 3.0,
+        "frame_ms": 100.0,
+    }
+    assert means["all"] == {"hands": 4, "iou": 0.85, "penetration_mm": 3.0, "frame_ms": 11.0}
+
+
+def test_stage_times_are_means_over_the_frames_that_have_the_stage() -> None:
+    scenes = [
+        SceneScores("apart", {}, {"encode": 2.0, "refine": 5.0}),
+        SceneScores("apart", {}, {"encode": 4.0}),
+    ]
+    assert mean_stages(scenes) == {"encode": 3.0, "refine": 5.0}
 
 
 def test_tables_have_a_line_for_each_condition_and_leave_out_what_was_not_measured() -> None:
     scored = {
-        Condition("network", 0): [("single", {"iou": [0.95], "found": [1.0]})],
-        Condition("capsules", 10): [("single", {"iou": [0.5], "found": [1.0]})],
+        Condition("network", 0): [scene("single", iou=[0.95], found=[1.0])],
+        Condition("capsules", 10): [scene("single", iou=[0.5], found=[1.0])],
+        Condition("fitted", None): [scene("single", iou=[0.4], found=[1.0])],
     }
     settings = {"scenes": 1, "split": "test", "resolution": 64}
     text = markdown(report_of(scored, settings, "cpu"))
     assert "| network | 0 | 1 | 0.950 | 100.0% |" in text
     assert "| capsules | 10 | 1 | 0.500 | 100.0% |" in text
+    assert "| fitted | tracker | 1 | 0.400 | 100.0% |" in text
     assert "penetration" not in text
     assert "## interacting" not in text
 
 
-def test_the_command_writes_scores_of_the_baselines(tmp_path, capsys) -> None:
-    out = tmp_path / "report.json"
-    arguments = [
-        "--count",
-        "2",
-        "--methods",
-        "capsules,fitted",
-        "--noise",
-        "0",
-        "--out",
-        str(out),
-    ]
+def test_methods_run_the_stages_of_their_names_whatever_ran_before(samples) -> None:
+    model = StandInModel(samples)
+    cases = [case_of(samples[ONE_HAND], 10.0, NEAR)]
+    names = ("keypoints+initial+refinement", "initial", "network", "keypoints+initial")
+    methods = [network_method(model, name, 32) for name in names]
+    for method in methods:
+        method(cases)
+    every = ("initial", "refinement", "keypoints")
+    assert model.encoded == [every, ("initial",), every, ("initial", "keypoints")]
+
+
+def test_methods_are_offered_for_the_stages_that_the_weights_hold(samples) -> None:
+    assert held_by(StandInModel(samples, ("initial",))) == ["initial"]
+    some = StandInModel(samples, ("initial", "keypoints"))
+    assert held_by(some) == ["initial", "keypoints+initial"]
+    with pytest.raises(ValueError, match="stand-in.safetensors has no stage 'refinement'"):
+        network_method(some, "initial+refinement", 32)
+
+
+def test_stages_are_told_apart_by_their_scores(samples) -> None:
+    model = StandInModel(samples)
+    plan = Plan(tuple(held_by(model)), (0.0, 10.0), NEAR)
+    networks = {name: network_method(model, name, 32) for name in plan.methods}
+    scored = run_trials(samples, plan, networks)
+    means = {condition: summarise(scenes)["all"] for condition, scenes in scored.items()}
+    assert all(len(scenes) == len(samples) for scenes in scored.values())
+    given, halved = means["initial", 10.0], means["keypoints+initial", 10.0]
+    assert halved["keypoints_in_mm"] == given["keypoints_in_mm"] == given["keypoints_out_mm"]
+    assert halved["keypoints_out_mm"] == pytest.approx(given["keypoints_out_mm"] / 2, rel=1e-3)
+    assert halved["iou"] > given["iou"] + 0.05
+    assert means["initial+refinement", 10.0]["iou"] == 1
+    assert mean_stages(scored["keypoints+initial", 0.0])["keypoints"] == 1.0
+
+
+def test_workers_find_the_same_scores(samples) -> None:
+    plan = Plan(("capsules", "skinned"), (0.0, None), NEAR)
+    here, there = run_trials(samples, plan, {}), run_trials(samples, plan, {}, workers=1)
+    for condition, scenes in here.items():
+        for mine, theirs in zip(scenes, there[condition], strict=True):
+            for name in set(mine.scores) - {"frame_ms"}:
+                np.testing.assert_allclose(theirs.scores[name], mine.scores[name], atol=1e-3)
+
+
+def test_the_command_reports_every_stage_and_baseline_and_how_to_repeat_it(
+    standing_in, tmp_path, capsys
+) -> None:
+    out, pictures = tmp_path / "report.json", tmp_path / "pictures"
+    arguments = ["--count", "2", "--noise", "10", "--out", str(out), "--pictures", str(pictures)]
     assert main(["evaluate", *arguments]) == 0
     report = json.loads(out.read_text())
     everything = {row["method"]: row for row in report["rows"] if row["subset"] == "all"}
-    assert everything["fitted"]["iou"] > everything["capsules"]["iou"] > 0.6
-    assert everything["fitted"]["watertight"] == everything["capsules"]["watertight"] == 1
-    assert "| fitted | 0 |" in out.with_suffix(".md").read_text()
+    assert list(everything) == [*held_by(standing_in), "capsules", "skinned", "fitted"]
+    assert everything["fitted"]["iou"] > everything["capsules"]["iou"] > 0.3
+    for row in everything.values():
+        assert set(row) >= set(COLUMNS)
+        assert row["frame_ms"] > 0
+    table = out.with_suffix(".md").read_text()
+    assert "| keypoints+initial+refinement | 10 | 3 | 1.000 | 1.000 | 0.00 | 1.000 |" in table
+    settings = report["settings"]
+    assert settings["seeds"] == [3_000_000_000, 3_000_000_001]
+    weights = (WEIGHTS / "compact.safetensors").read_bytes()
+    assert settings["weights"]["sha256"] == hashlib.sha256(weights).hexdigest()
+    assert report["machine"]["commit"]
+    assert {row["method"] for row in report["stages_ms"]} == set(held_by(standing_in))
+    assert {path.name for path in pictures.iterdir()} == {"best.png", "median.png", "worst.png"}
+    again = shlex.split(settings["command"])
+    assert again[:2] == ["im2hands", "evaluate"] and "--noise" in again
 
 
 @pytest.mark.parametrize(
@@ -73,9 +244,11 @@ def test_the_command_writes_scores_of_the_baselines(tmp_path, capsys) -> None:
     [
         (["--noise", "lots", "--out", "x.json"], "--noise lots: give millimetres"),
         (["--noise", "-1", "--out", "x.json"], "millimetres from 0 to 100"),
+        (["--errors", "human", "--out", "x.json"], "'human' is not one of gaussian, tracker"),
         (["--methods", "magic", "--out", "x.json"], "'magic' is not one of network"),
         (["--out", "x.txt"], "give a .json file"),
         (["--count", "0", "--out", "x.json"], "--count 0: give at least 1"),
+        (["--workers", "-1", "--out", "x.json"], "--workers -1: give at least 0"),
     ],
 )
 def test_bad_arguments_are_one_line_that_names_them(arguments, complaint, capsys) -> None:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from im2hands_ros.evaluation.metrics import Mesh
+from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.skeleton import BONES, MIDDLE_MCP, WRIST
 from im2hands_ros.surface.extract import extract
 from im2hands_ros.surface.search import search
@@ -46,6 +46,7 @@ class CapsuleHand:
         palm_thickness: Tensor | None = None,
     ) -> None:
         self._joints = torch.as_tensor(np.asarray(keypoints), dtype=torch.float32)
+        self._middle = self._joints.mean(0)
         palm = (self._joints[MIDDLE_MCP] - self._joints[WRIST]).norm()
         self._radii = palm * (torch.tensor(JOINT_RADII) if radii is None else radii)
         thickness = torch.tensor(PALM_THICKNESS) if palm_thickness is None else palm_thickness
@@ -53,11 +54,16 @@ class CapsuleHand:
 
     def depth(self, points: Tensor) -> Tensor:
         """(N, 3) points to (N,) metres under the surface, negative outside; differentiable."""
+        # Around the middle of the hand, where squares of coordinates are small and exact enough.
+        points, joints = points - self._middle, self._joints - self._middle
         bones, palm = torch.tensor(BONES), torch.tensor(PALM)
-        distance, share = _to_segments(points, self._joints[bones])
+        rims = torch.cat([palm[:, [k, k - 2]] for k in range(3)])
+        distance, share = _to_segments(points, joints[torch.cat((bones, rims))])
+        distance, edges = distance.split((len(bones), len(rims)), 1)
         start, end = self._radii[bones].T
-        in_bones = start + share * (end - start) - distance
-        in_palm = self._palm_radii - _to_triangles(points, self._joints[palm])
+        in_bones = start + share[:, : len(bones)] * (end - start) - distance
+        edges = edges.unflatten(1, (3, len(palm))).amin(1)
+        in_palm = self._palm_radii - _to_triangles(points, joints[palm], edges)
         return torch.cat((in_bones, in_palm), 1).amax(1)
 
     def occupancy(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -87,30 +93,28 @@ class CapsuleHand:
 
 def _to_segments(points: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
     """(N, 3), (S, 2, 3) to distances (N, S) and where along the segments (N, S), 0..1."""
-    along = segments[:, 1] - segments[:, 0]
-    offset = points[:, None] - segments[:, 0]
-    share = ((offset * along).sum(-1) / (along * along).sum(-1).clamp_min(1e-12)).clamp(0, 1)
-    return (offset - share[..., None] * along).norm(dim=-1), share
+    start = segments[:, 0]
+    along = segments[:, 1] - start
+    length = (along * along).sum(-1).clamp_min(1e-12)
+    passed = points @ along.T - (start * along).sum(-1)
+    share = (passed / length).clamp(0, 1)
+    to_start = (points * points).sum(-1, keepdim=True) - 2 * points @ start.T + (start**2).sum(-1)
+    squared = to_start - share * (2 * passed - share * length)
+    return squared.clamp_min(1e-12).sqrt(), share
 
 
-def _to_triangles(points: Tensor, triangles: Tensor) -> Tensor:
-    """(N, 3), (T, 3, 3) to distances (N, T): to the plane over a triangle, else to its edges."""
+def _to_triangles(points: Tensor, triangles: Tensor, edges: Tensor) -> Tensor:
+    """Distances to triangles (N, T): to the plane over one, else to its edges.
+
+    points (N, 3), triangles (T, 3, 3), edges (N, T): distance to the nearest edge.
+    """
     a, b, c = triangles.unbind(1)
     normal = torch.linalg.cross(b - a, c - a)
     normal = normal / normal.norm(dim=-1, keepdim=True).clamp_min(1e-12)
-    corners = (a, b, c)
-    edges = torch.stack(
-        [_to_segments(points, torch.stack((corners[k], corners[k - 2]), 1))[0] for k in range(3)]
-    ).amin(0)
-    over = torch.stack(
-        [
-            (
-                (points[:, None] - corners[k])
-                * torch.linalg.cross(normal, corners[k - 2] - corners[k])
-            ).sum(-1)
-            >= 0
-            for k in range(3)
-        ]
-    ).all(0)
-    height = ((points[:, None] - a) * normal).sum(-1).abs()
+    over = torch.ones_like(edges, dtype=torch.bool)
+    for k in range(3):
+        corner = triangles[:, k]
+        inward = torch.linalg.cross(normal, triangles[:, k - 2] - corner)
+        over &= points @ inward.T >= (corner * inward).sum(-1)
+    height = (points @ normal.T - (a * normal).sum(-1)).abs()
     return torch.where(over, height, edges)

@@ -1,4 +1,4 @@
-"""Accuracy on held-out synthetic scenes, with three baselines beside the network.
+"""Accuracy on held-out synthetic scenes, stage by stage, with three baselines beside the network.
 
 Reads
   samples    drawn on the fly from the split's seeds, or with --data from shards that
@@ -8,12 +8,20 @@ Writes
   OUT        .json with everything, and beside it a .md with the tables
   --pictures best, median and worst scene: image, truth, reconstruction, second viewpoint
 
-Methods: the network; capsules (a union of capsules and a rounded palm on the keypoints); skinned
-(the generator's mean hand carried along by the bones between the keypoints); fitted (the same
-hand with pose, place and scale fitted to the keypoints by least squares: it shares the true hands'
-mesh, rig and keypoint convention, which no real hand does). Noise is Gaussian with this standard
-deviation on every coordinate of every keypoint. IoU: volume points against the published mesh
-(iou) and the field (iou_field). Means are over hands, those of penetration over pairs.
+Methods: initial (initial occupancy on the keypoints as given), and before or after it the stages
+that the weights hold: keypoints (refined from the image first), refinement (two-hand occupancy);
+network (all that the weights hold); capsules (a union of capsules and a rounded palm on the
+keypoints); skinned (the generator's mean hand carried along by the bones between the keypoints);
+fitted (the same hand with pose, place and scale fitted to the keypoints by least squares: it
+shares the true hands' mesh, rig and keypoint convention, which no real hand does).
+
+Errors: gaussian is noise with the standard deviations of --noise on every coordinate of every
+keypoint; tracker is what trackers do: wrong size, depth, place and relative depth of the hands,
+noise, joints far off, now and then left and right exchanged.
+
+IoU: volume points against the published mesh (iou) and the field (iou_field). Means are over
+hands, those of penetration over pairs. Time is the median of a frame from picture to meshes, of
+baselines from keypoints to meshes (fitted: its share of a fit of several frames).
 """
 
 from __future__ import annotations
@@ -23,16 +31,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
+from im2hands_ros.evaluation.conditions import (
+    BASELINES,
+    ERRORS,
+    METHODS,
+    Condition,
+    parse_levels,
+    parse_methods,
+)
 
 if TYPE_CHECKING:
     from im2hands_ros.evaluation.methods import Method
-    from im2hands_ros.evaluation.scoring import Condition
+    from im2hands_ros.evaluation.trials import Plan, Scored
+    from im2hands_ros.pipeline import Im2Hands
     from im2hands_ros.synthetic.sample import Sample
-
-METHODS = ("network", "capsules", "skinned", "fitted")
-BATCH = 16
-Scored = list[tuple[str, dict[str, list[float]]]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,81 +59,94 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--noise", default="0,5,10,15", metavar="MM,...", help="keypoint noise, mm (0,5,10,15)"
     )
     parser.add_argument(
-        "--methods", default=",".join(METHODS), metavar="NAME,...", help=f"({','.join(METHODS)})"
+        "--errors",
+        default="gaussian",
+        metavar="NAME,...",
+        help=f"of the keypoints: {', '.join(ERRORS)} (gaussian)",
+    )
+    parser.add_argument(
+        "--methods",
+        metavar="NAME,...",
+        help=f"{', '.join(METHODS)} (every set of stages that the weights hold, and the baselines)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="processes that score and run the baselines while this one runs the network; "
+        "0: this one does it all, and times are those of a machine that does nothing else (0)",
     )
     parser.add_argument("--out", type=Path, required=True, help=".json file to write")
     parser.add_argument("--pictures", type=Path, help="folder for pictures (none)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score every method at every noise level; 0 when the report is written."""
-    noise, names = _noise_levels(args.noise), _method_names(args.methods)
-    if args.out.suffix != ".json":
-        raise ValueError(f"--out {args.out}: give a .json file; the tables go beside it as .md")
-    if args.count < 1:
-        raise ValueError(f"--count {args.count}: give at least 1")
+    """Score every method under every error; 0 when the report is written."""
+    levels = tuple(parse_levels(args.noise, args.errors))
+    names = None if args.methods is None else parse_methods(args.methods)
+    _check(args)
 
-    from im2hands_ros.evaluation.report import report_of, write_report
-    from im2hands_ros.evaluation.scoring import Condition
-    from im2hands_ros.pipeline import Im2Hands
+    from im2hands_ros.evaluation.record import settings_of
+    from im2hands_ros.evaluation.report import markdown, report_of, write_report
+    from im2hands_ros.evaluation.trials import Plan, run_trials
+    from im2hands_ros.synthetic.dataset import DEFAULT_POINTS
 
-    model = Im2Hands.load(args.weights, device=args.device) if "network" in names else None
-    methods = _load_methods(names, model, args.resolution)
+    model, networks = _networks(names, args)
+    names = names or [*networks, *BASELINES]
     samples = list(_samples(args.split, args.count, args.data))
-    conditions = [Condition(name, level) for level in noise for name in names]
-    scored = {
-        condition: _score(samples, condition, methods[condition.method], args.split)
-        for condition in tqdm(conditions, desc="conditions", unit="condition")
-    }
-    settings = {
-        "split": args.split,
-        "scenes": len(samples),
-        "resolution": args.resolution,
-        "weights": model.record if model else None,
-    }
-    device = model.device if model else "cpu"
-    write_report(args.out, report_of(scored, settings, device))
-    print(args.out.with_suffix(".md").read_text(encoding="utf-8"))
-    if args.pictures and model:
-        from im2hands_ros.evaluation.pictures import save_ranked
-
-        first = [scores for _, scores in scored[Condition("network", noise[0])]]
-        save_ranked(args.pictures, model, samples, first, args.resolution)
+    plan = Plan(tuple(names), levels, DEFAULT_POINTS[args.split].near)
+    scored = run_trials(samples, plan, networks, args.workers)
+    report = report_of(
+        scored, settings_of(args, plan, samples, model), model.device if model else "cpu"
+    )
+    write_report(args.out, report)
+    print(markdown(report))
+    if args.pictures:
+        _save_pictures(args.pictures, samples, plan, networks, scored)
     return 0
 
 
-def _score(samples: list[Sample], condition: Condition, method: Method, split: str) -> Scored:
-    from im2hands_ros.evaluation.scoring import case_of, score_sample, subset_of
-    from im2hands_ros.synthetic.dataset import DEFAULT_POINTS
-
-    usual = DEFAULT_POINTS[split].near
-    scored: Scored = []
-    title = f"{condition.method} {condition.noise_mm:g} mm"
-    with tqdm(total=len(samples), desc=title, unit="scene", leave=False) as bar:
-        for start in range(0, len(samples), BATCH):
-            batch = samples[start : start + BATCH]
-            cases = [
-                case_of(s, condition.noise_mm, usual if s.near is None else s.near) for s in batch
-            ]
-            for sample, case, found in zip(batch, cases, method(cases), strict=True):
-                scored.append((subset_of(sample), score_sample(sample, case, found)))
-                bar.update()
-    return scored
+def _check(args: argparse.Namespace) -> None:
+    if args.out.suffix != ".json":
+        raise ValueError(f"--out {args.out}: give a .json file; the tables go beside it as .md")
+    for name, least in (("count", 1), ("workers", 0)):
+        if getattr(args, name) < least:
+            raise ValueError(f"--{name} {getattr(args, name)}: give at least {least}")
 
 
-def _load_methods(names: list[str], model: object, resolution: int) -> dict[str, Method]:
-    from im2hands_ros.evaluation import methods
+def _networks(
+    names: list[str] | None, args: argparse.Namespace
+) -> tuple[Im2Hands | None, dict[str, Method]]:
+    """The model, warm, and its methods among the names (None: all that it has)."""
+    from im2hands_ros.evaluation.methods import held_by, network_method
+    from im2hands_ros.pipeline import Im2Hands
 
-    makers = {
-        "network": lambda: methods.network_method(model, resolution),
-        "capsules": methods.capsule_method,
-        "skinned": methods.skinned_method,
-        "fitted": methods.fitted_method,
-    }
-    return {name: makers[name]() for name in names}
+    if names is not None and set(names) <= set(BASELINES):
+        return None, {}
+    model = Im2Hands.load(args.weights, device=args.device)
+    wanted = held_by(model) if names is None else [n for n in names if n not in BASELINES]
+    networks = {name: network_method(model, name, args.resolution) for name in wanted}
+    model.warm_up(args.resolution)
+    return model, networks
+
+
+def _save_pictures(
+    folder: Path, samples: list[Sample], plan: Plan, networks: dict[str, Method], scored: Scored
+) -> None:
+    """Pictures of the last network, or of the first baseline where there is none, first level."""
+    from im2hands_ros.evaluation.methods import baseline_method
+    from im2hands_ros.evaluation.pictures import save_ranked
+
+    name = [*networks][-1] if networks else plan.methods[0]
+    method = networks[name] if networks else baseline_method(name)
+    level = plan.levels[0]
+    scores = [scene.scores for scene in scored[Condition(name, level)]]
+    save_ranked(folder, method, samples, plan.cases(samples, level), scores)
 
 
 def _samples(split: str, count: int, data: Path | None) -> Iterator[Sample]:
+    from tqdm import tqdm
+
     from im2hands_ros.synthetic.dataset import make_samples
     from im2hands_ros.synthetic.shards import load_shard
 
@@ -138,21 +163,3 @@ def _samples(split: str, count: int, data: Path | None) -> Iterator[Sample]:
         for sample in load_shard(shard)[:count]:
             yield sample
             count -= 1
-
-
-def _noise_levels(text: str) -> list[float]:
-    try:
-        levels = [float(value) for value in text.split(",")]
-    except ValueError:
-        raise ValueError(f"--noise {text}: give millimetres like 0,5,10") from None
-    if any(not 0 <= level <= 100 for level in levels):
-        raise ValueError(f"--noise {text}: give millimetres from 0 to 100")
-    return levels
-
-
-def _method_names(text: str) -> list[str]:
-    names = text.split(",")
-    for name in names:
-        if name not in METHODS:
-            raise ValueError(f"--methods: '{name}' is not one of {', '.join(METHODS)}")
-    return names

@@ -1,107 +1,150 @@
-"""What is evaluated: the network and the baselines, each from the same cases."""
+"""What is evaluated: the networks stage by stage and the baselines, each from the same cases."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.camera import Camera
 from im2hands_ros.evaluation.capsule_hand import CapsuleHand
-from im2hands_ros.evaluation.metrics import Mesh, contains
+from im2hands_ros.evaluation.cases import Case
+from im2hands_ros.evaluation.conditions import NETWORK, STAGED
 from im2hands_ros.evaluation.skinned_hand import SkinnedHand
+from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.evaluation.template_hand import TemplateHand
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.skeleton import SIDES
 
 
-@dataclass(frozen=True)
-class Case:
-    """What a method sees of a sample, camera frame, metres; an absent side is None.
+class Estimate(NamedTuple):
+    """One hand as a method sees it.
 
-    keypoints: per side (21, 3), possibly noisy. points: per side (N, 3) to be labelled.
+    mesh: None if none was found. keypoints: (21, 3) that its shape is made from, or that its shape
+    has. inside: its label of each point; None: what its mesh contains.
     """
 
-    image: NDArray[np.uint8]
-    camera: Camera
-    keypoints: dict[str, NDArray[np.floating] | None]
-    points: dict[str, NDArray[np.floating] | None]
-
-    @property
-    def sides(self) -> list[str]:
-        """The present hands."""
-        return [side for side in SIDES if self.keypoints[side] is not None]
-
-
-class Estimate(NamedTuple):
-    """One hand as a method sees it: its mesh (None: none found), and its label of each point."""
-
     mesh: Mesh | None
-    inside: NDArray[np.bool_]
+    keypoints: NDArray[np.floating]
+    inside: NDArray[np.bool_] | None = None
 
 
-Estimates = dict[str, Estimate]
-Method = Callable[[list[Case]], list[Estimates]]
+@dataclass(frozen=True)
+class Answer:
+    """A method's hands of one case, and how long it took to make their meshes, milliseconds.
+
+    stages_ms: of that time, what each stage of the pipeline took.
+    """
+
+    hands: dict[str, Estimate]
+    frame_ms: float
+    stages_ms: dict[str, float] = field(default_factory=dict)
 
 
-def network_method(model: Im2Hands, resolution: int) -> Method:
-    """The pipeline; labels come from its occupancy field."""
+Method = Callable[[list[Case]], list[Answer]]
 
-    def estimate(case: Case) -> Estimates:
+
+def held_by(model: Im2Hands) -> list[str]:
+    """The methods that the model's weights have the stages for, fewest first."""
+    return [name for name in STAGED if set(name.split("+")) <= set(model.stages)]
+
+
+def network_method(model: Im2Hands, name: str, resolution: int) -> Method:
+    """The pipeline with the stages of the name; labels come from its occupancy field.
+
+    Raises ValueError, as the model does, for a stage that its weights do not hold.
+    """
+    stages = model.stages if name == NETWORK else name.split("+")
+
+    def choose_stages() -> None:
+        model.refine_keypoints = "keypoints" in stages
+        model.refine_occupancy = "refinement" in stages
+
+    def answer(case: Case) -> Answer:
+        choose_stages()
+        started = time.perf_counter()
         scene = model.encode(case.image, case.keypoints, case.camera)
         hands = scene.reconstruct(resolution=resolution, voxel_size=0)
+        frame_ms = _milliseconds_since(started)
         estimates = {}
-        for side in case.sides:
+        for side in SIDES:
+            points, occupancy = case.points[side], getattr(scene, side)
+            if points is None or occupancy is None:
+                continue
             surface = getattr(hands, side)
             mesh = None if surface is None else Mesh(surface.vertices, surface.triangles)
-            probability = getattr(scene, side).occupancy(case.points[side])
-            estimates[side] = Estimate(mesh, probability >= 0.5)
-        return estimates
+            inside = occupancy.occupancy(points) >= 0.5
+            estimates[side] = Estimate(mesh, scene.keypoints[side], inside)
+        return Answer(estimates, frame_ms, hands.timings_ms)
 
-    return lambda cases: [estimate(case) for case in cases]
+    choose_stages()
+    return lambda cases: [answer(case) for case in cases]
 
 
 def capsule_method() -> Method:
     """The union of capsules on the keypoints."""
 
-    def estimate(case: Case) -> Estimates:
+    def answer(case: Case) -> Answer:
+        started = time.perf_counter()
         hands = {side: CapsuleHand(case.keypoints[side]) for side in case.sides}
-        return {
-            side: Estimate(hand.mesh(), hand.occupancy(case.points[side]) >= 0.5)
-            for side, hand in hands.items()
-        }
+        meshes = {side: hand.mesh() for side, hand in hands.items()}
+        frame_ms = _milliseconds_since(started)
+        estimates = {}
+        for side, hand in hands.items():
+            points = case.points[side]
+            inside = None if points is None else hand.occupancy(points) >= 0.5
+            estimates[side] = Estimate(meshes[side], case.keypoints[side], inside)
+        return Answer(estimates, frame_ms)
 
-    return lambda cases: [estimate(case) for case in cases]
+    return lambda cases: [answer(case) for case in cases]
 
 
 def skinned_method() -> Method:
     """The mean hand skinned to the keypoints."""
     skinned = SkinnedHand()
 
-    def estimate(case: Case) -> Estimates:
-        meshes = {side: skinned.skin(case.keypoints[side], side) for side in case.sides}
-        return {
-            side: Estimate(mesh, contains(mesh, case.points[side])) for side, mesh in meshes.items()
+    def answer(case: Case) -> Answer:
+        started = time.perf_counter()
+        estimates = {
+            side: Estimate(skinned.skin(joints, side), joints)
+            for side, joints in case.keypoints.items()
+            if joints is not None
         }
+        return Answer(estimates, _milliseconds_since(started))
 
-    return lambda cases: [estimate(case) for case in cases]
+    return lambda cases: [answer(case) for case in cases]
 
 
 def fitted_method() -> Method:
-    """The mean hand fitted to the keypoints; all hands of all cases in one fit."""
+    """The mean hand fitted to the keypoints; all hands of all cases share one fit and its time."""
     template = TemplateHand()
 
-    def estimate(cases: list[Case]) -> list[Estimates]:
+    def answers(cases: list[Case]) -> list[Answer]:
         hands = [(number, side) for number, case in enumerate(cases) for side in case.sides]
         keypoints = np.stack([cases[number].keypoints[side] for number, side in hands])
+        started = time.perf_counter()
         fitted = template.fit(keypoints, [side for _, side in hands])
-        estimates: list[Estimates] = [{} for _ in cases]
-        for (number, side), mesh in zip(hands, fitted.meshes, strict=True):
-            inside = contains(mesh, cases[number].points[side])
-            estimates[number][side] = Estimate(mesh, inside)
-        return estimates
+        frame_ms = _milliseconds_since(started) / len(cases)
+        estimates: list[dict[str, Estimate]] = [{} for _ in cases]
+        for (number, side), mesh, joints in zip(
+            hands, fitted.meshes, fitted.keypoints, strict=True
+        ):
+            estimates[number][side] = Estimate(mesh, joints)
+        return [Answer(found, frame_ms) for found in estimates]
 
-    return estimate
+    return answers
+
+
+@cache
+def baseline_method(name: str) -> Method:
+    """The baseline of a name in `conditions.BASELINES`; one per process."""
+    makers = {"capsules": capsule_method, "skinned": skinned_method, "fitted": fitted_method}
+    return makers[name]()
+
+
+def _milliseconds_since(started: float) -> float:
+    return 1e3 * (time.perf_counter() - started)

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera, crop_around
-from im2hands_ros.evaluation.metrics import Mesh
-from im2hands_ros.pipeline import Im2Hands
-from im2hands_ros.skeleton import SIDES
+from im2hands_ros.evaluation.cases import Case
+from im2hands_ros.evaluation.methods import Method
+from im2hands_ros.evaluation.scoring import Scores
+from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.synthetic.renderer import render_meshes, render_meshes_over
 from im2hands_ros.synthetic.sample import Sample
 
@@ -24,23 +25,23 @@ Hands = dict[str, Mesh]
 
 
 def save_ranked(
-    folder: Path,
-    model: Im2Hands,
-    samples: list[Sample],
-    scores: list[dict[str, list[float]]],
-    resolution: int,
+    folder: Path, method: Method, samples: list[Sample], cases: list[Case], scores: list[Scores]
 ) -> list[Path]:
-    """Write best.png, median.png and worst.png, ranked by the scenes' mean IoU."""
+    """Write best.png, median.png and worst.png, ranked by the scenes' mean IoU.
+
+    cases, scores: what the method was given of each sample, and how it did.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     order = np.argsort([-np.mean(score["iou"]) for score in scores], kind="stable")
     ranks = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
     paths = []
     for name, index in ranks.items():
         sample = samples[index]
-        score = f"IoU {np.mean(scores[index]['iou']):.3f}"
+        title = f"{name}: {sample.kind}, IoU {np.mean(scores[index]['iou']):.3f}"
+        hands = method([cases[index]])[0].hands
+        found = {side: hand.mesh for side, hand in hands.items() if hand.mesh is not None}
         path = folder / f"{name}.png"
-        title = f"{name}: {sample.kind}, {score}, seed {sample.seed}"
-        picture = panel(sample, _reconstruct(model, sample, resolution), title)
+        picture = panel(sample, found, f"{title}, seed {sample.seed}")
         cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         paths.append(path)
     return paths
@@ -65,17 +66,6 @@ def panel(sample: Sample, found: Hands, title: str) -> Image:
     }
     row = np.concatenate([_labelled(tile, name) for name, tile in tiles.items()], axis=1)
     return np.concatenate([_caption(title, row.shape[1]), row])
-
-
-def _reconstruct(model: Im2Hands, sample: Sample, resolution: int) -> Hands:
-    scene = model.encode(sample.image, sample.keypoints, sample.camera)
-    hands = scene.reconstruct(resolution=resolution, voxel_size=0)
-    surfaces = {side: getattr(hands, side) for side in SIDES}
-    return {
-        side: Mesh(surface.vertices, surface.triangles)
-        for side, surface in surfaces.items()
-        if surface is not None
-    }
 
 
 def _over(image: Image, hands: Hands, camera: Camera) -> Image:

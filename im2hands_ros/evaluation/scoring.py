@@ -1,39 +1,51 @@
-"""From estimates to scores of hands and scenes, and from those to the rows of a table."""
+"""From a method's answers to scores of hands and scenes, and from those to the means of a table."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.evaluation.methods import Case, Estimates
-from im2hands_ros.evaluation.metrics import (
-    Mesh,
-    contains,
-    iou,
-    is_watertight,
-    surface_scores,
-    volume,
-)
+from im2hands_ros.evaluation.cases import Case
+from im2hands_ros.evaluation.methods import Answer, Estimate
+from im2hands_ros.evaluation.metrics import iou, surface_scores
 from im2hands_ros.evaluation.penetration import penetration
+from im2hands_ros.evaluation.solid import Mesh, Solid
+from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.sample import Sample
 
 SUBSETS = ("interacting", "apart", "single")
 # Samples of each surface; enough for 0.01 mm of the mean Chamfer distance over 200 scenes.
 SURFACE_SAMPLES = 5000
 PENETRATION_SPACING = 0.002
+# One value per scene; the rest has one per hand, or per pair of hands.
+FRAME_MS = "frame_ms"
 _MILLIMETRES, _CUBIC_CENTIMETRES = 1e3, 1e6
+Scores = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
-class Condition:
-    """One line of the evaluation: a method and the noise on its keypoints, millimetres."""
+class TrueHand:
+    """What a hand is compared with; metres, camera frame.
 
-    method: str
-    noise_mm: float
+    labels (N,): which of the points a method labels lie inside. keypoints (21, 3).
+    """
+
+    solid: Solid
+    labels: NDArray[np.bool_]
+    keypoints: NDArray[np.floating]
+
+
+class SceneScores(NamedTuple):
+    """A scene's subset, its scores under one condition, and the time of each stage."""
+
+    subset: str
+    scores: Scores
+    stages_ms: dict[str, float]
 
 
 def subset_of(sample: Sample) -> str:
@@ -41,63 +53,104 @@ def subset_of(sample: Sample) -> str:
     return sample.subset.partition("_")[0]
 
 
-def case_of(sample: Sample, noise_mm: float, near: int) -> Case:
-    """What a method is given of a sample.
+def true_hands(sample: Sample, near: int) -> dict[str, TrueHand]:
+    """The sample's hands; `near`: how many of its points, from the first, methods do not see.
 
-    noise_mm: standard deviation of Gaussian noise on every keypoint coordinate; depends on the
-        sample's seed and the level alone. near: how many points, from the first, to leave out.
+    Their trees and samples serve every method: make them once per sample.
     """
-    random = np.random.default_rng((sample.seed, round(noise_mm * 1000)))
-    keypoints: dict[str, NDArray[np.floating] | None] = {}
-    for side, joints in sample.keypoints.items():
-        noise = random.standard_normal((21, 3)) * noise_mm / _MILLIMETRES
-        keypoints[side] = None if joints is None else (joints + noise).astype(np.float32)
-    points = {side: None if p is None else p[near:] for side, p in sample.points.items()}
-    return Case(sample.image, sample.camera, keypoints, points)
-
-
-def score_sample(sample: Sample, case: Case, estimates: Estimates) -> dict[str, list[float]]:
-    """Scores by name: one value per hand, and for two hands one of their penetration."""
-    scores: dict[str, list[float]] = defaultdict(list)
-    for side in case.sides:
-        for name, value in _hand_scores(sample, case, estimates, side).items():
-            scores[name].append(value)
-    meshes = [estimates[side].mesh for side in case.sides]
-    if len(meshes) == 2 and meshes[0] is not None and meshes[1] is not None:
-        overlap = penetration(meshes[0], meshes[1], PENETRATION_SPACING)
-        scores["penetration_cm3"].append(overlap.volume * _CUBIC_CENTIMETRES)
-        scores["penetration_mm"].append(overlap.depth * _MILLIMETRES)
-    return dict(scores)
-
-
-def _hand_scores(sample: Sample, case: Case, estimates: Estimates, side: str) -> dict[str, float]:
-    points = case.points[side]
-    labels = sample.occupancy[side][-len(points) :]
-    estimate = estimates[side]
-    scores = {"found": float(estimate.mesh is not None), "iou_field": iou(estimate.inside, labels)}
-    if estimate.mesh is None:
-        return scores | {"iou": 0.0}
-    true = Mesh(sample.meshes[side], sample.triangles_of(side))
-    surface = surface_scores(estimate.mesh, true, SURFACE_SAMPLES)
-    return scores | {
-        "iou": iou(contains(estimate.mesh, points), labels),
-        "chamfer_mm": surface.chamfer * _MILLIMETRES,
-        "f5": surface.f_score,
-        "normal_consistency": surface.normal_consistency,
-        "watertight": float(is_watertight(estimate.mesh) and volume(estimate.mesh) > 0),
+    return {
+        side: TrueHand(
+            Solid(Mesh(sample.meshes[side], sample.triangles_of(side))),
+            sample.occupancy[side][near:],
+            sample.keypoints[side],
+        )
+        for side in SIDES
+        if sample.keypoints[side] is not None
     }
 
 
-def summarise(scored: Iterable[tuple[str, dict[str, list[float]]]]) -> dict[str, dict[str, float]]:
-    """(subset, scores) of scenes to the means of every score by subset and over "all"."""
-    collected: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for subset, scores in scored:
+def score_answer(true: dict[str, TrueHand], case: Case, answer: Answer) -> Scores:
+    """Scores by name: one value per true hand, for two hands one of their penetration, one time."""
+    scores: Scores = defaultdict(list)
+    found = {side: hand.mesh for side, hand in answer.hands.items() if hand.mesh is not None}
+    solids = {side: Solid(mesh) for side, mesh in found.items() if side in true}
+    for side, hand in true.items():
+        estimate = answer.hands.get(side)
+        for name, value in (
+            _keypoint_scores(hand, case.keypoints[side], estimate)
+            | _shape_scores(hand, case.points[side], estimate, solids.get(side))
+        ).items():
+            scores[name].append(value)
+    if len(solids) == 2:
+        overlap = penetration(*solids.values(), PENETRATION_SPACING)
+        scores["penetration_cm3"].append(overlap.volume * _CUBIC_CENTIMETRES)
+        scores["penetration_mm"].append(overlap.depth * _MILLIMETRES)
+    return dict(scores) | {FRAME_MS: [answer.frame_ms]}
+
+
+def _keypoint_scores(
+    true: TrueHand, given: NDArray[np.floating] | None, estimate: Estimate | None
+) -> dict[str, float]:
+    """Mean distance of joints to the true ones, millimetres: as given, and what became of them."""
+    compared = {"keypoints_in_mm": given}
+    if estimate is not None:
+        compared["keypoints_out_mm"] = estimate.keypoints
+    return {
+        name: float(np.linalg.norm(joints - true.keypoints, axis=1).mean()) * _MILLIMETRES
+        for name, joints in compared.items()
+        if joints is not None
+    }
+
+
+def _shape_scores(
+    true: TrueHand, points: NDArray[np.floating], estimate: Estimate | None, solid: Solid | None
+) -> dict[str, float]:
+    """A hand without a mesh has IoU 0 and no other scores; without a field, its mesh's IoU."""
+    mesh_iou = 0.0 if solid is None else iou(solid.contains(points), true.labels)
+    field = None if estimate is None else estimate.inside
+    scores = {
+        "found": float(solid is not None),
+        "iou": mesh_iou,
+        "iou_field": mesh_iou if field is None else iou(field, true.labels),
+    }
+    if solid is None:
+        return scores
+    surface = surface_scores(solid, true.solid, SURFACE_SAMPLES)
+    return scores | {
+        "chamfer_mm": surface.chamfer * _MILLIMETRES,
+        "f5": surface.f_score,
+        "normal_consistency": surface.normal_consistency,
+        "watertight": float(solid.is_watertight and solid.volume > 0),
+    }
+
+
+def summarise(scored: Iterable[SceneScores]) -> dict[str, dict[str, float]]:
+    """Scores of scenes to the means of every score by subset and over "all".
+
+    Of times it is the median: the first frames take longer, and a busy machine adds others.
+    """
+    collected: dict[str, Scores] = defaultdict(lambda: defaultdict(list))
+    for subset, scores, _ in scored:
         for name, values in scores.items():
             collected[subset][name] += values
             collected["all"][name] += values
     return {
         subset: {"hands": len(collected[subset]["iou"])}
-        | {name: round(float(np.mean(values)), 5) for name, values in collected[subset].items()}
+        | {name: _middle(name, values) for name, values in collected[subset].items()}
         for subset in (*SUBSETS, "all")
         if subset in collected
     }
+
+
+def mean_stages(scored: Iterable[SceneScores]) -> dict[str, float]:
+    """Mean milliseconds per frame of every stage."""
+    collected: dict[str, list[float]] = defaultdict(list)
+    for scene in scored:
+        for stage, milliseconds in scene.stages_ms.items():
+            collected[stage].append(milliseconds)
+    return {stage: round(float(np.mean(values)), 2) for stage, values in collected.items()}
+
+
+def _middle(name: str, values: list[float]) -> float:
+    middle = np.median if name == FRAME_MS else np.mean
+    return round(float(middle(values)), 5)

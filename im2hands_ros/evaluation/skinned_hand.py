@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from im2hands_ros.canonical import CanonicalHands, canonicalise
-from im2hands_ros.evaluation.metrics import Mesh
+from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.networks.articulated_decoder import bone_geometry
 from im2hands_ros.synthetic.hand import BakedHand
 

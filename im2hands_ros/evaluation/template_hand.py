@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from im2hands_ros.evaluation.metrics import Mesh
+from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.synthetic.hand import BakedHand
 
 STEPS = 250
@@ -25,9 +25,11 @@ POSE_PENALTY = 1e-6
 
 @dataclass(frozen=True)
 class FittedHands:
-    """Meshes of B hands with one topology per side, and the mean keypoint distance of each fit."""
+    """Meshes of B hands with one topology per side, their keypoints (B, 21, 3), and the mean
+    distance (B,) of those to the given ones."""
 
     meshes: list[Mesh]
+    keypoints: NDArray[np.float32]
     residuals: NDArray[np.float32]
 
 
@@ -51,12 +53,12 @@ class TemplateHand:
         with torch.no_grad():
             posed = self._model.pose(pose, shape, rotation, translation, "right")
         residuals = (posed.keypoints - target).norm(dim=-1).mean(1)
-        surfaces = (posed.surface * mirror).numpy()
+        keypoints, surfaces = ((part * mirror).numpy() for part in (posed.keypoints, posed.surface))
         meshes = [
             Mesh(vertices, self._model.triangles_of(side))
             for vertices, side in zip(surfaces, sides, strict=True)
         ]
-        return FittedHands(meshes, residuals.numpy())
+        return FittedHands(meshes, keypoints, residuals.numpy())
 
     def _solve(self, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Pose (B, 60), scaled rotation (B, 3, 3) and translation (B, 3) that fit best.

@@ -1,0 +1,67 @@
+"""What a method is given of a sample: the picture, and keypoints with errors on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from im2hands_ros.camera import Camera
+from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.training.augmentation import TrackerErrors, track
+
+# Every scene gets all of a tracker's errors at once; keypoints stay in the true convention, so
+# that their error can be measured, and no hand is taken away, so that each can be scored.
+TRACKER_ERRORS = TrackerErrors(
+    convention_share=0.0, clean_share=0.0, noise_share=0.0, missing_share=0.0
+)
+# Beside the sample's seed, so that these draws are none of the Gaussian ones.
+_TRACKER_SEED = 10**9
+_MILLIMETRES = 1e3
+Keypoints = dict[str, NDArray[np.floating] | None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a method sees of a sample, camera frame, metres; an absent side is None.
+
+    keypoints: per side (21, 3), possibly wrong. points: per true hand (N, 3) to be labelled.
+    """
+
+    image: NDArray[np.uint8]
+    camera: Camera
+    keypoints: Keypoints
+    points: dict[str, NDArray[np.floating] | None]
+
+    @property
+    def sides(self) -> list[str]:
+        """The hands that keypoints are given of."""
+        return [side for side in SIDES if self.keypoints[side] is not None]
+
+
+def case_of(sample: Sample, noise_mm: float | None, near: int) -> Case:
+    """What a method is given of a sample; depends on the sample's seed and the errors alone.
+
+    noise_mm: standard deviation of Gaussian noise on every keypoint coordinate; None: the errors
+        of a tracker instead. near: how many points, from the first, to leave out.
+    """
+    given = _tracked(sample) if noise_mm is None else _noisy(sample, noise_mm)
+    points = {side: None if p is None else p[near:] for side, p in sample.points.items()}
+    return Case(sample.image, sample.camera, given, points)
+
+
+def _noisy(sample: Sample, noise_mm: float) -> Keypoints:
+    random = np.random.default_rng((sample.seed, round(noise_mm * 1000)))
+    keypoints: Keypoints = {}
+    for side, joints in sample.keypoints.items():
+        noise = random.standard_normal((21, 3)) * noise_mm / _MILLIMETRES
+        keypoints[side] = None if joints is None else (joints + noise).astype(np.float32)
+    return keypoints
+
+
+def _tracked(sample: Sample) -> Keypoints:
+    random = np.random.default_rng((sample.seed, _TRACKER_SEED))
+    true = {side: joints for side, joints in sample.keypoints.items() if joints is not None}
+    return dict.fromkeys(SIDES) | track(true, TRACKER_ERRORS, random).coarse
