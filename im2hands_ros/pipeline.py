@@ -157,7 +157,8 @@ class Im2Hands:
         if self.refine_occupancy:
             with clock.stage("anchors"), self._autocast():
                 context, field, look = self._stages.aware(frame, context)
-        confidence = self._confidence(frame, found)
+        with self._autocast():
+            confidence = self._confidence(frame, found)
         return Scene(field, context, found, confidence, self._search, clock, self._autocast, look)
 
     def warm_up(self, resolution: int = 64) -> None:

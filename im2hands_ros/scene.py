@@ -12,12 +12,10 @@ import trimesh
 from numpy.typing import NDArray
 from torch import Tensor
 
-from im2hands_ros.networks.initial_occupancy import HandContext
-from im2hands_ros.networks.loading import Network
 from im2hands_ros.networks.paper_initial_occupancy import PaperHandContext
-from im2hands_ros.networks.paper_refined_occupancy import PaperRefinedContext
 from im2hands_ros.paper_refinement import ANCHOR_RESOLUTION, PaperRefinement
 from im2hands_ros.skeleton import BONES, SIDES
+from im2hands_ros.stages import Context, Field, HandJoints
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.boxes import FLESH_REACH, SearchBoxes
 from im2hands_ros.surface.extract import Triangles, extract, orient
@@ -30,7 +28,6 @@ CHUNKS = {"cpu": 4096, "cuda": 65536}
 # Beside the bones, lines across the palm, so that the search's first round covers all of it.
 _PALM_LINES = ((1, 5), (5, 9), (9, 13), (13, 17), (2, 5))
 
-Context = HandContext | PaperHandContext | PaperRefinedContext
 Searcher = Callable[[int, int], SurfaceSearch]
 
 
@@ -100,26 +97,31 @@ class Scene:
 
     Attributes:
         sides: which hands are present, in the order of the batch.
+        keypoints: per side the (21, 3) joints that the shapes are made from, metres, camera
+            frame, MANO order: refined, or as given; None for an absent hand.
+        exchanged: the given left hand was the right one and the other way round.
         left, right: their fields, or None.
     """
 
     def __init__(
         self,
-        network: Network,
+        network: Field,
         context: Context,
-        sides: list[str],
+        found: HandJoints,
         confidence: list[float],
         searcher: Searcher,
         clock: Stopwatch,
         autocast: Callable[[], torch.autocast],
         refinement: PaperRefinement | None = None,
     ) -> None:
-        self._network: Network = network
+        self._network: Field = network
         self._context: Context = context
         self._autocast, self._refinement = autocast, refinement
         self._confidence, self._searcher, self._clock = confidence, searcher, clock
-        self.sides = sides
-        fields = {side: HandField(self, index) for index, side in enumerate(sides)}
+        self.sides = list(found.joints)
+        self.keypoints = {side: found.joints.get(side) for side in SIDES}
+        self.exchanged = found.exchanged
+        fields = {side: HandField(self, index) for index, side in enumerate(self.sides)}
         self.left, self.right = (fields.get(side) for side in SIDES)
 
     @torch.inference_mode()

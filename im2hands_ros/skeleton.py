@@ -22,6 +22,8 @@ TIPS = (4, 8, 12, 16, 20)
 
 # (parent, child) in MANO order; bone i ends at joint i + 1.
 BONES = tuple((0 if joint % 4 == 1 else joint - 1, joint) for joint in range(1, JOINT_COUNT))
+# The joint before each joint; the wrist's is itself.
+PARENTS = (0, *(parent for parent, _ in BONES))
 
 # Values of HandKeypoints.joint_order.
 ORDER_MANO, ORDER_INTERHAND, ORDER_OPENXR = 0, 1, 2

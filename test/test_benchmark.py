@@ -8,7 +8,7 @@ import torch
 from im2hands_ros.cli import main
 from im2hands_ros.evaluation.benchmark import STAGES
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.networks.initial_occupancy import InitialOccupancy
+from im2hands_ros.networks.compact import CompactNetworks
 from im2hands_ros.networks.presets import PRESETS
 
 
@@ -16,7 +16,7 @@ from im2hands_ros.networks.presets import PRESETS
 def weights(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    checkpoints.save(InitialOccupancy(PRESETS["compact"]), path, {"steps": 0})
+    checkpoints.save(CompactNetworks(PRESETS["compact"], ("initial",)), path, {"steps": 0})
     return path
 
 

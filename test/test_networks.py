@@ -33,7 +33,7 @@ def frames(count=2):
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(1)
-    net = InitialOccupancy(PRESETS["compact"]).eval()
+    net = InitialOccupancy(PRESETS["compact"].initial).eval()
     # Weights that start at zero would hide mistakes in what they multiply.
     for weight in (net.decoder.last, net.decoder.image):
         torch.nn.init.normal_(weight, std=0.3)
@@ -174,13 +174,14 @@ def test_points_behind_the_camera_or_far_away_give_finite_logits_outside(network
 
 
 def test_all_trained_weights_receive_a_gradient(network):
-    net = InitialOccupancy(PRESETS["compact"])
+    net = InitialOccupancy(PRESETS["compact"].initial)
     for weight in (net.decoder.last, net.decoder.image):
         torch.nn.init.normal_(weight, std=0.3)
     hands = frames()
     context = context_of(net, hands)
     features = net.encoder(torch.rand(1, 3, net.image_size, net.image_size))
     loss = net(near_points(hands), context).square().mean() + net.encoder.masks(features).sum()
+    loss = loss + features.joints.square().mean()
     loss.backward()
     without = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()]
     # Two hands do not come near every bone's dead units, but every tensor must take part.
@@ -189,4 +190,4 @@ def test_all_trained_weights_receive_a_gradient(network):
 
 def test_presets_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        PRESETS["compact"].encoder.image_size = 1
+        PRESETS["compact"].initial.encoder.image_size = 1

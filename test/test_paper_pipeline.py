@@ -56,7 +56,7 @@ def test_the_refined_field_answers_queries(scene, hands):
 
 def test_the_published_order_of_work_finds_the_same_surfaces(model, scene, hands):
     """The whole frame as published, on a coarse lattice."""
-    network, context = model._refined, scene._context
+    network, context = model._stages.refined, scene._context
     image = torch.zeros(1, 3, 256, 256)
     frames, size = context.hands, {"coarse": 8, "depth": 2}
     points = torch.from_numpy(np.stack([hands.left.vertices, hands.right.vertices])[:, :512])

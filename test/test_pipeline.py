@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from two_hands import CAMERA, joints, keypoints, picture, untrained_network
+from two_hands import CAMERA, joints, keypoints, picture, untrained_networks
 
 from im2hands_ros import Camera, Im2Hands
 from im2hands_ros.networks import checkpoints
@@ -13,7 +13,7 @@ from im2hands_ros.pipeline import choose_device, choose_precision
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
-    checkpoints.save(untrained_network(), path, {"steps": 0})
+    checkpoints.save(untrained_networks(), path, {"steps": 0})
     return path
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.networks.initial_occupancy import InitialOccupancy
+from im2hands_ros.networks.compact import CompactNetworks
 from im2hands_ros.networks.presets import PRESETS
 
 CAMERA = Camera(320, 240, 300.0, 300.0, 159.5, 119.5)
@@ -48,7 +48,7 @@ def picture(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (240, 320, 3), dtype=np.uint8)
 
 
-def untrained_network() -> InitialOccupancy:
-    """A compact network as training starts it, always the same."""
+def untrained_networks(*stages: str) -> CompactNetworks:
+    """Compact networks as training starts them, always the same; the first stage and others."""
     torch.manual_seed(0)
-    return InitialOccupancy(PRESETS["compact"])
+    return CompactNetworks(PRESETS["compact"], ("initial", *stages))

@@ -38,11 +38,17 @@ class AttentionBlock(nn.Module):
         self.feed_first = nn.Linear(width, width)
         self.feed_second = nn.Linear(width, width)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Self-attention among (B, T, width) tokens."""
+    def forward(self, tokens: Tensor, listened: Tensor | None = None) -> Tensor:
+        """Self-attention among (B, T, width) tokens.
+
+        ``listened``: bool, broadcast to (B, heads, T, T), False where a token is not attended to.
+        """
         y = self.norm(tokens)
         attended = F.scaled_dot_product_attention(
-            self._split(self.query(y)), self._split(self.key(y)), self._split(self.value(y))
+            self._split(self.query(y)),
+            self._split(self.key(y)),
+            self._split(self.value(y)),
+            attn_mask=listened,
         )
         return self._finish(tokens, attended.transpose(1, 2).flatten(2))
 

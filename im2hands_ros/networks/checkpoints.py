@@ -56,6 +56,16 @@ def record_of(path: Path) -> dict[str, Any]:
     return json.loads(metadata.get("record", "{}"))
 
 
+def names_in(path: Path) -> list[str]:
+    """Names of the tensors in a weights file, without reading them. Raises as ``read``."""
+    check_size(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return list(file.keys())
+    except SafetensorError as error:
+        raise _not_safetensors(path, error) from None
+
+
 def _not_safetensors(path: Path, error: SafetensorError) -> ValueError:
     return ValueError(
         f"weights file {path} is not a complete safetensors file ({error}): "

@@ -38,13 +38,16 @@ class HandContext(NamedTuple):
 
     def select(self, hand: int) -> HandContext:
         """The same for one hand alone (H = 1)."""
-        one = slice(hand, hand + 1)
+        return self.take(slice(hand, hand + 1))
+
+    def take(self, index: slice | Tensor) -> HandContext:
+        """The same for some of the hands, in the order of the index."""
         return HandContext(
-            CanonicalHands(*(value[one] for value in self.hands)),
-            BoneSlots(*(value[one] for value in self.bones)),
-            self.pixels[one],
-            TokenMemory(*(value[one] for value in self.memory)),
-            self.intrinsics[one],
+            CanonicalHands(*(value[index] for value in self.hands)),
+            BoneSlots(*(value[index] for value in self.bones)),
+            self.pixels[index],
+            TokenMemory(*(value[index] for value in self.memory)),
+            self.intrinsics[index],
         )
 
 
@@ -106,13 +109,15 @@ class InitialOccupancy(nn.Module):
         image = self._image_features(points_palm, context) if use_image else None
         return self.decoder(points_palm, context.bones, image)
 
+    def sample(self, points_camera: Tensor, context: HandContext) -> Tensor:
+        """(H, N, C) image features where (H, N, 3) camera-frame points are seen."""
+        return _sample(context.pixels, self._crop_coordinates(points_camera, context.intrinsics))
+
     def _image_features(self, points_palm: Tensor, context: HandContext) -> Tensor:
         hands = context.hands
         points = hands.camera_from_palm(points_palm)
         grid = self._crop_coordinates(points, context.intrinsics)
-        sampled = F.grid_sample(
-            context.pixels.float(), grid[:, :, None], padding_mode="border", align_corners=False
-        )[..., 0].transpose(1, 2)
+        sampled = _sample(context.pixels, grid)
         relative = (mirror(points, hands.mirrored) - hands.wrist[:, None]) / _POSITION_UNIT
         side = torch.where(hands.mirrored, 1.0, -1.0)[:, None, None].expand(*grid.shape[:2], 1)
         query = torch.cat([sampled, relative, grid, side.to(sampled.dtype)], dim=-1)
@@ -123,3 +128,11 @@ class InitialOccupancy(nn.Module):
         projected = points_camera @ intrinsics.transpose(1, 2)
         pixel = projected[..., :2] / projected[..., 2:].clamp_min(1e-3)
         return ((2 * pixel + 1) / self.image_size - 1).clamp(-2, 2)
+
+
+def _sample(pixels: Tensor, grid: Tensor) -> Tensor:
+    """(H, N, C) features of (H, C, h, w) maps at (H, N, 2) positions in [-1, 1]."""
+    sampled = F.grid_sample(
+        pixels.float(), grid[:, :, None], padding_mode="border", align_corners=False
+    )
+    return sampled[..., 0].transpose(1, 2)

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.networks.initial_occupancy import InitialOccupancy
+from im2hands_ros.networks.compact import CompactNetworks, load_compact
 from im2hands_ros.networks.paper_initial_occupancy import PaperInitialOccupancy
 from im2hands_ros.networks.paper_refined_occupancy import PaperRefinedOccupancy
 from im2hands_ros.networks.presets import PAPER, PRESETS
 
-Network = InitialOccupancy | PaperInitialOccupancy | PaperRefinedOccupancy
+PaperNetwork = PaperInitialOccupancy | PaperRefinedOccupancy
+Network = CompactNetworks | PaperNetwork
 
-_PAPER_NETWORKS: dict[str, Callable[[], Network]] = {
+_PAPER_NETWORKS: dict[str, Callable[[], PaperNetwork]] = {
     "init_occ": lambda: PaperInitialOccupancy(PAPER.initial),
     "ref_occ": lambda: PaperRefinedOccupancy(PAPER),
 }
@@ -34,11 +35,13 @@ def load_network(preset: str, path: Path) -> tuple[Network, dict[str, Any]]:
             f"weights file {path} does not exist: no weights are packaged for preset 'paper'; "
             "convert a published file with 'im2hands import-checkpoint' and name it as 'weights'"
         )
-    network = _paper_network(path) if preset == "paper" else InitialOccupancy(PRESETS[preset])
+    if preset != "paper":
+        return load_compact(PRESETS[preset], path)
+    network = _paper_network(path)
     return network, checkpoints.load_into(network, path)
 
 
-def _paper_network(path: Path) -> Network:
+def _paper_network(path: Path) -> PaperNetwork:
     """What `im2hands import-checkpoint` wrote down in the file."""
     record = checkpoints.record_of(path)
     name = record.get("network")

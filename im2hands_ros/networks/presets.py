@@ -45,6 +45,44 @@ class InitialPreset:
 
 
 @dataclass(frozen=True)
+class KeypointPreset:
+    """Keypoint refinement (after Im2Hands, section 3.4): joints as tokens, in rounds."""
+
+    width: int = 128
+    heads: int = 4
+    # Spacing of the patch of image features that a joint is shown, feature pixels; one per round.
+    patch_spacings: tuple[float, ...] = (2.0, 1.5, 1.0)
+    # Samples to each side of the joint.
+    patch_reach: int = 3
+    # Attention blocks a round.
+    blocks: int = 2
+    # Of the layers that see a whole hand at once.
+    hand_width: int = 256
+    # Windows of its heat map that a joint is shown: pixels to each side, and their spacing.
+    windows: tuple[tuple[int, float], ...] = ((4, 1.0), (4, 2.5))
+    # Sides are only exchanged when the network is this sure (logit).
+    swap_logit: float = 1.0
+
+
+@dataclass(frozen=True)
+class RefinementPreset:
+    """Two-hand refinement (after Im2Hands, section 3.3)."""
+
+    width: int = 64
+    heads: int = 4
+    # Attention blocks among the anchors of both hands.
+    blocks: int = 2
+    query_width: int = 32
+    query_heads: int = 2
+    hidden: int = 64
+    # Millimetres of initial depth around the surface that are refined, and the largest correction.
+    band: float = 8.0
+    largest: float = 3.0
+    # Millimetres that are left between two hands where both claim the same place.
+    gap: float = 0.2
+
+
+@dataclass(frozen=True)
 class PaperDecoderPreset:
     """The published articulated decoder: 16 bone slots."""
 
@@ -120,7 +158,16 @@ class PaperKeypointPreset:
     regressor_width: int = 32
 
 
+@dataclass(frozen=True)
+class CompactPreset:
+    """The stages of the compact preset; all look through the encoder of the first."""
+
+    initial: InitialPreset = InitialPreset()
+    keypoints: KeypointPreset = KeypointPreset()
+    refinement: RefinementPreset = RefinementPreset()
+
+
 # The published networks as our search wants them: answers must not depend on the queries' order.
 PAPER = PaperRefinedPreset(initial=PaperInitialPreset(depth_origin="wrist"))
 
-PRESETS = {"compact": InitialPreset()}
+PRESETS = {"compact": CompactPreset()}

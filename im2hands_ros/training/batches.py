@@ -176,7 +176,7 @@ def _view(scene: Scene, plan: BatchPlan, rng: np.random.Generator, with_image: b
     margin = CROP_MARGIN + rng.uniform(-0.1, 0.15)
     view = view_of(scene, coarse, plan.image_size, margin, with_image)
     chosen = rng.permuted(np.arange(view.points.shape[1]))[: plan.points]
-    image = _photometric(view.image, rng)
+    image = photometric(view.image, rng)
     return view._replace(image=image, points=view.points[:, chosen], depth=view.depth[:, chosen])
 
 
@@ -186,10 +186,16 @@ def view_of(
     size: int,
     margin: float,
     with_image: bool = True,
+    framed: dict[str, np.ndarray] | None = None,
 ) -> View:
-    """Cut the crop that coarse keypoints ask for and gather the scene's hands."""
+    """Cut the crop that keypoints ask for and gather the scene's hands.
+
+    coarse: keypoints that the hands' shapes are made from. framed: those that the crop is cut
+    around, the same ones if None.
+    """
     sides = list(coarse)
-    crop = crop_around(scene.camera, np.concatenate(list(coarse.values())), size, margin)
+    around = np.concatenate(list((coarse if framed is None else framed).values()))
+    crop = crop_around(scene.camera, around, size, margin)
     image, mask = np.empty((0, 3), np.uint8), np.empty(0, np.uint8)
     if with_image:
         image = crop.extract(scene.image)
@@ -212,7 +218,8 @@ def _warp_mask(mask: np.ndarray, source: Camera, crop: Camera) -> np.ndarray:
     return cv2.warpAffine(mask, affine, (crop.width, crop.height), flags=cv2.INTER_NEAREST)
 
 
-def _photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The image in another light: brightness, colour and offset."""
     gain = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3)
     return np.clip(image * gain + rng.uniform(-15, 15), 0, 255).astype(np.uint8)
 

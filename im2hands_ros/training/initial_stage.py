@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from im2hands_ros.canonical import canonicalise
-from im2hands_ros.networks import checkpoints
+from im2hands_ros.canonical import CanonicalHands, canonicalise
 from im2hands_ros.networks.articulated_decoder import DEPTH_UNIT
+from im2hands_ros.networks.compact import load_compact, under
+from im2hands_ros.networks.image_encoder import ImageFeatures
 from im2hands_ros.networks.initial_occupancy import InitialOccupancy
 from im2hands_ros.networks.presets import PRESETS
 from im2hands_ros.training.augmentation import KeypointErrors, disturb
@@ -46,9 +47,10 @@ class InitialStage:
     name = "initial"
 
     def __init__(self, plan: TrainingPlan, weights: Path | None, device: torch.device) -> None:
-        network = InitialOccupancy(PRESETS["compact"])
+        network = InitialOccupancy(PRESETS["compact"].initial)
         if weights is not None:
-            checkpoints.load_into(network, weights)
+            loaded, _ = load_compact(PRESETS["compact"], weights)
+            network.load_state_dict(loaded.initial.state_dict())
         self.network = network.to(device, memory_format=torch.channels_last)
         self.frozen: Mapping[str, nn.Module] = {}
         self.loss_weights = plan.losses
@@ -61,12 +63,18 @@ class InitialStage:
     def losses(self, batch: Batch) -> dict[str, Term]:
         """Depth and occupancy at the query points; with an image, what is seen where in it."""
         hands = canonicalise(batch.keypoints, batch.mirrored)
-        points = hands.palm_from_camera(batch.points)
         if not len(batch.image):
-            decoder = self.network.decoder
+            decoder, points = self.network.decoder, hands.palm_from_camera(batch.points)
             return _occupancy_terms(decoder(points, decoder.bones(hands), image=None), batch)
         features = self.network.encoder(batch.image.to(memory_format=torch.channels_last))
+        return self.terms_of(features, hands, batch)
+
+    def terms_of(
+        self, features: ImageFeatures, hands: CanonicalHands, batch: Batch
+    ) -> dict[str, Term]:
+        """Losses of the batch's hands, canonicalised, with the features of its images."""
         context = self.network.context(features, batch.image_index, batch.intrinsics, hands)
+        points = hands.palm_from_camera(batch.points)
         terms = _occupancy_terms(self.network(points, context), batch)
         masks = self.network.encoder.masks(features)
         terms["mask"] = Term(mask_loss(masks, batch.mask), batch.mask.numel())
@@ -89,7 +97,7 @@ class InitialStage:
 
     def weights(self) -> dict[str, Tensor]:
         """The network's state, as ``Im2Hands.load`` reads it."""
-        return dict(self.network.state_dict())
+        return under(self.name, self.network)
 
     @torch.no_grad()
     def _score(self, folder: SceneFolder, noise: float, use_image: bool) -> tuple[float, float]:

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import torch
 
 from im2hands_ros.training.initial_stage import InitialStage
+from im2hands_ros.training.keypoint_stage import KeypointPlan, KeypointStage
 from im2hands_ros.training.plan import TrainingPlan
+from im2hands_ros.training.refinement_stage import RefinementStage
 from im2hands_ros.training.stage import Stage, freeze
 
 
@@ -28,6 +30,8 @@ class StageKind(NamedTuple):
 
 STAGES: dict[str, StageKind] = {
     "initial": StageKind(TrainingPlan, InitialStage),
+    "keypoints": StageKind(KeypointPlan, KeypointStage),
+    "refinement": StageKind(KeypointPlan, RefinementStage),
 }
 
 

@@ -1,0 +1,277 @@
+"""Two-hand refinement: each hand's occupancy anew, knowing the other one (Im2Hands, section 3.3).
+
+Anchors on both initial surfaces tell each other where they are, what the image shows there and how
+deep they lie in the other hand; a query point near a hand's surface attends to them and corrects
+its depth. Where both hands claim a place, it belongs to the one that claims it more deeply: the
+surfaces meet in the middle instead of passing through each other. Far from the surface, and for
+occupancy that no anchor disputes, the initial answer stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.networks.attention import AttentionBlock
+from im2hands_ros.networks.initial_occupancy import HandContext, InitialOccupancy
+from im2hands_ros.networks.presets import EncoderPreset, RefinementPreset
+from im2hands_ros.networks.surface_anchors import ANCHOR_COUNT, Anchors, trace_anchors
+
+# What depths (millimetres) and places (metres) are divided by for the networks.
+_DEPTH_SCALE, _PLACE_SCALE, _REACH_SCALE = 4.0, 0.1, 0.01
+# Depths in the other hand that make a difference, millimetres.
+_OTHER_REACH = 12.0
+# A point further than this from all of the other hand's anchors is not in it, metres.
+_NEAR_ANCHORS = 0.016
+_NO_DEPTH = -100.0
+
+Initial = Callable[[Tensor, HandContext], Tensor]
+
+
+class AnchorMemory(NamedTuple):
+    """What query points of H hands attend to: own anchors first, then the other hand's.
+
+    Attributes:
+        positions: (H, 2 A, 3) in the hand's palm frame, metres.
+        keys: (H, heads, 2 A, D + 5), values: (H, heads, 2 A, D + 3): positions ride along.
+        listened: (H, 1, 1, 2 A) False for anchors of a hand that is not there.
+    """
+
+    positions: Tensor
+    keys: Tensor
+    values: Tensor
+    listened: Tensor
+
+
+class RefinedContext(NamedTuple):
+    """All that is known of H hands before a query point.
+
+    Attributes:
+        initial: of the hands. other: of each hand's partner, its own where it is alone.
+        accompanied: (H,) bool, False for hands that are alone.
+        memory: what points of the hands attend to; other_memory: those of their partners.
+    """
+
+    initial: HandContext
+    other: HandContext
+    accompanied: Tensor
+    memory: AnchorMemory
+    other_memory: AnchorMemory
+
+    @property
+    def hands(self) -> CanonicalHands:
+        """Canonical frames of the hands."""
+        return self.initial.hands
+
+    @property
+    def intrinsics(self) -> Tensor:
+        """(H, 3, 3) of the crops, pixels."""
+        return self.initial.intrinsics
+
+    def select(self, hand: int) -> RefinedContext:
+        """The same for one hand alone (H = 1), its partner remembered."""
+        one = slice(hand, hand + 1)
+        return RefinedContext(
+            self.initial.select(hand),
+            self.other.select(hand),
+            self.accompanied[one],
+            AnchorMemory(*(value[one] for value in self.memory)),
+            AnchorMemory(*(value[one] for value in self.other_memory)),
+        )
+
+
+class RefinedOccupancy(nn.Module):
+    """Corrects the initial occupancy near the surface. All hands share all weights."""
+
+    def __init__(self, preset: RefinementPreset, encoder: EncoderPreset) -> None:
+        super().__init__()
+        self.preset = preset
+        inputs = 3 + 3 + 3 + encoder.feature_width
+        self.embed = nn.Sequential(
+            nn.Linear(inputs, preset.width), nn.ReLU(), nn.Linear(preset.width, preset.width)
+        )
+        self.identity = nn.Parameter(torch.randn(2 * ANCHOR_COUNT, preset.width) * 0.02)
+        self.blocks = nn.ModuleList(
+            AttentionBlock(preset.width, preset.heads) for _ in range(preset.blocks)
+        )
+        self.queries = QueryAnchorDecoder(preset)
+
+    def context(
+        self, initial: HandContext, partner: Tensor, accompanied: Tensor, network: InitialOccupancy
+    ) -> RefinedContext:
+        """Look at both initial surfaces; once per frame.
+
+        Args:
+            initial: of H hands.
+            partner: (H,) the other hand of each hand's scene, itself where there is none.
+            accompanied: (H,) bool, whether there is one.
+            network: the initial occupancy.
+        """
+        # Tracing follows the surface, not its gradient: nothing to learn from the way there.
+        with torch.no_grad():
+            anchors = trace_anchors(initial.bones, lambda points: network(points, initial).float())
+        other = initial.take(partner)
+        memory = self._memory(anchors, initial, other, partner, accompanied, network)
+        other_memory = AnchorMemory(*(value[partner] for value in memory))
+        return RefinedContext(initial, other, accompanied, memory, other_memory)
+
+    def forward(
+        self, points_palm: Tensor, context: RefinedContext, network: InitialOccupancy
+    ) -> Tensor:
+        """Refined logits (H, N), millimetres of depth, of (H, N, 3) palm-frame points (metres)."""
+        initial = network(points_palm, context.initial)
+        near = initial.detach().abs() < self.preset.band
+        count = int(near.sum(1).max())
+        if not count:
+            return initial
+        chosen = initial.detach().abs().topk(count, largest=False, sorted=False).indices
+        points = points_palm.gather(1, chosen[..., None].expand(-1, -1, 3))
+        depth = self.corrected(points, initial.gather(1, chosen), context.memory)
+        depth = self._shared_out(points, depth, context, network)
+        return initial.scatter(1, chosen, depth)
+
+    def corrected(self, points_palm: Tensor, initial: Tensor, memory: AnchorMemory) -> Tensor:
+        """Depth (H, N) of one hand's points before the other hand's claims, from its initial one.
+
+        The correction fades out towards the edge of the band.
+        """
+        correction = self.queries(points_palm, initial, memory)
+        fade = (1 - (initial / self.preset.band).square()).clamp_min(0)
+        return initial + fade * self.preset.largest * torch.tanh(correction)
+
+    def other_depth(
+        self, points_palm: Tensor, context: RefinedContext, network: InitialOccupancy
+    ) -> Tensor:
+        """Depth (H, N) of the hands' points in the other hand; far below 0 without one."""
+        points = context.other.hands.palm_from_camera(
+            context.initial.hands.camera_from_palm(points_palm)
+        )
+        initial = network(points, context.other)
+        depth = self.corrected(points, initial, context.other_memory)
+        return torch.where(context.accompanied[:, None], depth, _NO_DEPTH)
+
+    def _shared_out(
+        self, points: Tensor, depth: Tensor, context: RefinedContext, network: InitialOccupancy
+    ) -> Tensor:
+        """Leave to the other hand what it claims more deeply."""
+        theirs = context.memory.positions[:, ANCHOR_COUNT:]
+        distance = torch.cdist(points.float(), theirs).amin(-1)
+        distance = torch.where(context.accompanied[:, None], distance, torch.inf)
+        count = int((distance < _NEAR_ANCHORS).sum(1).max())
+        if not count:
+            return depth
+        chosen = distance.topk(count, largest=False, sorted=False).indices
+        disputed = points.gather(1, chosen[..., None].expand(-1, -1, 3))
+        own, other = depth.gather(1, chosen), self.other_depth(disputed, context, network)
+        return depth.scatter(1, chosen, self.shared(own, other))
+
+    def shared(self, own: Tensor, other: Tensor) -> Tensor:
+        """Depth that is left of a claim beside another one; its sign changes only where both
+        claim the point, or leave less than the gap between them."""
+        return own.minimum((own - other) / 2 - self.preset.gap)
+
+    def _memory(
+        self,
+        anchors: Anchors,
+        initial: HandContext,
+        other: HandContext,
+        partner: Tensor,
+        accompanied: Tensor,
+        network: InitialOccupancy,
+    ) -> AnchorMemory:
+        hands = initial.hands
+        in_camera = hands.camera_from_palm(anchors.positions)
+        with torch.no_grad():
+            crossing = network(other.hands.palm_from_camera(in_camera), other).float()
+        crossing = torch.where(accompanied[:, None], crossing, -_OTHER_REACH)
+        seen = network.sample(in_camera, initial)
+        facts = torch.stack(
+            [
+                anchors.reach / _REACH_SCALE,
+                anchors.depth / _DEPTH_SCALE,
+                crossing.clamp(-_OTHER_REACH, _OTHER_REACH) / _DEPTH_SCALE,
+            ],
+            dim=-1,
+        )
+        told = torch.cat([facts, seen], dim=-1)
+        tip_camera = hands.camera_from_palm(anchors.positions + 0.01 * anchors.directions)
+        their_positions = hands.palm_from_camera(in_camera[partner])
+        their_tips = hands.palm_from_camera(tip_camera[partner])
+        positions = torch.cat([anchors.positions, their_positions], dim=1)
+        directions = torch.cat([anchors.directions, (their_tips - their_positions) / 0.01], dim=1)
+        described = torch.cat(
+            [positions / _PLACE_SCALE, directions, torch.cat([told, told[partner]], dim=1)], dim=-1
+        )
+        tokens = self.embed(described) + self.identity
+        listened = F.pad(
+            accompanied[:, None].expand(-1, ANCHOR_COUNT), (ANCHOR_COUNT, 0), value=True
+        )
+        listened = listened[:, None, None]
+        for block in self.blocks:
+            tokens = block(tokens, listened)
+        return self.queries.remember(positions, tokens, listened)
+
+
+class QueryAnchorDecoder(nn.Module):
+    """Query points attend to anchors by what they are and by how near they are."""
+
+    def __init__(self, preset: RefinementPreset) -> None:
+        super().__init__()
+        width, self.heads = preset.query_width, preset.query_heads
+        self.query = nn.Sequential(nn.Linear(4, width), nn.ReLU(), nn.Linear(width, width))
+        self.key = nn.Linear(preset.width, width)
+        self.value = nn.Linear(preset.width, width)
+        # Metres within which an anchor is near, one per head; learned as logarithms.
+        reaches = torch.tensor([0.008 * 2.5**head for head in range(self.heads)])
+        self.log_reach = nn.Parameter(reaches.log())
+        self.first = nn.Linear(2 * width + 3 * self.heads + 1, preset.hidden)
+        self.second = nn.Linear(preset.hidden, preset.hidden)
+        self.last = nn.Linear(preset.hidden, 1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def remember(self, positions: Tensor, tokens: Tensor, listened: Tensor) -> AnchorMemory:
+        """Keys and values of (H, 2 A, W) anchor tokens at (H, 2 A, 3) positions.
+
+        -|x - a|^2 / 2 r^2 = (x . a - |a|^2 / 2) / r^2 + what is the same for all anchors: places
+        enter the attention's product as four more channels.
+        """
+        reach = self.log_reach.exp().view(1, -1, 1, 1)
+        places = positions.float()[:, None].expand(-1, self.heads, -1, -1)
+        near = torch.cat([places, -places.square().sum(-1, keepdim=True) / 2], -1) / reach.square()
+        keys = torch.cat([self._split(self.key(tokens)).float(), near], dim=-1)
+        values = torch.cat([self._split(self.value(tokens)).float(), places / _PLACE_SCALE], dim=-1)
+        return AnchorMemory(positions, keys, values, listened)
+
+    def forward(self, points_palm: Tensor, initial: Tensor, memory: AnchorMemory) -> Tensor:
+        """Corrections (H, N) of (H, N, 3) points with initial depths (H, N), before tanh."""
+        depth = initial[..., None] / _DEPTH_SCALE
+        query = self.query(torch.cat([points_palm / _PLACE_SCALE, depth], dim=-1))
+        # Places do not survive half precision.
+        with torch.autocast(points_palm.device.type, enabled=False):
+            attended, centre = self._attend(points_palm.float(), query.float(), memory)
+        offset = (points_palm[:, None] / _PLACE_SCALE - centre).transpose(1, 2).flatten(2)
+        x = torch.cat([query, attended, 10 * offset, depth], dim=-1)
+        x = F.leaky_relu(self.first(x), 0.1)
+        x = F.leaky_relu(self.second(x), 0.1)
+        return self.last(x)[..., 0].float()
+
+    def _attend(self, points: Tensor, query: Tensor, memory: AnchorMemory) -> tuple[Tensor, Tensor]:
+        """Attended values (H, N, W) and places (H, heads, N, 3)."""
+        split = self._split(query)
+        width = split.shape[-1]
+        ones = points.new_ones(*points.shape[:2], 1)
+        places = torch.cat([points, ones], -1)[:, None].expand(-1, self.heads, -1, -1)
+        asked = torch.cat([split * width**-0.5, places], dim=-1)
+        answer = F.scaled_dot_product_attention(
+            asked, memory.keys, memory.values, attn_mask=memory.listened, scale=1.0
+        )
+        return answer[..., :width].transpose(1, 2).flatten(2), answer[..., width:]
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)

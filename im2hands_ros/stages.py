@@ -1,0 +1,160 @@
+"""The stages of a method as the pipeline runs them, whichever networks they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from im2hands_ros.camera import Camera
+from im2hands_ros.networks.compact import CompactNetworks
+from im2hands_ros.networks.initial_occupancy import HandContext
+from im2hands_ros.networks.keypoint_refinement import CoarseHands
+from im2hands_ros.networks.loading import Network, PaperNetwork
+from im2hands_ros.networks.paper_initial_occupancy import PaperHandContext
+from im2hands_ros.networks.paper_refined_occupancy import PaperRefinedContext, PaperRefinedOccupancy
+from im2hands_ros.networks.refined_occupancy import RefinedContext
+from im2hands_ros.paper_refinement import PaperRefinement
+from im2hands_ros.skeleton import SIDES
+
+Context = HandContext | RefinedContext | PaperHandContext | PaperRefinedContext
+# Logits (H, N) of (H, N, 3) palm-frame points.
+Field = Callable[[Tensor, Any], Tensor]
+Joints = dict[str, NDArray[np.float32]]
+
+# Joints this far from the truth are as good as not found, metres: what sureness is measured in.
+_USEFUL = 0.01
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What all stages see of a frame.
+
+    Attributes:
+        pixels: (1, 3, S, S) RGB crop in [0, 1]; camera: the crop's.
+        features: of the crop, from the first stage's encoder.
+    """
+
+    pixels: Tensor
+    camera: Camera
+    features: Any
+
+
+@dataclass(frozen=True)
+class HandJoints:
+    """The joints that shapes are made from.
+
+    Attributes:
+        joints: per present side (21, 3) metres, camera frame, left first.
+        sureness: per present side a share in [0, 1]: how many joints are probably near the truth.
+        exchanged: left and right were reported the wrong way round and have been put right.
+    """
+
+    joints: Joints
+    sureness: dict[str, float] = field(default_factory=dict)
+    exchanged: bool = False
+
+
+class Stages(Protocol):
+    """What the pipeline asks of a method.
+
+    Attributes:
+        names: of ``initial``, ``keypoints`` and ``refinement``, those that are there.
+        initial: the network of the first stage; encoders: all convolutional networks.
+    """
+
+    names: tuple[str, ...]
+    initial: Any
+    encoders: tuple[nn.Module, ...]
+
+    def better_joints(self, frame: Frame, joints: Joints) -> HandJoints:
+        """The stage ``keypoints``."""
+
+    def aware(self, frame: Frame, context: Any) -> tuple[Context, Field, PaperRefinement | None]:
+        """The stage ``refinement``: what answers from now on, or what will once there are
+        surfaces."""
+
+
+class CompactStages:
+    """Our own networks: every stage looks through the encoder of the first."""
+
+    def __init__(self, networks: CompactNetworks) -> None:
+        self._networks = networks
+        self.names = networks.stages
+        self.initial = networks.initial
+        self.encoders: tuple[nn.Module, ...] = (networks.initial.encoder,)
+
+    def better_joints(self, frame: Frame, joints: Joints) -> HandJoints:
+        """Refined joints of the hands that are there, sides put right."""
+        network = self._networks.keypoints
+        assert network is not None
+        refined = network(frame.features, coarse_hands(joints, frame))
+        present = refined.present[0].tolist()
+        places = refined.joints[0].float().cpu().numpy()
+        near = (1 - torch.exp(-_USEFUL / refined.spread[0].clamp_min(1e-4))).mean(-1).tolist()
+        found = [number for number in range(len(SIDES)) if present[number]]
+        return HandJoints(
+            {SIDES[number]: places[number] for number in found},
+            {SIDES[number]: near[number] for number in found},
+            exchanged=found != [SIDES.index(side) for side in joints]
+            or bool(refined.swapped[0] > network.preset.swap_logit),
+        )
+
+    def aware(
+        self, frame: Frame, context: HandContext
+    ) -> tuple[RefinedContext, Field, PaperRefinement | None]:
+        """Anchors on both hands, and the field that knows of them."""
+        network = self._networks.refinement
+        assert network is not None
+        count = len(context.intrinsics)
+        partner = torch.arange(count - 1, -1, -1, device=context.intrinsics.device)
+        accompanied = torch.full_like(partner, count > 1, dtype=torch.bool)
+        refined = network.context(context, partner, accompanied, self.initial)
+        return refined, partial(network, network=self.initial), None
+
+
+class PaperStages:
+    """The published networks: the refinement has an encoder of its own and needs surfaces."""
+
+    def __init__(self, network: PaperNetwork) -> None:
+        self.refined = network if isinstance(network, PaperRefinedOccupancy) else None
+        self.initial = network.initial if isinstance(network, PaperRefinedOccupancy) else network
+        self.names: tuple[str, ...] = ("initial", "refinement") if self.refined else ("initial",)
+        self.encoders = (self.initial.encoder, *([self.refined.encoder] if self.refined else []))
+
+    def better_joints(self, frame: Frame, joints: Joints) -> HandJoints:
+        """Not among these stages."""
+        raise NotImplementedError("the published networks are loaded without the stage keypoints")
+
+    def aware(
+        self, frame: Frame, context: PaperHandContext
+    ) -> tuple[PaperHandContext, Field, PaperRefinement | None]:
+        """The published refinement knows two hands; one alone keeps its initial occupancy."""
+        if self.refined is None or len(context.sides) < len(SIDES):
+            return context, self.initial, None
+        look = PaperRefinement(self.refined, self.refined.encoder(frame.pixels))
+        return context, self.initial, look
+
+
+def stages_of(network: Network) -> Stages:
+    """The stages that a loaded network has."""
+    return CompactStages(network) if isinstance(network, CompactNetworks) else PaperStages(network)
+
+
+def coarse_hands(joints: Joints, frame: Frame) -> CoarseHands:
+    """The hands of one frame as the keypoint refinement takes them."""
+    # An absent hand's joints are never listened to; any finite ones will do.
+    known = next(iter(joints.values()))
+    both = np.stack([joints.get(side, known) for side in SIDES])
+    device = frame.pixels.device
+    return CoarseHands(
+        torch.as_tensor(both, dtype=torch.float32, device=device)[None],
+        torch.tensor([[side in joints for side in SIDES]], device=device),
+        torch.as_tensor(frame.camera.K, dtype=torch.float32, device=device)[None],
+    )
