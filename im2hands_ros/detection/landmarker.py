@@ -96,9 +96,10 @@ class Landmarker:
 
 def _read(points: Any, shape: Any, label: Any, size: tuple[int, int]) -> Landmarks:
     """From edges of the picture at 0 and 1 to centres of pixels at whole numbers."""
-    edges = np.array([(point.x, point.y) for point in points], np.float64)
-    metres = np.array([(point.x, point.y, point.z) for point in shape], np.float64)
+    seen = np.array([(point.x, point.y, point.z) for point in points], np.float64)
+    alone = np.array([(point.x, point.y, point.z) for point in shape], np.float64)
     # The current releases name the hand as an unmirrored picture shows it; 0.10.21's old API
     # named the other one.
     right = label.score if label.category_name == "Right" else 1 - label.score
-    return Landmarks(edges * size - 0.5, metres, float(right))
+    # MediaPipe's z has about the scale of its x.
+    return Landmarks(seen[:, :2] * size - 0.5, seen[:, 2] * size[0], alone, float(right))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,14 @@ class Landmarks:
 
     Attributes:
         pixels: (21, 2) in the picture; the top-left pixel's centre is (0, 0).
-        shape: (21, 3) metres, turned as the camera sees the hand (x right, y down, z forward);
-            where it is and how large is a guess.
+        relief: (21,) how much farther away than others a joint is, in pixels too.
+        shape: (21, 3) the hand by itself, turned as the camera sees it (x right, y down,
+            z forward); its place is none, its size a guess.
         right: probability that it is a right hand.
     """
 
     pixels: FloatArray
+    relief: FloatArray
     shape: FloatArray
     right: float
 
@@ -39,8 +41,7 @@ class Landmarks:
 
     def mirrored(self, width: int) -> Landmarks:
         """The pixels of the same hand in the picture mirrored left to right."""
-        pixels = self.pixels * (-1, 1) + (width - 1, 0)
-        return Landmarks(pixels, self.shape, self.right)
+        return replace(self, pixels=self.pixels * (-1, 1) + (width - 1, 0))
 
 
 def mean_bone_length(joints: FloatArray) -> float:

@@ -1,8 +1,10 @@
 """From landmarks in the picture to joints in metres before the camera.
 
-The shape that MediaPipe gives is turned right but neither placed nor sized. One picture cannot tell
-a large hand far away from a small one near by: the size comes from the user, the place is what then
-fits the picture. (Solving for a rotation too, as PnP does, was no better and less steady.)
+One picture cannot tell a large hand far away from a small one near by. The joints lie on the rays
+of their landmarks; how much farther one is than another MediaPipe guesses, twice, as a share of the
+distance; the distance itself follows from the length that the user's bones have, or from a depth
+image. (Fitting MediaPipe's metric hand to the picture, by least squares for its place or by PnP for
+its place and turn, was a quarter worse.)
 """
 
 from __future__ import annotations
@@ -16,10 +18,10 @@ from im2hands_ros.skeleton import JOINT_COUNT, MIDDLE_MCP, WRIST
 PALM_LENGTH = 0.093
 """Metres from wrist to middle knuckle: the mean of the synthetic adults."""
 
-# Measured on 162 hands found in 180 of our own renders. The bones' mean length is steadier than
-# the palm's, which foreshortening spoils; MediaPipe's wrist lies nearer the fingers than the joint.
-_BONE_PER_PALM = 0.416
-_WRIST_SHIFT = 0.05  # palm lengths
+# Fitted to 162 hands found in 180 of our own renders. The mean over all bones is steadier than the
+# palm, which foreshortening spoils. True bones are 0.416 palms long; errors lengthen those seen.
+_BONE_PER_PALM = 0.366
+_WRIST_SHIFT = 0.05  # palm lengths; MediaPipe's wrist lies nearer the fingers than the joint
 
 _RANGE = (0.05, 5.0)  # metres; what is found outside is no hand
 
@@ -27,7 +29,7 @@ _RANGE = (0.05, 5.0)  # metres; what is found outside is no hand
 _SKIN_TO_JOINT = 0.012  # metres
 _WINDOW = 2  # pixels around a landmark
 _FEWEST = 4  # landmarks with a depth
-_AGREEMENT = 0.03  # metres that depths may differ from the hand's and count for its place
+_AGREEMENT = 0.03  # metres that depths may differ from the hand's and count for its distance
 _OWN_DEPTH = 0.04  # metres within which a landmark's own depth is half believed
 
 
@@ -44,51 +46,49 @@ def lift(
         hand: the landmarks, in the pixels of the camera's picture.
         camera: the camera; its lens distortion is taken out.
         palm_length: of the user's hand, wrist to middle knuckle, metres.
-        depth: (H, W) metres along z, registered to the picture; 0 or not finite: unknown.
+        depth: (H, W) metres along z, registered to the picture; 0 or not finite: unknown. It
+            overrules the palm length where it shows the hand.
         mirrored: the picture is mirrored left to right; the joints are those of the real hand.
 
     Returns:
         (21, 3) float32, metres, or None for what cannot be a hand before this camera.
     """
-    rays = camera.back_project(hand.pixels, np.ones(JOINT_COUNT))[:, :2]
+    rays = camera.back_project(hand.pixels, np.ones(JOINT_COUNT))
     if mirrored:
-        rays = rays * (-1, 1)
-    shape = hand.shape * (palm_length * _BONE_PER_PALM / max(mean_bone_length(hand.shape), 1e-6))
-    if not (np.isfinite(rays).all() and np.isfinite(shape).all()):
-        return None
-    z = shape[:, 2] + _distance(shape, rays)
+        rays *= (-1, 1, 1)
+    farther = _relative_depth(hand, rays, (camera.fx + camera.fy) / 2)
+    distance = palm_length * _BONE_PER_PALM / mean_bone_length(rays * farther[:, None])
+    z = distance * farther
     if depth is not None:
         z = _with_depth(z, depth, hand.pixels)
-    if not (_RANGE[0] < z.min() and z.max() < _RANGE[1]):
+    if not (_RANGE[0] < z.min() and z.max() < _RANGE[1] and np.isfinite(rays).all()):
         return None
-    joints = np.column_stack([rays * z[:, None], z])
+    joints = rays * z[:, None]
     joints[WRIST] += _WRIST_SHIFT * (joints[WRIST] - joints[MIDDLE_MCP])
     return joints.astype(np.float32)
 
 
-def _distance(shape: FloatArray, rays: FloatArray) -> float:
-    """How far along z the shape must be moved to lie on the rays, by least squares.
-
-    For each joint (X + t_x) / (Z + t_z) = x, and the same for y: linear in the translation t.
-    """
-    system = np.zeros((2, JOINT_COUNT, 3))
-    system[0, :, 0] = system[1, :, 1] = 1
-    system[:, :, 2] = -rays.T
-    wanted = rays.T * shape[:, 2] - shape[:, :2].T
-    translation = np.linalg.lstsq(system.reshape(-1, 3), wanted.ravel(), rcond=None)[0]
-    return float(translation[2])
+def _relative_depth(hand: Landmarks, rays: FloatArray, focal: float) -> FloatArray:
+    """(21,) depth of each joint over that of the hand's middle: the mean of two guesses."""
+    seen = np.column_stack([rays[:, :2], hand.relief / focal])
+    alone = hand.shape[:, 2] * (mean_bone_length(seen) / mean_bone_length(hand.shape))
+    relief = (seen[:, 2] + alone) / 2
+    return 1 + relief - relief.mean()
 
 
 def _with_depth(z: FloatArray, depth: np.ndarray, pixels: FloatArray) -> FloatArray:
     """Move the hand to where the depth image sees it; unchanged where that sees too little."""
     seen = depth_around(depth, pixels) + _SKIN_TO_JOINT
-    offsets = (seen - z)[np.isfinite(seen)]
-    if len(offsets) < _FEWEST:
+    valid = np.isfinite(seen)
+    if valid.sum() < _FEWEST:
         return z
-    near = offsets[np.abs(offsets - np.median(offsets)) < _AGREEMENT]
-    z = z + np.median(near if len(near) >= _FEWEST else offsets)
-    own = np.abs(seen - z) < _OWN_DEPTH
-    return np.where(own, (z + seen) / 2, z)
+    ratios = seen / z
+    moved = z * np.median(ratios[valid])
+    near = np.abs(seen - moved) < _AGREEMENT
+    if near.sum() >= _FEWEST:
+        moved = z * np.median(ratios[near])
+    own = np.abs(seen - moved) < _OWN_DEPTH
+    return np.where(own, (moved + seen) / 2, moved)
 
 
 def depth_around(depth: np.ndarray, pixels: FloatArray) -> FloatArray:

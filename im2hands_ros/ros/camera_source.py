@@ -141,7 +141,9 @@ class CameraSource(DescribedNode[CameraSettings]):
                 if self._play(self._capture):
                     self._end()
                     return
-            except (SourceLost, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - one bad picture must not end the stream
+                if not rclpy.ok(context=self.context):
+                    return  # publishers go away while the process ends
                 self._lose(error)
                 self._stopped.wait(_RETRY)
 
