@@ -84,6 +84,12 @@ class RefinedContext(NamedTuple):
             AnchorMemory(*(value[one] for value in self.other_memory)),
         )
 
+    def exchanged(self) -> RefinedContext:
+        """Every hand's partner in its place: to ask about the other hand's occupancy."""
+        return RefinedContext(
+            self.other, self.initial, self.accompanied, self.other_memory, self.memory
+        )
+
 
 class RefinedOccupancy(nn.Module):
     """Corrects the initial occupancy near the surface. All hands share all weights."""
@@ -131,12 +137,13 @@ class RefinedOccupancy(nn.Module):
             return initial
         chosen = initial.detach().abs().topk(count, largest=False, sorted=False).indices
         points = points_palm.gather(1, chosen[..., None].expand(-1, -1, 3))
-        depth = self.corrected(points, initial.gather(1, chosen), context.memory)
+        depth = self.claimed(points, initial.gather(1, chosen), context.memory)
         depth = self._shared_out(points, depth, context, network)
         return initial.scatter(1, chosen, depth)
 
-    def corrected(self, points_palm: Tensor, initial: Tensor, memory: AnchorMemory) -> Tensor:
-        """Depth (H, N) of one hand's points before the other hand's claims, from its initial one.
+    def claimed(self, points_palm: Tensor, initial: Tensor, memory: AnchorMemory) -> Tensor:
+        """What a hand claims: depth (H, N) of its points, from their initial one, whatever the
+        other hand claims.
 
         The correction fades out towards the edge of the band.
         """
@@ -144,15 +151,13 @@ class RefinedOccupancy(nn.Module):
         fade = (1 - (initial / self.preset.band).square()).clamp_min(0)
         return initial + fade * self.preset.largest * torch.tanh(correction)
 
-    def other_depth(
+    def other_claim(
         self, points_palm: Tensor, context: RefinedContext, network: InitialOccupancy
     ) -> Tensor:
-        """Depth (H, N) of the hands' points in the other hand; far below 0 without one."""
-        points = context.other.hands.palm_from_camera(
-            context.initial.hands.camera_from_palm(points_palm)
-        )
+        """What the other hand claims (H, N) of the hands' points; far below 0 without one."""
+        points = in_other_palm(points_palm, context)
         initial = network(points, context.other)
-        depth = self.corrected(points, initial, context.other_memory)
+        depth = self.claimed(points, initial, context.other_memory)
         return torch.where(context.accompanied[:, None], depth, _NO_DEPTH)
 
     def _shared_out(
@@ -167,7 +172,7 @@ class RefinedOccupancy(nn.Module):
             return depth
         chosen = distance.topk(count, largest=False, sorted=False).indices
         disputed = points.gather(1, chosen[..., None].expand(-1, -1, 3))
-        own, other = depth.gather(1, chosen), self.other_depth(disputed, context, network)
+        own, other = depth.gather(1, chosen), self.other_claim(disputed, context, network)
         return depth.scatter(1, chosen, self.shared(own, other))
 
     def shared(self, own: Tensor, other: Tensor) -> Tensor:
@@ -215,6 +220,12 @@ class RefinedOccupancy(nn.Module):
         for block in self.blocks:
             tokens = block(tokens, listened)
         return self.queries.remember(positions, tokens, listened)
+
+
+def in_other_palm(points_palm: Tensor, context: RefinedContext) -> Tensor:
+    """(H, N, 3) points from each hand's palm frame to its partner's."""
+    in_camera = context.initial.hands.camera_from_palm(points_palm)
+    return context.other.hands.palm_from_camera(in_camera)
 
 
 class QueryAnchorDecoder(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from im2hands_ros.canonical import canonicalise
 from im2hands_ros.networks.compact import load_compact
 from im2hands_ros.networks.presets import PRESETS
-from im2hands_ros.networks.refined_occupancy import RefinedContext, RefinedOccupancy
+from im2hands_ros.networks.refined_occupancy import RefinedContext, RefinedOccupancy, in_other_palm
 from im2hands_ros.training.batches import Batch, SceneFolder
 from im2hands_ros.training.keypoint_stage import KeypointPlan, shape_keypoints
 from im2hands_ros.training.losses import depth_loss, occupancy_loss
@@ -21,6 +21,7 @@ from im2hands_ros.training.tracked_batches import TrackedBatch, draw_tracked, no
 _SCENES, _CHUNK_SCENES = 64, 8
 _VOLUME = 4096
 _NOISE = 0.01
+_SCORES = ("iou", "iou_initial", "shared", "shared_initial")
 
 
 class RefinementStage:
@@ -56,12 +57,12 @@ class RefinementStage:
         return {
             "depth_mm": Term(depth_loss(logits, batch.hands.depth), count),
             "occupancy": Term(occupancy_loss(logits, batch.hands.depth), count),
-            "penetration": Term(self._penetration(points, context), count),
+            "penetration": self._penetration(points, context),
         }
 
     def validate(self, folder: SceneFolder) -> dict[str, float]:
-        """IoU with and without refinement, for true and noisy keypoints, on volume points; the
-        share of points in one hand that lie in the other as well."""
+        """IoU on volume points after and before refinement, for true and noisy keypoints; how many
+        thousandths of a hand's volume lie in the other hand as well."""
         scores: dict[str, float] = {}
         for suffix, sigma in (("", 0.0), ("_noisy", _NOISE)):
             for name, value in self._score(folder, sigma).items():
@@ -88,16 +89,18 @@ class RefinementStage:
         partner, accompanied = partners_of(batch.hands)
         return self.network.context(initial, partner, accompanied, self._initial)
 
-    def _penetration(self, points: Tensor, context: RefinedContext) -> Tensor:
-        """Mean depth, millimetres, that both hands claim before places are shared out."""
-        initial = self._initial(points, context.initial)
-        own = self.network.corrected(points, initial, context.memory)
-        other = self.network.other_depth(points, context, self._initial)
-        return own.minimum(other).clamp_min(0).mean()
+    def _penetration(self, points: Tensor, context: RefinedContext) -> Term:
+        """Mean depth, millimetres, of what both hands claim, before it is shared out."""
+        network, initial = self.network, self._initial
+        own = network.claimed(points, initial(points, context.initial), context.memory)
+        depth = own.minimum(network.other_claim(points, context, initial))
+        disputed = depth > 0
+        count = int(disputed.sum())
+        return Term((depth * disputed).sum() / max(count, 1), count)
 
     @torch.no_grad()
     def _score(self, folder: SceneFolder, sigma: float) -> dict[str, float]:
-        rows: dict[str, list[Tensor]] = {name: [] for name in ("iou", "iou_initial", "shared")}
+        rows: dict[str, list[Tensor]] = {name: [] for name in _SCORES}
         count = min(_SCENES, len(folder))
         for first in range(0, count, _CHUNK_SCENES):
             chunk = range(first, min(first + _CHUNK_SCENES, count))
@@ -115,13 +118,18 @@ class RefinementStage:
             self._networks.keypoints = keypoints
         points = context.hands.palm_from_camera(batch.hands.points[:, -_VOLUME:])
         true = batch.hands.depth[:, -_VOLUME:] > 0
-        initial = self._initial(points, context.initial) > 0
+        before = self._initial(points, context.initial) > 0
         refined = self.network(points, context, self._initial) > 0
-        other = self.network.other_depth(points, context, self._initial) > 0
-        for name, inside in (("iou_initial", initial), ("iou", refined)):
+        theirs = in_other_palm(points, context)
+        other = self.network(theirs, context.exchanged(), self._initial) > 0
+        other &= context.accompanied[:, None]
+        for name, inside in (("iou_initial", before), ("iou", refined)):
             union = (inside | true).sum(1).clamp_min(1)
             rows[name].append((inside & true).sum(1) / union)
-        rows["shared"].append((refined & other).sum(1) / refined.sum(1).clamp_min(1))
+        other_before = self._initial(theirs, context.other) > 0
+        other_before &= context.accompanied[:, None]
+        for name, both in (("shared_initial", before & other_before), ("shared", refined & other)):
+            rows[name].append(1000 * both.sum(1) / true.sum(1).clamp_min(1))
 
 
 def partners_of(batch: Batch) -> tuple[Tensor, Tensor]:
