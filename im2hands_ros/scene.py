@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ import trimesh
 from numpy.typing import NDArray
 from torch import Tensor
 
+from im2hands_ros.chunking import Chunks
 from im2hands_ros.networks.paper_initial_occupancy import PaperHandContext
 from im2hands_ros.paper_refinement import ANCHOR_RESOLUTION, PaperRefinement
 from im2hands_ros.skeleton import BONES, SIDES
@@ -99,6 +100,7 @@ class Scene:
         sides: which hands are present, in the order of the batch.
         keypoints: per side the (21, 3) joints that the shapes are made from, metres, camera
             frame, MANO order: refined, or as given; None for an absent hand.
+        confidence: per present side, as a surface's.
         exchanged: the given left hand was the right one and the other way round.
         left, right: their fields, or None.
     """
@@ -120,6 +122,7 @@ class Scene:
         self._confidence, self._searcher, self._clock = confidence, searcher, clock
         self.sides = list(found.joints)
         self.keypoints = {side: found.joints.get(side) for side in SIDES}
+        self.confidence = dict(zip(self.sides, confidence, strict=True))
         self.exchanged = found.exchanged
         fields = {side: HandField(self, index) for index, side in enumerate(self.sides)}
         self.left, self.right = (fields.get(side) for side in SIDES)
@@ -132,10 +135,10 @@ class Scene:
         self._refine()
         context = self._context.select(hand)
         queries = torch.from_numpy(points)[None].to(context.intrinsics.device)
-        logits = [
-            self._logits(context.hands.palm_from_camera(chunk), context)
-            for chunk in queries.split(chunk_of(queries.device), dim=1)
-        ]
+        logits = chunk_of(queries.device).over(
+            len(points),
+            lambda part: self._logits(context.hands.palm_from_camera(queries[:, part]), context),
+        )
         return torch.cat(logits, dim=1)[0].sigmoid().cpu().numpy()
 
     @torch.inference_mode()
@@ -240,6 +243,7 @@ class Scene:
             return self._network(points_palm, context).float()
 
 
-def chunk_of(device: torch.device) -> int:
-    """How many points of a hand to evaluate at once."""
-    return CHUNKS[device.type]
+@cache
+def chunk_of(device: torch.device) -> Chunks:
+    """How many points of a hand to evaluate at once on this device."""
+    return Chunks(CHUNKS[device.type])

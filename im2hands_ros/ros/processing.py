@@ -99,6 +99,7 @@ class Processing:
             if surfaces_wanted or self._queries.interested or model.refine_keypoints:
                 scene = self._encode(model, image, keypoints, camera)
                 self._queries.keep(header, scene)
+                self._warn_of_exchanged_hands(model, scene)
             if surfaces_wanted:
                 hands = self._reconstruct(scene, settings)
             elif scene is not None:
@@ -141,6 +142,14 @@ class Processing:
         for stage, milliseconds in hands.timings_ms.items():
             self._health.took(stage, milliseconds)
         return hands
+
+    def _warn_of_exchanged_hands(self, model: Any, scene: Any) -> None:
+        if scene is not None and model.refine_keypoints and scene.exchanged:
+            self._complain(
+                "exchanged",
+                "the keypoints call the left hand right and the right one left, which is put "
+                "right: tell the tracker whether its images are mirrored",
+            )
 
     def _is_too_old(self, stamp: Time, max_age: float) -> bool:
         age = self._age(stamp)

@@ -39,12 +39,11 @@ class Stages:
             model: has `stages`, and `refine_keypoints` and `refine_occupancy` to be set.
             settings: what is asked for.
         """
-        held = getattr(model, "stages", ("initial",))
         for name, stage in OPTIONAL.items():
-            setattr(model, name, getattr(settings, name) and stage in held)
+            setattr(model, name, getattr(settings, name) and stage in model.stages)
         off = {stage for name, stage in OPTIONAL.items() if not getattr(model, name)}
         self._running = tuple(each for each in _IN_ORDER if each not in off)
-        self._say_what_is_missing(held, settings)
+        self._say_what_is_missing(model.stages, settings)
 
     def _say_what_is_missing(self, held: tuple[str, ...], settings: Settings) -> None:
         asked = [name for name in OPTIONAL if getattr(settings, name)]

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from im2hands_ros.chunking import Chunks
 from im2hands_ros.surface.lattice import (
     Lattice,
     coarsest_step,
@@ -72,7 +73,7 @@ class SurfaceSearch:
         resolution: int,
         hands: int,
         device: torch.device | str = "cpu",
-        chunk: int = DEFAULT_CHUNK,
+        chunk: int | Chunks = DEFAULT_CHUNK,
     ):
         self.lattice = Lattice(resolution, hands, torch.device(device))
         self._volumes = Volumes(self.lattice, chunk)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from im2hands_ros.chunking import Chunks
 from im2hands_ros.surface.lattice import Lattice
 
 Occupancy = Callable[[Tensor, Tensor], Tensor]
@@ -27,13 +28,13 @@ class Volumes:
     evaluations: points evaluated per call of the field since `begin`, padding not counted.
     """
 
-    def __init__(self, lattice: Lattice, chunk: int = DEFAULT_CHUNK):
+    def __init__(self, lattice: Lattice, chunk: int | Chunks = DEFAULT_CHUNK):
         count = lattice.hands * lattice.size
         self.values = torch.zeros(count, device=lattice.device)
         self.threshold = 0.0
         self.evaluations: list[int] = []
         self._lattice = lattice
-        self._chunk = chunk
+        self._chunks = Chunks(chunk) if isinstance(chunk, int) else chunk
         self._known = torch.zeros(count, dtype=torch.bool, device=lattice.device)
         self._guessed = torch.zeros(count, dtype=torch.bool, device=lattice.device)
         self._listed = torch.zeros(count, dtype=torch.uint8, device=lattice.device)
@@ -124,16 +125,16 @@ class Volumes:
         self.evaluations.append(len(index))
 
     def _in_chunks(self, points: Tensor, valid: Tensor) -> Tensor:
-        parts = []
-        pieces = zip(points.split(self._chunk, 1), valid.split(self._chunk, 1), strict=True)
-        for part, mask in pieces:
-            values = self._occupancy(part, mask)
-            if values.shape != mask.shape:
+        def evaluate(part: slice) -> Tensor:
+            values = self._occupancy(points[:, part], valid[:, part])
+            if values.shape != valid[:, part].shape:
                 raise ValueError(
                     f"the field returned shape {tuple(values.shape)} for points "
-                    f"{tuple(part.shape)}; it must return one value per point"
+                    f"{tuple(points[:, part].shape)}; it must return one value per point"
                 )
-            parts.append(values.float())
+            return values.float()
+
+        parts = self._chunks.over(points.shape[1], evaluate)
         # What is no number is not occupied, and what is infinite could not be interpolated.
         return torch.cat(parts, 1).nan_to_num_(self._outside, LARGEST, -LARGEST)
 

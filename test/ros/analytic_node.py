@@ -75,6 +75,8 @@ class Field:
 
 
 class Scene:
+    exchanged = False
+
     def __init__(self, keypoints: dict, confidence: float, delay: float, cost: float) -> None:
         self.keypoints, self._delay, self._cost = keypoints, delay, cost
         self.confidence = {

@@ -112,9 +112,9 @@ class NodeProcess:
         self._process.kill()
         self._process.wait()
 
-    def wait_for_log(self, text: str) -> None:
+    def wait_for_log(self, text: str, timeout: float = _PATIENCE) -> None:
         """Wait until the process has written this."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + timeout
         while text not in self.log:
             assert time.monotonic() < deadline, f"'{text}' never appeared in:\n{self.log}"
             assert self._process.poll() is None or text in self.log, self.log
@@ -132,9 +132,9 @@ class NodeProcess:
         paths = {Path(line.split()[-1]) for line in lines if "/dev/shm/fastrtps_" in line}
         return {path for path in paths if "_port" not in path.name}
 
-    def wait(self) -> int:
+    def wait(self, timeout: float = _PATIENCE) -> int:
         """Wait for the process to end by itself; its exit status."""
-        return self._process.wait(_PATIENCE)
+        return self._process.wait(timeout)
 
     def stop(self) -> None:
         """End the process if it still runs."""
