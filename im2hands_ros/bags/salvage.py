@@ -19,6 +19,7 @@ from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 
 from im2hands_ros.bags.definitions import Topic
 
+NEVER_NS = (1 << 63) - 1
 MAGIC = b"\x89MCAP0\r\n"
 _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F
 _RECORD = struct.Struct("<BQ")  # what it is, bytes that follow
@@ -44,44 +45,44 @@ class RawMessage(NamedTuple):
 
 
 class SalvagedMcap:
-    """A damaged MCAP file, read as far as it goes.
+    """An MCAP file, read from its beginning as far as it goes, without its index.
 
     Attributes:
-        topics: what it holds, counted by reading it once.
-        start_ns, end_ns: reception of the first message and of the last, plus 1.
-
-    Raises:
-        ValueError: not an MCAP file, or nothing in it can be read.
+        topics: after `survey`: what it holds, counted.
+        start_ns, end_ns: after `survey`: reception of the first message and of the last, plus 1.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._schemas: dict[int, tuple[str, MessageDefinition]] = {}
         self._channels: dict[int, tuple[str, int]] = {}
+        self.topics: list[Topic] = []
+        self.start_ns, self.end_ns = NEVER_NS, 0
+
+    def survey(self) -> None:
+        """Read the file once to know what it holds.
+
+        Raises:
+            ValueError: not an MCAP file, or nothing in it can be read.
+        """
         counts: Counter[str] = Counter()
-        self.start_ns, self.end_ns = (1 << 63) - 1, 0
         for message in self._read():
             counts[message.topic] += 1
             self.start_ns = min(self.start_ns, message.received_ns)
             self.end_ns = max(self.end_ns, message.received_ns + 1)
         if not counts:
-            raise ValueError(f"'{path}' is damaged and no message can be read: record it again")
-        self.topics = [
-            Topic(name, kind, counts[name], definition)
-            for name, (kind, definition) in (
-                (name, self._schemas.get(schema, ("", _NO_DEFINITION)))
-                for name, schema in self._channels.values()
+            raise ValueError(
+                f"'{self._path}' is damaged and no message can be read: record it again"
             )
-        ]
+        for name, schema in self._channels.values():
+            kind, definition = self._schemas.get(schema, ("", _NO_DEFINITION))
+            self.topics.append(Topic(name, kind, counts[name], definition))
 
     def messages(self, names: Collection[str], start_ns: int, end_ns: int) -> Iterator[RawMessage]:
         """The messages of these topics received in [start_ns, end_ns), in the file's order."""
         for message in self._read():
             if message.topic in names and start_ns <= message.received_ns < end_ns:
                 yield message
-
-    def close(self) -> None:
-        """Nothing is kept open."""
 
     def _read(self) -> Iterator[RawMessage]:
         with self._path.open("rb") as file:

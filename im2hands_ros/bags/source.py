@@ -1,7 +1,7 @@
 """Any rosbag2 as one stream of serialised messages, read piece by piece.
 
 A folder with metadata.yaml, such a folder without it, or one file: MCAP or sqlite3, compressed or
-not. A damaged file gives what can be had of it, and a warning.
+not. A damaged bag gives what can be had of it, and a warning.
 """
 
 from __future__ import annotations
@@ -13,56 +13,17 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from backports import zstd
-from rosbags.rosbag2 import Reader
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from im2hands_ros.bags.definitions import Topic, types_of
-from im2hands_ros.bags.salvage import MAGIC, RawMessage, SalvagedMcap
+from im2hands_ros.bags.salvage import RawMessage
+from im2hands_ros.bags.storage import SUFFIXES, StorageFile, reason
 
-_SUFFIXES = (".mcap", ".db3")
 _ZSTD = b"\x28\xb5\x2f\xfd"  # a message that was compressed by itself begins so; CDR never does
-
-
-class _Part(Protocol):
-    """A file of a bag, or all of it."""
-
-    topics: list[Topic]
-    start_ns: int
-    end_ns: int
-
-    def messages(
-        self, names: Collection[str], start_ns: int, end_ns: int
-    ) -> Iterator[RawMessage]: ...
-
-    def close(self) -> None: ...
-
-
-class _Intact:
-    """What `rosbags` reads: a folder or a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._reader = Reader(path)
-        self._reader.open()
-        if not self._reader.message_count:
-            self._reader.close()
-            raise ValueError(f"'{path}' holds no messages: record again")
-        self.start_ns, self.end_ns = self._reader.start_time, self._reader.end_time
-        self.topics = [
-            Topic(each.topic, each.msgtype, each.msgcount, each.msgdef)
-            for each in self._reader.connections
-        ]
-
-    def messages(self, names: Collection[str], start_ns: int, end_ns: int) -> Iterator[RawMessage]:
-        wanted = [each for each in self._reader.connections if each.topic in names]
-        if not wanted:
-            return
-        for connection, received_ns, data in self._reader.messages(wanted, start_ns, end_ns):
-            yield RawMessage(connection.topic, received_ns, bytes(data))
-
-    def close(self) -> None:
-        self._reader.close()
 
 
 class BagSource:
@@ -88,14 +49,16 @@ class BagSource:
         if not path.exists():
             raise FileNotFoundError(f"bag '{path}' does not exist: check the path")
         try:
-            self._parts = self._open(path)
-            self.topics = _summed(self._parts)
+            self._files = self._open(path)
+            self.topics = _summed(self._files)
+            if not any(topic.count for topic in self.topics.values()):
+                raise ValueError(f"'{path}' holds no messages: record it again")
             self.types = types_of(self.topics.values())
         except BaseException:
             self._stack.close()
             raise
-        self.start_ns = min(part.start_ns for part in self._parts)
-        self.end_ns = max(part.end_ns for part in self._parts)
+        self.start_ns = min(file.start_ns for file in self._files)
+        self.end_ns = max(file.end_ns for file in self._files)
 
     def __enter__(self) -> BagSource:
         return self
@@ -111,84 +74,62 @@ class BagSource:
     def messages(
         self, names: Collection[str], start_ns: int | None = None, end_ns: int | None = None
     ) -> Iterator[RawMessage]:
-        """The messages of these topics, received in [start_ns, end_ns), in that order."""
+        """The messages of these topics, received in [start_ns, end_ns), file by file."""
         start_ns = self.start_ns if start_ns is None else start_ns
         end_ns = self.end_ns if end_ns is None else end_ns
-        for part in self._parts:
-            latest_ns = self.start_ns
-            try:
-                for message in part.messages(names, start_ns, end_ns):
-                    latest_ns = message.received_ns
-                    yield _unpacked(message)
-            except Exception as error:  # noqa: BLE001 - damage shows as any error of the libraries
-                after = (latest_ns - self.start_ns) / 1e9
-                self._warn(
-                    f"the bag is damaged {after:.1f} s after its start ({_reason(error)}): "
-                    "what comes before that is used"
-                )
+        for file in self._files:
+            for message in file.messages(names, start_ns, end_ns):
+                yield _unpacked(message)
 
     def message(self, raw: RawMessage) -> Any:
         """The message's fields. Raises rosbags.serde.SerdeError and others when it is garbled."""
         return self.types.deserialize_cdr(raw.data, self.topics[raw.topic].type)
 
-    def _open(self, path: Path) -> list[_Part]:
-        try:
-            return [self._keep(_Intact(path))]
-        except PermissionError:
-            raise
-        except Exception as error:  # noqa: BLE001 - damage shows as any error of the libraries
-            return self._open_files(path, error)
-
-    def _open_files(self, path: Path, error: Exception) -> list[_Part]:
-        """File by file, what cannot be read as a whole."""
-        files = [path] if path.is_file() else _files_in(path)
-        if not files:
-            raise FileNotFoundError(
-                f"'{path}' is no bag ({_reason(error)}): give a rosbag2 folder, an .mcap or a .db3"
-            ) from error
-        if path.is_dir() and not (path / "metadata.yaml").is_file():
-            self._warn(f"'{path}' has no metadata.yaml: its files are read in the order of names")
-        parts, reasons = [], []
-        for file in files:
+    def _open(self, path: Path) -> list[StorageFile]:
+        """All files that can be read; raises what is wrong with the first when none can."""
+        opened: list[StorageFile] = []
+        problems: list[ValueError] = []
+        for each in [path] if path.is_file() else self._files_of(path):
             try:
-                parts.append(self._open_file(file))
+                opened.append(self._open_file(each))
             except ValueError as problem:
-                reasons.append(str(problem))
-        if not parts:
-            raise ValueError(reasons[0]) from error
-        for reason in reasons:
-            self._warn(reason)
-        return parts
+                problems.append(problem)
+        if not opened:
+            raise problems[0]
+        for problem in problems:
+            self._warn(str(problem))
+        return opened
 
-    def _open_file(self, file: Path) -> _Part:
-        if file.suffix == ".zstd":
-            file = self._decompressed(file)
-        if file.suffix not in _SUFFIXES:
-            raise ValueError(f"'{file}' is no bag: give a rosbag2 folder, an .mcap or a .db3")
-        try:
-            return self._keep(_Intact(file))
-        except Exception as error:  # noqa: BLE001 - damage shows as any error of the libraries
-            return self._salvage(file, error)
-
-    def _salvage(self, file: Path, error: Exception) -> _Part:
-        if file.suffix == ".db3":
+    def _open_file(self, path: Path) -> StorageFile:
+        if path.suffix == ".zstd":
+            path = self._decompressed(path)
+        if path.suffix not in SUFFIXES:
+            remedy = (
+                "convert it with rosbags-convert" if path.suffix == ".bag" else "check the path"
+            )
             raise ValueError(
-                f"'{file}' cannot be read ({_reason(error)}): try "
-                f"sqlite3 '{file}' .recover | sqlite3 recovered.db3"
-            ) from error
-        with file.open("rb") as opened:
-            if opened.read(len(MAGIC)) != MAGIC:
-                raise ValueError(f"'{file}' is not an MCAP file: check the path") from error
-        part = SalvagedMcap(file)
-        self._warn(
-            f"'{file}' is damaged or was not closed ({_reason(error)}): "
-            f"the first {(part.end_ns - part.start_ns) / 1e9:.1f} s of it can be read and are used"
-        )
-        return part
+                f"'{path}' is no rosbag2 (a folder, an .mcap or a .db3 file): {remedy}"
+            )
+        file = StorageFile(path, self._warn)
+        self._stack.callback(file.close)
+        return file
 
-    def _keep(self, part: _Intact) -> _Intact:
-        self._stack.callback(part.close)
-        return part
+    def _files_of(self, folder: Path) -> list[Path]:
+        """The storage files of a bag's folder, in their order."""
+        metadata = folder / "metadata.yaml"
+        try:
+            fields = YAML(typ="safe").load(metadata.read_text(encoding="utf-8"))
+            names = fields["rosbag2_bagfile_information"]["relative_file_paths"]
+            return [folder / Path(name).name for name in names]
+        except (OSError, YAMLError, KeyError, TypeError, ValueError) as error:
+            files = _listed(folder)
+            if not files:
+                raise FileNotFoundError(f"'{folder}' holds no bag: check the path") from error
+            self._warn(
+                f"'{metadata}' cannot be read ({reason(error)}): all bag files beside it are used, "
+                "in the order of their names"
+            )
+            return files
 
     def _decompressed(self, file: Path) -> Path:
         """The file's contents, in a folder that goes when the bag is closed."""
@@ -198,23 +139,23 @@ class BagSource:
             try:
                 shutil.copyfileobj(packed, target)
             except (zstd.ZstdError, EOFError) as error:
-                self._warn(f"'{file}' is damaged ({_reason(error)}): what can be unpacked is used")
+                self._warn(f"'{file}' is damaged ({reason(error)}): what can be unpacked is used")
         return plain
 
 
-def _files_in(folder: Path) -> list[Path]:
-    """The storage files of a bag's folder, bag_2 before bag_10."""
+def _listed(folder: Path) -> list[Path]:
+    """The storage files in a folder, bag_2 before bag_10."""
     names = [file.name for file in folder.iterdir()]
-    names = [name for name in names if name.removesuffix(".zstd").endswith(_SUFFIXES)]
+    names = [name for name in names if name.removesuffix(".zstd").endswith(SUFFIXES)]
     in_order = sorted(names, key=lambda name: ([int(n) for n in re.findall(r"\d+", name)], name))
     return [folder / name for name in in_order]
 
 
-def _summed(parts: list[_Part]) -> dict[str, Topic]:
-    """The topics of all parts, each once."""
+def _summed(files: list[StorageFile]) -> dict[str, Topic]:
+    """The topics of all files, each once."""
     topics: dict[str, Topic] = {}
-    for part in parts:
-        for topic in part.topics:
+    for file in files:
+        for topic in file.topics:
             known = topics.get(topic.name)
             count = topic.count + (known.count if known else 0)
             topics[topic.name] = Topic(topic.name, topic.type, count, topic.definition)
@@ -225,7 +166,3 @@ def _unpacked(message: RawMessage) -> RawMessage:
     if not message.data.startswith(_ZSTD):
         return message
     return message._replace(data=zstd.decompress(message.data))
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
