@@ -9,7 +9,9 @@ import pytest
 from stand_in_model import StandInModel
 
 from im2hands_ros.cli import main
+from im2hands_ros.evaluation import trials
 from im2hands_ros.evaluation.cases import Case, case_of
+from im2hands_ros.evaluation.changes import changes_of, changes_table
 from im2hands_ros.evaluation.conditions import Condition, parse_levels
 from im2hands_ros.evaluation.methods import Answer, Estimate, held_by, network_method
 from im2hands_ros.evaluation.report import COLUMNS, markdown, report_of
@@ -213,6 +215,37 @@ def test_workers_find_the_same_scores(samples) -> None:
                 np.testing.assert_allclose(theirs.scores[name], mine.scores[name], atol=1e-3)
 
 
+def test_baselines_are_not_run_again_while_scenes_and_errors_are_the_same(
+    samples, tmp_path, monkeypatch
+) -> None:
+    plan = Plan(("capsules",), (0.0, 5.0), NEAR, cache=tmp_path)
+    first = run_trials(samples, plan, {})
+    monkeypatch.setattr(trials, "baseline_method", None)  # would fail if it were asked
+    second = run_trials(samples, plan, {})
+    for condition, scenes in first.items():
+        for mine, theirs in zip(scenes, second[condition], strict=True):
+            assert "frame_ms" not in theirs.scores
+            assert theirs.scores == {k: v for k, v in mine.scores.items() if k != "frame_ms"}
+    with pytest.raises(TypeError):
+        run_trials(samples[:1], plan, {})
+    with pytest.raises(TypeError):
+        run_trials(samples, Plan(("capsules",), (6.0,), NEAR, cache=tmp_path), {})
+
+
+def test_changes_compare_stages_with_the_initial_ones_at_the_same_noise() -> None:
+    base = {"noise_mm": 10, "iou": 0.5, "keypoints_in_mm": 16.0, "keypoints_out_mm": 16.0}
+    better = base | {"iou": 0.62, "keypoints_out_mm": 8.0, "method": "keypoints+initial"}
+    rows = [base | {"method": "initial", "subset": s} for s in ("interacting", "all")]
+    rows += [better | {"subset": subset} for subset in ("interacting", "all")]
+    rows[0]["penetration_cm3"], rows[2]["penetration_cm3"] = 2.0, 0.5
+    change, *others = changes_of(rows)
+    assert not others
+    assert change["iou_points"] == {"interacting": 12.0, "all": 12.0}
+    assert (change["penetration_percent"], change["keypoints_percent"]) == (-75.0, -50.0)
+    line = changes_table([change])[-1]
+    assert line == "| keypoints+initial | 10 | +12.0 | -75.0 % | -50.0 % |"
+
+
 def test_the_command_reports_every_stage_and_baseline_and_how_to_repeat_it(
     standing_in, tmp_path, capsys
 ) -> None:
@@ -228,6 +261,7 @@ def test_the_command_reports_every_stage_and_baseline_and_how_to_repeat_it(
         assert row["frame_ms"] > 0
     table = out.with_suffix(".md").read_text()
     assert "| keypoints+initial+refinement | 10 | 3 | 1.000 | 1.000 | 0.00 | 1.000 |" in table
+    assert "| keypoints+initial+refinement | 10 | +" in table.partition("## What stages change")[2]
     settings = report["settings"]
     assert settings["seeds"] == [3_000_000_000, 3_000_000_001]
     weights = (WEIGHTS / "compact.safetensors").read_bytes()

@@ -7,6 +7,7 @@ Reads
 Writes
   OUT        .json with everything, and beside it a .md with the tables
   --pictures best, median and worst scene: image, truth, reconstruction, second viewpoint
+  --cache    scores of the baselines; read again while code, scenes and errors are the same
 
 Methods: initial (initial occupancy on the keypoints as given), and before or after it the stages
 that the weights hold: keypoints (refined from the image first), refinement (two-hand occupancy);
@@ -76,6 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="processes that score and run the baselines while this one runs the network; "
         "0: this one does it all, and times are those of a machine that does nothing else (0)",
     )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        help="folder that keeps the baselines' scores for the next run, without times (none)",
+    )
     parser.add_argument("--out", type=Path, required=True, help=".json file to write")
     parser.add_argument("--pictures", type=Path, help="folder for pictures (none)")
 
@@ -94,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     model, networks = _networks(names, args)
     names = names or [*networks, *BASELINES]
     samples = list(_samples(args.split, args.count, args.data))
-    plan = Plan(tuple(names), levels, DEFAULT_POINTS[args.split].near)
+    plan = Plan(tuple(names), levels, DEFAULT_POINTS[args.split].near, args.cache)
     scored = run_trials(samples, plan, networks, args.workers)
     report = report_of(
         scored, settings_of(args, plan, samples, model), model.device if model else "cpu"

@@ -34,6 +34,7 @@ def settings_of(
         "resolution": args.resolution,
         "scenes_per_fit": BATCH,
         "workers": args.workers,
+        "baselines_cached": args.cache is not None,
         "tracker_errors": str(TRACKER_ERRORS) if None in plan.levels else None,
         "weights": None if model is None else weights_of(model, args.weights),
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from im2hands_ros.evaluation.changes import changes_of, changes_table
 from im2hands_ros.evaluation.machine import describe
 from im2hands_ros.evaluation.scoring import SUBSETS, mean_stages, summarise
 from im2hands_ros.evaluation.trials import Scored
@@ -50,6 +51,7 @@ def report_of(
         "settings": settings,
         "machine": describe(device),
         "rows": rows,
+        "changes": changes_of(rows),
         "stages_ms": stages,
     }
 
@@ -62,7 +64,7 @@ def write_report(path: Path, report: dict[str, Any]) -> None:
 
 
 def markdown(report: dict[str, Any]) -> str:
-    """One table per subset: a line for each method and noise level."""
+    """One table per subset: a line for each method and noise level; then what stages change."""
     settings, machine = report["settings"], report["machine"]
     lines = [
         f"# {settings['scenes']} held-out scenes ({settings['split']}), "
@@ -77,6 +79,13 @@ def markdown(report: dict[str, Any]) -> str:
         rows = [row for row in report["rows"] if row["subset"] == subset]
         if rows:
             lines += ["", f"## {subset}", "", *_table(rows)]
+    if report["changes"]:
+        lines += ["", "## What stages change against initial", ""]
+        lines += changes_table(report["changes"])
+        lines += [
+            "",
+            "IoU in points, penetration of interacting hands, keypoint error out over in.",
+        ]
     return "\n".join(lines) + "\n"
 
 

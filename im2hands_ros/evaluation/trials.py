@@ -13,11 +13,13 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from im2hands_ros.evaluation.cache import ScoreCache
 from im2hands_ros.evaluation.cases import Case, case_of
 from im2hands_ros.evaluation.conditions import BASELINES, Condition, Level
 from im2hands_ros.evaluation.methods import Answer, Method, baseline_method
@@ -34,12 +36,13 @@ Scored = dict[Condition, list[SceneScores]]
 class Plan:
     """Methods and levels of noise, and how many near-surface points of a sample are left out.
 
-    near: for samples that do not say it themselves.
+    near: for samples that do not say it themselves. cache: folder of the baselines' scores.
     """
 
     methods: tuple[str, ...]
     levels: tuple[Level, ...]
     near: int
+    cache: Path | None = None
 
     @property
     def conditions(self) -> list[Condition]:
@@ -75,14 +78,25 @@ def run_trials(
 def score_batch(samples: list[Sample], plan: Plan, answers: Answers) -> Scored:
     """Scores of a few scenes from the networks' answers and those of the baselines."""
     cases = {level: plan.cases(samples, level) for level in plan.levels}
-    answers = answers | _baseline_answers(plan, cases)
-    scored: Scored = {condition: [] for condition in plan.conditions}
-    for number, sample in enumerate(samples):
-        true = true_hands(sample, plan.near_of(sample))
-        for condition, scenes in scored.items():
-            answer = answers[condition][number]
-            scores = score_answer(true, cases[condition.noise_mm][number], answer)
-            scenes.append(SceneScores(subset_of(sample), scores, answer.stages_ms))
+    cache = ScoreCache(plan.cache)
+    baselines = [condition for condition in plan.conditions if condition.method in BASELINES]
+    kept = {c: cache.read(c.method, samples, cases[c.noise_mm]) for c in baselines}
+    missing = [condition for condition in baselines if kept[condition] is None]
+    answers = answers | _baseline_answers(missing, cases)
+    true = [true_hands(sample, plan.near_of(sample)) for sample in samples]
+    scored: Scored = {}
+    for condition in plan.conditions:
+        given = cases[condition.noise_mm]
+        stages: list[dict[str, float]] = [{}] * len(samples)
+        scores = kept.get(condition)
+        if scores is None:
+            found = answers[condition]
+            scores = [score_answer(*three) for three in zip(true, given, found, strict=True)]
+            stages = [answer.stages_ms for answer in found]
+        if condition in missing:
+            cache.write(condition.method, samples, given, scores)
+        subsets = map(subset_of, samples)
+        scored[condition] = [*map(SceneScores, subsets, scores, stages)]
     return scored
 
 
@@ -109,15 +123,15 @@ def _scored_batches(
         yield waiting.popleft().result()
 
 
-def _baseline_answers(plan: Plan, cases: dict[Level, list[Case]]) -> Answers:
+def _baseline_answers(conditions: list[Condition], cases: dict[Level, list[Case]]) -> Answers:
     """Baselines take the cases of all levels at once: a fit of more hands costs less for each."""
-    together = [case for level in plan.levels for case in cases[level]]
     answers: Answers = {}
-    for name in plan.methods:
-        if name in BASELINES:
-            found = iter(baseline_method(name)(together))
-            for level in plan.levels:
-                answers[Condition(name, level)] = [next(found) for _ in cases[level]]
+    for name in dict.fromkeys(condition.method for condition in conditions):
+        own = [condition for condition in conditions if condition.method == name]
+        together = [case for condition in own for case in cases[condition.noise_mm]]
+        found = iter(baseline_method(name)(together))
+        for condition in own:
+            answers[condition] = [next(found) for _ in cases[condition.noise_mm]]
     return answers
 
 
