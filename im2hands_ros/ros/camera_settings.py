@@ -14,7 +14,10 @@ from im2hands_ros.ros.described import Described, described, table_of
 class CameraSettings(Described):
     """Values of all parameters, checked; raises ValueError for one that cannot be used."""
 
-    source: str = described("0", "OpenCV device number, device file (/dev/video0) or video file")
+    source: str = described(
+        "", "video file, or device file such as /dev/video0; empty: the device of device_number"
+    )
+    device_number: int = described(0, "OpenCV's number of the device", range=(0, 99))
     camera_info_url: str = described(
         "",
         "calibration as camera_calibration saves it (YAML): a path, file:///path or "
@@ -45,6 +48,11 @@ class CameraSettings(Described):
     wait_for_subscribers: int = described(
         0, "subscribers that image and camera_info need before a file is played", range=(0, 99)
     )
+
+    @property
+    def origin(self) -> str:
+        """What to open: device number, device file or video file."""
+        return self.source or str(self.device_number)
 
 
 if __name__ == "__main__":

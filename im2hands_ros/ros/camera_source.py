@@ -21,7 +21,7 @@ from std_msgs.msg import Header
 
 from im2hands_ros.ros.calibration_file import guessed_calibration, read_calibration
 from im2hands_ros.ros.camera_settings import CameraSettings
-from im2hands_ros.ros.capture import Capture, SourceLost, VideoCapture
+from im2hands_ros.ros.capture import Capture, SourceLost, VideoCapture, is_device
 from im2hands_ros.ros.described_node import DescribedNode
 from im2hands_ros.ros.endpoints import OVERRIDING
 from im2hands_ros.ros.imaging import fill_image
@@ -80,7 +80,7 @@ class CameraSource(DescribedNode[CameraSettings]):
         try:
             self._open()
         except SourceLost as error:
-            if not (self.settings.source.isdecimal() or self.settings.source.startswith("/dev/")):
+            if not is_device(self.settings.origin):
                 self.get_logger().error(f"cannot start: {error}")
                 return False
             self._lose(error)
@@ -97,7 +97,7 @@ class CameraSource(DescribedNode[CameraSettings]):
             self._thread.join(_STOP_TIMEOUT)
 
     def _describe(self) -> dict[str, str]:
-        return {"source": self.settings.source, "state": self._state}
+        return {"source": self.settings.origin, "state": self._state}
 
     def _open(self) -> None:
         """Open the source and see that the calibration is its own.
@@ -108,7 +108,7 @@ class CameraSource(DescribedNode[CameraSettings]):
         """
         settings = self.settings
         capture = self._open_capture(
-            settings.source, settings.width, settings.height, settings.rate
+            settings.origin, settings.width, settings.height, settings.rate
         )
         given, known = capture.size, self._calibration
         if known is None:
@@ -122,13 +122,13 @@ class CameraSource(DescribedNode[CameraSettings]):
             capture.close()
             raise ValueError(
                 f"the calibration is of {known.width}x{known.height} pictures but source "
-                f"'{settings.source}' gives {given[0]}x{given[1]}: calibrate at this size, or set "
+                f"'{settings.origin}' gives {given[0]}x{given[1]}: calibrate at this size, or set "
                 "width and height"
             )
         self._capture, self._info = capture, known
         self._state = "open"
         rate = settings.rate or capture.rate
-        self.get_logger().info(f"open: '{settings.source}', {given[0]}x{given[1]}, {rate:g} Hz")
+        self.get_logger().info(f"open: '{settings.origin}', {given[0]}x{given[1]}, {rate:g} Hz")
 
     # On the capture's thread
 
@@ -159,7 +159,7 @@ class CameraSource(DescribedNode[CameraSettings]):
                     return True
                 capture.rewind()
                 if not capture.grab():
-                    raise SourceLost(f"video '{self.settings.source}' holds no picture")
+                    raise SourceLost(f"video '{self.settings.origin}' holds no picture")
             stamp = self.get_clock().now().to_msg()
             self._publish(capture, Header(stamp=stamp, frame_id=self.settings.frame_id))
             due = max(due + period, time.monotonic() - period)
@@ -198,7 +198,7 @@ class CameraSource(DescribedNode[CameraSettings]):
         """The video is over: so is the program."""
         self._state = "ended"
         self._capture.close()
-        self.get_logger().info(f"'{self.settings.source}' has ended")
+        self.get_logger().info(f"'{self.settings.origin}' has ended")
         self._stopped.wait(_LINGER)
         rclpy.try_shutdown(context=self.context)
 

@@ -15,6 +15,11 @@ class SourceLost(OSError):
     """The source gives no pictures; the message names it and the remedy."""
 
 
+def is_device(source: str) -> bool:
+    """Whether a source is a device's number or file; else it is a video file."""
+    return source.isdecimal() or source.startswith("/dev/")
+
+
 class Capture(Protocol):
     """What the camera source reads pictures from; `rate` is in Hz, `size` width and height."""
 
@@ -48,7 +53,7 @@ class VideoCapture:
 
     def __init__(self, source: str, width: int = 0, height: int = 0, rate: float = 0.0) -> None:
         self._source = source
-        self.is_file = not (source.isdecimal() or source.startswith("/dev/"))
+        self.is_file = not is_device(source)
         if self.is_file and not Path(source).is_file():
             raise SourceLost(f"no video file '{source}': give a file, or a device such as 0")
         self._capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
