@@ -22,7 +22,7 @@ from im2hands_ros.ros.recorder import OUTPUTS
 from im2hands_ros.ros.replay import _PARAMETERS, TOPICS
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("demo.launch.py", "im2hands.launch.py")
+FILES = ("camera.launch.py", "demo.launch.py", "im2hands.launch.py")
 needs_launch = pytest.mark.skipif(
     find_spec("launch_ros") is None, reason="launch_ros is not on PyPI and not installed here"
 )
@@ -127,3 +127,24 @@ def test_only_given_arguments_override_the_parameters_file() -> None:
     context.launch_configurations["device"] = "cpu"
     (with_device,) = module["_node"](context)
     assert len(with_device._Node__parameters) == len(plain._Node__parameters) + 1
+
+
+@needs_launch
+def test_a_camera_s_chain_is_camera_detector_node_and_view() -> None:
+    chain = {"camera_source", "detector", "im2hands"}
+    assert launched("camera.launch.py", view="none").keys() == chain
+    assert launched("camera.launch.py", view="browser").keys() == chain | {"viewer"}
+    assert launched("camera.launch.py", view="rviz").keys() == chain | {"rviz2"}
+
+
+@needs_launch
+def test_a_camera_of_one_s_own_takes_the_place_of_ours() -> None:
+    found = launched("camera.launch.py", view="none", camera="false", image="/eye/image")
+    assert found.keys() == {"detector", "im2hands"}
+
+
+@needs_launch
+def test_only_given_arguments_reach_the_camera_source() -> None:
+    plain = launched("camera.launch.py", view="none")["camera_source"]
+    given = launched("camera.launch.py", view="none", source="video.mp4")["camera_source"]
+    assert len(given._Node__parameters) == len(plain._Node__parameters) + 1
