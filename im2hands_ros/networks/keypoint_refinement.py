@@ -96,12 +96,14 @@ class KeypointRefinement(nn.Module):
         image = self.image_positions.expand(len(coarse.joints), -1, -1)
         seen = None
         if features is not None:
-            seen = Seen(features, self.preset, self.crop_size)
+            with _exactly(coarse):
+                seen = Seen(features, self.preset, self.crop_size)
             image = image + self.image(features.context.flatten(2).transpose(1, 2))
         hands, history = coarse, []
         for number, step in enumerate(self.rounds):
             spacing = self.preset.patch_spacings[number]
-            shown = None if seen is None else seen.at(hands, spacing)
+            with _exactly(hands):
+                shown = None if seen is None else seen.at(hands, spacing)
             tokens, image, moved = step(tokens, image, hands, shown)
             if number == 0:
                 side = self._side(tokens, hands.present)
@@ -158,8 +160,9 @@ class Round(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(B, 42, W) joint tokens, (B, G, W) image tokens and (B, 2, 21, C) of what is seen, if
         anything, to both tokens and the moved joints (B, 2, 21, 3)."""
-        palm = palm_axes(hands.joints)
-        geometry = geometry_of(hands, palm)
+        with _exactly(hands):
+            palm = palm_axes(hands.joints)
+            geometry = geometry_of(hands, palm)
         told = self.hand(geometry[..., :6].flatten(2)).unflatten(2, (JOINT_COUNT, -1))
         told = told + self.place(geometry)
         if seen is not None:
@@ -173,7 +176,8 @@ class Round(nn.Module):
             everything = block(everything, listened)
         tokens, image = everything[:, :joint_count], everything[:, joint_count:]
         step = self.step(self.norm(tokens)).float().unflatten(1, (len(SIDES), JOINT_COUNT))
-        moved = step[..., :3] @ palm.transpose(2, 3) + step[..., 3:]
+        with _exactly(hands):
+            moved = step[..., :3] @ palm.transpose(2, 3) + step[..., 3:]
         return tokens, image, hands.joints + moved * _STEP_UNIT
 
 
@@ -230,6 +234,11 @@ class Seen:
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         return (2 * pixels + 1) * (_STRIDE / self._crop_size) - 1
+
+
+def _exactly(hands: CoarseHands) -> torch.autocast:
+    """Places and pixels do not survive half precision."""
+    return torch.autocast(hands.joints.device.type, enabled=False)
 
 
 def _window(reach: int, spacing: float, like: Tensor) -> Tensor:
