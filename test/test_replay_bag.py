@@ -183,6 +183,17 @@ def test_a_camera_that_tells_its_calibration_once_and_late_is_enough(
     assert stamps(meshes(out)) == numbers(1)
 
 
+def test_garbled_messages_are_counted_and_the_rest_goes_on(
+    tmp_path: Path, model: BallModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = write_bag(tmp_path / "bag", recording(2), "db3")
+    with sqlite3.connect(bag / "bag.db3") as database:  # the first two are camera_info and image
+        database.execute("UPDATE messages SET data = x'0001000000' WHERE id <= 2")
+    status, out = replay(bag)
+    assert status == 0 and stamps(meshes(out)) == numbers(1)
+    assert "unreadable: a message of /camera/camera_info" in capsys.readouterr().out
+
+
 def test_intrinsics_may_come_from_the_command_line(tmp_path: Path, model: BallModel) -> None:
     bag = write_bag(tmp_path / "bag", [image(0), keypoints(0)])
     assert replay(bag, "--camera", "50,51,30,20")[0] == 0

@@ -81,10 +81,10 @@ class Frames:
         self._window_ns = window_ns
         self._matcher = StampMatcher(slop, WAITING_FRAMES, self.skip)
         self._read = read_keypoints if chosen.keypoints.type == HAND_KEYPOINTS else read_poses
-        self._camera_info = self._first_camera_info()
         self.images = self.matched = 0
         self.skipped: Counter[str] = Counter()
         self.details: dict[str, str] = {}
+        self._camera_info = self._first_camera_info()
 
     def steps(self) -> Iterator[tuple[Frame | None, int]]:
         """For each message read, the frame that it completes, if any, and its reception, ns."""
@@ -109,9 +109,8 @@ class Frames:
         """A camera tells its calibration once, perhaps after its first images, or hours before."""
         if self._chosen.camera_info is None:
             return None
-        for raw in self._source.messages((self._chosen.camera_info.name,)):
-            return Message(raw, self._source.message(raw))
-        return None
+        raws = self._source.messages((self._chosen.camera_info.name,))
+        return next(filter(None, map(self._fields_of, raws)), None)
 
     def _fields_of(self, raw: RawMessage) -> Message | None:
         try:
@@ -145,6 +144,9 @@ class Frames:
                 "keypoints_frame",
                 f"the keypoints are in frame '{theirs}' but the image is in '{ours}'",
             )
+            return None
+        if self._camera_info is None and self._chosen.camera_info is not None:
+            self.skip("no_camera_info", "no camera_info can be read: give --camera FX,FY,CX,CY")
             return None
         self.matched += 1
         if (self.matched - 1) % self._every:

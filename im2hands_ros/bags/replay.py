@@ -18,23 +18,17 @@ on this machine: ROS must be sourced. Ctrl-C ends early; what was written until 
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from im2hands_ros.ros.errors import BadInput
 from im2hands_ros.ros.parameters import Settings
 
 if TYPE_CHECKING:
-    from im2hands_ros.bags.frames import Frames
-    from im2hands_ros.bags.output import Output
+    from im2hands_ros.bags.replayed import Replayed
     from im2hands_ros.bags.source import BagSource
     from im2hands_ros.bags.topics import Chosen
 
@@ -53,7 +47,6 @@ PARAMETERS = (
     "smoothing",
 )
 INTERRUPTED = 130
-_BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} s [{elapsed}<{remaining}{postfix}]"
 _MOST_REASONS = 5
 
 
@@ -100,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
     """Replay; the exit status. Raises ValueError when no frame gave a result."""
     from im2hands_ros.bags.frames import Frames
     from im2hands_ros.bags.output import Output
+    from im2hands_ros.bags.replayed import Replayed
     from im2hands_ros.bags.source import BagSource
 
     settings = Settings(**{name: getattr(args, name) for name in PARAMETERS})
@@ -110,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         chosen = _chosen(args, source)
         window_ns = _window(args, source)
         copied = [source.topics[name] for name in chosen.names] if args.copy_inputs else []
-        path = args.out or args.bag.with_name(f"{args.bag.name.partition('.')[0]}_hands")
+        path = args.out or _beside(args.bag)
         output = Output(path, copied, source.types)
         frames = Frames(source, chosen, settings.sync_slop, args.every, window_ns)
         with _engine(args.node, settings, chosen, intrinsics) as engine:
@@ -133,69 +127,9 @@ def _engine(through_node: bool, settings: Settings, chosen: Chosen, intrinsics: 
     return ThroughNode(settings, decoder, chosen)
 
 
-class Replayed:
-    """Reads, reconstructs and writes, frame by frame, and counts what became of it."""
-
-    def __init__(self, frames: Frames, output: Output, copies: bool) -> None:
-        self.frames, self.output, self._copies = frames, output, copies
-        self.written = 0
-        self.seconds = 0.0
-        self.interrupted = False
-
-    def run(self, engine: Any, window_ns: tuple[int, int]) -> None:
-        """Replay to the end, or until a signal; the output is closed whatever happens."""
-        started, first_ns = time.perf_counter(), window_ns[0]
-        seconds = (window_ns[1] - first_ns) / 1e9
-        try:
-            with (
-                tqdm(total=seconds, bar_format=_BAR, dynamic_ncols=True) as bar,
-                _stop_on_signal(self),
-            ):
-                for frame, received_ns in self.frames.steps():
-                    if frame is not None:
-                        self._take(engine, frame)
-                        bar.set_postfix_str(f"{self.written} frames", refresh=False)
-                    bar.update(max(0.0, min(seconds, (received_ns - first_ns) / 1e9) - bar.n))
-                    if self.interrupted:
-                        break
-                else:
-                    bar.update(seconds - bar.n)
-        finally:
-            self.output.close()
-            self.seconds = time.perf_counter() - started
-
-    def _take(self, engine: Any, frame: Any) -> None:
-        try:
-            results = engine(frame)
-        except BadInput as problem:
-            self.frames.skip(problem.reason, str(problem))
-            return
-        with engine.times.stage("write"):
-            if self._copies:
-                for message in (frame.camera_info, frame.keypoints_message, frame.image):
-                    if message is not None:
-                        self.output.copy(message.raw)
-            self.output.write(results, frame.image.raw.received_ns)
-        self.written += 1
-
-
-@contextmanager
-def _stop_on_signal(replayed: Replayed) -> Iterator[None]:
-    """The first SIGINT or SIGTERM ends after the frame at work; a second one at once."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
-
-    def stop(number: int, _: Any) -> None:
-        replayed.interrupted = True
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in numbers:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _beside(bag: Path) -> Path:
+    bag = bag.resolve()  # "." has no name
+    return bag.with_name(f"{bag.name.partition('.')[0]}_hands")
 
 
 def _chosen(args: argparse.Namespace, source: BagSource) -> Chosen:

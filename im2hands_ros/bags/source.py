@@ -92,8 +92,8 @@ class BagSource:
         for each in [path] if path.is_file() else self._files_of(path):
             try:
                 opened.append(self._open_file(each))
-            except ValueError as problem:
-                problems.append(problem)
+            except ValueError as error:
+                problems.append(error)
         if not opened:
             raise problems[0]
         for problem in problems:
