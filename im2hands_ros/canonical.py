@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from im2hands_ros.exactly import exactly
+
 # Side of the published query box: box coordinate = palm coordinate / BOX_SCALE.
 BOX_SCALE = 0.4
 # Slot 0 is the palm; slots 1.. are the three bones (MCP, PIP, DIP to tip) of each finger in
@@ -53,11 +55,14 @@ class CanonicalHands(NamedTuple):
     def palm_from_camera(self, points_camera: Tensor) -> Tensor:
         """(B, N, 3) camera-frame points to each hand's palm frame."""
         points = mirror(points_camera, self.mirrored) - self.wrist[:, None]
-        return points @ self.palm_from_hand.transpose(1, 2)
+        with exactly(points):
+            return points @ self.palm_from_hand.transpose(1, 2)
 
     def camera_from_palm(self, points_palm: Tensor) -> Tensor:
         """(B, N, 3) palm-frame points to the camera frame."""
-        return mirror(points_palm @ self.palm_from_hand + self.wrist[:, None], self.mirrored)
+        with exactly(points_palm):
+            turned = points_palm @ self.palm_from_hand
+        return mirror(turned + self.wrist[:, None], self.mirrored)
 
     def published_bone_matrices(self) -> Tensor:
         """(B, 16, 4, 4) matrices in the published scaling, S(1/0.4) T S(0.4) S(0.4)."""

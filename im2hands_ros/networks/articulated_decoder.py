@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.exactly import exactly
 from im2hands_ros.networks.bone_blocks import group_by_bone
 from im2hands_ros.networks.presets import DecoderPreset
 
@@ -145,7 +146,7 @@ class ArticulatedDecoder(nn.Module):
     ) -> Tensor:
         """Depth (T, BLOCK) that flesh adds to the capsules, from blocks of coordinates."""
         # The first product stays in float32: half precision would round coordinates to 0.1 mm.
-        with torch.autocast(x.device.type, enabled=False):
+        with exactly(x):
             features = self._coordinate_features(x.float())
             x = torch.baddbmm(first_bias.float(), features, self.first[bone])
         x = F.leaky_relu(x, 0.1, inplace=True)
@@ -177,18 +178,21 @@ def bone_geometry(hands: CanonicalHands) -> BoneGeometry:
     lengths = torch.cat([hands.bone_lengths[:, 1:], hands.metacarpal_lengths], dim=1)
     rotation = transforms[..., :3]
     start, end = (hands.joints_palm[:, list(ends)] for ends in (_STARTS, _ENDS))
-    vector = (rotation @ (end - start)[..., None])[..., 0]
+    with exactly(rotation):
+        vector = (rotation @ (end - start)[..., None])[..., 0]
+        translation = -(rotation @ start[..., None])[..., 0]
     direction = vector / vector.norm(dim=-1, keepdim=True).clamp_min(1e-6)
-    translation = -(rotation @ start[..., None])[..., 0]
     return BoneGeometry(rotation, translation, direction, lengths)
 
 
 def _bone_coordinates(points_palm: Tensor, bones: BoneSlots) -> tuple[Tensor, Tensor, Tensor]:
     """Bone-frame position (H, S, N, 3), share along the bone and distance to it (H, S, N)."""
-    points = points_palm[:, None].float() @ bones.rotation.transpose(2, 3)
-    local = points + bones.translation[:, :, None]
+    with exactly(points_palm):
+        points = points_palm[:, None].float() @ bones.rotation.transpose(2, 3)
+        local = points + bones.translation[:, :, None]
+        along = (local @ bones.direction[..., None])[..., 0]
     length = bones.length[:, :, None]
-    along = (local @ bones.direction[..., None])[..., 0].clamp_min(0).minimum(length)
+    along = along.clamp_min(0).minimum(length)
     from_axis = local - along[..., None] * bones.direction[:, :, None]
     distance = (from_axis.square().sum(-1) + 1e-12).sqrt()
     return local, along / length.clamp_min(1e-4), distance

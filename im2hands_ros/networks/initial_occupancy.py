@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.canonical import CanonicalHands, mirror
+from im2hands_ros.exactly import exactly
 from im2hands_ros.networks.articulated_decoder import ArticulatedDecoder, BoneSlots
 from im2hands_ros.networks.attention import QueryImageAttention, TokenMemory
 from im2hands_ros.networks.image_encoder import ImageEncoder, ImageFeatures
@@ -125,7 +126,8 @@ class InitialOccupancy(nn.Module):
 
     def _crop_coordinates(self, points_camera: Tensor, intrinsics: Tensor) -> Tensor:
         """(H, N, 2) crop positions in [-1, 1] (pixel edges), clamped a little outside the crop."""
-        projected = points_camera @ intrinsics.transpose(1, 2)
+        with exactly(points_camera):
+            projected = points_camera @ intrinsics.transpose(1, 2)
         pixel = projected[..., :2] / projected[..., 2:].clamp_min(1e-3)
         return ((2 * pixel + 1) / self.image_size - 1).clamp(-2, 2)
 

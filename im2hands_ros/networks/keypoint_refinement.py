@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from im2hands_ros.exactly import exactly
 from im2hands_ros.networks.attention import AttentionBlock
 from im2hands_ros.networks.image_encoder import ImageFeatures
 from im2hands_ros.networks.presets import EncoderPreset, KeypointPreset
@@ -96,13 +97,13 @@ class KeypointRefinement(nn.Module):
         image = self.image_positions.expand(len(coarse.joints), -1, -1)
         seen = None
         if features is not None:
-            with _exactly(coarse):
+            with exactly(coarse.joints):
                 seen = Seen(features, self.preset, self.crop_size)
             image = image + self.image(features.context.flatten(2).transpose(1, 2))
         hands, history = coarse, []
         for number, step in enumerate(self.rounds):
             spacing = self.preset.patch_spacings[number]
-            with _exactly(hands):
+            with exactly(hands.joints):
                 shown = None if seen is None else seen.at(hands, spacing)
             tokens, image, moved = step(tokens, image, hands, shown)
             if number == 0:
@@ -160,7 +161,7 @@ class Round(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(B, 42, W) joint tokens, (B, G, W) image tokens and (B, 2, 21, C) of what is seen, if
         anything, to both tokens and the moved joints (B, 2, 21, 3)."""
-        with _exactly(hands):
+        with exactly(hands.joints):
             palm = palm_axes(hands.joints)
             geometry = geometry_of(hands, palm)
         told = self.hand(geometry[..., :6].flatten(2)).unflatten(2, (JOINT_COUNT, -1))
@@ -176,7 +177,7 @@ class Round(nn.Module):
             everything = block(everything, listened)
         tokens, image = everything[:, :joint_count], everything[:, joint_count:]
         step = self.step(self.norm(tokens)).float().unflatten(1, (len(SIDES), JOINT_COUNT))
-        with _exactly(hands):
+        with exactly(hands.joints):
             moved = step[..., :3] @ palm.transpose(2, 3) + step[..., 3:]
         return tokens, image, hands.joints + moved * _STEP_UNIT
 
@@ -234,11 +235,6 @@ class Seen:
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         return (2 * pixels + 1) * (_STRIDE / self._crop_size) - 1
-
-
-def _exactly(hands: CoarseHands) -> torch.autocast:
-    """Places and pixels do not survive half precision."""
-    return torch.autocast(hands.joints.device.type, enabled=False)
 
 
 def _window(reach: int, spacing: float, like: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.exactly import exactly
 from im2hands_ros.networks.attention import AttentionBlock
 from im2hands_ros.networks.initial_occupancy import HandContext, InitialOccupancy
 from im2hands_ros.networks.presets import EncoderPreset, RefinementPreset
@@ -263,8 +264,7 @@ class QueryAnchorDecoder(nn.Module):
         """Corrections (H, N) of (H, N, 3) points with initial depths (H, N), before tanh."""
         depth = initial[..., None] / _DEPTH_SCALE
         query = self.query(torch.cat([points_palm / _PLACE_SCALE, depth], dim=-1))
-        # Places do not survive half precision.
-        with torch.autocast(points_palm.device.type, enabled=False):
+        with exactly(points_palm):
             attended, centre = self._attend(points_palm.float(), query.float(), memory)
         offset = (points_palm[:, None] / _PLACE_SCALE - centre).transpose(1, 2).flatten(2)
         x = torch.cat([query, attended, 10 * offset, depth], dim=-1)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from im2hands_ros.exactly import exactly
 from im2hands_ros.networks.articulated_decoder import DEPTH_UNIT, SLOT_COUNT, BoneSlots
 
 _FINGER_BONES, _METACARPALS = range(15), range(15, SLOT_COUNT)
@@ -100,5 +101,6 @@ def _starts(bones: BoneSlots) -> tuple[Tensor, Tensor]:
     origin = along * (bones.length[:, index] * share)[..., None]
     # rotation and translation bring palm points into the bone's frame.
     palm_from_bone = bones.rotation[:, index].transpose(2, 3)
-    start = palm_from_bone @ (origin - bones.translation[:, index])[..., None]
-    return start[..., 0], (palm_from_bone @ in_bone[..., None])[..., 0]
+    with exactly(origin):
+        start = palm_from_bone @ (origin - bones.translation[:, index])[..., None]
+        return start[..., 0], (palm_from_bone @ in_bone[..., None])[..., 0]
