@@ -1,12 +1,14 @@
-"""Demo: replay (camera and hand tracker), node, and RViz when it is there.
+"""Demo: replay (camera and hand tracker), node, and RViz or a browser view.
 
 ros2 launch im2hands_ros demo.launch.py
-ros2 launch im2hands_ros demo.launch.py rviz:=false rate:=5.0 device:=cpu
+ros2 launch im2hands_ros demo.launch.py view:=browser port:=8080
+ros2 launch im2hands_ros demo.launch.py view:=none rate:=5.0 device:=cpu
 """
 
 from __future__ import annotations
 
 import shutil
+from importlib.util import find_spec
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
@@ -24,7 +26,9 @@ from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare("im2hands_ros")
 ARGUMENTS = (
-    ("rviz", "auto", "show RViz: true, false, or auto (when rviz2 is installed)"),
+    ("view", "auto", "what shows it: rviz, browser, none, or auto (the first that is installed)"),
+    ("port", "8080", "first port that the browser view tries, on 127.0.0.1"),
+    ("rviz", "auto", "older spelling: true is view:=rviz, false is view:=none"),
     ("rate", "5.0", "frames per second that replay sends"),
     ("loop", "true", "play the sequence over and over"),
     ("sequence", "", "sequence to play (file); empty: the bundled demo"),
@@ -34,6 +38,8 @@ ARGUMENTS = (
     ("resolution", "", "lattice cells per side of a hand's box, 32 to 256"),
     ("weights", "", "weights file (.safetensors); empty: the packaged ones"),
 )
+CHOICES = {"view": ["auto", "rviz", "browser", "none"], "rviz": ["true", "false", "auto"]}
+OLDER = {"true": "rviz", "false": "none"}
 HANDED_ON = ("device", "resolution", "weights")
 
 
@@ -47,7 +53,7 @@ def generate_launch_description() -> LaunchDescription:
                     name,
                     default_value=default,
                     description=text,
-                    choices=["true", "false", "auto"] if name == "rviz" else None,
+                    choices=CHOICES.get(name),
                 )
                 for name, default, text in ARGUMENTS
             ),
@@ -83,11 +89,35 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def viewer(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """RViz as the argument `rviz` asks for it."""
-    wanted = LaunchConfiguration("rviz").perform(context)
-    if wanted == "false":
-        return []
-    if wanted == "auto" and shutil.which("rviz2") is None:
-        return [LogInfo(msg="rviz2 is not installed: no viewer (rviz:=true insists on it)")]
+    """RViz or the browser view, as the arguments ask for it."""
+    wanted = LaunchConfiguration("view").perform(context)
+    if wanted == "auto":
+        older = LaunchConfiguration("rviz").perform(context)
+        wanted = OLDER.get(older) or _installed()
+    if not wanted:
+        return [LogInfo(msg="neither rviz2 nor viser is installed: nothing to look at")]
+    return [VIEWS[wanted]()] if wanted in VIEWS else []
+
+
+def _installed() -> str:
+    if shutil.which("rviz2") is not None:
+        return "rviz"
+    return "browser" if find_spec("viser") is not None else ""
+
+
+def _rviz() -> Node:
     config = LaunchConfiguration("rviz_config")
-    return [Node(package="rviz2", executable="rviz2", name="rviz2", arguments=["-d", config])]
+    return Node(package="rviz2", executable="rviz2", name="rviz2", arguments=["-d", config])
+
+
+def _browser() -> Node:
+    return Node(
+        package="im2hands_ros",
+        executable="viewer",
+        name="im2hands_viewer",
+        output="screen",
+        parameters=[{"port": ParameterValue(LaunchConfiguration("port"), value_type=int)}],
+    )
+
+
+VIEWS = {"rviz": _rviz, "browser": _browser}

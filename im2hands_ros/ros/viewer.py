@@ -220,7 +220,7 @@ class Viewer(DescribedNode[ViewerSettings]):
             self._result_ns = None
             self._page.clear(*_LAYERS.values())
         if now - self._heard_diagnostics > _DIAGNOSTICS_LIVE:
-            self._page.show_no_figures(f"the diagnostics of node {self._value('node')}")
+            self._page.show_no_figures(f"the diagnostics of node {self.settings.node}")
             self._heard_diagnostics = now
 
 

@@ -40,7 +40,7 @@ _BEHIND = 0.05  # metres between the hands and the picture
 _DEPTH_STEP = 0.1  # metres: the picture moves in steps, not with every frame
 _EYE = np.array([-0.25, -0.17, -0.62])  # from the hands' middle: beside and above the camera
 _ASIDE = np.array([0.06, 0.0, 0.0])  # the panel covers the right
-_OPACITY = 0.7
+_OPACITY = 0.8
 _FIELD_OF_VIEW = 0.75  # radians, vertical
 
 
@@ -90,6 +90,8 @@ class Page:
         scene, gui = self._server.scene, self._server.gui
         scene.set_up_direction("-y")
         scene.configure_default_lights(cast_shadow=False)
+        scene.configure_environment_map(hdri=None)  # dear to browsers without a GPU
+        scene.add_light_ambient("/light", intensity=1.3)
         scene.set_background_image(np.full((2, 2, 3), _BACKGROUND, np.uint8), format="png")
         gui.configure_theme(dark_mode=True, show_logo=False, show_share_button=False)
         gui.set_panel_label("im2hands")

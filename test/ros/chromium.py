@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -39,7 +42,7 @@ window.requestAnimationFrame = draw => setTimeout(() => {
     const canvas = document.querySelector('canvas');
     const gl = canvas && canvas.getContext('webgl2');
     if (gl) gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
-}, 200);
+}, 400);
 window.cancelAnimationFrame = clearTimeout;
 """
 
@@ -83,10 +86,16 @@ class Chromium:
         self._pages.append(Page(target["webSocketDebuggerUrl"], url, self._size))
         return self._pages[-1]
 
+    def shut(self, page: Page) -> None:
+        """Close a page."""
+        self._pages.remove(page)
+        page.call("Page.close")
+        page.let_go()
+
     def close(self) -> None:
         """End the browser."""
         for page in self._pages:
-            page.close()
+            page.let_go()
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
@@ -104,16 +113,24 @@ class Page:
     """A page of the browser.
 
     Attributes:
-        requested: all that the page has asked the network for.
+        requested: all that the page and its workers have asked the network for.
+        errors: exceptions that nothing on the page caught.
     """
 
     def __init__(self, devtools: str, url: str, size: tuple[int, int]) -> None:
-        self._socket = connect(devtools, max_size=None, open_timeout=_PATIENCE, proxy=None)
+        self._socket = connect(
+            devtools, max_size=None, open_timeout=_PATIENCE, ping_interval=None, proxy=None
+        )
         self._numbers = itertools.count(1)
+        self._answers: dict[int, dict[str, Any]] = {}
+        threading.Thread(target=self._listen, daemon=True).start()
         self.requested: list[str] = []
         self.errors: list[str] = []
         for domain in ("Network", "Page", "Runtime"):
             self.call(f"{domain}.enable")
+        self.call(
+            "Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=True, flatten=True
+        )
         width, height = size
         self.call(
             "Emulation.setDeviceMetricsOverride",
@@ -126,15 +143,30 @@ class Page:
         self.call("Page.navigate", url=url)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """The answer to a DevTools command; what the page did until then is noted."""
+        """The answer to a DevTools command."""
+        number = self._send(method, parameters)
+        deadline = time.monotonic() + _PATIENCE
+        while number not in self._answers:
+            assert time.monotonic() < deadline, f"no answer to {method}"
+            time.sleep(0.01)
+        answer = self._answers.pop(number)
+        assert "error" not in answer, f"{method}: {answer['error']}"
+        return answer["result"]
+
+    def _listen(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            for text in self._socket:
+                message = json.loads(text)
+                if "id" in message:
+                    self._answers[message["id"]] = message
+                else:
+                    self._note(message)
+
+    def _send(self, method: str, parameters: dict[str, Any], **more: str) -> int:
         number = next(self._numbers)
-        self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
-        while True:
-            message = json.loads(self._socket.recv(timeout=_PATIENCE))
-            self._note(message)
-            if message.get("id") == number:
-                assert "error" not in message, f"{method}: {message['error']}"
-                return message["result"]
+        command = {"id": number, "method": method, "params": parameters, **more}
+        self._socket.send(json.dumps(command))
+        return number
 
     def _note(self, message: dict[str, Any]) -> None:
         method, told = message.get("method"), message.get("params", {})
@@ -142,6 +174,9 @@ class Page:
             self.requested.append(told["request"]["url"])
         elif method == "Network.webSocketCreated":
             self.requested.append(told["url"])
+        elif method == "Target.attachedToTarget":  # a worker, which waits to be listened to
+            for command in ("Network.enable", "Runtime.runIfWaitingForDebugger"):
+                self._send(command, {}, sessionId=told["sessionId"])
         elif method == "Runtime.exceptionThrown":
             self.errors.append(json.dumps(told["exceptionDetails"]))
 
@@ -178,6 +213,6 @@ class Page:
             assert time.monotonic() < deadline, f"waited {timeout} s in vain for {what}"
             time.sleep(0.1)
 
-    def close(self) -> None:
-        """Let go of the page."""
+    def let_go(self) -> None:
+        """Stop to follow the page."""
         self._socket.close()

@@ -16,7 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+    qos_profile_sensor_data,
+)
 
+from im2hands_ros.ros.endpoints import RESULTS
 from im2hands_ros.ros.markers import draw
 from im2hands_ros.ros.recorder import OUTPUTS
 from im2hands_ros.ros.replay import _PARAMETERS, TOPICS
@@ -39,8 +49,31 @@ def test_rviz_shows_what_the_demo_publishes() -> None:
     assert topics <= {f"/{name}" for name in TOPICS | OUTPUTS}
 
 
-def test_rviz_hears_the_image_with_the_quality_it_is_sent_with() -> None:
-    assert displays()["Image"]["Topic"]["Reliability Policy"] == "Best Effort"
+def test_rviz_s_quality_of_service_fits_what_is_published() -> None:
+    offered = {"/image": qos_profile_sensor_data} | {f"/{name}": RESULTS for name in OUTPUTS}
+    for each in displays().values():
+        if "Topic" in each:
+            verdict, reason = qos_check_compatible(
+                offered[each["Topic"]["Value"]], asked(each["Topic"])
+            )
+            assert verdict != QoSCompatibility.ERROR, (each["Name"], reason)
+
+
+def asked(topic: dict[str, Any]) -> QoSProfile:
+    """What RViz subscribes with, by a display's settings."""
+    return QoSProfile(
+        depth=topic["Depth"],
+        history=HistoryPolicy[topic["History Policy"].upper().replace(" ", "_")],
+        reliability=ReliabilityPolicy[topic["Reliability Policy"].upper().replace(" ", "_")],
+        durability=DurabilityPolicy[topic["Durability Policy"].upper().replace(" ", "_")],
+    )
+
+
+def test_rviz_shows_picture_meshes_keypoints_and_occupancy_at_once() -> None:
+    shown = {name for name, each in displays().items() if each["Enabled"]}
+    assert {"Image", "Markers", "Occupancy"} <= shown
+    switched_on = {name for name, on in displays()["Markers"]["Namespaces"].items() if on}
+    assert switched_on == {"left", "right", "left_keypoints", "right_keypoints"}
 
 
 def test_rviz_has_a_switch_for_every_kind_of_marker() -> None:
@@ -100,19 +133,29 @@ def test_every_argument_is_documented(file: str) -> None:
 
 
 @needs_launch
-def test_the_demo_starts_replay_and_node_without_a_viewer() -> None:
-    assert launched("demo.launch.py", rviz="false").keys() == {"replay", "im2hands"}
+@pytest.mark.parametrize(
+    ("arguments", "program"),
+    [
+        ({"view": "none"}, set()),
+        ({"view": "rviz"}, {"rviz2"}),
+        ({"view": "browser"}, {"viewer"}),
+        ({"rviz": "false"}, set()),
+        ({"rviz": "true"}, {"rviz2"}),
+        ({"rviz": "false", "view": "browser"}, {"viewer"}),
+    ],
+)
+def test_the_demo_is_replay_node_and_the_view_asked_for(
+    arguments: dict[str, str], program: set[str]
+) -> None:
+    assert launched("demo.launch.py", **arguments).keys() == {"replay", "im2hands"} | program
 
 
 @needs_launch
-def test_rviz_is_left_out_when_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_browser_stands_in_where_rviz_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PATH", "")
-    assert "rviz2" not in launched("demo.launch.py", rviz="auto")
-
-
-@needs_launch
-def test_rviz_can_be_insisted_on() -> None:
-    assert "rviz2" in launched("demo.launch.py", rviz="true")
+    assert launched("demo.launch.py").keys() == {"replay", "im2hands", "viewer"}
 
 
 @needs_launch
@@ -148,3 +191,10 @@ def test_only_given_arguments_reach_the_camera_source() -> None:
     plain = launched("camera.launch.py", view="none")["camera_source"]
     given = launched("camera.launch.py", view="none", source="video.mp4")["camera_source"]
     assert len(given._Node__parameters) == len(plain._Node__parameters) + 1
+
+
+@needs_launch
+@pytest.mark.parametrize("respawn", ["true", "false"])
+def test_a_node_that_ends_by_itself_is_started_again_on_request(respawn: str) -> None:
+    node = launched("im2hands.launch.py", respawn=respawn)["im2hands"]
+    assert node._ExecuteLocal__respawn is (respawn == "true")
