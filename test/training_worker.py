@@ -19,7 +19,6 @@ from im2hands_ros.training.trainer import Trainer
 CHANGES = {
     "batches.scenes": 3,
     "batches.points": 48,
-    "batches.blind_steps": 1,
     "precision": "fp32",
     "warm_up": 1,
 }
@@ -33,7 +32,8 @@ def toy_curve(processes: Processes) -> list[dict[str, float]]:
 
 def stage_curve(name: str, weights: Path | None, processes: Processes) -> list[dict[str, float]]:
     """Losses of one of the project's stages."""
-    plan = read_plan(name, STAGES[name].plan, changes=CHANGES)
+    blind = {"batches.blind_steps": int(name == "initial")}
+    plan = read_plan(name, STAGES[name].plan, changes={**CHANGES, **blind})
     stage = make_stage(name, plan, weights, processes.device)
     return _curve(Learner(stage, plan, processes), BallScenes(), 3)
 

@@ -117,14 +117,14 @@ class KeypointStage:
 
 
 def shape_keypoints(batch: TrackedBatch, refined: RefinedKeypoints, share: float) -> Tensor:
-    """(H, 21, 3) keypoints to make shapes from: refined ones in the first scenes of the batch.
+    """(H, 21, 3) keypoints to make shapes from: refined ones in the batch's first scenes.
 
     A hand that nobody could have put right would only teach to blur.
     """
     index = batch.hands.image_index
     joints = refined.joints.detach()
     error = (joints - batch.target).norm(dim=-1).mean(-1)[index, batch.slot]
-    taken = (index < share * len(batch.swapped)) & (error < _HOPELESS)
+    taken = (batch.place[index] < share) & (error < _HOPELESS)
     return torch.where(taken[:, None, None], joints[index, batch.slot], batch.hands.keypoints)
 
 

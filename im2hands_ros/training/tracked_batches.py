@@ -39,6 +39,7 @@ class TrackedBatch(NamedTuple):
         target: (B, 2, 21, 3) the same joints without errors; present: (B, 2) which are there.
         swapped: (B,) True where the tracker exchanged the sides.
         slot: (H,) slot of each hand in its scene.
+        place: (B,) where in the whole batch of all processes a scene is, from 0 to below 1.
     """
 
     hands: Batch
@@ -47,11 +48,12 @@ class TrackedBatch(NamedTuple):
     present: Tensor
     swapped: Tensor
     slot: Tensor
+    place: Tensor
 
     def to(self, device: torch.device) -> TrackedBatch:
         """The same batch on another device."""
         coarse = CoarseHands(*(value.to(device) for value in self.coarse))
-        rest = (value.to(device) for value in (self.target, self.present, self.swapped, self.slot))
+        rest = (value.to(device) for value in self[2:])
         return TrackedBatch(self.hands.to(device), coarse, *rest)
 
 
@@ -80,7 +82,8 @@ def draw_tracked(
             )
         )
         tracked.append(seen)
-    return collate_tracked(views, tracked)
+    batch = collate_tracked(views, tracked)
+    return batch._replace(place=torch.arange(plan.scenes)[part] / plan.scenes)
 
 
 def noisy_batch(folder: SceneFolder, chunk: range, plan: BatchPlan, sigma: float) -> TrackedBatch:
@@ -111,6 +114,7 @@ def collate_tracked(views: list[View], tracked: list[Tracked]) -> TrackedBatch:
         present=present,
         swapped=torch.tensor([seen.swapped for seen in tracked]),
         slot=torch.tensor([SIDES.index(side) for view in views for side in view.sides]),
+        place=torch.arange(len(views)) / len(views),
     )
 
 
