@@ -11,8 +11,7 @@ import numpy as np
 from im2hands_ros.detection.landmarks import Landmarks
 
 INSTALL_IT = (
-    "install it with `pip install --no-deps mediapipe==1.2.2` and `pip install matplotlib certifi` "
-    "(requirements/detector.txt)"
+    "run `pip install 'im2hands_ros[detector]'` and `pip install --no-deps mediapipe==1.2.2`"
 )
 _MOST_HANDS = 2
 _NOBODY = "http://127.0.0.1:9"  # the discard port: the connection is refused at once
