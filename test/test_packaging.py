@@ -112,7 +112,7 @@ def test_every_message_and_executable_is_built():
     built += [f"srv/{path.name}" for path in (ROOT / "srv").iterdir()]
     built += [f"scripts/ros/{path.name}" for path in (ROOT / "scripts/ros").iterdir()]
     built.append("scripts/im2hands")
-    assert len(built) == 8
+    assert len(built) == 11
     assert all(name in cmake for name in built)
     assert all(os.access(ROOT / name, os.X_OK) for name in built if name.startswith("scripts"))
 
