@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 from rosbags.interfaces.typing import Typesdict
@@ -49,18 +50,33 @@ class Topic:
 
 
 def types_of(topics: Collection[Topic]) -> Typestore:
-    """The types by the definitions that a bag holds; by the standard ones where it holds none."""
+    """The types by the definitions that a bag holds; by the standard ones where it holds none.
+
+    Definitions that lack fields which the standard ones have, or contradict one another, are
+    damaged: none of the bag's are used then.
+    """
     found: Typesdict = {}
-    for topic in topics:
-        try:
+    try:
+        for topic in topics:
             found.update(_parse(topic))
-        except TypesysError:  # the standard definition, if any, has to do
-            continue
+    except TypesysError:
+        found = {}
+    standard = standard_types().fielddefs
+    if any(_names(standard[name]) - _names(found[name]) for name in found.keys() & standard.keys()):
+        found = {}
     if any(topic.type not in found for topic in topics):
-        found = {**standard_types().fielddefs, **found}
+        found = {**standard, **found}
     store = get_typestore(Stores.EMPTY)
-    store.register(found)
+    try:
+        store.register(found)
+    except TypesysError:
+        return standard_types()
     return store
+
+
+def _names(definition: Any) -> set[str]:
+    """The names of a type's fields."""
+    return {name for name, _ in definition[1]}
 
 
 def _parse(topic: Topic) -> Typesdict:

@@ -165,4 +165,7 @@ def _summed(files: list[StorageFile]) -> dict[str, Topic]:
 def _unpacked(message: RawMessage) -> RawMessage:
     if not message.data.startswith(_ZSTD):
         return message
-    return message._replace(data=zstd.decompress(message.data))
+    try:
+        return message._replace(data=zstd.decompress(message.data))
+    except (zstd.ZstdError, EOFError):
+        return message  # which then cannot be read either, and is counted
