@@ -76,10 +76,10 @@ class RefinementPreset:
     query_heads: int = 2
     hidden: int = 64
     # Millimetres of initial depth around the surface that are refined, and the largest correction.
-    band: float = 8.0
-    largest: float = 3.0
+    band: float = 5.0
+    largest: float = 2.5
     # Millimetres that are left between two hands where both claim the same place.
-    gap: float = 0.2
+    gap: float = 0.0
 
 
 @dataclass(frozen=True)

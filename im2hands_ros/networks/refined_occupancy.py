@@ -30,6 +30,9 @@ _OTHER_REACH = 12.0
 # A point further than this from all of the other hand's anchors is not in it, metres.
 _NEAR_ANCHORS = 0.016
 _NO_DEPTH = -100.0
+# Millimetres outside of a hand's surface to which sharing out reaches, so that the surface that it
+# moves is interpolated between shared values.
+_ALMOST = 4.0
 
 Initial = Callable[[Tensor, HandContext], Tensor]
 
@@ -131,16 +134,17 @@ class RefinedOccupancy(nn.Module):
         self, points_palm: Tensor, context: RefinedContext, network: InitialOccupancy
     ) -> Tensor:
         """Refined logits (H, N), millimetres of depth, of (H, N, 3) palm-frame points (metres)."""
-        initial = network(points_palm, context.initial)
-        near = initial.detach().abs() < self.preset.band
-        count = int(near.sum(1).max())
-        if not count:
-            return initial
-        chosen = initial.detach().abs().topk(count, largest=False, sorted=False).indices
-        points = points_palm.gather(1, chosen[..., None].expand(-1, -1, 3))
-        depth = self.claimed(points, initial.gather(1, chosen), context.memory)
-        depth = self._shared_out(points, depth, context, network)
-        return initial.scatter(1, chosen, depth)
+        depth = network(points_palm, context.initial)
+        depth = self._corrected(points_palm, depth, context.memory)
+        return self._shared_out(points_palm, depth, context, network)
+
+    def _corrected(self, points: Tensor, depth: Tensor, memory: AnchorMemory) -> Tensor:
+        """Claims instead of initial depths, where they differ: around the surface."""
+        chosen = _chosen(depth.detach().abs() < self.preset.band)
+        if chosen is None:
+            return depth
+        near = points.gather(1, _for_places(chosen))
+        return depth.scatter(1, chosen, self.claimed(near, depth.gather(1, chosen), memory))
 
     def claimed(self, points_palm: Tensor, initial: Tensor, memory: AnchorMemory) -> Tensor:
         """What a hand claims: depth (H, N) of its points, from their initial one, whatever the
@@ -165,16 +169,26 @@ class RefinedOccupancy(nn.Module):
         self, points: Tensor, depth: Tensor, context: RefinedContext, network: InitialOccupancy
     ) -> Tensor:
         """Leave to the other hand what it claims more deeply."""
-        theirs = context.memory.positions[:, ANCHOR_COUNT:]
-        distance = torch.cdist(points.float(), theirs).amin(-1)
-        distance = torch.where(context.accompanied[:, None], distance, torch.inf)
-        count = int((distance < _NEAR_ANCHORS).sum(1).max())
-        if not count:
+        chosen = _chosen(self._disputable(points, depth.detach(), context))
+        if chosen is None:
             return depth
-        chosen = distance.topk(count, largest=False, sorted=False).indices
-        disputed = points.gather(1, chosen[..., None].expand(-1, -1, 3))
+        disputed = points.gather(1, _for_places(chosen))
         own, other = depth.gather(1, chosen), self.other_claim(disputed, context, network)
         return depth.scatter(1, chosen, self.shared(own, other))
+
+    def _disputable(self, points: Tensor, depth: Tensor, context: RefinedContext) -> Tensor:
+        """(H, N) bool, True for points that a hand holds, or almost, and the other one may."""
+        theirs = context.memory.positions[:, ANCHOR_COUNT:]
+        low, high = theirs.amin(1, keepdim=True), theirs.amax(1, keepdim=True)
+        middle, half = (low + high) / 2, (high - low) / 2 + _NEAR_ANCHORS
+        within = ((points - middle).abs() < half).all(-1) & (depth > -_ALMOST)
+        within &= context.accompanied[:, None]
+        chosen = _chosen(within)
+        if chosen is None:
+            return within
+        places = points.gather(1, _for_places(chosen)).float()
+        near = torch.cdist(places, theirs).amin(-1) < _NEAR_ANCHORS
+        return within & torch.zeros_like(within).scatter(1, chosen, near)
 
     def shared(self, own: Tensor, other: Tensor) -> Tensor:
         """Depth that is left of a claim beside another one; its sign changes only where both
@@ -221,6 +235,19 @@ class RefinedOccupancy(nn.Module):
         for block in self.blocks:
             tokens = block(tokens, listened)
         return self.queries.remember(positions, tokens, listened)
+
+
+def _chosen(wanted: Tensor) -> Tensor | None:
+    """(H, M) numbers of the points that are wanted (H, N), for every hand as many as the hand
+    with most of them; None when no hand wants any."""
+    count = int(wanted.sum(1).max())
+    if not count:
+        return None
+    return wanted.to(torch.uint8).topk(count, dim=1, sorted=False).indices
+
+
+def _for_places(chosen: Tensor) -> Tensor:
+    return chosen[..., None].expand(-1, -1, 3)
 
 
 def in_other_palm(points_palm: Tensor, context: RefinedContext) -> Tensor:
