@@ -23,7 +23,8 @@ from im2hands_ros.training.run_state import write_finite
 from im2hands_ros.training.stages import STAGES, make_stage
 
 HERE = Path(__file__).resolve().parent
-COUNT, LIMIT = 2, 160
+COUNT, LIMIT = 2, 300
+pytestmark = pytest.mark.timeout(LIMIT + 60)
 ALONE = Processes(torch.device("cpu"))
 # A step moves weights by at most the learning rate: differences of rounding stay small.
 TOLERANCE = {"rel": 2e-3, "abs": 2e-4}

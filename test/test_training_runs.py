@@ -82,11 +82,18 @@ def test_a_resumed_run_has_the_losses_of_an_unbroken_one(tmp_path):
     run(whole, 12)
     run(toy_trainer(tmp_path / "broken"), 5)
     second = toy_trainer(tmp_path / "broken")
-    assert second.resume() and second.step == 5
+    assert second.resume() == [] and second.step == 5
     run(second, 12)
     assert losses_of(tmp_path / "broken")[-7:] == losses_of(tmp_path / "whole")[-7:]
     ours, theirs = second.learner.state().tensors, whole.learner.state().tensors
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_resuming_says_what_has_changed_in_the_plan(tmp_path):
+    assert toy_trainer(tmp_path).resume() is None
+    run(toy_trainer(tmp_path), 1)
+    again = toy_trainer(tmp_path, steps=50, losses={"square": 2.0})
+    assert again.resume() == ["steps 40 -> 50", "losses.square None -> 2.0"]
 
 
 def test_the_initial_stage_goes_on_exactly(tmp_path):

@@ -27,7 +27,7 @@ CHANGES = {
 def toy_curve(processes: Processes) -> list[dict[str, float]]:
     """Losses of the toy stage."""
     plan = toy_plan()
-    return _curve(Learner(ToyStage(plan), plan, processes), None, 12)
+    return _curve(Learner(ToyStage(plan), plan, processes), None, processes, 12)
 
 
 def stage_curve(name: str, weights: Path | None, processes: Processes) -> list[dict[str, float]]:
@@ -35,11 +35,13 @@ def stage_curve(name: str, weights: Path | None, processes: Processes) -> list[d
     blind = {"batches.blind_steps": int(name == "initial")}
     plan = read_plan(name, STAGES[name].plan, changes={**CHANGES, **blind})
     stage = make_stage(name, plan, weights, processes.device)
-    return _curve(Learner(stage, plan, processes), BallScenes(), 3)
+    return _curve(Learner(stage, plan, processes), BallScenes(), processes, 3)
 
 
-def _curve(learner: Learner, scenes: object, steps: int) -> list[dict[str, float]]:
-    part = learner._processes.part(learner.plan.batches.scenes)
+def _curve(
+    learner: Learner, scenes: object, processes: Processes, steps: int
+) -> list[dict[str, float]]:
+    part = processes.part(learner.plan.batches.scenes)
     return [learner.train_step(learner.stage.draw(scenes, step, part)) for step in range(steps)]
 
 

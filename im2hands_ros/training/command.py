@@ -35,9 +35,11 @@ _CHANGES = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     parser.description = (
-        "Train one stage. Reads shards made by 'im2hands synthesize' (or of your own data,\n"
-        "docs/own-data.md) from DATA/train and DATA/val, and the stage's plan: the packaged\n"
-        f"{PACKAGED}/STAGE.yaml, what --config says over it, and the options below over both.\n"
+        "Train one stage.\n\n"
+        "Reads shards made by 'im2hands synthesize' (or of your own data, docs/own-data.md) from\n"
+        "DATA/train and DATA/val. The plan of the run is STAGE.yaml in\n"
+        f"  {PACKAGED}\n"
+        "with the values of --config over it, and the options below over both.\n\n"
         "Writes OUT/best.safetensors (moving average of the weights with the best validation\n"
         "score, for --weights of any command), OUT/latest.safetensors (to resume), OUT/log.jsonl\n"
         "and TensorBoard events. Ctrl-C or SIGTERM saves and stops; the same command goes on.\n\n"
@@ -82,10 +84,11 @@ def _train(args: argparse.Namespace, plan: TrainingPlan, processes: Processes) -
     train, validation = SceneFolder(args.data / "train"), SceneFolder(args.data / "val")
     stage = make_stage(args.stage, plan, args.weights, processes.device)
     trainer = Trainer(stage, plan, args.out, processes)
-    resumed = trainer.resume()
+    changed = trainer.resume()
     if processes.first:
-        if resumed:
-            print(f"resuming {args.out} at step {trainer.step}")
+        if changed is not None:
+            since = f", with {'; '.join(changed)}" if changed else ""
+            print(f"resuming {args.out} at step {trainer.step}{since}")
         print(
             f"{len(train)} scenes to train on, {len(validation)} to validate on, "
             f"{processes.count} x {processes.device}, {trainer.learner.precision}"

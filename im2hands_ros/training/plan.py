@@ -86,6 +86,23 @@ def read_plan(
     return _build(kind, values, str(file or f"{stage}.yaml"))
 
 
+def changes_between(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two plans, each as nested values: ``steps 100 -> 200``."""
+    lines = []
+    for name, value in now.items():
+        old = before.get(name)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            lines += [f"{name}.{line}" for line in changes_between(old, value)]
+        elif _listed(old) != _listed(value):
+            lines.append(f"{name} {old} -> {value}")
+    return lines
+
+
+def _listed(value: Any) -> Any:
+    """Tuples come back from JSON as lists."""
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _load(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from im2hands_ros.networks import checkpoints
 from im2hands_ros.training.batches import SceneFolder
 from im2hands_ros.training.distributed import Processes
 from im2hands_ros.training.learner import Learner
-from im2hands_ros.training.plan import TrainingPlan
+from im2hands_ros.training.plan import TrainingPlan, changes_between
 from im2hands_ros.training.prefetch import prefetch
 from im2hands_ros.training.run_log import RunLog
 from im2hands_ros.training.run_state import RunState, write_finite
@@ -43,19 +44,23 @@ class Trainer:
         """The file that a resumed run reads."""
         return self.out / "latest.safetensors"
 
-    def resume(self) -> bool:
-        """Continue from the folder's last checkpoint, if there is one.
+    def resume(self) -> list[str] | None:
+        """Continue from the folder's last checkpoint.
 
-        Raises ValueError when it is damaged or of another stage.
+        Returns:
+            What has changed in the plan since, or None when there is no checkpoint.
+
+        Raises:
+            ValueError: it is damaged or of another stage.
         """
         content = self.processes.share(self._checkpoint() if self.processes.first else b"")
         if not content:
-            return False
+            return None
         state = RunState.parse(content)
         self.learner.restore(state)
         self._validated = state.facts["validated"]
         self.best = math.inf if state.facts["best"] is None else state.facts["best"]
-        return True
+        return changes_between(state.facts["plan"], asdict(self.plan))
 
     def save(self) -> None:
         """Write everything that a resumed run needs."""
@@ -64,6 +69,7 @@ class Trainer:
         state = self.learner.state()
         facts = {
             "stage": self.stage.name,
+            "plan": asdict(self.plan),
             "validated": self._validated,
             "best": self.best if math.isfinite(self.best) else None,
         }
