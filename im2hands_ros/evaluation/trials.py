@@ -10,7 +10,6 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -67,11 +66,12 @@ def run_trials(
         networks; 0: this one.
     """
     scored: Scored = {condition: [] for condition in plan.conditions}
-    with _executor(workers) as executor, _progress(len(samples)) as bar:
-        for part in _scored_batches(samples, plan, networks, executor, 2 * workers):
+    frames = len(samples) * len(scored)
+    with _executor(workers) as executor, tqdm(total=frames, desc="scored", unit="frame") as bar:
+        for part in _scored_batches(samples, plan, networks, executor, 2 * workers, bar):
             for condition, scenes in part.items():
                 scored[condition] += scenes
-            bar.update(len(scenes))
+                bar.update(len(scenes) if condition.method in BASELINES else 0)
     return scored
 
 
@@ -106,13 +106,14 @@ def _scored_batches(
     networks: dict[str, Method],
     executor: Executor,
     most_waiting: int,
+    bar: tqdm,
 ) -> Iterator[Scored]:
     waiting: deque[Future[Scored]] = deque()
     for start in range(0, len(samples), BATCH):
         batch = samples[start : start + BATCH]
         cases = {level: plan.cases(batch, level) for level in plan.levels}
-        answers = {
-            Condition(name, level): method(cases[level])
+        answers: Answers = {
+            Condition(name, level): [_counted(method, case, bar) for case in cases[level]]
             for name, method in networks.items()
             for level in plan.levels
         }
@@ -121,6 +122,12 @@ def _scored_batches(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def _counted(network: Method, case: Case, bar: tqdm) -> Answer:
+    answer = network([case])[0]
+    bar.update()
+    return answer
 
 
 def _baseline_answers(conditions: list[Condition], cases: dict[Level, list[Case]]) -> Answers:
@@ -154,7 +161,3 @@ def _use_one_thread() -> None:
     """More would only fight the other workers for the cores."""
     os.environ["IGL_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-
-
-def _progress(scenes: int) -> AbstractContextManager[tqdm]:
-    return tqdm(total=scenes, desc="scored", unit="scene")
