@@ -65,12 +65,6 @@ def test_mistakes_in_a_file_are_named(tmp_path, text, message):
         read_plan("initial", TrainingPlan, written(tmp_path, text))
 
 
-@pytest.mark.parametrize("stage", ["keypoints", "refinement"])
-def test_stages_that_need_the_image_refuse_steps_without(stage):
-    with pytest.raises(ValueError, match="image in every step: set batches.blind_steps to 0"):
-        read_plan(stage, STAGES[stage].plan, changes={"batches.blind_steps": 5})
-
-
 def test_a_stages_own_values_are_read_with_their_types(tmp_path, monkeypatch):
     @dataclass(frozen=True)
     class OwnPlan(TrainingPlan):

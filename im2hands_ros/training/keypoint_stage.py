@@ -48,14 +48,6 @@ class KeypointPlan(TrainingPlan):
     tracker: TrackerErrors = TrackerErrors()
     refined_share: float = 0.5
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.batches.blind_steps or self.batches.image_share < 1:
-            raise ValueError(
-                "this stage looks at the image in every step: set batches.blind_steps to 0 and "
-                "batches.image_share to 1"
-            )
-
 
 class KeypointStage:
     """Coarse keypoints to refined ones; needs the weights of the stage ``initial``."""
