@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -36,6 +36,7 @@ from im2hands_ros.ros.viewer_messages import meshes_of, voxel_size, voxels_of
 from im2hands_ros.ros.viewer_settings import ViewerSettings
 
 if TYPE_CHECKING:
+    from im2hands_ros.camera import Camera
     from im2hands_ros.viewing.page import Page
 
 TOPICS = {
@@ -44,7 +45,7 @@ TOPICS = {
     "meshes": (HandMeshArray, RESULTS),
     "refined_keypoints": (HandKeypoints, RESULTS),
     "occupancy": (PointCloud2, RESULTS),
-    "/diagnostics": (DiagnosticArray, RESULTS),
+    "/diagnostics": (DiagnosticArray, QoSProfile(depth=10)),  # many nodes say something there
 }
 # A camera_info may come once and hold for ever; diagnostics cost nothing.
 _ALWAYS = ("camera_info", "/diagnostics")
@@ -70,10 +71,10 @@ class RecentImages:
         while self._size > self._room and len(self._images) > 1:
             self._size -= len(self._images.popleft()[1])
 
-    def of(self, stamp_ns: int | None) -> tuple[int, bytes] | None:
-        """The image with this stamp, else the newest one; with its stamp."""
-        found = (image for image in self._images if image[0] == stamp_ns)
-        return next(found, self._images[-1] if self._images else None)
+    def of(self, stamp_ns: int | None) -> bytes | None:
+        """The image with this stamp, else the newest one; None when there is none."""
+        found = (cdr for stamp, cdr in self._images if stamp == stamp_ns)
+        return next(found, self._images[-1][1] if self._images else None)
 
 
 class Viewer(DescribedNode[ViewerSettings]):
@@ -100,7 +101,6 @@ class Viewer(DescribedNode[ViewerSettings]):
             "meshes": lambda message: self._page.show_meshes(meshes_of(message)),
             "refined_keypoints": self._show_keypoints,
             "occupancy": self._show_voxels,
-            "/diagnostics": self._show_diagnostics,
         }
 
     def _open_page(self) -> Page:
@@ -158,13 +158,17 @@ class Viewer(DescribedNode[ViewerSettings]):
             self.destroy_subscription(self._subscribed.pop(topic))
             if topic in _LAYERS:
                 self._page.clear(_LAYERS[topic])
+            else:
+                self._images = RecentImages(_ROOM_FOR_IMAGES)
 
     def _receiver(self, topic: str) -> Callable[[bytes], None]:
         def receive(cdr: bytes) -> None:
             if topic == "image":
                 self._images.add(_stamp_ns(cdr), cdr)
-                return
-            self._newest[topic] = cdr
+            elif topic == "/diagnostics":  # the newest one may be another node's
+                self._guarded(topic, self._show_diagnostics, cdr)
+            else:
+                self._newest[topic] = cdr
             if topic in _LAYERS:
                 self._result_ns, self._heard_results = _stamp_ns(cdr), time.monotonic()
 
@@ -202,16 +206,22 @@ class Viewer(DescribedNode[ViewerSettings]):
     def _show_image(self) -> None:
         """The image that the results on the page were made from, else the newest one."""
         chosen = self._images.of(self._result_ns)
-        if chosen is None or chosen[0] == self._shown_image:
-            return
-        self._shown_image = chosen[0]
-        self._guarded("image", self._draw_image, chosen[1])
+        if chosen is not None and chosen is not self._shown_image:
+            self._shown_image = chosen
+            self._guarded("image", self._draw_image, chosen)
 
     def _draw_image(self, message: Image) -> None:
-        image = image_to_rgb(message)
-        size = (message.width, message.height)
-        camera = None if self._info is None else camera_of(self._info, size)
-        self._page.show_image(image, camera)
+        self._page.show_image(image_to_rgb(message), self._camera_of(message))
+
+    def _camera_of(self, message: Image) -> Camera | None:
+        """The camera that took the image, where camera_info tells."""
+        if self._info is None:
+            return None
+        try:
+            return camera_of(self._info, (message.width, message.height))
+        except BadInput as problem:
+            self.complain("camera_info", f"camera_info: {problem}")
+            return None
 
     def _expire(self) -> None:
         """Take from view what nobody stands for any more."""

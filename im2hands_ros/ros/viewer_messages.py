@@ -13,7 +13,7 @@ from im2hands_ros.ros.errors import BadInput
 from im2hands_ros.skeleton import SIDES
 
 _FLOAT32, _UINT8 = 7, 2  # of sensor_msgs/PointField
-_LARGEST_SIZE = 0.1  # metres: no voxel of a hand is larger
+_SMALLEST_SIZE, _LARGEST_SIZE = 1e-4, 0.1  # metres: of a hand's voxels
 
 
 def meshes_of(message: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -80,6 +80,6 @@ def voxel_size(centres: np.ndarray) -> float | None:
 
     The voxels are cells of a lattice, and its smallest step is between neighbours.
     """
-    gaps = np.diff(np.unique(np.round(centres, 5), axis=0)[:, 0]) if len(centres) > 1 else []
-    steps = [gap for gap in gaps if 1e-4 < gap < _LARGEST_SIZE]
-    return float(min(steps)) if steps else None
+    gaps = np.diff(np.unique(np.round(centres[:, 0], 5)))
+    steps = gaps[(gaps > _SMALLEST_SIZE) & (gaps < _LARGEST_SIZE)]
+    return float(steps.min()) if steps.size else None

@@ -98,7 +98,7 @@ class Voxels(Layer):
                 self._path(side),
                 (0.9 * size * _CUBE).astype(np.float32),
                 _CUBE_TRIANGLES,
-                batched_wxyzs=np.tile(np.float32([1, 0, 0, 0]), (len(points), 1)),
+                batched_wxyzs=np.tile(np.array([1, 0, 0, 0], np.float32), (len(points), 1)),
                 batched_positions=points,
                 batched_colors=self._colours[side],
                 flat_shading=True,

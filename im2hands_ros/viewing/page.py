@@ -48,7 +48,7 @@ class _Server(viser.ViserServer):
     """Stays on this machine: the pictures of a camera are for nobody else."""
 
     def request_share_url(self, verbose: bool = True) -> str | None:
-        """Every browser may ask viser's makers for a public address of the page; not of this one."""
+        """Do not ask viser's makers for a public address, as every page can make a server do."""
         return None
 
 
@@ -91,7 +91,7 @@ class Page:
         scene.set_up_direction("-y")
         scene.configure_default_lights(cast_shadow=False)
         scene.configure_environment_map(hdri=None)  # dear to browsers without a GPU
-        scene.add_light_ambient("/light", intensity=1.3)
+        scene.add_light_ambient("/light", intensity=0.9)
         scene.set_background_image(np.full((2, 2, 3), _BACKGROUND, np.uint8), format="png")
         gui.configure_theme(dark_mode=True, show_logo=False, show_share_button=False)
         gui.set_panel_label("im2hands")

@@ -90,7 +90,7 @@ def test_the_image_of_the_results_is_found_and_old_ones_make_room() -> None:
     images = RecentImages(room=25)
     assert images.of(1) is None
     for stamp in range(1, 5):
-        images.add(stamp, bytes(10))
-    assert images.of(3)[0] == 3
-    assert images.of(1)[0] == 4  # gone: the newest stands in
-    assert images.of(None)[0] == 4
+        images.add(stamp, bytes([stamp] * 10))
+    assert images.of(3) == bytes([3] * 10)
+    assert images.of(1) == bytes([4] * 10)  # gone: the newest stands in
+    assert images.of(None) == bytes([4] * 10)
