@@ -331,10 +331,10 @@ def test_random_damage_is_survived_or_said(tmp_path: Path, storage: str) -> None
             with BagSource(bag, lambda text: None) as source:
                 chosen = choose(source.topics, {})
                 frames = Frames(source, chosen, 0.01, 1, (source.start_ns, source.end_ns))
-                outcomes.add(sum(frame is not None for frame, _ in frames.steps()) > 0)
+                outcomes.add(sum(frame is not None for frame, _ in frames.steps()))
         except (ValueError, OSError):
             outcomes.add(None)
-    assert True in outcomes and len(outcomes) > 1
+    assert 4 in outcomes and len(outcomes) > 1
 
 
 def test_damaged_definitions_are_not_used(tmp_path: Path) -> None:
