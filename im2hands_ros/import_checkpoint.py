@@ -1,45 +1,104 @@
-"""Convert a published Im2Hands checkpoint (PyTorch) to a weights file (safetensors).
+"""Convert published Im2Hands checkpoints (PyTorch) to one weights file (safetensors).
 
-Reads one of init_occ.pt, ref_occ.pt, kpts_ref.pt, halo_baseline.pt, intaghand_baseline.pth; its
-kind is told by what is in it, not by its name. Writes OUT with our names of its tensors and a
-record of where they came from. Nothing in the file is executed; a file with anything but tensors
-and numbers in it is refused. Names that are missing, unexpected or of the wrong shape are listed,
-and then nothing is written.
+Reads init_occ.pt, ref_occ.pt, kpts_ref.pt, halo_baseline.pt or intaghand_baseline.pth; the kind is
+told by what is in a file, not by its name. Two files, init_occ or ref_occ and kpts_ref, become one
+weights file with both networks. Writes OUT with our names of the tensors and a record of where
+they came from. Nothing in a file is executed; a file with anything but tensors and numbers in it
+is refused. Names that are missing, unexpected or of the wrong shape are listed, and then nothing
+is written.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.official import LAYOUTS, Conversion, convert_file, read_official
+from im2hands_ros.networks.paper_networks import in_sections, start_refinement
 
 _LISTED = 8
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A published file: its kind, a key of ``LAYOUTS``, and our tensors of it."""
+
+    path: Path
+    kind: str
+    result: Conversion
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `im2hands import-checkpoint`."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="published .pt or .pth file")
+    parser.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="published .pt or .pth files"
+    )
     parser.add_argument(
         "-o", "--out", type=Path, required=True, metavar="OUT", help="safetensors file to write"
+    )
+    parser.add_argument(
+        "--start-refinement",
+        type=int,
+        metavar="SEED",
+        help="FILE is init_occ: write the refinement network that training begins with, this one "
+        "in it and the rest drawn from the seed",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert the file; raise ValueError with the names that do not fit."""
+    """Convert the files; raise ValueError with what does not fit."""
     if args.out.suffix != ".safetensors":
         raise ValueError(f"output {args.out} is no .safetensors file: choose another name")
-    kind, tensors = read_official(args.file)
-    result = convert_file(kind, tensors)
-    print(f"{args.file.name}: {kind}, {len(tensors)} tensors")
-    _refuse_what_does_not_fit(args.file, result)
-    checkpoints.write(result.tensors, args.out, _record(args.file, kind, result))
-    for line in _summary(result):
-        print(line)
-    print(f"wrote {len(result.tensors)} tensors to {args.out}")
+    parts = [_converted(path) for path in args.files]
+    tensors, record = _together(parts)
+    if args.start_refinement is not None:
+        tensors, record = _started(parts, record, args.start_refinement)
+    checkpoints.write(tensors, args.out, record)
+    for part in parts:
+        for line in _summary(part.result):
+            print(line)
+    print(f"wrote {len(tensors)} tensors to {args.out}")
     return 0
+
+
+def _converted(path: Path) -> _Part:
+    kind, tensors = read_official(path)
+    result = convert_file(kind, tensors)
+    print(f"{path.name}: {kind}, {len(tensors)} tensors")
+    _refuse_what_does_not_fit(path, result)
+    return _Part(path, kind, result)
+
+
+def _together(parts: list[_Part]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and record of one file for all parts. Raises ValueError unless they belong so."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first.result.tensors, _record(first)
+    occupancy, *others = sorted(parts, key=lambda part: part.kind == "kpts_ref")
+    kinds = (occupancy.kind, *(part.kind for part in others))
+    if kinds not in (("init_occ", "kpts_ref"), ("ref_occ", "kpts_ref")):
+        raise ValueError(
+            f"{', '.join(part.kind for part in parts)} are no two networks of one weights file: "
+            "give init_occ or ref_occ, and kpts_ref"
+        )
+    tensors = in_sections({part.kind: part.result.tensors for part in (occupancy, *others)})
+    return tensors, _record(occupancy) | {"keypoints": _record(others[0])}
+
+
+def _started(
+    parts: list[_Part], record: dict[str, Any], seed: int
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The refinement network that training begins with; no weights file to reconstruct with."""
+    kinds = [part.kind for part in parts]
+    if kinds != ["init_occ"]:
+        raise ValueError(f"refinement starts from init_occ alone: this is {', '.join(kinds)}")
+    record = record | {"network": "ref_occ", "complete": False, "started_from_seed": seed}
+    return start_refinement(parts[0].result.tensors, seed), record
 
 
 def _refuse_what_does_not_fit(path: Path, result: Conversion) -> None:
@@ -67,13 +126,14 @@ def _summary(result: Conversion) -> list[str]:
     ]
 
 
-def _record(path: Path, kind: str, result: Conversion) -> dict[str, Any]:
-    layout = LAYOUTS[kind]
+def _record(part: _Part) -> dict[str, Any]:
+    layout = LAYOUTS[part.kind]
+    source = {"kind": part.kind, "file": part.path.name, "sha256": checkpoints.sha256(part.path)}
     return {
         "preset": "paper",
         "network": layout.network,
         "complete": layout.places == ("",),
-        "source": {"kind": kind, "file": path.name, "sha256": checkpoints.sha256(path)},
-        "dropped": sorted(result.dropped),
-        "widened": sorted(result.widened),
+        "source": source,
+        "dropped": sorted(part.result.dropped),
+        "widened": sorted(part.result.widened),
     }

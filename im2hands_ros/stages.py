@@ -16,8 +16,9 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.networks.compact import CompactNetworks
 from im2hands_ros.networks.initial_occupancy import HandContext
 from im2hands_ros.networks.keypoint_refinement import CoarseHands
-from im2hands_ros.networks.loading import Network, PaperNetwork
+from im2hands_ros.networks.loading import Network
 from im2hands_ros.networks.paper_initial_occupancy import PaperHandContext
+from im2hands_ros.networks.paper_networks import PaperNetworks
 from im2hands_ros.networks.paper_refined_occupancy import PaperRefinedContext, PaperRefinedOccupancy
 from im2hands_ros.networks.refined_occupancy import RefinedContext
 from im2hands_ros.paper_refinement import PaperRefinement
@@ -120,17 +121,27 @@ class CompactStages:
 
 
 class PaperStages:
-    """The published networks: the refinement has an encoder of its own and needs surfaces."""
+    """The published networks: each stage has an encoder of its own; refinement needs surfaces."""
 
-    def __init__(self, network: PaperNetwork) -> None:
-        self.refined = network if isinstance(network, PaperRefinedOccupancy) else None
-        self.initial = network.initial if isinstance(network, PaperRefinedOccupancy) else network
-        self.names: tuple[str, ...] = ("initial", "refinement") if self.refined else ("initial",)
-        self.encoders = (self.initial.encoder, *([self.refined.encoder] if self.refined else []))
+    def __init__(self, networks: PaperNetworks) -> None:
+        occupancy = networks.occupancy
+        self.keypoints = networks.keypoints
+        self.refined = occupancy if isinstance(occupancy, PaperRefinedOccupancy) else None
+        self.initial = occupancy.initial if self.refined else occupancy
+        stages = {"initial": self.initial, "keypoints": self.keypoints, "refinement": self.refined}
+        there = {name: network for name, network in stages.items() if network is not None}
+        self.names = tuple(there)
+        self.encoders = tuple(network.encoder for network in there.values())
 
     def better_joints(self, frame: Frame, joints: Joints) -> HandJoints:
-        """Not among these stages."""
-        raise NotImplementedError("the published networks are loaded without the stage keypoints")
+        """The published keypoint refinement knows two hands; one alone stays as it is."""
+        network = self.keypoints
+        if network is None or len(joints) < len(SIDES):
+            return HandJoints(joints)
+        given = (torch.as_tensor(joints[side])[None].to(frame.pixels) for side in SIDES)
+        refined = network.refine(network.encoder(frame.pixels), *given)
+        places = [hand[0].cpu().numpy() for hand in refined]
+        return HandJoints(dict(zip(SIDES, places, strict=True)))
 
     def aware(
         self, frame: Frame, context: PaperHandContext

@@ -14,7 +14,9 @@ from im2hands_ros import cli
 from im2hands_ros.networks import checkpoints, official
 from im2hands_ros.networks.official import LAYOUTS, convert_file, read_official
 from im2hands_ros.networks.paper_initial_occupancy import PaperInitialOccupancy
-from im2hands_ros.networks.presets import PaperInitialPreset
+from im2hands_ros.networks.paper_networks import load_paper, start_refinement
+from im2hands_ros.networks.paper_refined_occupancy import PaperRefinedOccupancy
+from im2hands_ros.networks.presets import PAPER, PaperInitialPreset
 
 INVENTORY = {kind: kind for kind in ("init_occ", "ref_occ", "kpts_ref", "halo_baseline")} | {
     "intaghand_baseline": "intaghand_baseline_encoder_subset"
@@ -50,8 +52,8 @@ def import_checkpoint(path: Path, out: Path) -> int:
     return cli.main(["import-checkpoint", str(path), "-o", str(out)])
 
 
-def saved(tmp_path, content) -> Path:
-    path = tmp_path / "model_best.pt"
+def saved(tmp_path, content, name="model_best.pt") -> Path:
+    path = tmp_path / name
     torch.save(content, path)
     return path
 
@@ -112,6 +114,69 @@ def test_other_parts_of_intaghand_are_ignored(tmp_path, capsys):
     assert import_checkpoint(saved(tmp_path, state), out) == 0
     assert "1 of other networks, ignored: module.mid_model.weight" in capsys.readouterr().out
     assert all(name.startswith("encoder.") for name in checkpoints.read(out)[0])
+
+
+def occupancy_and_keypoints(tmp_path) -> list[str]:
+    return [
+        str(saved(tmp_path, trained(fake_state(kind)), f"{kind}.pt"))
+        for kind in ("kpts_ref", "init_occ")
+    ]
+
+
+def test_occupancy_and_keypoints_become_one_weights_file_whatever_their_order(tmp_path):
+    paths, out = occupancy_and_keypoints(tmp_path), tmp_path / "both.safetensors"
+    assert cli.main(["import-checkpoint", *paths, "-o", str(out)]) == 0
+    networks, record = load_paper(out)
+    assert record["source"]["kind"] == "init_occ"
+    assert record["keypoints"]["source"]["file"] == "kpts_ref.pt"
+    expected = torch.tensor(value_of("left_reg.0.weight"))
+    assert torch.allclose(networks.keypoints.regress_first.weight, expected)
+    expected = torch.tensor(value_of("right_decoder.lin3_1.weight"))
+    assert torch.allclose(networks.occupancy.hands["right"].decoder.second.weight[3], expected)
+
+
+@pytest.mark.parametrize("kinds", [("init_occ", "init_occ"), ("halo_baseline", "kpts_ref")])
+def test_networks_that_do_not_belong_in_one_file_are_named(tmp_path, capsys, kinds):
+    paths = [
+        str(saved(tmp_path, trained(fake_state(kind)), f"{number}.pt"))
+        for number, kind in enumerate(kinds)
+    ]
+    out = tmp_path / "o.safetensors"
+    assert cli.main(["import-checkpoint", *paths, "-o", str(out)]) == 2
+    assert f"{', '.join(kinds)} are no two networks of one weights file" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_refinement_starts_from_the_initial_network(tmp_path):
+    """As its published training does: the network itself, and its encoder once more."""
+    path, out = saved(tmp_path, trained(fake_state("init_occ"))), tmp_path / "start.safetensors"
+    words = ["import-checkpoint", str(path), "-o", str(out), "--start-refinement", "7"]
+    assert cli.main(words) == 0
+    network = PaperRefinedOccupancy(PAPER)
+    record = checkpoints.load_into(network, out)
+    assert record["started_from_seed"] == 7 and not record["complete"]
+    for own, inner in (
+        (network.encoder, network.initial.encoder),
+        (network.project, network.initial.project),
+    ):
+        for name, tensor in own.state_dict().items():
+            assert torch.equal(tensor, inner.state_dict()[name])
+    assert torch.allclose(network.project.bias, torch.tensor(value_of("image_final_layer.bias")))
+    assert network.anchors.embed.weight.std() > 0
+    assert all(not block.second.weight.any() for block in network.queries.blocks)
+    initial = dict(network.initial.state_dict())
+    again, other = start_refinement(initial, 7), start_refinement(initial, 8)
+    name = "anchors.embed.weight"
+    assert torch.equal(again[name], network.anchors.embed.weight)
+    assert not torch.equal(again[name], other[name])
+
+
+def test_a_refinement_starts_from_nothing_else(tmp_path, capsys):
+    path, out = saved(tmp_path, trained(fake_state("kpts_ref"))), tmp_path / "o.safetensors"
+    words = ["import-checkpoint", str(path), "-o", str(out), "--start-refinement", "7"]
+    assert cli.main(words) == 2
+    assert "refinement starts from init_occ alone: this is kpts_ref" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def without(state, name):

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact import CompactNetworks, load_compact
-from im2hands_ros.networks.paper_initial_occupancy import PaperInitialOccupancy
-from im2hands_ros.networks.paper_refined_occupancy import PaperRefinedOccupancy
-from im2hands_ros.networks.presets import PAPER, PRESETS
+from im2hands_ros.networks.paper_networks import PaperNetworks, load_paper
+from im2hands_ros.networks.presets import PRESETS
 
-PaperNetwork = PaperInitialOccupancy | PaperRefinedOccupancy
-Network = CompactNetworks | PaperNetwork
+Network = CompactNetworks | PaperNetworks
 
-_PAPER_NETWORKS: dict[str, Callable[[], PaperNetwork]] = {
-    "init_occ": lambda: PaperInitialOccupancy(PAPER.initial),
-    "ref_occ": lambda: PaperRefinedOccupancy(PAPER),
-}
 PRESET_NAMES = (*PRESETS, "paper")
 
 
@@ -37,17 +29,4 @@ def load_network(preset: str, path: Path) -> tuple[Network, dict[str, Any]]:
         )
     if preset != "paper":
         return load_compact(PRESETS[preset], path)
-    network = _paper_network(path)
-    return network, checkpoints.load_into(network, path)
-
-
-def _paper_network(path: Path) -> PaperNetwork:
-    """What `im2hands import-checkpoint` wrote down in the file."""
-    record = checkpoints.record_of(path)
-    name = record.get("network")
-    if name not in _PAPER_NETWORKS or not record.get("complete"):
-        raise ValueError(
-            f"weights file {path} is no whole init_occ or ref_occ network: convert one of these "
-            "with 'im2hands import-checkpoint'"
-        )
-    return _PAPER_NETWORKS[name]()
+    return load_paper(path)

@@ -59,14 +59,22 @@ class PaperKeypointRefinement(nn.Module):
     def refine(self, features: PaperFeatures, left: Tensor, right: Tensor) -> list[Tensor]:
         """(B, 21, 3) joints, MANO order, metres, camera frame, to the same, refined.
 
-        The network says nothing about where a hand is: its middle MCP stays where it was.
+        The network says nothing about where a hand is: its middle MCP stays where it was. Joints
+        are never in reduced precision, which has no tenths of millimetres.
         """
         origin = left[:, _MIDDLE_MCP, None]
         order = list(PUBLISHED_ORDER)
         given = [(hand - origin)[:, order] * _MILLIMETRES for hand in (left, right)]
         back = torch.tensor(order).argsort().to(left.device)
+        whole = PaperFeatures(
+            features.shallow.float(),
+            tuple(level.float() for level in features.heat),
+            tuple(level.float() for level in features.dense),
+        )
+        with torch.autocast(left.device.type, enabled=False):
+            answers = self(whole, *given)
         results = []
-        for hand, answer in zip((left, right), self(features, *given), strict=True):
+        for hand, answer in zip((left, right), answers, strict=True):
             joints = answer[:, back] / _MILLIMETRES
             anchor = hand[:, _MIDDLE_MCP, None] - joints[:, _MIDDLE_MCP, None]
             results.append(joints + anchor)
