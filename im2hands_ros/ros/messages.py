@@ -19,8 +19,6 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from im2hands_ros.msg import HandKeypoints, HandMesh, HandMeshArray
 from im2hands_ros.ros.arrays import CLOUD_DTYPE, SIDE_NUMBER, present
-from im2hands_ros.ros.arrays import cloud_points as cloud_points
-from im2hands_ros.ros.calibration import camera_of as camera_of
 from im2hands_ros.ros.markers import LIFETIME, Drawing
 from im2hands_ros.skeleton import SIDES
 

@@ -13,10 +13,10 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.ros.budget import LatencyBudget
+from im2hands_ros.ros.calibration import camera_of
 from im2hands_ros.ros.health import Health
 from im2hands_ros.ros.imaging import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.ros.inputs import Frame
-from im2hands_ros.ros.messages import camera_of
 from im2hands_ros.ros.outputs import Outputs
 from im2hands_ros.ros.parameters import Settings
 from im2hands_ros.ros.queries import Queries
