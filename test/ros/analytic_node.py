@@ -49,7 +49,7 @@ class Hands:
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
-def balls(keypoints: np.ndarray, confidence: float) -> Surface:
+def balls(keypoints: np.ndarray, confidence: float = 1.0) -> Surface:
     """A coarse ball at each of the 21 keypoints."""
     vertices = (keypoints[:, None] + _CORNERS).reshape(-1, 3).astype(np.float32)
     offsets = np.arange(len(keypoints)) * len(_CORNERS)
