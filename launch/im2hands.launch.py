@@ -21,6 +21,7 @@ OPTIONS = {
         PathJoinSubstitution([SHARE, "config", "im2hands.yaml"]),
         "parameters (YAML)",
     ),
+    "respawn": ("false", "true: start the node again, after 2 s, whenever it ends by itself"),
     "loopback": (
         "false",
         "true: DDS on this machine only, with room for images (config/fastdds_loopback.xml)",
@@ -93,6 +94,8 @@ def _node(context: LaunchContext) -> list[Node]:
             name="im2hands",
             namespace=LaunchConfiguration("namespace"),
             output="screen",
+            respawn=LaunchConfiguration("respawn").perform(context) == "true",
+            respawn_delay=2.0,
             parameters=[LaunchConfiguration("params_file"), *([given] if given else [])],
             remappings=[(topic, LaunchConfiguration(topic)) for topic in TOPICS],
         )

@@ -28,7 +28,7 @@ from im2hands_ros.skeleton import BONES
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 64, 48
 FRAME_ID = "camera_optical_frame"
-_PATIENCE = 30.0  # a busy machine
+_PATIENCE = 60.0  # a busy machine
 ANALYTIC_NODE = str(ROOT / "test/ros/analytic_node.py")
 REAL_NODE = ("-m", "im2hands_ros.ros.node")
 _numbers = itertools.count(1)
@@ -178,6 +178,7 @@ class Client:
         self.received: dict[str, list] = {"markers": [], "meshes": [], "occupancy": []}
         self._values: dict[str, str] = {}
         self.level, self.verdict = 0, ""
+        self.beats = 0  # diagnostics that came
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 1)
         self._listens = listen
         if listen:
@@ -191,6 +192,7 @@ class Client:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         status = message.status[0]
         if status.name.startswith(self.node.get_namespace().lstrip("/") + "/"):
+            self.beats += 1
             self.level, self.verdict = status.level[0], status.message
             self._values = {each.key: each.value for each in status.values}
 
@@ -269,10 +271,10 @@ class Client:
         self.wait_until(caller.service_is_ready, service)
         return caller.call_async(request)
 
-    def call(self, kind: type, service: str, request: object) -> object:
+    def call(self, kind: type, service: str, request: object, timeout: float = _PATIENCE) -> object:
         """The answer of a service."""
         future = self.begin_call(kind, service, request)
-        self.wait_until(future.done, f"an answer of {service}")
+        self.wait_until(future.done, f"an answer of {service}", timeout)
         return future.result()
 
     def close(self) -> None:
