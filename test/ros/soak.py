@@ -66,8 +66,9 @@ class Result:
         other = "".join(f"{count} {reason}, " for reason, count in self.other.items())
         return (
             f"{self.sent} images: {self.answered} answered, {self.overwritten} overwritten by "
-            f"newer ones, {other}{self.lost} lost; latency {median:.0f} ms (95 %: {p95:.0f}); {self.beats} diagnostics in "
-            f"{self.expected_beats} s; memory {self.memory_mib[-1]:.1f} MiB, "
+            f"newer ones, {other}{self.lost} lost; latency {median:.0f} ms (95 %: {p95:.0f}); "
+            f"{self.beats} diagnostics in {self.expected_beats} s; memory "
+            f"{self.memory_mib[-1]:.1f} MiB, "
             f"{growth:+.1f} ± {error:.1f} MiB an hour"
         )
 
