@@ -74,7 +74,7 @@ class SalvagedMcap:
             raise ValueError(
                 f"'{self._path}' is damaged and no message can be read: record it again"
             )
-        for name, schema in self._channels.values():
+        for name, schema in dict(self._channels.values()).items():  # two may share a topic
             kind, definition = self._schemas.get(schema, ("", _NO_DEFINITION))
             self.topics.append(Topic(name, kind, counts[name], definition))
 
