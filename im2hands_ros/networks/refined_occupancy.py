@@ -30,6 +30,8 @@ _OTHER_REACH = 12.0
 # A point further than this from all of the other hand's anchors is not in it, metres.
 _NEAR_ANCHORS = 0.016
 _NO_DEPTH = -100.0
+# Added to the attention of anchors that are not there.
+_SILENCE = -1e4
 # Millimetres outside of a hand's surface to which sharing out reaches, so that the surface that it
 # moves is interpolated between shared values.
 _ALMOST = 4.0
@@ -42,14 +44,14 @@ class AnchorMemory(NamedTuple):
 
     Attributes:
         positions: (H, 2 A, 3) in the hand's palm frame, metres.
-        keys: (H, heads, 2 A, D + 5), values: (H, heads, 2 A, D + 3): positions ride along.
-        listened: (H, 1, 1, 2 A) False for anchors of a hand that is not there.
+        keys: (H, heads, 2 A, D + 4) and
+        values: (H, heads, 2 A, D + 4): positions ride along. Nobody attends to anchors of a hand
+            that is not there: their keys say so.
     """
 
     positions: Tensor
     keys: Tensor
     values: Tensor
-    listened: Tensor
 
 
 class RefinedContext(NamedTuple):
@@ -231,9 +233,8 @@ class RefinedOccupancy(nn.Module):
         listened = F.pad(
             accompanied[:, None].expand(-1, ANCHOR_COUNT), (ANCHOR_COUNT, 0), value=True
         )
-        listened = listened[:, None, None]
         for block in self.blocks:
-            tokens = block(tokens, listened)
+            tokens = block(tokens, listened[:, None, None])
         return self.queries.remember(positions, tokens, listened)
 
 
@@ -278,14 +279,18 @@ class QueryAnchorDecoder(nn.Module):
         """Keys and values of (H, 2 A, W) anchor tokens at (H, 2 A, 3) positions.
 
         -|x - a|^2 / 2 r^2 = (x . a - |a|^2 / 2) / r^2 + what is the same for all anchors: places
-        enter the attention's product as four more channels.
+        enter the attention's product as four more channels, and the last of these also silences
+        anchors that are not ``listened`` (H, 2 A) to. No mask, and values as wide as keys, is
+        what fused attention takes.
         """
         reach = self.log_reach.exp().view(1, -1, 1, 1)
         places = positions.float()[:, None].expand(-1, self.heads, -1, -1)
         near = torch.cat([places, -places.square().sum(-1, keepdim=True) / 2], -1) / reach.square()
-        keys = torch.cat([self._split(self.key(tokens)).float(), near], dim=-1)
-        values = torch.cat([self._split(self.value(tokens)).float(), places / _PLACE_SCALE], dim=-1)
-        return AnchorMemory(positions, keys, values, listened)
+        silent = F.pad(torch.where(listened, 0.0, _SILENCE)[:, None, :, None], (3, 0))
+        keys = torch.cat([self._split(self.key(tokens)).float(), near + silent], dim=-1)
+        told = F.pad(places / _PLACE_SCALE, (0, 1))
+        values = torch.cat([self._split(self.value(tokens)).float(), told], dim=-1)
+        return AnchorMemory(positions, keys, values)
 
     def forward(self, points_palm: Tensor, initial: Tensor, memory: AnchorMemory) -> Tensor:
         """Corrections (H, N) of (H, N, 3) points with initial depths (H, N), before tanh."""
@@ -306,10 +311,8 @@ class QueryAnchorDecoder(nn.Module):
         ones = points.new_ones(*points.shape[:2], 1)
         places = torch.cat([points, ones], -1)[:, None].expand(-1, self.heads, -1, -1)
         asked = torch.cat([split * width**-0.5, places], dim=-1)
-        answer = F.scaled_dot_product_attention(
-            asked, memory.keys, memory.values, attn_mask=memory.listened, scale=1.0
-        )
-        return answer[..., :width].transpose(1, 2).flatten(2), answer[..., width:]
+        answer = F.scaled_dot_product_attention(asked, memory.keys, memory.values, scale=1.0)
+        return answer[..., :width].transpose(1, 2).flatten(2), answer[..., width : width + 3]
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
