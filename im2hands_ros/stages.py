@@ -127,11 +127,13 @@ class PaperStages:
         occupancy = networks.occupancy
         self.keypoints = networks.keypoints
         self.refined = occupancy if isinstance(occupancy, PaperRefinedOccupancy) else None
-        self.initial = occupancy.initial if self.refined else occupancy
+        self.initial = (
+            occupancy.initial if isinstance(occupancy, PaperRefinedOccupancy) else occupancy
+        )
         stages = {"initial": self.initial, "keypoints": self.keypoints, "refinement": self.refined}
-        there = {name: network for name, network in stages.items() if network is not None}
-        self.names = tuple(there)
-        self.encoders = tuple(network.encoder for network in there.values())
+        there = {name: stage.encoder for name, stage in stages.items() if stage is not None}
+        self.names: tuple[str, ...] = tuple(there)
+        self.encoders: tuple[nn.Module, ...] = tuple(there.values())
 
     def better_joints(self, frame: Frame, joints: Joints) -> HandJoints:
         """The published keypoint refinement knows two hands; one alone stays as it is."""

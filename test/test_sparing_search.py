@@ -33,10 +33,10 @@ def test_makes_the_same_triangles(name, resolution):
         assert np.abs(expected.vertices - found.vertices).max() < 1e-5
 
 
-def test_saves_a_quarter_of_all_evaluations():
+def test_saves_a_third_of_all_evaluations():
     hints = {"segments": torch.stack((HAND_BONES,) * 2), "reach": 0.1}
     full, sparing = both(field_of(HAND, HAND), 128, **hints)
-    assert sparing.evaluated < 0.75 * full.evaluated
+    assert sparing.evaluated < 0.67 * full.evaluated
     assert torch.equal(full.cells[0], sparing.cells[0])
 
 

@@ -86,8 +86,7 @@ def start_refinement(initial: dict[str, Tensor], seed: int = 0) -> dict[str, Ten
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = PaperRefinedOccupancy(PAPER)
-    for block in network.queries.blocks:
-        nn.init.zeros_(block.second.weight)
+    network.queries.start_residual_blocks()
     tensors = network.state_dict()
     copied = {f"initial.{name}": value for name, value in initial.items()}
     copied |= {

@@ -48,14 +48,23 @@ class QueryDecoder(nn.Module):
         sizes = [attended.shape[-1], self.pixel_width, self.pixel_width]
         of_attended, of_pixels, of_initial = self.start.weight.split(sizes, dim=1)
         # All layers that read what was attended to are one product.
-        readers = [of_attended, *(block.attended.weight for block in self.blocks)]
-        biases = [self.start.bias, *(block.attended.bias for block in self.blocks)]
+        blocks = self._blocks()
+        readers: list[Tensor] = [of_attended, *(block.attended.weight for block in blocks)]
+        biases: list[Tensor] = [self.start.bias, *(block.attended.bias for block in blocks)]
         told = F.linear(attended, torch.cat(readers), torch.cat(biases))
         x, *added = told.split(self.start.out_features, dim=-1)
         x = x + F.linear(pixels, of_pixels) + initial[..., None] * of_initial.sum(1)
-        for block, more in zip(self.blocks, added, strict=True):
+        for block, more in zip(blocks, added, strict=True):
             x = block(x + more)
         return self.last(x)[..., 0]
+
+    def start_residual_blocks(self) -> None:
+        """Set the residual blocks to pass on their input, as training begins."""
+        for block in self._blocks():
+            nn.init.zeros_(block.second.weight)
+
+    def _blocks(self) -> list[QueryBlock]:
+        return [block for block in self.blocks if isinstance(block, QueryBlock)]
 
 
 class QueryBlock(nn.Module):

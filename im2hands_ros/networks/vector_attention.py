@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 # Pairs worked on at once: what a CPU core's cache holds, and what fills a GPU.
-_PAIRS = {"cpu": 576}
+_PAIRS = {"cpu": 1152}
 _PAIRS_ELSEWHERE = 1 << 17
 
 

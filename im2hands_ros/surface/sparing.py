@@ -1,4 +1,4 @@
-"""A search for fields that cost much per point: most corners of the last round are interpolated.
+"""A search for fields that cost much per point: far corners of the last rounds are interpolated.
 
 A surface only reads the values at both ends of the lattice edges that it crosses; of the other
 corners around it the sign is enough. `SurfaceSearch` evaluates them all. Here the points that lie
@@ -21,20 +21,24 @@ from im2hands_ros.surface.search import SurfaceSearch
 # of the range of its parent's values, and what was evaluated in the parent is nearer than that to
 # what was interpolated there.
 BELIEF = 0.25
+# Rounds of this side of cells and finer are interpolated; coarser ones would believe too much.
+COARSEST_STEP = 2
 
 
 class SparingSearch(SurfaceSearch):
     """Finds the same surfaces; values at cells' corners that no crossed edge ends at are rough."""
 
     def _next_round(self, parents: Tensor, children: Tensor, step: int) -> Tensor:
-        if step > 1:
+        if step > COARSEST_STEP:
             return super()._next_round(parents, children, step)
-        points = parents[:, None] + self._offsets_of_27()
-        guess, margin = self._interpolated(parents)
+        points = parents[:, None] + step * self._offsets_of_27()
+        guess, margin = self._interpolated(parents, 2 * step)
         self._volumes.guess(points, guess, margin)
         cells = self._straddling(children, step)
         while True:
-            doubted = torch.cat([self._crossed_guesses(cells), self._wrong(points, guess, margin)])
+            doubted = torch.cat(
+                [self._crossed_guesses(cells, step), self._wrong(points, guess, margin)]
+            )
             doubted = torch.unique(doubted)
             if not doubted.numel():
                 return cells
@@ -53,18 +57,18 @@ class SparingSearch(SurfaceSearch):
         offsets = [sum(a * b for a, b in zip(place, strides, strict=True)) for place in places]
         return torch.tensor(offsets, device=self.lattice.device)
 
-    def _interpolated(self, parents: Tensor) -> tuple[Tensor, Tensor]:
+    def _interpolated(self, parents: Tensor, side: int) -> tuple[Tensor, Tensor]:
         """(K, 27) values between the parents' corners, and how far off they may be (K, 1)."""
-        corners = self._volumes.values[parents[:, None] + self.lattice.corner_offsets(2)]
+        corners = self._volumes.values[parents[:, None] + self.lattice.corner_offsets(side)]
         grid = corners.view(-1, 2, 2, 2)
         for axis in (1, 2, 3):
             low, high = grid.select(axis, 0), grid.select(axis, 1)
             grid = torch.stack((low, (low + high) / 2, high), axis)
         return grid.flatten(1), BELIEF * (corners.amax(1) - corners.amin(1))[:, None]
 
-    def _crossed_guesses(self, cells: Tensor) -> Tensor:
+    def _crossed_guesses(self, cells: Tensor, step: int) -> Tensor:
         """Interpolated points of cells at the ends of edges with a sign change."""
-        corners = cells[:, None] + self.lattice.corner_offsets(1)
+        corners = cells[:, None] + self.lattice.corner_offsets(step)
         inside = self._volumes.inside(corners).view(-1, 2, 2, 2)
         ends = torch.zeros_like(inside)
         for axis in (1, 2, 3):
