@@ -168,10 +168,12 @@ def starved(tmp_path):
     parameters = (*LOSSLESS_INPUTS, "resolution:=32", "device:=cpu")
     process = NodeProcess([FAULTY, "memory", "300"], parameters, tmp_path / "log.txt")
     client = Client(process.namespace, qos=LOSSLESS)
-    client.wait_for_node(LOADING)
-    yield process, client
-    client.close()
-    process.stop()
+    try:
+        client.wait_for_node(LOADING)
+        yield process, client
+    finally:
+        client.close()
+        process.stop()
 
 
 def test_without_memory_chunks_halve_and_frames_are_answered_and_the_node_lives(starved):
