@@ -1,4 +1,4 @@
-"""Small bags of a camera and a hand tracker, as users record them, and a quick model."""
+"""Small bags of a camera and a hand tracker, a quick model, and replays read back."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import trimesh
+from mcap.reader import make_reader
+from mcap_ros2.decoder import DecoderFactory
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from two_hands import joints
 
+from im2hands_ros import cli
 from im2hands_ros.bags.composing import Messages
 from im2hands_ros.bags.definitions import standard_types
 from im2hands_ros.scene import Hands, HandSurface
@@ -154,3 +157,35 @@ def ball(xyz: np.ndarray | None) -> HandSurface | None:
     return HandSurface(
         vertices, BALL.faces.astype(np.int32), voxels, np.ones(5, np.float32), xyz, 0.75
     )
+
+
+def replay(bag: Path, *options: str) -> tuple[int, Path]:
+    """Exit status and the bag that was written."""
+    out = bag.with_name("out")
+    return cli.main(["replay", str(bag), "-o", str(out), *options]), out
+
+
+def read(out: Path, *topics: str) -> dict[str, list[Any]]:
+    """Topic -> messages (of `topics`, or all), decoded by `mcap` from the file alone."""
+    file = out if out.is_file() else next(out.glob("*.mcap"))
+    found: dict[str, list[Any]] = {}
+    with file.open("rb") as opened:
+        reader = make_reader(opened, decoder_factories=[DecoderFactory()])
+        for schema, channel, message, decoded in reader.iter_decoded_messages(topics or None):
+            assert schema.encoding == "ros2msg" and channel.message_encoding == "cdr"
+            decoded.received_ns = message.log_time
+            found.setdefault(channel.topic, []).append(decoded)
+    return found
+
+
+def meshes(out: Path) -> list[Any]:
+    """The HandMeshArrays of a bag."""
+    return read(out, "/meshes")["/meshes"]
+
+
+def stamps(messages: list[Any]) -> list[int]:
+    return [each.header.stamp.sec * 10**9 + each.header.stamp.nanosec for each in messages]
+
+
+def numbers(*frames: int) -> list[int]:
+    return [stamp_of(frame) for frame in frames]

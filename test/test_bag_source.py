@@ -1,0 +1,232 @@
+"""Bags of every storage and compression are read; damaged ones as far as they go."""
+
+from __future__ import annotations
+
+import sqlite3
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import made_bags
+import numpy as np
+import pytest
+from backports import zstd
+from made_bags import (
+    BallModel,
+    meshes,
+    numbers,
+    recording,
+    replay,
+    stamp_of,
+    stamps,
+    write_bag,
+)
+from rosbags.rosbag2 import CompressionMode
+
+from im2hands_ros.bags import offline
+from im2hands_ros.bags.frames import Frames
+from im2hands_ros.bags.source import BagSource
+from im2hands_ros.bags.topics import choose
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> BallModel:
+    """Takes the place of the networks."""
+    fake = BallModel()
+    monkeypatch.setattr(offline, "Im2Hands", SimpleNamespace(load=lambda **options: fake))
+    return fake
+
+
+@pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
+@pytest.mark.parametrize("storage", ["mcap", "db3"])
+def test_compressed_bags_are_read_as_a_folder_and_as_a_file(
+    tmp_path: Path, model: BallModel, storage: str, mode: CompressionMode
+) -> None:
+    bag = write_bag(tmp_path / "bag", recording(2), storage, mode)
+    for path in (bag, next(file for file in bag.iterdir() if file.name != "metadata.yaml")):
+        with BagSource(path, pytest.fail) as source:
+            names = [raw.topic for raw in source.messages(("/camera/image_raw",))]
+            assert len(names) == 2 and source.topics["/camera/image_raw"].count == 2
+            assert all(source.message(raw).height == 48 for raw in source.messages(names))
+
+
+def test_compressed_chunks_are_read(tmp_path: Path, model: BallModel) -> None:
+    bag = write_bag(tmp_path / "bag", recording(2), "mcap", CompressionMode.STORAGE)
+    assert len(meshes(replay(bag)[1])) == 2
+
+
+def test_an_old_bag_without_definitions_is_read_by_the_standard_ones(
+    tmp_path: Path, model: BallModel
+) -> None:
+    bag = write_bag(tmp_path / "bag", recording(2), "db3")
+    with sqlite3.connect(bag / "bag.db3") as database:  # as Humble writes it
+        database.execute("DROP TABLE message_definitions")
+        database.execute("DROP TABLE schema")
+    assert len(meshes(replay(bag)[1])) == 2
+
+
+def test_a_folder_without_metadata_is_read_file_by_file(
+    tmp_path: Path, model: BallModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = recording(8)
+    folder = write_bag(tmp_path / "bag_2", frames[:12])
+    (write_bag(tmp_path / "late", frames[12:]) / "late.mcap").rename(folder / "bag_10.mcap")
+    (folder / "metadata.yaml").unlink()
+    status, out = replay(folder)
+    assert status == 0 and stamps(meshes(out)) == numbers(*range(8))
+    assert "metadata.yaml' cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("mode", "kept"),
+    [
+        (CompressionMode.NONE, 0.3),
+        (CompressionMode.NONE, 0.99),
+        (CompressionMode.STORAGE, 0.6),
+        (CompressionMode.STORAGE, 0.99),
+    ],
+)
+def test_a_truncated_mcap_is_used_up_to_the_damage(
+    tmp_path: Path,
+    model: BallModel,
+    capsys: pytest.CaptureFixture[str],
+    mode: CompressionMode,
+    kept: float,
+) -> None:
+    noise = np.random.default_rng(0)
+    entries = recording(30)
+    for entry in entries:  # or zstd leaves nothing to cut
+        if entry.topic == "/camera/image_raw":
+            entry.message.data = noise.integers(0, 255, 9216, np.uint8)
+    bag = write_bag(tmp_path / "bag", entries, "mcap", mode)
+    file = bag / "bag.mcap"
+    file.write_bytes(file.read_bytes()[: int(kept * file.stat().st_size)])
+    status, out = replay(bag)
+    found = stamps(meshes(out))
+    assert status == 0 and found == numbers(*range(len(found)))
+    assert kept * 30 - 16 < len(found) <= 30  # zstd gives whole blocks: 14 of these frames
+    assert "is damaged or was not closed" in capsys.readouterr().err
+
+
+def test_a_chunk_that_is_garbled_is_left_out(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", recording(400), "mcap", CompressionMode.STORAGE)
+    data = bytearray((bag / "bag.mcap").read_bytes())
+    third = len(data) // 3
+    data[third : third + 200] = bytes(200)
+    (bag / "bag.mcap").write_bytes(data)
+    warnings: list[str] = []
+    with BagSource(bag, warnings.append) as source:
+        times = [raw.received_ns for raw in source.messages(("/camera/image_raw",))]
+    everything = [stamp_of(number) + 20 for number in range(400)]
+    assert times[0] == everything[0] and times[-1] == everything[-1]
+    assert sorted(times) == times and 200 < len(times) < 400
+    assert len(warnings) == 1 and "cannot be read on after" in warnings[0]
+
+
+def test_messages_out_of_order_and_without_an_index_are_all_read(tmp_path: Path) -> None:
+    from mcap.writer import IndexType, Writer
+
+    entries = recording(6)
+    entries[3], entries[4] = entries[4], entries[3]
+    with (tmp_path / "fast.mcap").open("wb") as file:  # as rosbag2's preset fastwrite
+        writer = Writer(file, use_chunking=False, index_types=IndexType.NONE)
+        writer.start(profile="ros2", library="test")
+        for entry in entries:
+            schema = writer.register_schema(entry.kind, "", b"")
+            channel = writer.register_channel(entry.topic, "cdr", schema)
+            data = made_bags.MESSAGES.serialise(entry.kind, entry.message)
+            writer.add_message(channel, entry.received_ns, data, entry.received_ns)
+        writer.finish()
+    warnings: list[str] = []
+    with BagSource(tmp_path / "fast.mcap", warnings.append) as source:
+        chosen = choose(source.topics, {})
+        frames = Frames(source, chosen, 0.01, 1, (source.start_ns, source.end_ns))
+        assert sum(frame is not None for frame, _ in frames.steps()) == 6
+
+
+def test_a_database_log_that_was_not_written_back_is_told(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", recording(1), "db3")
+    (bag / "bag.db3-wal").write_bytes(b"pages")
+    warnings: list[str] = []
+    with BagSource(bag, warnings.append):
+        assert "wal_checkpoint" in warnings[0]
+
+
+@pytest.mark.parametrize("storage", ["mcap", "db3"])
+def test_random_damage_is_survived_or_said(tmp_path: Path, storage: str) -> None:
+    random = np.random.default_rng(0)
+    bag = write_bag(tmp_path / "bag", recording(4), storage)
+    intact = np.fromfile(bag / f"bag.{storage}", np.uint8)
+    outcomes = set()
+    for _ in range(12):
+        data = intact.copy()
+        for at in random.integers(0, len(data), random.integers(1, 20)):
+            data[at : at + random.integers(1, 60)] = random.integers(0, 256)
+        data[: random.integers(len(data) // 10, 2 * len(data))].tofile(bag / f"bag.{storage}")
+        try:
+            with BagSource(bag, lambda text: None) as source:
+                chosen = choose(source.topics, {})
+                frames = Frames(source, chosen, 0.01, 1, (source.start_ns, source.end_ns))
+                outcomes.add(sum(frame is not None for frame, _ in frames.steps()))
+        except (ValueError, OSError):
+            outcomes.add(None)
+    assert 4 in outcomes and len(outcomes) > 1
+
+
+def test_damaged_definitions_are_not_used(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", recording(1))
+    data = (bag / "bag.mcap").read_bytes()
+    (bag / "bag.mcap").write_bytes(data.replace(b"uint32 x_offset", b"uint32 x_uffset"))
+    with BagSource(bag, pytest.fail) as source:
+        info = source.message(next(source.messages(("/camera/camera_info",))))
+    assert info.roi.x_offset == 0
+
+
+def test_a_replay_that_was_killed_leaves_what_can_be_salvaged(
+    tmp_path: Path, model: BallModel
+) -> None:
+    file = write_bag(tmp_path / "bag", recording(200)) / "bag.mcap"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size * 2 // 3])  # no index, no end
+    warnings: list[str] = []
+    with BagSource(file, warnings.append) as source:
+        assert source.topics["/tracker/keypoints"].count > 60
+        assert source.end_ns > stamp_of(60)
+    assert len(warnings) == 1
+
+
+@pytest.fixture
+def long_bag(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """A short and a long bag of the same kind, 0.9 and 3.7 MB of pixels."""
+    return (
+        write_bag(tmp_path / "short", recording(100)),
+        write_bag(tmp_path / "long", recording(400)),
+    )
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_long_bag_takes_no_more_memory_than_a_short_one(
+    long_bag: tuple[Path, Path], damaged: bool
+) -> None:
+    peaks = []
+    for bag in long_bag:
+        file = next(bag.glob("*.mcap"))
+        if damaged:
+            file.write_bytes(file.read_bytes()[:-100])
+        with BagSource(file, lambda text: None) as source:
+            chosen = choose(source.topics, {})
+            frames = Frames(source, chosen, 0.01, 1, (source.start_ns, source.end_ns))
+            tracemalloc.start()
+            count = sum(frame is not None for frame, _ in frames.steps())
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert count >= 99
+    assert peaks[1] < 1.5 * peaks[0] + 2e6
+
+
+def test_a_bag_file_packed_by_hand_is_read(tmp_path: Path) -> None:
+    plain = (write_bag(tmp_path / "bag", recording(1)) / "bag.mcap").read_bytes()
+    with zstd.open(tmp_path / "bag.mcap.zstd", "wb") as packed:
+        packed.write(plain)
+    with BagSource(tmp_path / "bag.mcap.zstd", pytest.fail) as source:
+        assert len(list(source.messages(tuple(source.topics)))) == 3
