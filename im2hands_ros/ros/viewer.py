@@ -54,6 +54,7 @@ _LAYERS = {"meshes": "meshes", "refined_keypoints": "keypoints", "occupancy": "o
 _STAMP = struct.Struct("<iI")  # of a message that begins with a header, after 4 bytes of CDR
 _ROOM_FOR_IMAGES = 64 << 20  # bytes of images that wait for their results
 _DIAGNOSTICS_LIVE = 5.0  # seconds
+_LONGEST_PATIENCE = 8.0  # seconds: a slow node's hands do not flicker, a dead one's do not stay
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -95,6 +96,7 @@ class Viewer(DescribedNode[ViewerSettings]):
         self._images = RecentImages(_ROOM_FOR_IMAGES)
         self._shown_image = self._info = self._result_ns = None
         self._heard_results = self._heard_diagnostics = time.monotonic()
+        self._patience = LIFETIME
         self._voxel_size = 0.005
         self._show: dict[str, Callable[[Any], None]] = {
             "camera_info": self._take_info,
@@ -170,9 +172,16 @@ class Viewer(DescribedNode[ViewerSettings]):
             else:
                 self._newest[topic] = cdr
             if topic in _LAYERS:
-                self._result_ns, self._heard_results = _stamp_ns(cdr), time.monotonic()
+                self._expect(_stamp_ns(cdr))
 
         return receive
+
+    def _expect(self, result_ns: int) -> None:
+        """Note a frame's results, and when the next ones are overdue."""
+        now = time.monotonic()
+        if result_ns != self._result_ns:
+            self._patience = min(max(LIFETIME, 3 * (now - self._heard_results)), _LONGEST_PATIENCE)
+        self._result_ns, self._heard_results = result_ns, now
 
     def _guarded(self, topic: str, show: Callable[[Any], None], cdr: bytes) -> None:
         """Show a message; one that cannot be shown is told about and left out."""
@@ -226,7 +235,7 @@ class Viewer(DescribedNode[ViewerSettings]):
     def _expire(self) -> None:
         """Take from view what nobody stands for any more."""
         now = time.monotonic()
-        if self._result_ns is not None and now - self._heard_results > LIFETIME:
+        if self._result_ns is not None and now - self._heard_results > self._patience:
             self._result_ns = None
             self._page.clear(*_LAYERS.values())
         if now - self._heard_diagnostics > _DIAGNOSTICS_LIVE:
