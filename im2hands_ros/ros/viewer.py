@@ -218,6 +218,8 @@ class Viewer(DescribedNode[ViewerSettings]):
         if chosen is not None and chosen is not self._shown_image:
             self._shown_image = chosen
             self._guarded("image", self._draw_image, chosen)
+        else:
+            self._page.settle_image()
 
     def _draw_image(self, message: Image) -> None:
         self._page.show_image(image_to_rgb(message), self._camera_of(message))

@@ -167,11 +167,13 @@ class Picture(Layer):
 
     def __init__(self, scene: Any) -> None:
         super().__init__(scene, "picture")
+        self._settled = True
 
     def show(self, image: np.ndarray, camera: Camera, depth: float) -> None:
         """Draw the undistorted (H, W, 3) uint8 image at this depth, metres."""
         frame = corners(camera, depth)
         width, height = (frame[2] - frame[0])[:2].tolist()
+        self._settled = False
         node = self._nodes.get("image")
         if node is None:
             self._nodes["image"] = self._scene.add_image(
@@ -190,3 +192,9 @@ class Picture(Layer):
         if (node.render_width, node.render_height) != (width, height):
             node.render_width, node.render_height = width, height
             node.position = frame.mean(0)
+
+    def settle(self) -> None:
+        """Have the last image put up: viser's page does so only at the picture's next change."""
+        if not self._settled:
+            self._nodes["image"].render_width *= 1 + 1e-6
+            self._settled = True

@@ -144,6 +144,10 @@ class Page:
             )
             self._frustum.show(camera, self._depth)
 
+    def settle_image(self) -> None:
+        """Call this a moment after `show_image` when no other image has come."""
+        self._picture.settle()
+
     def show_meshes(self, meshes: Mapping[str, Mesh]) -> None:
         """Show these hands' (V, 3) vertices, metres, and (T, 3) triangles, and no other hand."""
         with self._server.atomic():
