@@ -70,7 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "viewer.png")
     parser.add_argument("--after", type=float, default=20.0, help="seconds (default: %(default)s)")
-    parser.add_argument("--settle", type=float, default=1.5, help="seconds (default: %(default)s)")
+    parser.add_argument("--settle", type=float, default=0.9, help="seconds (default: %(default)s)")
     options, for_the_demo = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "profile").mkdir()
