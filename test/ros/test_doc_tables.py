@@ -16,9 +16,10 @@ TABLES = [
 ]
 
 
-def test_both_nodes_of_the_camera_have_their_table():
+def test_every_other_node_has_its_table():
     assert ("camera.md", "im2hands_ros.ros.detector_settings") in TABLES
     assert ("camera.md", "im2hands_ros.ros.camera_settings") in TABLES
+    assert ("browser-view.md", "im2hands_ros.ros.viewer_settings") in TABLES
 
 
 @pytest.mark.parametrize(("page", "module"), TABLES)
