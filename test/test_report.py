@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import trimesh
 
+from im2hands_ros.bags.definitions import standard_types
 from im2hands_ros.camera import Camera
 from im2hands_ros.evaluation.metrics import Mesh
-from im2hands_ros.bags.definitions import standard_types
 from im2hands_ros.ros.bag import BagWriter
 from im2hands_ros.ros.contact_sheet import Shot, contact_sheet, draw_keypoints, second_view
 from im2hands_ros.ros.report import compare, evenly, write_glb, write_report
