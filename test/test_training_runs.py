@@ -36,8 +36,14 @@ SMALL = {"batches.scenes": 1, "batches.points": 64, "batches.blind_steps": 0, "w
 
 @pytest.fixture(scope="module")
 def initial_weights(tmp_path_factory):
+    """Trained a little: the refinement corrects by millimetres, not by what untrained lacks."""
     path = tmp_path_factory.mktemp("weights") / "initial.safetensors"
-    write_finite(make_stage("initial", small("initial"), None, CPU).weights(), path, {})
+    plan = small("initial", **{"batches.blind_steps": 1000})
+    stage = make_stage("initial", plan, None, CPU)
+    learner = Learner(stage, plan, ALONE)
+    for step in range(60):
+        learner.train_step(stage.draw(BallScenes(count=1), step, slice(None)))
+    write_finite(stage.weights(), path, {})
     return path
 
 
