@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from im2hands_ros.scene import Hands
     from im2hands_ros.synthetic.sample import Sample
 
-STAGES = ("crop", "encode", "canonicalise", "search", "extract", "voxels")
+STAGES = ("crop", "encode", "keypoints", "canonicalise", "anchors", "search", "extract", "voxels")
 _MOST_DRAWN = 1000
 
 
