@@ -103,8 +103,7 @@ class CompactStages:
         return HandJoints(
             {SIDES[number]: places[number] for number in found},
             {SIDES[number]: near[number] for number in found},
-            exchanged=found != [SIDES.index(side) for side in joints]
-            or bool(refined.swapped[0] > network.preset.swap_logit),
+            exchanged=bool(refined.swapped[0] > network.preset.swap_logit),
         )
 
     def aware(

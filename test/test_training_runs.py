@@ -83,6 +83,12 @@ def test_a_stage_overfits_one_batch(name, initial_weights):
     assert min(totals[-2:]) < 0.85 * totals[0]
 
 
+def test_the_refinement_refuses_steps_without_images(initial_weights):
+    for change in ({"batches.blind_steps": 5}, {"batches.image_share": 0.9}):
+        with pytest.raises(ValueError, match="has no steps without images, give 0 and 1"):
+            make_stage("refinement", small("refinement", **change), initial_weights, CPU)
+
+
 def test_a_resumed_run_has_the_losses_of_an_unbroken_one(tmp_path):
     whole = toy_trainer(tmp_path / "whole")
     run(whole, 12)

@@ -35,6 +35,12 @@ class RefinementStage:
         preset = PRESETS["compact"]
         if weights is None:
             raise ValueError("the stage refinement builds on the stage initial: give --weights")
+        drawing = plan.batches
+        if drawing.blind_steps or drawing.image_share < 1:
+            raise ValueError(
+                f"blind_steps is {drawing.blind_steps} and image_share {drawing.image_share}: the "
+                "stage refinement has no steps without images, give 0 and 1"
+            )
         self._networks, _ = load_compact(preset, weights)
         if self._networks.refinement is None:
             self._networks.refinement = RefinedOccupancy(preset.refinement, preset.initial.encoder)
