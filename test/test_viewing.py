@@ -73,9 +73,6 @@ def test_numbers_that_are_none_get_no_bar() -> None:
     assert "search" not in figures_html(0, "fine", {"stage.search.median_ms": "n/a"})
 
 
-viser = pytest.importorskip("viser", reason="the viewer's extra is not installed")
-
-
 def test_the_next_free_port_is_found() -> None:
     from im2hands_ros.viewing.page import free_port
 
