@@ -4,33 +4,41 @@ ros2 launch im2hands_ros camera.launch.py camera_info_url:=my_camera.yaml view:=
 ros2 launch im2hands_ros camera.launch.py source:=video.mp4 loop:=true assumed_field_of_view:=70.0
 ros2 launch im2hands_ros camera.launch.py camera:=false image:=/camera/color/image_raw \
     camera_info:=/camera/color/camera_info depth:=/camera/aligned_depth_to_color/image_raw
+ros2 launch im2hands_ros camera.launch.py camera:=false image_transport:=compressed
 """
 
 from __future__ import annotations
 
-import shutil
-
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import (
-    DeclareLaunchArgument,
-    IncludeLaunchDescription,
-    LogInfo,
-    OpaqueFunction,
-    SetEnvironmentVariable,
-)
-from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.actions import OpaqueFunction
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
-from launch_ros.substitutions import FindPackageShare
 
-SHARE = FindPackageShare("im2hands_ros")
+from im2hands_ros.ros.launching import (
+    NODE,
+    VIEW,
+    declared,
+    given,
+    remapped,
+    the_node,
+    topic_arguments,
+    view,
+    with_room_for_images,
+)
+
 OPTIONS = {
-    "camera": ("true", "start camera_source; false: a driver of yours publishes the images"),
-    "view": ("auto", "auto (RViz when it is installed), rviz, browser or none"),
-    "rviz_config": (PathJoinSubstitution([SHARE, "config", "im2hands.rviz"]), "RViz's settings"),
+    "camera": (
+        "true",
+        "start camera_source; false: a driver of yours publishes the images",
+        ("true", "false"),
+    ),
+    "image_transport": (
+        "raw",
+        "raw, or compressed with camera:=false: detector, node and browser view listen to "
+        "<image>/compressed (in RViz, choose that topic)",
+        ("raw", "compressed"),
+    ),
 }
-CHOICES = {"camera": ["true", "false"], "view": ["auto", "rviz", "browser", "none"]}
 TOPICS = {
     "image": "images (sensor_msgs/Image)",
     "camera_info": "their intrinsics (sensor_msgs/CameraInfo)",
@@ -55,33 +63,16 @@ DETECTOR = {
     "use_depth": (bool, "false: pay no attention to depth images"),
     "model": (str, "hand landmarker bundle (.task)"),
 }
-# The node's arguments, handed on to im2hands.launch.py.
-NODE = {
-    "device": "where the networks run: auto, cpu, cuda, cuda:N",
-    "resolution": "lattice cells per side of a hand's box, 32 to 256",
-    "weights": "weights file (.safetensors); empty: the packaged ones",
-}
 
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the camera's chain; `--show-args` lists the arguments."""
-    profile = PathJoinSubstitution([SHARE, "config", "fastdds_loopback.xml"])
-    handed_on = ("image", "camera_info", "keypoints", *NODE)
+    parameters = {name: ("", text) for name, (_, text) in (CAMERA | DETECTOR).items()}
     return LaunchDescription(
         [
-            *_arguments(),
-            # An image is larger than Fast DDS's usual shared memory.
-            SetEnvironmentVariable("FASTRTPS_DEFAULT_PROFILES_FILE", profile),
-            SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", profile),
-            IncludeLaunchDescription(
-                PythonLaunchDescriptionSource(
-                    PathJoinSubstitution([SHARE, "launch", "im2hands.launch.py"])
-                ),
-                launch_arguments=[
-                    ("loopback", "true"),
-                    *((name, LaunchConfiguration(name)) for name in handed_on),
-                ],
-            ),
+            *declared(OPTIONS | VIEW | parameters | NODE | topic_arguments(TOPICS)),
+            *with_room_for_images(),
+            the_node(["image", "camera_info", "keypoints", "image_transport", *NODE]),
             OpaqueFunction(function=source),
             OpaqueFunction(function=detector),
             OpaqueFunction(function=viewer),
@@ -89,90 +80,44 @@ def generate_launch_description() -> LaunchDescription:
     )
 
 
-def _arguments() -> list[DeclareLaunchArgument]:
-    described = {
-        **OPTIONS,
-        **{name: ("", text) for name, (_, text) in (CAMERA | DETECTOR).items()},
-        **{name: ("", text) for name, text in NODE.items()},
-        **{topic: (topic, f"topic of {text}") for topic, text in TOPICS.items()},
-    }
-    return [
-        DeclareLaunchArgument(
-            name, default_value=default, description=text, choices=CHOICES.get(name)
-        )
-        for name, (default, text) in described.items()
-    ]
-
-
 def source(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The camera source, unless another driver is there."""
     if LaunchConfiguration("camera").perform(context) == "false":
         return []
+    if LaunchConfiguration("image_transport").perform(context) == "compressed":
+        raise ValueError(
+            "image_transport:=compressed: camera_source sends raw images; "
+            "give camera:=false and the driver that compresses them"
+        )
     return [
         Node(
             package="im2hands_ros",
             executable="camera_source",
             name="camera_source",
             output="screen",
-            parameters=_given(context, CAMERA),
-            remappings=_remapped("image", "camera_info"),
+            parameters=given(context, CAMERA),
+            remappings=remapped("image", "camera_info"),
         )
     ]
 
 
 def detector(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The hand detector."""
+    transport = {"image_transport": LaunchConfiguration("image_transport")}
     return [
         Node(
             package="im2hands_ros",
             executable="detector",
             name="im2hands_detector",
             output="screen",
-            parameters=_given(context, DETECTOR),
-            remappings=_remapped(*TOPICS),
+            parameters=[transport, *given(context, DETECTOR)],
+            remappings=remapped(*TOPICS),
         )
     ]
 
 
 def viewer(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """RViz or the browser view as the argument `view` asks for it."""
+    """RViz or the browser view, as the arguments ask for it."""
     wanted = LaunchConfiguration("view").perform(context)
-    if wanted == "none":
-        return []
-    if wanted == "browser":
-        return [
-            Node(
-                package="im2hands_ros",
-                executable="viewer",
-                name="im2hands_viewer",
-                output="screen",
-                remappings=_remapped("image", "camera_info"),
-            )
-        ]
-    if wanted == "auto" and shutil.which("rviz2") is None:
-        return [
-            LogInfo(msg="rviz2 is not installed: nothing to look at (view:=browser needs none)")
-        ]
-    return [
-        Node(
-            package="rviz2",
-            executable="rviz2",
-            name="rviz2",
-            arguments=["-d", LaunchConfiguration("rviz_config")],
-            remappings=_remapped("image"),
-        )
-    ]
-
-
-def _given(context: LaunchContext, kinds: dict[str, tuple[type, str]]) -> list[dict]:
-    """Parameters from the arguments that were given."""
-    values = {
-        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-        for name, (kind, _) in kinds.items()
-        if LaunchConfiguration(name).perform(context)
-    }
-    return [values] if values else []
-
-
-def _remapped(*topics: str) -> list[tuple[str, LaunchConfiguration]]:
-    return [(topic, LaunchConfiguration(topic)) for topic in topics]
+    transport = LaunchConfiguration("image_transport").perform(context)
+    return view(wanted, "image", "camera_info", image_transport=transport)

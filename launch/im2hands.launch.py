@@ -7,14 +7,20 @@ ros2 launch im2hands_ros im2hands.launch.py image:=/camera/image_raw \
 from __future__ import annotations
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
-from launch_ros.substitutions import FindPackageShare
 
-SHARE = FindPackageShare("im2hands_ros")
+from im2hands_ros.ros.launching import (
+    SHARE,
+    declared,
+    given,
+    remapped,
+    topic_arguments,
+    with_room_for_images,
+)
+
 OPTIONS = {
     "namespace": ("", "namespace of the node and its relative topics"),
     "params_file": (
@@ -49,14 +55,13 @@ TOPICS = {
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the node; `--show-args` lists the arguments."""
-    profile = PathJoinSubstitution([SHARE, "config", "fastdds_loopback.xml"])
-    loopback = IfCondition(LaunchConfiguration("loopback"))
+    parameters = {
+        name: ("", f"{text}; empty: as in params_file") for name, (_, text) in PARAMETERS.items()
+    }
     return LaunchDescription(
         [
-            *_arguments(),
-            # Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 (Kilted and later) the second.
-            SetEnvironmentVariable("FASTRTPS_DEFAULT_PROFILES_FILE", profile, condition=loopback),
-            SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", profile, condition=loopback),
+            *declared(OPTIONS | parameters | topic_arguments(TOPICS)),
+            *with_room_for_images(condition=IfCondition(LaunchConfiguration("loopback"))),
             # Waiting threads sleep: spinning ones take the cores that DDS and the camera need.
             SetEnvironmentVariable("OMP_WAIT_POLICY", "PASSIVE"),
             SetEnvironmentVariable("GOMP_SPINCOUNT", "0"),
@@ -65,28 +70,8 @@ def generate_launch_description() -> LaunchDescription:
     )
 
 
-def _arguments() -> list[DeclareLaunchArgument]:
-    described = {
-        **OPTIONS,
-        **{
-            name: ("", f"{text}; empty: as in params_file")
-            for name, (_, text) in PARAMETERS.items()
-        },
-        **{topic: (topic, f"topic of {text}") for topic, text in TOPICS.items()},
-    }
-    return [
-        DeclareLaunchArgument(name, default_value=default, description=text)
-        for name, (default, text) in described.items()
-    ]
-
-
 def _node(context: LaunchContext) -> list[Node]:
     """The node; only arguments that were given override the parameters file."""
-    given = {
-        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-        for name, (kind, _) in PARAMETERS.items()
-        if LaunchConfiguration(name).perform(context)
-    }
     return [
         Node(
             package="im2hands_ros",
@@ -96,7 +81,7 @@ def _node(context: LaunchContext) -> list[Node]:
             output="screen",
             respawn=LaunchConfiguration("respawn").perform(context) == "true",
             respawn_delay=2.0,
-            parameters=[LaunchConfiguration("params_file"), *([given] if given else [])],
-            remappings=[(topic, LaunchConfiguration(topic)) for topic in TOPICS],
+            parameters=[LaunchConfiguration("params_file"), *given(context, PARAMETERS)],
+            remappings=remapped(*TOPICS),
         )
     ]

@@ -95,7 +95,8 @@ def test_rviz_s_fixed_frame_is_the_one_that_replay_stamps() -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_every_program_that_is_launched_is_installed(file: str) -> None:
-    source = (ROOT / "launch" / file).read_text()
+    shared = ROOT / "im2hands_ros" / "ros" / "launching.py"
+    source = (ROOT / "launch" / file).read_text() + shared.read_text()
     ours = set(re.findall(r'package="im2hands_ros",\s+executable="(\w+)"', source))
     installed = set(re.findall(r"scripts/ros/(\w+)", (ROOT / "CMakeLists.txt").read_text()))
     assert ours
@@ -107,9 +108,13 @@ def description(file: str) -> Any:
 
 
 def launched(file: str, **arguments: str) -> dict[str, Any]:
-    """Executable -> launch_ros Node, for the processes that the file would start."""
+    """Executable -> launch_ros Node, for the processes that the file would start.
+
+    Each has `given`: its parameters but those of files.
+    """
     from launch import LaunchContext
     from launch_ros.actions import Node
+    from launch_ros.utilities import evaluate_parameters
 
     context = LaunchContext()
     context.launch_configurations.update(arguments)
@@ -119,6 +124,10 @@ def launched(file: str, **arguments: str) -> dict[str, Any]:
         entity = waiting.pop()
         if isinstance(entity, Node):
             found[entity.node_executable] = entity
+            parameters = evaluate_parameters(context, entity._Node__parameters)
+            entity.given = {
+                k: v for each in parameters if isinstance(each, dict) for k, v in each.items()
+            }
         elif getattr(entity, "condition", None) is None or entity.condition.evaluate(context):
             waiting += reversed(entity.visit(context) or [])
     return found
@@ -151,25 +160,33 @@ def test_the_demo_is_replay_node_and_the_view_asked_for(
 
 
 @needs_launch
+@pytest.mark.parametrize("file", ["camera.launch.py", "demo.launch.py"])
 def test_the_browser_stands_in_where_rviz_is_not_installed(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    assert launched("demo.launch.py").keys() == {"replay", "im2hands", "viewer"}
+    without = launched(file, view="none").keys()
+    assert launched(file).keys() == without | {"viewer"}
+    monkeypatch.setattr("im2hands_ros.ros.launching.find_spec", lambda name: None)
+    assert launched(file).keys() == without
+
+
+@needs_launch
+@pytest.mark.parametrize("file", ["camera.launch.py", "demo.launch.py"])
+def test_rviz_comes_first_where_it_is_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str
+) -> None:
+    (tmp_path / "rviz2").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = launched(file)
+    assert "rviz2" in found
+    assert "viewer" not in found
 
 
 @needs_launch
 def test_only_given_arguments_override_the_parameters_file() -> None:
-    from launch import LaunchContext
-
-    module = runpy.run_path(str(ROOT / "launch" / "im2hands.launch.py"))
-    context = LaunchContext()
-    for argument in module["generate_launch_description"]().get_launch_arguments():
-        argument.visit(context)
-    (plain,) = module["_node"](context)
-    context.launch_configurations["device"] = "cpu"
-    (with_device,) = module["_node"](context)
-    assert len(with_device._Node__parameters) == len(plain._Node__parameters) + 1
+    assert launched("im2hands.launch.py")["im2hands"].given == {}
+    assert launched("im2hands.launch.py", device="cpu")["im2hands"].given == {"device": "cpu"}
 
 
 @needs_launch
@@ -188,9 +205,24 @@ def test_a_camera_of_one_s_own_takes_the_place_of_ours() -> None:
 
 @needs_launch
 def test_only_given_arguments_reach_the_camera_source() -> None:
-    plain = launched("camera.launch.py", view="none")["camera_source"]
-    given = launched("camera.launch.py", view="none", source="video.mp4")["camera_source"]
-    assert len(given._Node__parameters) == len(plain._Node__parameters) + 1
+    assert launched("camera.launch.py", view="none")["camera_source"].given == {}
+    found = launched("camera.launch.py", view="none", source="video.mp4", loop="true")
+    assert found["camera_source"].given == {"source": "video.mp4", "loop": True}
+
+
+@needs_launch
+def test_compressed_images_of_a_camera_reach_detector_node_and_browser() -> None:
+    arguments = {"camera": "false", "image_transport": "compressed", "view": "browser"}
+    found = launched("camera.launch.py", **arguments, port="9000")
+    transports = {name: each.given["image_transport"] for name, each in found.items()}
+    assert transports == dict.fromkeys(("detector", "im2hands", "viewer"), "compressed")
+    assert found["viewer"].given["port"] == 9000
+
+
+@needs_launch
+def test_our_camera_is_not_asked_for_compressed_images() -> None:
+    with pytest.raises(ValueError, match="give camera:=false"):
+        launched("camera.launch.py", view="none", image_transport="compressed")
 
 
 @needs_launch

@@ -1,0 +1,137 @@
+"""What the launch files share: their arguments, the DDS profile, the node and the views of it.
+
+Needs `launch_ros`; launch files cannot import one another.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from launch import LaunchContext, LaunchDescriptionEntity
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    LogInfo,
+    SetEnvironmentVariable,
+)
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+SHARE = FindPackageShare("im2hands_ros")
+# Argument -> default, description, and all it may be where that is a short list.
+VIEW = {
+    "view": (
+        "auto",
+        "what shows it: rviz, browser, none, or auto (the first that is installed)",
+        ("auto", "rviz", "browser", "none"),
+    ),
+    "port": ("8080", "first port that the browser view tries, on 127.0.0.1"),
+    "rviz_config": (PathJoinSubstitution([SHARE, "config", "im2hands.rviz"]), "RViz's settings"),
+}
+NODE = {
+    "device": ("", "where the networks run: auto, cpu, cuda, cuda:N"),
+    "resolution": ("", "lattice cells per side of a hand's box, 32 to 256"),
+    "weights": ("", "weights file (.safetensors); empty: the packaged ones"),
+}
+
+
+def declared(described: Mapping[str, tuple]) -> list[DeclareLaunchArgument]:
+    """The arguments of a launch file, described as in `VIEW`."""
+    return [
+        DeclareLaunchArgument(
+            name, default_value=default, description=text, choices=choices[0] if choices else None
+        )
+        for name, (default, text, *choices) in described.items()
+    ]
+
+
+def topic_arguments(topics: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Arguments that rename topics, from name -> what it carries."""
+    return {topic: (topic, f"topic of {text}") for topic, text in topics.items()}
+
+
+def given(context: LaunchContext, parameters: Mapping[str, tuple]) -> list[dict]:
+    """Parameters from those arguments that were given; the others leave a node's own values.
+
+    `parameters` is name -> type and whatever else there is to say of it.
+    """
+    values = {
+        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, (kind, *_) in parameters.items()
+        if LaunchConfiguration(name).perform(context)
+    }
+    return [values] if values else []
+
+
+def remapped(*topics: str) -> list[tuple[str, LaunchConfiguration]]:
+    """Remappings of topics to what the arguments of the same names say."""
+    return [(topic, LaunchConfiguration(topic)) for topic in topics]
+
+
+def with_room_for_images(**options: Any) -> list[SetEnvironmentVariable]:
+    """Fast DDS's profile: an image is larger than its usual shared memory.
+
+    Fast DDS 2 (Humble, Jazzy) reads the first variable, Fast DDS 3 (Kilted and later) the second.
+    """
+    profile = PathJoinSubstitution([SHARE, "config", "fastdds_loopback.xml"])
+    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+    return [SetEnvironmentVariable(name, profile, **options) for name in names]
+
+
+def the_node(arguments: Iterable[str]) -> IncludeLaunchDescription:
+    """`im2hands.launch.py` on this machine alone, with these arguments handed on."""
+    file = PathJoinSubstitution([SHARE, "launch", "im2hands.launch.py"])
+    handed_on = [(name, LaunchConfiguration(name)) for name in arguments]
+    return IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(file), launch_arguments=[("loopback", "true"), *handed_on]
+    )
+
+
+def view(wanted: str, *topics: str, **parameters: str) -> list[LaunchDescriptionEntity]:
+    """What shows the hands, by the arguments `VIEW`.
+
+    Args:
+        wanted: rviz, browser, none, or auto: the first of the two that is installed.
+        topics: topics that arguments of their names rename.
+        parameters: of the browser view.
+    """
+    if wanted == "auto":
+        wanted = _installed()
+    if not wanted:
+        return [LogInfo(msg="neither rviz2 nor viser is installed: nothing to look at")]
+    views = {"rviz": _rviz, "browser": _browser}
+    return [views[wanted](topics, parameters)] if wanted in views else []
+
+
+def _installed() -> str:
+    if shutil.which("rviz2") is not None:
+        return "rviz"
+    return "browser" if find_spec("viser") is not None else ""
+
+
+def _rviz(topics: Iterable[str], _: Mapping[str, str]) -> Node:
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        name="rviz2",
+        arguments=["-d", LaunchConfiguration("rviz_config")],
+        remappings=remapped(*topics),
+    )
+
+
+def _browser(topics: Iterable[str], parameters: Mapping[str, str]) -> Node:
+    port = ParameterValue(LaunchConfiguration("port"), value_type=int)
+    return Node(
+        package="im2hands_ros",
+        executable="viewer",
+        name="im2hands_viewer",
+        output="screen",
+        parameters=[{"port": port, **parameters}],
+        remappings=remapped(*topics),
+    )
