@@ -1,19 +1,18 @@
 """Node ``im2hands_viewer``: the hands in a browser, for machines without RViz.
 
-Listens to ``image``, ``camera_info``, ``meshes``, ``refined_keypoints``, ``occupancy`` and
-``/diagnostics``, and serves one page on this machine. While no page is open, or a kind of result
-is switched off, it does not subscribe to it: nothing is computed for nobody. The newest message
-wins, at most ``max_rate`` times a second.
+Listens to ``image`` (or ``image/compressed``), ``camera_info``, ``meshes``, ``refined_keypoints``,
+``occupancy`` and ``/diagnostics``, and serves one page on this machine. While no page is open, or a
+kind of result is switched off, it does not subscribe to it: nothing is computed for nobody. The
+newest message wins, at most ``max_rate`` times a second.
 """
 
 from __future__ import annotations
 
 import json
-import struct
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -21,17 +20,18 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.calibration import camera_of
 from im2hands_ros.ros.described_node import DescribedNode
 from im2hands_ros.ros.endpoints import RESULTS
 from im2hands_ros.ros.errors import BadInput
-from im2hands_ros.ros.imaging import image_to_rgb
+from im2hands_ros.ros.imaging import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.ros.keypoints import read_keypoints
 from im2hands_ros.ros.markers import COLOURS, LIFETIME
 from im2hands_ros.ros.process import run_process
+from im2hands_ros.ros.viewer_memory import RecentImages, Results, stamp_ns
 from im2hands_ros.ros.viewer_messages import meshes_of, voxel_size, voxels_of
 from im2hands_ros.ros.viewer_settings import ViewerSettings
 
@@ -47,35 +47,19 @@ TOPICS = {
     "occupancy": (PointCloud2, RESULTS),
     "/diagnostics": (DiagnosticArray, QoSProfile(depth=10)),  # many nodes say something there
 }
+# Parameter image_transport -> type of the images and how to read them.
+_IMAGES = {
+    "raw": (Image, image_to_rgb),
+    "compressed": (CompressedImage, compressed_image_to_rgb),
+}
 # A camera_info may come once and hold for ever; diagnostics cost nothing.
 _ALWAYS = ("camera_info", "/diagnostics")
 # The topics of the results that the page can switch off, and its names for them.
 _LAYERS = {"meshes": "meshes", "refined_keypoints": "keypoints", "occupancy": "occupancy"}
-_STAMP = struct.Struct("<iI")  # of a message that begins with a header, after 4 bytes of CDR
 _ROOM_FOR_IMAGES = 64 << 20  # bytes of images that wait for their results
 _DIAGNOSTICS_LIVE = 5.0  # seconds
-_LONGEST_PATIENCE = 8.0  # seconds: a slow node's hands do not flicker, a dead one's do not stay
+_LONGEST_PATIENCE = 8.0  # seconds
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-class RecentImages:
-    """The last serialised images, to be shown together with the results made from them."""
-
-    def __init__(self, room: int) -> None:
-        self._room, self._size = room, 0
-        self._images: deque[tuple[int, bytes]] = deque()
-
-    def add(self, stamp_ns: int, cdr: bytes) -> None:
-        """Keep an image; the oldest ones make room."""
-        self._images.append((stamp_ns, cdr))
-        self._size += len(cdr)
-        while self._size > self._room and len(self._images) > 1:
-            self._size -= len(self._images.popleft()[1])
-
-    def of(self, stamp_ns: int | None) -> bytes | None:
-        """The image with this stamp, else the newest one; None when there is none."""
-        found = (cdr for stamp, cdr in self._images if stamp == stamp_ns)
-        return next(found, self._images[-1][1] if self._images else None)
 
 
 class Viewer(DescribedNode[ViewerSettings]):
@@ -91,12 +75,14 @@ class Viewer(DescribedNode[ViewerSettings]):
     def __init__(self, **options: Any) -> None:
         super().__init__("im2hands_viewer", ViewerSettings, **options)
         self._page = self._open_page()
+        kind, self._read_image = _IMAGES[self.settings.image_transport]
+        self._topics = TOPICS | {"image": (kind, qos_profile_sensor_data)}
         self._subscribed: dict[str, Subscription] = {}
         self._newest: dict[str, bytes] = {}
         self._images = RecentImages(_ROOM_FOR_IMAGES)
-        self._shown_image = self._info = self._result_ns = None
-        self._heard_results = self._heard_diagnostics = time.monotonic()
-        self._patience = LIFETIME
+        self._results = Results(LIFETIME, _LONGEST_PATIENCE)
+        self._shown_image = self._info = None
+        self._heard_diagnostics = time.monotonic()
         self._voxel_size = 0.005
         self._show: dict[str, Callable[[Any], None]] = {
             "camera_info": self._take_info,
@@ -152,9 +138,9 @@ class Viewer(DescribedNode[ViewerSettings]):
             wanted.add("image")
             wanted |= {topic for topic, layer in _LAYERS.items() if self._page.shows(layer)}
         for topic in wanted - self._subscribed.keys():
-            kind, qos = TOPICS[topic]
+            kind, qos = self._topics[topic]
             self._subscribed[topic] = self.create_subscription(
-                kind, topic, self._receiver(topic), qos, raw=True
+                kind, self._name(topic), partial(self._receive, topic), qos, raw=True
             )
         for topic in self._subscribed.keys() - wanted:
             self.destroy_subscription(self._subscribed.pop(topic))
@@ -163,32 +149,41 @@ class Viewer(DescribedNode[ViewerSettings]):
             else:
                 self._images = RecentImages(_ROOM_FOR_IMAGES)
 
-    def _receiver(self, topic: str) -> Callable[[bytes], None]:
-        def receive(cdr: bytes) -> None:
-            if topic == "image":
-                self._images.add(_stamp_ns(cdr), cdr)
-            elif topic == "/diagnostics":  # the newest one may be another node's
-                self._guarded(topic, self._show_diagnostics, cdr)
-            else:
-                self._newest[topic] = cdr
-            if topic in _LAYERS:
-                self._expect(_stamp_ns(cdr))
+    def _name(self, topic: str) -> str:
+        """What to subscribe to: as with image_transport, it follows a remapped `image`."""
+        if self._topics[topic][0] is CompressedImage:
+            return f"{self.resolve_topic_name(topic)}/compressed"
+        return topic
 
-        return receive
-
-    def _expect(self, result_ns: int) -> None:
-        """Note a frame's results, and when the next ones are overdue."""
-        now = time.monotonic()
-        if result_ns != self._result_ns:
-            self._patience = min(max(LIFETIME, 3 * (now - self._heard_results)), _LONGEST_PATIENCE)
-        self._result_ns, self._heard_results = result_ns, now
+    def _receive(self, topic: str, cdr: bytes) -> None:
+        if topic == "/diagnostics":  # the newest one may be another node's
+            self._guarded(topic, self._show_diagnostics, cdr)
+            return
+        stamp = stamp_ns(cdr)
+        if topic == "image":
+            self._images.add(stamp, cdr)
+            return
+        self._newest[topic] = cdr
+        if topic in _LAYERS:
+            self._results.hear(stamp)
 
     def _guarded(self, topic: str, show: Callable[[Any], None], cdr: bytes) -> None:
         """Show a message; one that cannot be shown is told about and left out."""
         try:
-            show(deserialize_message(cdr, TOPICS[topic][0]))
+            show(self._message(topic, cdr))
         except BadInput as problem:
             self.complain(topic, f"{topic}: {problem}")
+
+    def _message(self, topic: str, cdr: bytes) -> Any:
+        kind = self._topics[topic][0]
+        try:
+            return deserialize_message(cdr, kind)
+        except RuntimeError as error:
+            raise BadInput(
+                "not_a_message",
+                f"{len(cdr)} bytes are no {kind.__name__}: build its publisher with the same "
+                "message definitions",
+            ) from error
 
     def _take_info(self, message: CameraInfo) -> None:
         self._info = message
@@ -214,40 +209,35 @@ class Viewer(DescribedNode[ViewerSettings]):
 
     def _show_image(self) -> None:
         """The image that the results on the page were made from, else the newest one."""
-        chosen = self._images.of(self._result_ns)
+        chosen = self._images.of(self._results.stamp_ns)
         if chosen is not None and chosen is not self._shown_image:
             self._shown_image = chosen
             self._guarded("image", self._draw_image, chosen)
         else:
             self._page.settle_image()
 
-    def _draw_image(self, message: Image) -> None:
-        self._page.show_image(image_to_rgb(message), self._camera_of(message))
+    def _draw_image(self, message: Image | CompressedImage) -> None:
+        pixels = self._read_image(message)
+        self._page.show_image(pixels, self._camera_of(pixels.shape[1], pixels.shape[0]))
 
-    def _camera_of(self, message: Image) -> Camera | None:
-        """The camera that took the image, where camera_info tells."""
+    def _camera_of(self, width: int, height: int) -> Camera | None:
+        """The camera that took images of this size, where camera_info tells."""
         if self._info is None:
             return None
         try:
-            return camera_of(self._info, (message.width, message.height))
+            return camera_of(self._info, (width, height))
         except BadInput as problem:
             self.complain("camera_info", f"camera_info: {problem}")
             return None
 
     def _expire(self) -> None:
         """Take from view what nobody stands for any more."""
-        now = time.monotonic()
-        if self._result_ns is not None and now - self._heard_results > self._patience:
-            self._result_ns = None
+        if self._results.expire():
             self._page.clear(*_LAYERS.values())
+        now = time.monotonic()
         if now - self._heard_diagnostics > _DIAGNOSTICS_LIVE:
             self._page.show_no_figures(f"the diagnostics of node {self.settings.node}")
             self._heard_diagnostics = now
-
-
-def _stamp_ns(cdr: bytes) -> int:
-    seconds, nanoseconds = _STAMP.unpack_from(cdr, 4)
-    return seconds * 10**9 + nanoseconds
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

@@ -2,141 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import socket
-import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import psutil
 import pytest
-import rclpy
-import trimesh
 from chromium import Chromium, Page
-from diagnostic_msgs.msg import DiagnosticArray
-from harness import NodeProcess, camera_info, hand, header, image
+from harness import NodeProcess, camera_info, header
 from im2hands_ros.msg import HandMesh, HandMeshArray
+from viewed import BOTH, SIZE, VIEWER, Publisher, shows, url_of, wait_until
 
-from im2hands_ros.ros.arrays import cloud_points
-from im2hands_ros.ros.messages import cloud_message, keypoints_message, mesh_array_message
-from im2hands_ros.ros.reporter import diagnostic_array
-from im2hands_ros.ros.viewer import TOPICS
-
-VIEWER = ("-m", "im2hands_ros.ros.viewer")
 PORT = 18080
-SIZE = (960, 600)
-BOTH = ("left", "right")
-PATIENCE = 60.0
-# Where hands may be seen: not under the panel, nor under the browser's word on software rendering.
-SCENE = np.s_[195:, :600]
-SCENE_PIXELS = (SIZE[1] - 195) * 600
-FIGURES = {
-    "state": "active",
-    "received.image.hz": "29.7",
-    "published.hz": "12.4",
-    "stage.encode.median_ms": "31.25",
-    "dropped.overwritten": "41",
-}
-
-
-def surface(side: str) -> SimpleNamespace:
-    """A palm-sized egg around each test hand's middle, and a voxel for each of its vertices."""
-    joints = hand(side)
-    egg = trimesh.creation.icosphere(subdivisions=3, radius=1.0)
-    vertices = (egg.vertices * (0.05, 0.08, 0.03) + joints.mean(0)).astype(np.float32)
-    voxels = np.unique(np.floor(vertices / 0.005), axis=0).astype(np.float32) * 0.005 + 0.0025
-    return SimpleNamespace(
-        vertices=vertices,
-        triangles=egg.faces,
-        confidence=1.0,
-        keypoints=joints,
-        voxels=voxels,
-        voxel_occupancy=np.full(len(voxels), 0.9, np.float32),
-    )
-
-
-SURFACES = {side: surface(side) for side in BOTH}
-
-
-class Publisher:
-    """Sends what camera and node would into a viewer's namespace, a few times a second.
-
-    Attributes:
-        sides: the hands that the results hold; None: there are no results.
-    """
-
-    def __init__(self, namespace: str) -> None:
-        self.node = rclpy.create_node("publisher", namespace=namespace)
-        self.outputs = {
-            name: self.node.create_publisher(kind, name, qos)
-            for name, (kind, qos) in TOPICS.items()
-        }
-        self.sides: tuple[str, ...] | None = None
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        for number in itertools.count(1000):
-            if self._closed.wait(0.3):
-                return
-            stamp = number / 10
-            self.outputs["image"].publish(image(stamp))
-            if self.sides is not None:
-                self._send_results(stamp, self.sides)
-            self.outputs["/diagnostics"].publish(self._diagnostics())
-
-    def _send_results(self, stamp: float, sides: tuple[str, ...]) -> None:
-        head = header(stamp)
-        hands = SimpleNamespace(
-            **{side: SURFACES[side] if side in sides else None for side in BOTH}
-        )
-        joints = {side: hand(side) if side in sides else None for side in BOTH}
-        self.outputs["meshes"].publish(mesh_array_message(head, hands))
-        self.outputs["occupancy"].publish(cloud_message(head, cloud_points(hands)))
-        self.outputs["refined_keypoints"].publish(keypoints_message(head, joints))
-
-    def _diagnostics(self) -> DiagnosticArray:
-        name = f"{self.node.get_namespace()}/im2hands".lstrip("/")
-        return diagnostic_array(name, header(1.0).stamp, 0, "fine", FIGURES)
-
-    def listeners(self, topic: str) -> int:
-        """How many subscribe."""
-        return self.outputs[topic].get_subscription_count()
-
-    def close(self) -> None:
-        """Leave the graph."""
-        self._closed.set()
-        self._thread.join()
-        self.node.destroy_node()
-
-
-def covered(page: Page) -> dict[str, np.ndarray]:
-    """Where each hand's colour is seen: side -> the columns of its pixels in the scene."""
-    picture = page.picture()[SCENE].astype(int)
-    blueness = picture[..., 2] - picture[..., 0]
-    return {"left": np.nonzero(blueness > 40)[1], "right": np.nonzero(blueness < -40)[1]}
-
-
-def shows(page: Page, *sides: str) -> bool:
-    """Whether the hands' colours cover plausible areas, left of right, and absent hands none."""
-    columns = covered(page)
-    shares = {side: columns[side].size / SCENE_PIXELS for side in BOTH}
-    if all(0.01 < shares[side] < 0.3 if side in sides else shares[side] < 1e-3 for side in BOTH):
-        return len(sides) < 2 or columns["left"].mean() < columns["right"].mean() - 30
-    return False
-
-
-def wait_until(done: Callable[[], bool], what: str) -> None:
-    """Wait until `done()`; fails after a while, naming what was waited for."""
-    deadline = time.monotonic() + PATIENCE
-    while not done():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -182,11 +60,6 @@ def start(tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
     yield start_viewer
     for viewer in viewers:
         viewer.stop()
-
-
-def url_of(viewer: NodeProcess) -> str:
-    viewer.wait_for_log("the hands are at ")
-    return viewer.log.split("the hands are at ")[1].split()[0]
 
 
 def test_the_page_shows_each_hand_while_it_is_there(publisher: Publisher, page: Page) -> None:

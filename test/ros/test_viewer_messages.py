@@ -12,7 +12,6 @@ from std_msgs.msg import Header
 from im2hands_ros.ros.arrays import cloud_points
 from im2hands_ros.ros.errors import BadInput
 from im2hands_ros.ros.messages import cloud_message
-from im2hands_ros.ros.viewer import RecentImages
 from im2hands_ros.ros.viewer_messages import meshes_of, voxel_size, voxels_of
 
 CORNERS = np.eye(3, dtype=np.float32)
@@ -84,13 +83,3 @@ def test_a_cloud_with_less_data_than_it_says_is_refused() -> None:
     message.width = 4
     with pytest.raises(BadInput, match="says 4 points but holds fewer"):
         voxels_of(message)
-
-
-def test_the_image_of_the_results_is_found_and_old_ones_make_room() -> None:
-    images = RecentImages(room=25)
-    assert images.of(1) is None
-    for stamp in range(1, 5):
-        images.add(stamp, bytes([stamp] * 10))
-    assert images.of(3) == bytes([3] * 10)
-    assert images.of(1) == bytes([4] * 10)  # gone: the newest stands in
-    assert images.of(None) == bytes([4] * 10)

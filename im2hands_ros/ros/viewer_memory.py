@@ -1,0 +1,70 @@
+"""What the viewer remembers: the last images, and when results came. Needs no ROS."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections import deque
+
+_STAMP = struct.Struct("<iI")  # of a message that begins with a header, after 4 bytes of CDR
+
+
+def stamp_ns(cdr: bytes) -> int:
+    """The stamp of a serialised message that begins with a header; 0 when it is too short."""
+    if len(cdr) < 4 + _STAMP.size:
+        return 0
+    seconds, nanoseconds = _STAMP.unpack_from(cdr, 4)
+    return seconds * 10**9 + nanoseconds
+
+
+class RecentImages:
+    """The last serialised images, to be shown together with the results made from them."""
+
+    def __init__(self, room: int) -> None:
+        self._room, self._size = room, 0
+        self._images: deque[tuple[int, bytes]] = deque()
+
+    def add(self, stamp_ns: int, cdr: bytes) -> None:
+        """Keep an image; the oldest ones make room."""
+        self._images.append((stamp_ns, cdr))
+        self._size += len(cdr)
+        while self._size > self._room and len(self._images) > 1:
+            self._size -= len(self._images.popleft()[1])
+
+    def of(self, stamp_ns: int | None) -> bytes | None:
+        """The image with this stamp, else the newest one; None when there is none."""
+        found = (cdr for stamp, cdr in self._images if stamp == stamp_ns)
+        return next(found, self._images[-1][1] if self._images else None)
+
+
+class Results:
+    """When a frame's results came last, and whether the next ones are overdue.
+
+    A slow node's hands do not flicker, a dead one's do not stay: the next frame may take three
+    times as long as the last one, within limits.
+
+    Args:
+        shortest, longest: limits of the patience, seconds.
+
+    Attributes:
+        stamp_ns: stamp of the newest results; None when nobody stands for them any more.
+    """
+
+    def __init__(self, shortest: float, longest: float) -> None:
+        self._shortest, self._longest = shortest, longest
+        self._patience, self._heard = shortest, time.monotonic()
+        self.stamp_ns: int | None = None
+
+    def hear(self, stamp_ns: int) -> None:
+        """Note one of a frame's results."""
+        now = time.monotonic()
+        if stamp_ns != self.stamp_ns:
+            self._patience = min(max(self._shortest, 3 * (now - self._heard)), self._longest)
+        self.stamp_ns, self._heard = stamp_ns, now
+
+    def expire(self) -> bool:
+        """Whether the results have just become too old."""
+        if self.stamp_ns is None or time.monotonic() - self._heard <= self._patience:
+            return False
+        self.stamp_ns = None
+        return True
