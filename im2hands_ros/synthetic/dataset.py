@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import SIDES, WRIST
 from im2hands_ros.synthetic.background import random_background, random_light, random_receiver
 from im2hands_ros.synthetic.labels import sample_points, signed_depth
@@ -83,11 +84,12 @@ def make_samples(
     counts = DEFAULT_POINTS[split] if points is None else points
     for index in range(start, start + count):
         block, place = divmod(index, BLOCK)
-        yield _make_sample(_scene_block(split, block), place, SPLIT_SEEDS[split] + index, counts)
+        yield _make_sample(scene_block(split, block), place, SPLIT_SEEDS[split] + index, counts)
 
 
 @lru_cache(maxsize=2)
-def _scene_block(split: str, block: int) -> Scenes:
+def scene_block(split: str, block: int) -> Scenes:
+    """The BLOCK scenes of a split from index block * BLOCK on."""
     return sample_scenes(BLOCK, seed=SPLIT_SEEDS[split] + block)
 
 
@@ -96,10 +98,10 @@ def _make_sample(scenes: Scenes, place: int, seed: int, counts: PointCounts) -> 
     in_scene = scene_hands(scenes, place)
     for _ in range(_PICTURE_TRIES):
         parameters, hands, view = _viewed(rng, in_scene)
-        picture, mask = _picture(rng, hands, view)
+        picture, mask = draw_hands(rng, hands, view.camera)
         if all((mask == MASK_IDS[side]).sum() >= _LEAST_HAND_PIXELS for side in hands):
             break
-    points, depth = _labelled(rng, hands, counts)
+    points, depth = label_hands(rng, hands, counts)
     both = dict.fromkeys(SIDES)
     return Sample(
         jpeg=photograph(picture, rng, view.detail),
@@ -140,22 +142,26 @@ def _viewed(
             side: moved(given, view.rotation, view.translation) for side, given in in_scene.items()
         }
         hands = {side: pose_hand(side, given) for side, given in parameters.items()}
-        if all(_is_clear(hand) for hand in hands.values()):
+        if all(is_clear(hand) for hand in hands.values()):
             break
     return parameters, hands, view
 
 
-def _is_clear(hand: PosedHand) -> bool:
+def is_clear(hand: PosedHand) -> bool:
     """Whether the hand is well in front of the camera and the forearm keeps off it."""
     nearest = np.einsum("ij,ij->i", hand.skin, hand.skin).min()
     return hand.surface[:, 2].min() > 0.1 and nearest > 0.08**2
 
 
-def _picture(
-    rng: np.random.Generator, hands: dict[str, PosedHand], view: View
+def draw_hands(
+    rng: np.random.Generator, hands: dict[str, PosedHand], camera: Camera
 ) -> tuple[np.ndarray, np.ndarray]:
+    """A clean picture of the hands under a light and before a background drawn by chance.
+
+    Returns:
+        (H, W, 3) uint8 RGB in the camera's size; (H, W) uint8 mask, see ``MASK_IDS``.
+    """
     skin = random_skin(rng)
-    camera = view.camera
     depth = max(float(hand.surface[:, 2].max()) for hand in hands.values())
     picture, ids = render(
         [hand_part(side, hand.skin, skin) for side, hand in hands.items()],
@@ -215,7 +221,7 @@ def _closed(triangles: np.ndarray, centre: int) -> tuple[np.ndarray, np.ndarray]
     return np.concatenate([triangles, fan]), rim[:, 0]
 
 
-def _labelled(
+def label_hands(
     rng: np.random.Generator, hands: dict[str, PosedHand], counts: PointCounts
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Points on their storage lattice and their labels, so that storing them loses nothing."""

@@ -52,7 +52,7 @@ class View:
 def random_view(rng: np.random.Generator, hands: list[np.ndarray]) -> View:
     """A camera for the present hands' keypoints ((21, 3) each, scene frame)."""
     keypoints = np.concatenate(hands)
-    rotation = _random_rotation(rng, hands)
+    rotation = random_rotation(rng, hands)
     rotated = keypoints @ rotation.T
     middle = (rotated.min(axis=0) + rotated.max(axis=0)) / 2
     half_width = np.tan(np.radians(rng.uniform(*FIELD_OF_VIEW_RANGE)) / 2)
@@ -82,7 +82,7 @@ def _crop(rng: np.random.Generator, keypoints: np.ndarray) -> Camera:
     return Camera(IMAGE_SIZE, IMAGE_SIZE, focal, focal, *(float(c) for c in principal))
 
 
-def _random_rotation(rng: np.random.Generator, hands: list[np.ndarray]) -> np.ndarray:
+def random_rotation(rng: np.random.Generator, hands: list[np.ndarray]) -> np.ndarray:
     """Camera-from-scene rotation; of two hands, more often one that sees them side by side."""
     fingers = sum(normalised((hand[MIDDLE_MCP] - hand[WRIST])[None])[0] for hand in hands)
     if np.linalg.norm(fingers) < 0.3:
