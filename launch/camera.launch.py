@@ -68,9 +68,10 @@ DETECTOR = {
 def generate_launch_description() -> LaunchDescription:
     """Describe the camera's chain; `--show-args` lists the arguments."""
     parameters = {name: ("", text) for name, (_, text) in (CAMERA | DETECTOR).items()}
+    looks = VIEW | {"fixed_frame": (LaunchConfiguration("frame_id"), VIEW["fixed_frame"][1])}
     return LaunchDescription(
         [
-            *declared(OPTIONS | VIEW | parameters | NODE | topic_arguments(TOPICS)),
+            *declared(OPTIONS | parameters | looks | NODE | topic_arguments(TOPICS)),
             *with_room_for_images(),
             the_node(["image", "camera_info", "keypoints", "image_transport", *NODE]),
             OpaqueFunction(function=source),

@@ -33,6 +33,7 @@ VIEW = {
     ),
     "port": ("8080", "first port that the browser view tries, on 127.0.0.1"),
     "rviz_config": (PathJoinSubstitution([SHARE, "config", "im2hands.rviz"]), "RViz's settings"),
+    "fixed_frame": ("", "RViz's fixed frame, where the images' frame_id is not camera"),
 }
 NODE = {
     "device": ("", "where the networks run: auto, cpu, cuda, cuda:N"),
@@ -120,7 +121,11 @@ def _rviz(topics: Iterable[str], _: Mapping[str, str]) -> Node:
         package="rviz2",
         executable="rviz2",
         name="rviz2",
-        arguments=["-d", LaunchConfiguration("rviz_config")],
+        # An empty frame leaves the settings' own.
+        arguments=[
+            *("-d", LaunchConfiguration("rviz_config")),
+            *("-f", LaunchConfiguration("fixed_frame")),
+        ],
         remappings=remapped(*topics),
     )
 

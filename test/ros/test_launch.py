@@ -1,4 +1,4 @@
-"""The launch files and RViz's settings.
+"""The launch files.
 
 `launch` is not on PyPI: the tests that need it run where a ROS 2 installation provides it (or a
 checkout of ros2/launch and ros2/launch_ros is on PYTHONPATH), and say so where it does not.
@@ -10,87 +10,15 @@ import re
 import runpy
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
-import yaml
-from rclpy.qos import (
-    DurabilityPolicy,
-    HistoryPolicy,
-    QoSCompatibility,
-    QoSProfile,
-    ReliabilityPolicy,
-    qos_check_compatible,
-    qos_profile_sensor_data,
-)
-
-from im2hands_ros.ros.endpoints import RESULTS
-from im2hands_ros.ros.markers import draw
-from im2hands_ros.ros.recorder import OUTPUTS
-from im2hands_ros.ros.replay import _PARAMETERS, TOPICS
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ("camera.launch.py", "demo.launch.py", "im2hands.launch.py")
 needs_launch = pytest.mark.skipif(
     find_spec("launch_ros") is None, reason="launch_ros is not on PyPI and not installed here"
 )
-
-
-def displays() -> dict[str, dict[str, Any]]:
-    settings = yaml.safe_load((ROOT / "config" / "im2hands.rviz").read_text())
-    return {each["Name"]: each for each in settings["Visualization Manager"]["Displays"]}
-
-
-def test_rviz_shows_what_the_demo_publishes() -> None:
-    topics = {each["Topic"]["Value"] for each in displays().values() if "Topic" in each}
-    assert topics == {"/image", "/markers", "/occupancy"}
-    assert topics <= {f"/{name}" for name in TOPICS | OUTPUTS}
-
-
-def test_rviz_s_quality_of_service_fits_what_is_published() -> None:
-    offered = {"/image": qos_profile_sensor_data} | {f"/{name}": RESULTS for name in OUTPUTS}
-    for each in displays().values():
-        if "Topic" in each:
-            verdict, reason = qos_check_compatible(
-                offered[each["Topic"]["Value"]], asked(each["Topic"])
-            )
-            assert verdict != QoSCompatibility.ERROR, (each["Name"], reason)
-
-
-def asked(topic: dict[str, Any]) -> QoSProfile:
-    """What RViz subscribes with, by a display's settings."""
-    return QoSProfile(
-        depth=topic["Depth"],
-        history=HistoryPolicy[topic["History Policy"].upper().replace(" ", "_")],
-        reliability=ReliabilityPolicy[topic["Reliability Policy"].upper().replace(" ", "_")],
-        durability=DurabilityPolicy[topic["Durability Policy"].upper().replace(" ", "_")],
-    )
-
-
-def test_rviz_shows_picture_meshes_keypoints_and_occupancy_at_once() -> None:
-    shown = {name for name, each in displays().items() if each["Enabled"]}
-    assert {"Image", "Markers", "Occupancy"} <= shown
-    switched_on = {name for name, on in displays()["Markers"]["Namespaces"].items() if on}
-    assert switched_on == {"left", "right", "left_keypoints", "right_keypoints"}
-
-
-def test_rviz_has_a_switch_for_every_kind_of_marker() -> None:
-    surface = SimpleNamespace(
-        vertices=np.eye(3, dtype=np.float32),
-        triangles=np.array([[0, 1, 2]], np.int32),
-        voxels=np.zeros((1, 3), np.float32),
-        keypoints=np.zeros((21, 3), np.float32),
-    )
-    drawn = draw(SimpleNamespace(left=surface, right=surface), 0.005)
-    assert {each.style.namespace for each in drawn} == displays()["Markers"]["Namespaces"].keys()
-
-
-def test_rviz_s_fixed_frame_is_the_one_that_replay_stamps() -> None:
-    settings = yaml.safe_load((ROOT / "config" / "im2hands.rviz").read_text())
-    frame = settings["Visualization Manager"]["Global Options"]["Fixed Frame"]
-    assert frame == _PARAMETERS["frame_id"][0]
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -110,9 +38,10 @@ def description(file: str) -> Any:
 def launched(file: str, **arguments: str) -> dict[str, Any]:
     """Executable -> launch_ros Node, for the processes that the file would start.
 
-    Each has `given`: its parameters but those of files.
+    Each has `given`, its parameters but those of files, and `words`, its arguments.
     """
     from launch import LaunchContext
+    from launch.utilities import normalize_to_list_of_substitutions, perform_substitutions
     from launch_ros.actions import Node
     from launch_ros.utilities import evaluate_parameters
 
@@ -128,6 +57,10 @@ def launched(file: str, **arguments: str) -> dict[str, Any]:
             entity.given = {
                 k: v for each in parameters if isinstance(each, dict) for k, v in each.items()
             }
+            entity.words = [
+                perform_substitutions(context, normalize_to_list_of_substitutions(each))
+                for each in entity._Node__arguments or ()
+            ]
         elif getattr(entity, "condition", None) is None or entity.condition.evaluate(context):
             waiting += reversed(entity.visit(context) or [])
     return found
@@ -208,6 +141,15 @@ def test_only_given_arguments_reach_the_camera_source() -> None:
     assert launched("camera.launch.py", view="none")["camera_source"].given == {}
     found = launched("camera.launch.py", view="none", source="video.mp4", loop="true")
     assert found["camera_source"].given == {"source": "video.mp4", "loop": True}
+
+
+@needs_launch
+def test_rviz_stands_in_the_frame_of_the_images() -> None:
+    assert launched("demo.launch.py", view="rviz")["rviz2"].words[-2:] == ["-f", ""]
+    found = launched("camera.launch.py", view="rviz", frame_id="eye")
+    assert found["rviz2"].words[-2:] == ["-f", "eye"]
+    found = launched("camera.launch.py", view="rviz", frame_id="eye", fixed_frame="world")
+    assert found["rviz2"].words[-2:] == ["-f", "world"]
 
 
 @needs_launch

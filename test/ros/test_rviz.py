@@ -1,0 +1,146 @@
+"""RViz's settings: what RViz knows, what the node publishes, and QoS that lets it through.
+
+RViz cannot be installed from PyPI. Names are held against its sources: ros2/rviz, branch jazzy,
+14.1.5, commit 591594e.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from harness import Client
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+    qos_profile_sensor_data,
+)
+
+from im2hands_ros.ros.markers import draw
+from im2hands_ros.ros.replay import _PARAMETERS
+
+SETTINGS = yaml.safe_load(
+    (Path(__file__).resolve().parents[2] / "config" / "im2hands.rviz").read_text()
+)
+DISPLAYS = {each["Name"]: each for each in SETTINGS["Visualization Manager"]["Displays"]}
+ON_TOPICS = [name for name, each in DISPLAYS.items() if "Topic" in each]
+
+# What RViz reads of each class: its properties, and what every display, tool or view has.
+_DISPLAY = {"Class", "Name", "Enabled", "Value"}
+_VIEW = {"Class", "Name", "Value", "Near Clip Distance", "Invert Z Axis", "Target Frame"}
+_CLOUD = {
+    *("Style", "Size (m)", "Size (Pixels)", "Alpha", "Decay Time", "Selectable"),
+    *("Position Transformer", "Color Transformer", "Channel Name", "Use rainbow"),
+    *("Invert Rainbow", "Min Color", "Max Color", "Autocompute Intensity Bounds"),
+    *("Min Intensity", "Max Intensity"),
+}
+KNOWN = {
+    "rviz_common/Displays": {"Class", "Name", "Property Tree Widget", "Tree Height"},
+    "rviz_common/Views": {"Class", "Name", "Expanded", "Splitter Ratio"},
+    "rviz_default_plugins/Image": _DISPLAY
+    | {"Topic", "Normalize Range", "Min Value", "Max Value", "Median window"},
+    "rviz_default_plugins/MarkerArray": _DISPLAY | {"Topic", "Namespaces"},
+    "rviz_default_plugins/PointCloud2": _DISPLAY | _CLOUD | {"Topic"},
+    "rviz_default_plugins/Axes": _DISPLAY | {"Reference Frame", "Length", "Radius"},
+    "rviz_default_plugins/MoveCamera": {"Class"},
+    "rviz_default_plugins/Measure": {"Class", "Line color"},
+    "rviz_default_plugins/Orbit": _VIEW
+    | {"Distance", "Focal Point", "Focal Shape Fixed Size", "Focal Shape Size", "Pitch", "Yaw"},
+}
+_TOPIC = {"Value", "Depth", "History Policy", "Reliability Policy", "Durability Policy"}
+MESSAGES = {  # of each display
+    "rviz_default_plugins/Image": "sensor_msgs/msg/Image",
+    "rviz_default_plugins/MarkerArray": "visualization_msgs/msg/MarkerArray",
+    "rviz_default_plugins/PointCloud2": "sensor_msgs/msg/PointCloud2",
+}
+CHOICES = {
+    "Style": {"Points", "Squares", "Flat Squares", "Spheres", "Boxes", "Tiles"},
+    "Color Transformer": {"Intensity", "AxisColor", "FlatColor", "RGB8", "RGBF32"},
+    "Position Transformer": {"XYZ"},
+}
+
+
+def plugins(settings: Any = SETTINGS) -> Iterator[dict[str, Any]]:
+    """Everything in the settings that names a class."""
+    for value in settings.values() if isinstance(settings, dict) else settings:
+        if isinstance(value, dict) and value.get("Class"):
+            yield value
+        if isinstance(value, (dict, list)):
+            yield from plugins(value)
+
+
+def test_rviz_knows_every_class_and_property() -> None:
+    found = [*plugins(), *(each for each in SETTINGS["Panels"])]
+    assert {each["Class"] for each in found} == KNOWN.keys()
+    for each in found:
+        assert each.keys() <= KNOWN[each["Class"]], each["Class"]
+        for name in CHOICES.keys() & each.keys():
+            assert each[name] in CHOICES[name]
+    for name in ON_TOPICS:
+        assert DISPLAYS[name]["Topic"].keys() == _TOPIC
+
+
+def asked(topic: dict[str, Any]) -> QoSProfile:
+    """What RViz subscribes with, by a display's settings."""
+    return QoSProfile(
+        depth=topic["Depth"],
+        history=HistoryPolicy[topic["History Policy"].upper().replace(" ", "_")],
+        reliability=ReliabilityPolicy[topic["Reliability Policy"].upper().replace(" ", "_")],
+        durability=DurabilityPolicy[topic["Durability Policy"].upper().replace(" ", "_")],
+    )
+
+
+@pytest.mark.parametrize("name", ON_TOPICS)
+def test_each_display_hears_the_running_node_or_its_camera(client: Client, name: str) -> None:
+    display = DISPLAYS[name]
+    topic = client.node.get_namespace() + display["Topic"]["Value"]
+    (endpoint,) = client.node.get_publishers_info_by_topic(topic)
+    assert endpoint.topic_type == MESSAGES[display["Class"]]
+    sender = client.node.get_name() if name == "Image" else "im2hands"
+    assert endpoint.node_name == sender
+    verdict, reason = qos_check_compatible(endpoint.qos_profile, asked(display["Topic"]))
+    assert verdict != QoSCompatibility.ERROR, reason
+
+
+def test_a_reliable_camera_is_heard_as_well() -> None:
+    for offered in (qos_profile_sensor_data, QoSProfile(depth=1)):
+        verdict, reason = qos_check_compatible(offered, asked(DISPLAYS["Image"]["Topic"]))
+        assert verdict != QoSCompatibility.ERROR, reason
+
+
+def test_rviz_s_colours_come_from_a_channel_of_the_cloud(client: Client) -> None:
+    client.send_frame(1.0)
+    cloud = client.wait_for_frame(1.0, "occupancy")
+    assert DISPLAYS["Occupancy"]["Channel Name"] in {field.name for field in cloud.fields}
+
+
+def test_rviz_shows_picture_meshes_keypoints_and_occupancy_at_once() -> None:
+    shown = {name for name, each in DISPLAYS.items() if each["Enabled"]}
+    assert {"Image", "Markers", "Occupancy"} <= shown
+    switched_on = {name for name, on in DISPLAYS["Markers"]["Namespaces"].items() if on}
+    assert switched_on == {"left", "right", "left_keypoints", "right_keypoints"}
+
+
+def test_rviz_has_a_switch_for_every_kind_of_marker() -> None:
+    surface = SimpleNamespace(
+        vertices=np.eye(3, dtype=np.float32),
+        triangles=np.array([[0, 1, 2]], np.int32),
+        voxels=np.zeros((1, 3), np.float32),
+        keypoints=np.zeros((21, 3), np.float32),
+    )
+    drawn = draw(SimpleNamespace(left=surface, right=surface), 0.005)
+    assert {each.style.namespace for each in drawn} == DISPLAYS["Markers"]["Namespaces"].keys()
+
+
+def test_rviz_s_fixed_frame_is_the_one_that_replay_stamps() -> None:
+    frame = SETTINGS["Visualization Manager"]["Global Options"]["Fixed Frame"]
+    assert frame == _PARAMETERS["frame_id"][0]
