@@ -20,6 +20,7 @@ from pathlib import Path
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
@@ -32,7 +33,14 @@ from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.bag import BagWriter
 
 INPUTS = {"image": Image, "camera_info": CameraInfo, "keypoints": HandKeypoints}
-OUTPUTS = {"markers": MarkerArray, "meshes": HandMeshArray, "occupancy": PointCloud2}
+OUTPUTS = {
+    "markers": MarkerArray,
+    "meshes": HandMeshArray,
+    "occupancy": PointCloud2,
+    "refined_keypoints": HandKeypoints,
+    "left/wrist_pose": PoseStamped,
+    "right/wrist_pose": PoseStamped,
+}
 DIAGNOSTICS = {"/diagnostics": DiagnosticArray}
 TOPICS = INPUTS | OUTPUTS | DIAGNOSTICS
 _ANNOUNCE_EVERY = 0.2  # seconds between two progress lines

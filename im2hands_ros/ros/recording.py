@@ -12,7 +12,10 @@ import numpy as np
 from im2hands_ros.ros.bag import BagReader, image_of, keypoints_of, meshes_of
 from im2hands_ros.ros.contact_sheet import Meshes
 
-COUNTED = ("image", "camera_info", "keypoints", "meshes", "markers", "occupancy")
+COUNTED = (
+    *("image", "camera_info", "keypoints", "refined_keypoints"),
+    *("left/wrist_pose", "right/wrist_pose", "meshes", "markers", "occupancy"),
+)
 
 
 @dataclass(frozen=True)

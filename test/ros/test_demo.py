@@ -25,7 +25,7 @@ STAND_INS = Path(__file__).with_name("ball_hands.py")
 def options(out: Path, *arguments: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    return parser.parse_args(["--out", str(out), "--rate", "10", *arguments])
+    return parser.parse_args(["--out", str(out), "--rate", "4", *arguments])
 
 
 def stand_ins(args: argparse.Namespace) -> dict[str, list[str]]:
@@ -45,7 +45,14 @@ def test_the_demo_leaves_pictures_a_bag_and_figures(
     summary = json.loads((tmp_path / "summary.json").read_text())
     frames, accuracy = summary["frames"], summary["accuracy"]
     assert (frames["sent"], frames["answered"], frames["unanswered"]) == (FRAMES, FRAMES, 0)
-    assert frames["recorded"]["image"] == FRAMES <= frames["recorded"]["markers"]
+    assert frames["recorded"] == {
+        **dict.fromkeys(("image", "camera_info", "keypoints"), FRAMES),
+        **dict.fromkeys(("meshes", "occupancy", "refined_keypoints"), FRAMES),
+        "left/wrist_pose": FRAMES - 1,
+        "right/wrist_pose": FRAMES,
+        "markers": frames["recorded"]["markers"],
+    }
+    assert frames["recorded"]["markers"] >= FRAMES  # one more when the hands have gone
     assert summary["surfaces"] == {
         "meshes": 2 * FRAMES - 1,
         "watertight": 2 * FRAMES - 1,

@@ -23,8 +23,9 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from im2hands_ros.bags.encoding import RESULTS
 from im2hands_ros.ros.bag import BagReader, image_of, keypoints_of, meshes_of
-from im2hands_ros.ros.recorder import TOPICS
+from im2hands_ros.ros.recorder import OUTPUTS, TOPICS
 
 FRAMES = 5
 
@@ -102,6 +103,11 @@ def test_a_signal_leaves_a_complete_bag(
         counts = {topic: bag.count(topic) for topic in ("/image", "/meshes", "/diagnostics")}
     assert counts == {"/image": FRAMES, "/meshes": FRAMES, "/diagnostics": 1}
     assert (tmp_path / "bag" / "bag.mcap").is_file()
+
+
+def test_a_recorded_bag_holds_the_results_that_a_replayed_one_does() -> None:
+    types = {f"/{name}": kind.__name__ for name, kind in OUTPUTS.items()}
+    assert types == {topic: kind.rpartition("/")[2] for topic, kind in RESULTS.items()}
 
 
 def test_it_ends_by_itself_when_the_images_have_ended(
