@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from im2hands_ros import __version__
+from im2hands_ros.allocator import keep_freed_memory
 
 # Subcommand -> (module with `add_arguments(parser)` and `run(args) -> int`, what it does).
 COMMANDS = {
@@ -21,6 +22,10 @@ COMMANDS = {
     "replay": ("im2hands_ros.bags.replay", "a recorded bag to a bag of meshes; no ROS needed"),
     "train": ("im2hands_ros.training.command", "train the networks on synthetic hands"),
     "evaluate": ("im2hands_ros.evaluation.command", "accuracy on held-out scenes"),
+    "evaluate-detector": (
+        "im2hands_ros.evaluation.detector_command",
+        "accuracy of the camera's keypoints, and of what is made from them",
+    ),
     "bench": ("im2hands_ros.evaluation.benchmark", "frame time by stage"),
     "import-checkpoint": (
         "im2hands_ros.import_checkpoint",
@@ -51,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `im2hands` with these arguments (None: the process's); return its exit status."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     chosen = _main_parser().parse_args(arguments[:1])
+    keep_freed_memory()
     try:
         return _run(chosen.command, arguments[1:])
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from im2hands_ros.allocator import give_back_freed_memory
 from im2hands_ros.ros.parameters import Settings
 
 _MIB = 2**20
@@ -47,8 +48,9 @@ def _share_cores() -> None:
 
 
 def free_device_memory() -> None:
-    """Give back what torch keeps of the memory that the model had."""
+    """Give back what torch and the C library keep of the memory that the model had."""
     gc.collect()
+    give_back_freed_memory()
     cuda = _cuda()
     if cuda is not None:
         cuda.empty_cache()

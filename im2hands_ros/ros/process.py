@@ -15,6 +15,8 @@ import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 
+from im2hands_ros.allocator import keep_freed_memory
+
 
 class Startable(Protocol):
     """A node that can be started and closed."""
@@ -35,6 +37,7 @@ def run_process(make_node: Callable[[], Startable], args: Sequence[str] | None) 
     Exit status: 0 after a signal, 1 when the node could not start or failed, 2 when a parameter
     cannot be used (`make_node` raised ValueError or ParameterException).
     """
+    keep_freed_memory()
     # rclpy's own handler ends the context, and everything here notices that. A KeyboardInterrupt
     # would be a second way out that can come between any two lines.
     interrupted = threading.Event()
