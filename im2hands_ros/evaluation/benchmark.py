@@ -2,11 +2,14 @@
 
 Reads
   weights    the packaged ones, or --weights
+  COMPARE    an OUT of before: exit status 1 when a frame's 95th percentile is more than 15 % above
+             it; another device is said and not judged
 Writes
   OUT        .json: per resolution the median and 95th percentile of every stage in milliseconds,
              points evaluated, the time of a dense evaluation of the same lattice in the same run
              and the ratio; the time to build the ROS messages, spliced and plain, where ROS 2 is
-             installed; the machine
+             installed; the machine. With --ros: what ROS alone costs a frame, with ready made hands
+             in place of the networks
 
 Frames are synthetic ones of two interacting hands, one after the other, after a warm-up.
 """
@@ -24,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
+from im2hands_ros.evaluation import regression
+
 if TYPE_CHECKING:
     from im2hands_ros.pipeline import Im2Hands
     from im2hands_ros.scene import Hands
@@ -31,12 +36,17 @@ if TYPE_CHECKING:
 
 STAGES = ("crop", "encode", "keypoints", "canonicalise", "anchors", "search", "extract", "voxels")
 _MOST_DRAWN = 1000
+_FRAMES, _ROS_FRAMES, _RESOLUTIONS = 30, 300, "64,128"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `im2hands bench`."""
-    parser.add_argument("--frames", type=int, default=30, help="frames per resolution (30)")
-    parser.add_argument("--resolutions", default="64,128", metavar="N,...", help="(64,128)")
+    parser.add_argument(
+        "--frames",
+        type=int,
+        help=f"frames per resolution ({_FRAMES}; --ros {_ROS_FRAMES}; COMPARE's)",
+    )
+    parser.add_argument("--resolutions", metavar="N,...", help=f"({_RESOLUTIONS}; COMPARE's)")
     parser.add_argument("--weights", type=Path, help="weights file (the packaged ones)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     parser.add_argument("--threads", type=int, help="CPU threads (torch's choice)")
@@ -47,15 +57,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="compare with the dense evaluation up to this resolution (64; 128 takes minutes)",
     )
-    parser.add_argument("--out", type=Path, required=True, help=".json file to write")
+    parser.add_argument("--ros", action="store_true", help="what ROS costs a frame; needs ROS 2")
+    parser.add_argument("--compare", type=Path, help=".json file of before to compare with")
+    parser.add_argument("--out", type=Path, help=".json file to write")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and write; prints one line per resolution."""
-    resolutions = _resolutions(args.resolutions)
-    if args.frames < 1:
+    """Measure, write and compare; prints one line per resolution. 1: slower than COMPARE."""
+    if args.out is None and args.compare is None:
+        raise ValueError("nothing would come of it: give --out FILE, --compare FILE or both")
+    stored = regression.read(args.compare) if args.compare else {}
+    frames = args.frames or stored.get("frames") or (_ROS_FRAMES if args.ros else _FRAMES)
+    if args.frames is not None and args.frames < 1:
         raise ValueError(f"--frames {args.frames}: give at least 1")
+    if args.ros:
+        report = importlib.import_module("im2hands_ros.ros.frame_cost").report(frames)
+    else:
+        text = args.resolutions or ",".join(stored.get("resolutions", {})) or _RESOLUTIONS
+        report = _frame_report(args, frames, _resolutions(text))
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if not stored:
+        return 0
+    verdict = regression.compare(report, stored)
+    print(verdict)
+    return verdict.status
 
+
+def _frame_report(args: argparse.Namespace, frames: int, resolutions: list[int]) -> dict[str, Any]:
     import torch
 
     from im2hands_ros.evaluation.machine import describe
@@ -64,8 +94,8 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     model = Im2Hands.load(args.weights, device=args.device)
-    samples = interacting_samples(args.frames)
-    report: dict[str, Any] = {"machine": describe(model.device), "frames": args.frames}
+    samples = interacting_samples(frames)
+    report: dict[str, Any] = {"machine": describe(model.device), "frames": frames}
     report["resolutions"] = {}
     for resolution in resolutions:
         measured, hands = measure(model, samples, resolution)
@@ -74,9 +104,7 @@ def run(args: argparse.Namespace) -> int:
         measured |= _message_times(hands)
         report["resolutions"][str(resolution)] = measured
         print(_line(resolution, measured))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    return 0
+    return report
 
 
 def interacting_samples(count: int) -> list[Sample]:

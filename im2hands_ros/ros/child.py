@@ -59,6 +59,11 @@ class Child:
         return [self._events.popleft() for _ in range(len(self._events))]
 
     @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    @property
     def status(self) -> int | None:
         """Exit status, None while it runs."""
         return self._process.poll()

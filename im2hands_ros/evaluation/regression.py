@@ -1,0 +1,104 @@
+"""Whether a benchmark has become slower than a stored one of the same machine.
+
+Field notes, fault row 20: more than 15 % over the stored 95th percentile is a regression.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ALLOWED = 1.15
+_SAME = ("cpu", "cores", "threads", "device", "gpu")  # of the machine; all else may differ
+_SAME_WORK = ("frames", "rate", "image", "triangles", "voxels")
+
+
+@dataclass
+class Verdict:
+    """What a comparison came to.
+
+    Attributes:
+        strangers: why the two cannot be compared; empty when they can.
+        lines: one for each figure that both have.
+        slower: names of the figures beyond what is allowed.
+    """
+
+    strangers: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    slower: list[str] = field(default_factory=list)
+
+    @property
+    def status(self) -> int:
+        """The exit status: 1 for a regression."""
+        return int(bool(self.slower))
+
+    def __str__(self) -> str:
+        if self.strangers:
+            return f"not judged, the stored benchmark is of another device: {self._strangers}"
+        end = f"slower than allowed: {', '.join(self.slower)}" if self.slower else "no regression"
+        return "\n".join([*self.lines, end])
+
+    @property
+    def _strangers(self) -> str:
+        return "; ".join(self.strangers)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A stored benchmark.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no benchmark of `im2hands bench`.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        figures(report)
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is no benchmark: give what 'im2hands bench' wrote") from error
+    return report
+
+
+def compare(now: dict[str, Any], stored: dict[str, Any]) -> Verdict:
+    """Judge the 95th percentiles of whole frames.
+
+    Args:
+        now, stored: what `im2hands bench` writes.
+
+    Raises:
+        ValueError: they measured different work, or nothing in common.
+    """
+    verdict = Verdict()
+    for name in _SAME:
+        ours, theirs = now["machine"].get(name), stored["machine"].get(name)
+        if ours != theirs:
+            verdict.strangers.append(f"{name} {ours}, stored {theirs}")
+    if verdict.strangers:
+        return verdict
+    for name in _SAME_WORK:
+        if now.get(name) != stored.get(name):
+            raise ValueError(
+                f"{name} {now.get(name)} against {stored.get(name)} in the stored benchmark: "
+                "measure the same"
+            )
+    ours, theirs = figures(now), figures(stored)
+    common = [name for name in theirs if name in ours]
+    if not common:
+        raise ValueError(f"only {', '.join(ours)} measured, only {', '.join(theirs)} stored")
+    for name in common:
+        ratio = ours[name] / theirs[name]
+        verdict.lines.append(
+            f"{name}: p95 {ours[name]:.1f} ms, stored {theirs[name]:.1f} ms ({ratio - 1:+.0%})"
+        )
+        if ratio > ALLOWED:
+            verdict.slower.append(name)
+    return verdict
+
+
+def figures(report: dict[str, Any]) -> dict[str, float]:
+    """The 95th percentile of a whole frame, milliseconds, of each thing that was measured."""
+    if "resolutions" in report:
+        measured = report["resolutions"].items()
+        return {f"{number}³": each["stages_ms"]["frame"]["p95"] for number, each in measured}
+    return {name: each["answered_ms"]["p95"] for name, each in report["cases"].items()}
