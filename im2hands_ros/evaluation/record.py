@@ -40,9 +40,9 @@ def settings_of(
     }
 
 
-def command_of(args: argparse.Namespace) -> str:
+def command_of(args: argparse.Namespace, command: str = "evaluate") -> str:
     """The command line with every option, those that were not given as well."""
-    words = ["im2hands", "evaluate"]
+    words = ["im2hands", command]
     for name, value in sorted(vars(args).items()):
         if value is not None and value is not False:
             words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]

@@ -39,7 +39,7 @@ from im2hands_ros.synthetic.skin import random_skin
 from im2hands_ros.synthetic.viewpoints import random_rotation
 
 CAMERA = Camera(640, 480, 560.0, 560.0, 319.5, 239.5)
-POINTS = PointCounts(near=0, volume=16384)
+POINTS = PointCounts(near=0, volume=8192)
 _DISTANCES = (0.35, 0.7)  # metres
 _MARGIN = 8  # pixels that keypoints keep from the picture's edge
 _WALL = (0.05, 0.6)  # metres behind the hands: a desk or a wall
