@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 
 import pytest
@@ -90,6 +91,36 @@ def test_a_run_logs_losses_rate_and_validation(tmp_path):
     assert scalars(step) == pytest.approx({"loss/mask": 0.25, "learning_rate": 1e-3})
     assert scalars(validation) == {"validation/iou": 0.5}
     assert (tmp_path / "log.jsonl").read_text().count("\n") == 2
+
+
+def logged(folder):
+    return [
+        (entry["step"], "validation" in entry)
+        for entry in map(json.loads, (folder / "log.jsonl").read_text().splitlines())
+    ]
+
+
+def test_a_resumed_run_drops_the_lines_after_its_checkpoint(tmp_path):
+    with RunLog(tmp_path, "initial", 0, 9, quiet=False) as log:
+        for step in (1, 2, 3, 4):
+            log.step(step, {"mask": 0.25}, 1e-3)
+            if step % 2 == 0:
+                log.validation(step, {"iou": 0.5})
+    with (tmp_path / "log.jsonl").open("a") as lines:
+        lines.write('{"time": 1.0, "st')  # the crash
+    with RunLog(tmp_path, "initial", 3, 9, quiet=False, validated=2) as log:
+        log.step(4, {"mask": 0.25}, 1e-3)
+    assert logged(tmp_path) == [(1, False), (2, False), (2, True), (3, False), (4, False)]
+
+
+def test_a_validation_that_the_checkpoint_does_not_know_is_dropped(tmp_path):
+    """It was logged, and then the run ended before it saved that."""
+    with RunLog(tmp_path, "initial", 0, 9, quiet=False) as log:
+        log.step(1, {"mask": 0.25}, 1e-3)
+        log.validation(1, {"iou": 0.5})
+    with RunLog(tmp_path, "initial", 1, 9, quiet=False, validated=0) as log:
+        log.validation(1, {"iou": 0.5})
+    assert logged(tmp_path) == [(1, False), (1, True)]
 
 
 def test_a_quiet_log_leaves_nothing(tmp_path, capsys):

@@ -29,7 +29,7 @@ ALONE = Processes(CPU)
 OVERFITTING = {
     "initial": (10, {}),
     "keypoints": (16, {"tracker.clean_share": 0.0, "tracker.noise_share": 1.0, "warm_up": 8}),
-    "refinement": (40, {"learning_rate": 0.002}),
+    "refinement": (60, {"learning_rate": 0.002}),
 }
 SMALL = {"batches.scenes": 1, "batches.points": 64, "batches.blind_steps": 0, "warm_up": 1}
 
@@ -99,6 +99,27 @@ def test_a_resumed_run_has_the_losses_of_an_unbroken_one(tmp_path):
     assert losses_of(tmp_path / "broken")[-7:] == losses_of(tmp_path / "whole")[-7:]
     ours, theirs = second.learner.state().tensors, whole.learner.state().tensors
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_run_that_crashed_after_its_checkpoint_logs_every_step_once(tmp_path):
+    crashed = toy_trainer(tmp_path / "broken", save_every=4)
+    crashed.stage.on_step = crash_at(7)
+    with pytest.raises(ZeroDivisionError):
+        run(crashed, 12)
+    assert [line["step"] for line in lines(tmp_path / "broken")] == [1, 2, 3, 4, 5, 6]
+    again = toy_trainer(tmp_path / "broken", save_every=4)
+    again.resume()
+    run(again, 12)
+    run(toy_trainer(tmp_path / "whole", save_every=4), 12)
+    assert losses_of(tmp_path / "broken") == losses_of(tmp_path / "whole")
+
+
+def crash_at(number):
+    def on_step(step):
+        if step == number - 1:
+            raise ZeroDivisionError
+
+    return on_step
 
 
 def test_resuming_says_what_has_changed_in_the_plan(tmp_path):

@@ -17,10 +17,17 @@ Scores = dict[str, float]
 class RunLog:
     """Shows progress and appends to a run's folder while the ``with`` block runs."""
 
-    def __init__(self, out: Path, title: str, first: int, last: int, quiet: bool) -> None:
-        """``quiet`` shows and writes nothing."""
+    def __init__(
+        self, out: Path, title: str, first: int, last: int, quiet: bool, validated: int = 0
+    ) -> None:
+        """Log the steps after ``first`` and the validations after the one of step ``validated``.
+
+        Lines that the folder has of these are dropped: an earlier run got further than the
+        checkpoint that this one goes on from. ``quiet`` shows and writes nothing.
+        """
         self._out, self._quiet = out, quiet
         self._title, self._first, self._last = title, first, last
+        self._validated = validated
 
     def __enter__(self) -> RunLog:
         self._bar = tqdm(
@@ -33,7 +40,9 @@ class RunLog:
         )
         if not self._quiet:
             self._out.mkdir(parents=True, exist_ok=True)
-            self._lines = (self._out / "log.jsonl").open("a", encoding="utf-8")
+            path = self._out / "log.jsonl"
+            _drop_lines(path, self._first, self._validated)
+            self._lines = path.open("a", encoding="utf-8")
             self._events = EventFile(self._out, self._first + 1)
         return self
 
@@ -65,3 +74,21 @@ class RunLog:
     def _line(self, entry: dict[str, object]) -> None:
         self._lines.write(json.dumps({"time": round(time.time(), 1), **entry}) + "\n")
         self._lines.flush()
+
+
+def _drop_lines(path: Path, step: int, validated: int) -> None:
+    """Take out lines of later steps and validations, and one that a crash left unfinished."""
+    lines = path.read_text("utf-8").splitlines(keepends=True) if path.exists() else []
+    kept = [line for line in lines if _is_of_the_past(line, step, validated)]
+    if len(kept) < len(lines):
+        unfinished = path.with_suffix(".unfinished")
+        unfinished.write_text("".join(kept), "utf-8")
+        unfinished.replace(path)
+
+
+def _is_of_the_past(line: str, step: int, validated: int) -> bool:
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return entry["step"] <= (validated if "validation" in entry else step)

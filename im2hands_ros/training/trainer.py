@@ -91,7 +91,8 @@ class Trainer:
         """
         part = self.processes.part(self.plan.batches.scenes)
         source = prefetch(lambda step: self.stage.draw(train, step, part), self.step, until)
-        log = RunLog(self.out, self.stage.name, self.step, until, quiet=not self.processes.first)
+        quiet = not self.processes.first
+        log = RunLog(self.out, self.stage.name, self.step, until, quiet, self._validated)
         with StopRequest() as stop, log, contextlib.closing(source) as drawn:
             self._validate_when_due(validation, record, until, log, stop)
             for batch in drawn:
