@@ -15,6 +15,7 @@ import psutil
 import pytest
 import trimesh
 from ball_hands import FRAMES, sequence
+from made_bags import read
 
 from im2hands_ros.ros.demo import add_arguments, play_and_report
 from im2hands_ros.ros.demo_commands import commands
@@ -53,6 +54,10 @@ def test_the_demo_leaves_pictures_a_bag_and_figures(
         "markers": frames["recorded"]["markers"],
     }
     assert frames["recorded"]["markers"] >= FRAMES  # one more when the hands have gone
+    opened = read(tmp_path / "bag")  # by a library that has only the file to go by
+    counts = {topic.lstrip("/"): len(messages) for topic, messages in opened.items()}
+    assert counts.pop("diagnostics") > 0
+    assert counts == frames["recorded"]
     assert summary["surfaces"] == {
         "meshes": 2 * FRAMES - 1,
         "watertight": 2 * FRAMES - 1,
