@@ -3,6 +3,8 @@
 Reads
   samples    drawn on the fly from the split's seeds, or with --data from shards that
              `im2hands synthesize --split test` wrote
+  hand       of the scenes, with --hand: one of tools/bake_other_hand.py, which no training saw;
+             the baselines keep the packaged one
   weights    the packaged ones, or --weights
 Writes
   OUT        .json with everything, and beside it a .md with the tables
@@ -53,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=("test", "val"), default="test", help="seeds (test)")
     parser.add_argument("--count", type=int, default=224, help="how many scenes (224)")
     parser.add_argument("--data", type=Path, help="folder of shards, instead of drawing scenes")
+    parser.add_argument("--hand", type=Path, help="another hand to draw scenes with (packaged)")
     parser.add_argument("--weights", type=Path, help="weights file (the packaged ones)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     parser.add_argument("--resolution", type=int, default=64, help="cells per box side (64)")
@@ -99,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
 
     model, networks = _networks(names, args)
     names = names or [*networks, *BASELINES]
-    samples = list(_samples(args.split, args.count, args.data))
+    samples = list(_samples(args))
     plan = Plan(tuple(names), levels, DEFAULT_POINTS[args.split].near, args.cache)
     scored = run_trials(samples, plan, networks, args.workers)
     report = report_of(
@@ -118,6 +121,8 @@ def _check(args: argparse.Namespace) -> None:
     for name, least in (("count", 1), ("workers", 0)):
         if getattr(args, name) < least:
             raise ValueError(f"--{name} {getattr(args, name)}: give at least {least}")
+    if args.hand and args.data:
+        raise ValueError(f"--hand {args.hand} draws scenes, --data {args.data} has them: give one")
 
 
 def _networks(
@@ -150,14 +155,16 @@ def _save_pictures(
     save_ranked(folder, method, samples, plan.cases(samples, level), scores)
 
 
-def _samples(split: str, count: int, data: Path | None) -> Iterator[Sample]:
+def _samples(args: argparse.Namespace) -> Iterator[Sample]:
     from tqdm import tqdm
 
     from im2hands_ros.synthetic.dataset import make_samples
+    from im2hands_ros.synthetic.hand import ASSET
     from im2hands_ros.synthetic.shards import load_shard
 
+    split, count, data = args.split, args.count, args.data
     if data is None:
-        drawn = make_samples(split, 0, count)
+        drawn = make_samples(split, 0, count, asset=args.hand or ASSET)
         yield from tqdm(drawn, total=count, desc="scenes", unit="scene")
         return
     shards = sorted(data.glob(f"{split}_*.npz"))

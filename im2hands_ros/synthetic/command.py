@@ -19,8 +19,8 @@ _SINGLE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.description = (
-        "Reads the packaged hand; writes synthetic two-hand samples (image, camera, keypoints, "
-        "mask, occupancy labels) as .npz shards. The same split and indices "
+        "Reads the packaged hand, or another one; writes synthetic two-hand samples (image, "
+        "camera, keypoints, mask, occupancy labels) as .npz shards. The same split and indices "
         "always give the same samples. Shards that exist are kept: run it again to go on "
         "after an interruption."
     )
@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start", type=int, default=0, help="index of the first sample (default 0)"
     )
     parser.add_argument("--out", required=True, type=Path, help="folder to write the shards to")
+    parser.add_argument(
+        "--hand", type=Path, help="hand of tools/bake_other_hand.py (the packaged one)"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     parser.add_argument(
         "--shard-size", type=int, default=256, help="samples per shard (default 256)"
@@ -55,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     missing = [shard for shard, path in zip(shards, paths, strict=True) if not path.exists()]
     kept = args.count - sum(count for _, count in missing)
     with tqdm(total=args.count, initial=kept, unit="sample", desc=f"{args.split}") as bar:
-        for written in _write_all(args.split, missing, args.out, args.workers):
+        for written in _write_all(args, missing):
             bar.update(written)
     print(f"{len(shards)} shards, {args.count} samples in {args.out}")
     return 0
@@ -72,7 +75,7 @@ def shard_path(out: Path, split: str, first: int, count: int) -> Path:
     return out / f"{split}_{first:08d}_{count:04d}.npz"
 
 
-def _write_all(split: str, shards: list[tuple[int, int]], out: Path, workers: int) -> Iterator[int]:
+def _write_all(args: argparse.Namespace, shards: list[tuple[int, int]]) -> Iterator[int]:
     """Write shards, yielding the number of samples as each progresses."""
     if not shards:
         return
@@ -81,9 +84,10 @@ def _write_all(split: str, shards: list[tuple[int, int]], out: Path, workers: in
     context = multiprocessing.get_context("spawn")
     progress = context.SimpleQueue()
     with context.Pool(
-        min(workers, len(shards)), initializer=_start_worker, initargs=(progress,)
+        min(args.workers, len(shards)), initializer=_start_worker, initargs=(progress,)
     ) as pool:
-        pending = pool.map_async(partial(_write_shard, split, out), shards, chunksize=1)
+        write = partial(_write_shard, args.split, args.out, args.hand)
+        pending = pool.map_async(write, shards, chunksize=1)
         while not pending.ready():
             yield from _drain(progress)
             pending.wait(0.2)
@@ -110,13 +114,14 @@ def _start_worker(progress: multiprocessing.SimpleQueue) -> None:
     cv2.setNumThreads(1)
 
 
-def _write_shard(split: str, out: Path, shard: tuple[int, int]) -> None:
+def _write_shard(split: str, out: Path, hand: Path | None, shard: tuple[int, int]) -> None:
     from im2hands_ros.synthetic.dataset import make_samples
+    from im2hands_ros.synthetic.hand import ASSET
     from im2hands_ros.synthetic.shards import save_shard
 
     first, count = shard
     samples = []
-    for done, sample in enumerate(make_samples(split, first, count), 1):
+    for done, sample in enumerate(make_samples(split, first, count, asset=hand or ASSET), 1):
         samples.append(sample)
         if done % 8 == 0 or done == count:
             _progress.put(8 if done % 8 == 0 else done % 8)

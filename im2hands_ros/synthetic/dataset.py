@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import SIDES, WRIST
 from im2hands_ros.synthetic.background import random_background, random_light, random_receiver
+from im2hands_ros.synthetic.hand import ASSET
 from im2hands_ros.synthetic.labels import sample_points, signed_depth
 from im2hands_ros.synthetic.photography import photograph
 from im2hands_ros.synthetic.poses import Scenes, sample_scenes
@@ -23,6 +25,7 @@ from im2hands_ros.synthetic.renderer import render
 from im2hands_ros.synthetic.sample import (
     MASK_IDS,
     HandParameters,
+    HandSurface,
     PosedHand,
     Sample,
     hand_model,
@@ -66,13 +69,18 @@ DEFAULT_POINTS = {
 
 
 def make_samples(
-    split: str, start: int, count: int, points: PointCounts | None = None
+    split: str,
+    start: int,
+    count: int,
+    points: PointCounts | None = None,
+    asset: Path = ASSET,
 ) -> Iterator[Sample]:
     """Draw samples ``start`` to ``start + count`` of a split, one after the other.
 
     Args:
         split: ``train``, ``val`` or ``test``.
         points: labelled points per hand; default ``DEFAULT_POINTS[split]``.
+        asset: the hand, by default the packaged one; samples of another one list its vertices.
 
     Raises:
         ValueError: unknown split, or indices outside its seed range.
@@ -84,25 +92,28 @@ def make_samples(
     counts = DEFAULT_POINTS[split] if points is None else points
     for index in range(start, start + count):
         block, place = divmod(index, BLOCK)
-        yield _make_sample(scene_block(split, block), place, SPLIT_SEEDS[split] + index, counts)
+        scenes = scene_block(split, block, asset)
+        yield _make_sample(scenes, place, SPLIT_SEEDS[split] + index, counts, asset)
 
 
 @lru_cache(maxsize=2)
-def scene_block(split: str, block: int) -> Scenes:
+def scene_block(split: str, block: int, asset: Path = ASSET) -> Scenes:
     """The BLOCK scenes of a split from index block * BLOCK on."""
-    return sample_scenes(BLOCK, seed=SPLIT_SEEDS[split] + block)
+    return sample_scenes(BLOCK, seed=SPLIT_SEEDS[split] + block, asset=asset)
 
 
-def _make_sample(scenes: Scenes, place: int, seed: int, counts: PointCounts) -> Sample:
+def _make_sample(scenes: Scenes, place: int, seed: int, counts: PointCounts, asset: Path) -> Sample:
     rng = np.random.default_rng(seed)
     in_scene = scene_hands(scenes, place)
     for _ in range(_PICTURE_TRIES):
-        parameters, hands, view = _viewed(rng, in_scene)
-        picture, mask = draw_hands(rng, hands, view.camera)
+        parameters, hands, view = _viewed(rng, in_scene, asset)
+        picture, mask = draw_hands(rng, hands, view.camera, asset)
         if all((mask == MASK_IDS[side]).sum() >= _LEAST_HAND_PIXELS for side in hands):
             break
-    points, depth = label_hands(rng, hands, counts)
+    points, depth = label_hands(rng, hands, counts, asset)
     both = dict.fromkeys(SIDES)
+    own = asset == ASSET
+    surfaces = {s: HandSurface(h.surface, hand_triangles(s, asset)) for s, h in hands.items()}
     return Sample(
         jpeg=photograph(picture, rng, view.detail),
         camera=view.camera,
@@ -113,7 +124,8 @@ def _make_sample(scenes: Scenes, place: int, seed: int, counts: PointCounts) -> 
         subset=str(scenes.subset[place]),
         kind=str(scenes.kind[place]),
         seed=seed,
-        parameters=both | parameters,
+        parameters=both | parameters if own else both,
+        surfaces=None if own else both | surfaces,
     )
 
 
@@ -132,16 +144,16 @@ def scene_hands(scenes: Scenes, place: int) -> dict[str, HandParameters]:
 
 
 def _viewed(
-    rng: np.random.Generator, in_scene: dict[str, HandParameters]
+    rng: np.random.Generator, in_scene: dict[str, HandParameters], asset: Path
 ) -> tuple[dict[str, HandParameters], dict[str, PosedHand], View]:
     """Choose a camera that is not inside an arm, and the hands as it sees them."""
-    joints = [pose_hand(side, given).keypoints for side, given in in_scene.items()]
+    joints = [pose_hand(side, given, asset).keypoints for side, given in in_scene.items()]
     for _ in range(_VIEW_TRIES):
         view = random_view(rng, joints)
         parameters = {
             side: moved(given, view.rotation, view.translation) for side, given in in_scene.items()
         }
-        hands = {side: pose_hand(side, given) for side, given in parameters.items()}
+        hands = {side: pose_hand(side, given, asset) for side, given in parameters.items()}
         if all(is_clear(hand) for hand in hands.values()):
             break
     return parameters, hands, view
@@ -154,7 +166,7 @@ def is_clear(hand: PosedHand) -> bool:
 
 
 def draw_hands(
-    rng: np.random.Generator, hands: dict[str, PosedHand], camera: Camera
+    rng: np.random.Generator, hands: dict[str, PosedHand], camera: Camera, asset: Path = ASSET
 ) -> tuple[np.ndarray, np.ndarray]:
     """A clean picture of the hands under a light and before a background drawn by chance.
 
@@ -164,7 +176,7 @@ def draw_hands(
     skin = random_skin(rng)
     depth = max(float(hand.surface[:, 2].max()) for hand in hands.values())
     picture, ids = render(
-        [hand_part(side, hand.skin, skin) for side, hand in hands.items()],
+        [hand_part(side, hand.skin, skin, asset) for side, hand in hands.items()],
         camera,
         random_light(rng),
         random_background(rng, camera.height, camera.width),
@@ -173,9 +185,9 @@ def draw_hands(
     return picture, np.maximum(ids, 0).astype(np.uint8)
 
 
-def hand_part(side: str, vertices: np.ndarray, skin: Skin) -> RenderPart:
+def hand_part(side: str, vertices: np.ndarray, skin: Skin, asset: Path = ASSET) -> RenderPart:
     """A posed skin mesh with its forearm, ready to draw; ids: ``MASK_IDS``, 0 on the forearm."""
-    look = _skin_look()
+    look = _skin_look(asset)
     ids = np.where(look.on_hand, MASK_IDS[side], _FOREARM_ID).astype(np.int8)
     triangles = look.triangles if side == "right" else look.triangles[:, ::-1]
     closed = np.concatenate([vertices, vertices[look.rim].mean(axis=0, keepdims=True)])
@@ -191,16 +203,16 @@ class _SkinLook(NamedTuple):
     on_hand: np.ndarray
 
 
-@lru_cache(maxsize=1)
-def _skin_look() -> _SkinLook:
-    model = hand_model()
+@lru_cache(maxsize=2)
+def _skin_look(asset: Path) -> _SkinLook:
+    model = hand_model(asset)
     neutral = HandParameters(
         np.zeros(model.pose_dims, np.float32),
         np.zeros(model.shape_dims, np.float32),
         np.eye(3, dtype=np.float32),
         np.zeros(3, np.float32),
     )
-    posed = pose_hand("right", neutral)
+    posed = pose_hand("right", neutral, asset)
     triangles, rim = _closed(np.asarray(model.skin_triangles), len(posed.skin))
     rest, nails = (
         np.concatenate([values, values[rim].mean(axis=0, keepdims=True)])
@@ -222,12 +234,15 @@ def _closed(triangles: np.ndarray, centre: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def label_hands(
-    rng: np.random.Generator, hands: dict[str, PosedHand], counts: PointCounts
+    rng: np.random.Generator,
+    hands: dict[str, PosedHand],
+    counts: PointCounts,
+    asset: Path = ASSET,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Points on their storage lattice and their labels, so that storing them loses nothing."""
     points, depth = {}, {}
     for side, hand in hands.items():
-        triangles = hand_triangles(side)
+        triangles = hand_triangles(side, asset)
         drawn = sample_points(hand.surface, triangles, rng, *counts)
         wrist = hand.keypoints[WRIST]
         points[side] = unpack_points(pack_points(drawn, wrist), wrist)

@@ -1,6 +1,7 @@
 """Draw scenes of two hands (or one), deterministically from a seed."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from im2hands_ros.synthetic.contact import Pair, SphereProxies, settle
 from im2hands_ros.synthetic.drafts import ALONE, draft
-from im2hands_ros.synthetic.hand import BakedHand
+from im2hands_ros.synthetic.hand import ASSET, BakedHand
 from im2hands_ros.synthetic.overlap import free_shift
 from im2hands_ros.synthetic.placement import bring_together
 from im2hands_ros.synthetic.scenes import SIDES, Scenes, join_scenes, solids, tools
@@ -31,19 +32,19 @@ SHARES = {  # kind -> share of the scenes
 }
 
 
-def sample_scenes(count: int, seed: int, first: int = 0) -> Scenes:
-    """Scenes first .. first + count of a seed; each depends on nothing but seed and index."""
+def sample_scenes(count: int, seed: int, first: int = 0, asset: Path = ASSET) -> Scenes:
+    """Scenes first .. first + count; each depends on nothing but seed, index and the hand."""
     if count < 1 or first < 0:
         raise ValueError(f"count {count}, first {first}: need count >= 1 and first >= 0")
     chunks = range(first // CHUNK, (first + count - 1) // CHUNK + 1)
-    scenes = join_scenes([scene_chunk(seed, chunk) for chunk in chunks])
+    scenes = join_scenes([scene_chunk(seed, chunk, asset) for chunk in chunks])
     start = first - chunks[0] * CHUNK
     return scenes.take(slice(start, start + count))
 
 
-def scene_chunk(seed: int, chunk: int) -> Scenes:
+def scene_chunk(seed: int, chunk: int, asset: Path = ASSET) -> Scenes:
     """The CHUNK scenes with indices from chunk * CHUNK on."""
-    hand, proxies = tools()
+    hand, proxies = tools(asset)
     generator = torch.Generator().manual_seed(seed * 1_000_003 + chunk)
     kinds = draw_kinds(generator)
     pair, goal = draft(hand, proxies, kinds, generator)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.synthetic.hand import BakedHand
+from im2hands_ros.synthetic.hand import ASSET, BakedHand
 from im2hands_ros.synthetic.photography import decode
 
 MASK_IDS = {"left": 1, "right": 2}
@@ -102,22 +103,22 @@ class PosedHand(NamedTuple):
     keypoints: np.ndarray
 
 
-@lru_cache(maxsize=1)
-def hand_model() -> BakedHand:
-    """The packaged hand, read once per process."""
-    return BakedHand.load()
+@lru_cache(maxsize=2)
+def hand_model(asset: Path = ASSET) -> BakedHand:
+    """The hand of an asset, by default the packaged one, read once per process."""
+    return BakedHand.load(asset)
 
 
-def hand_triangles(side: str) -> np.ndarray:
-    """(T, 3) triangles of the packaged hand, counter-clockwise seen from outside."""
-    return np.asarray(hand_model().triangles_of(side))
+def hand_triangles(side: str, asset: Path = ASSET) -> np.ndarray:
+    """(T, 3) triangles of a hand, counter-clockwise seen from outside."""
+    return np.asarray(hand_model(asset).triangles_of(side))
 
 
-def pose_hand(side: str, given: HandParameters) -> PosedHand:
+def pose_hand(side: str, given: HandParameters, asset: Path = ASSET) -> PosedHand:
     """Pose one hand; the same parameters always give the same vertices."""
     tensors = (given.pose, given.shape, given.rotation, given.translation)
     with torch.no_grad():
-        posed = hand_model().pose(*(torch.from_numpy(value)[None] for value in tensors), side)
+        posed = hand_model(asset).pose(*(torch.from_numpy(v)[None] for v in tensors), side)
     return PosedHand(*(part[0].numpy() for part in (posed.surface, posed.skin, posed.keypoints)))
 
 

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from im2hands_ros.synthetic.contact import Pair, SphereProxies
-from im2hands_ros.synthetic.hand import BakedHand, Posed
+from im2hands_ros.synthetic.hand import ASSET, BakedHand, Posed
 from im2hands_ros.synthetic.overlap import Solid
 
 SIDES = ("right", "left")  # order of the leading axis of `Pair`
@@ -61,9 +62,9 @@ def join_scenes(parts: list[Scenes]) -> Scenes:
 
 
 @cache
-def tools() -> tuple[BakedHand, SphereProxies]:
-    """The hand and its spheres, loaded once in a process."""
-    hand = BakedHand.load()
+def tools(asset: Path = ASSET) -> tuple[BakedHand, SphereProxies]:
+    """A hand and its spheres, loaded once in a process."""
+    hand = BakedHand.load(asset)
     return hand, SphereProxies(hand)
 
 
