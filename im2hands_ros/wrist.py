@@ -29,14 +29,20 @@ def wrist_rotation(xyz: NDArray[np.floating], side: str) -> NDArray[np.float64] 
         np.asarray(xyz[joint] - xyz[WRIST], np.float64)
         for joint in (INDEX_MCP, MIDDLE_MCP, PINKY_MCP)
     )
-    back = np.cross(pinky, index) if side == "right" else np.cross(index, pinky)
+    back = _cross(pinky, index) if side == "right" else _cross(index, pinky)
     length = np.linalg.norm(middle)
     if length < _SMALLEST_LENGTH or np.linalg.norm(back) < _SMALLEST_AREA:
         return None
     x = middle / length
     z = back - (back @ x) * x
     z /= np.linalg.norm(z)
-    return np.stack([x, np.cross(z, x), z], axis=1)
+    return np.stack([x, _cross(z, x), z], axis=1)
+
+
+def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """np.cross of two vectors, to the bit, without what it spends on shapes."""
+    (ax, ay, az), (bx, by, bz) = a.tolist(), b.tolist()
+    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
 
 
 def quaternion(
