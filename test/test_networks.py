@@ -8,7 +8,7 @@ import torch
 from im2hands_ros.canonical import CanonicalHands, canonicalise
 from im2hands_ros.networks.articulated_decoder import SLOT_COUNT, ArticulatedDecoder
 from im2hands_ros.networks.attention import AttentionBlock, QueryImageAttention
-from im2hands_ros.networks.bone_blocks import BLOCK_SIZE, group_by_bone
+from im2hands_ros.networks.bone_blocks import group_by_bone
 from im2hands_ros.networks.initial_occupancy import InitialOccupancy
 from im2hands_ros.networks.presets import PRESETS, DecoderPreset
 
@@ -86,13 +86,19 @@ def test_every_pair_gets_one_row_in_a_block_of_its_bone(pairs):
     blocks = group_by_bone(bones, 7)
     rows = blocks.row_of_pair
     assert len(rows.unique()) == pairs
-    assert (blocks.bone_of_block[rows // BLOCK_SIZE] == bones).all()
+    assert (blocks.bone_of_block[rows // blocks.size] == bones).all()
     assert (blocks.pair_of_row[rows] == torch.arange(pairs)).all()
+
+
+def test_bones_of_many_hands_are_told_apart():
+    bones = torch.randint(700, (900,), generator=torch.Generator().manual_seed(0))
+    blocks = group_by_bone(bones, 700)
+    assert (blocks.bone_of_block[blocks.row_of_pair // blocks.size] == bones).all()
 
 
 def test_grouping_copes_with_bones_that_have_no_pair():
     blocks = group_by_bone(torch.full((200,), 3), 7)
-    assert (blocks.bone_of_block[blocks.row_of_pair // BLOCK_SIZE] == 3).all()
+    assert (blocks.bone_of_block[blocks.row_of_pair // blocks.size] == 3).all()
 
 
 def test_blocks_give_what_a_loop_over_bones_gives():

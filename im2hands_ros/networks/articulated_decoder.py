@@ -49,19 +49,26 @@ class BoneGeometry(NamedTuple):
             metres.
         direction: (H, S, 3) unit vector of the bone in its own frame.
         length: (H, S) metres.
+        start: (H, S, 3) where the bone starts, palm frame.
+        frame: (H, S, 4, 3) and
+        offset: (H, S, 4): frame @ point_palm + offset = point in the bone's frame, and how far
+            along the bone it is, metres.
     """
 
     rotation: Tensor
     translation: Tensor
     direction: Tensor
     length: Tensor
+    start: Tensor
+    frame: Tensor
+    offset: Tensor
 
 
 class BoneSlots(NamedTuple):
     """Bones of H hands as the decoder sees them; all constant over the query points.
 
     Attributes:
-        rotation, translation, direction, length: as in ``BoneGeometry``.
+        rotation, translation, direction, length, start, frame, offset: as in ``BoneGeometry``.
         first_bias, second_bias: (H, S, width) what pose and shape add to the first two layers.
     """
 
@@ -69,6 +76,9 @@ class BoneSlots(NamedTuple):
     translation: Tensor
     direction: Tensor
     length: Tensor
+    start: Tensor
+    frame: Tensor
+    offset: Tensor
     first_bias: Tensor
     second_bias: Tensor
 
@@ -121,36 +131,52 @@ class ArticulatedDecoder(nn.Module):
         Returns:
             (H, N) float32 logits; one logit is about one millimetre of depth.
         """
-        local, along, distance = _bone_coordinates(points_palm, bones)
-        radius = self.radius[:, None] * _LENGTH_UNIT
-        capsule, bone = (radius - distance).topk(self.nearest, dim=1)  # (H, K, N)
-        hand = torch.arange(len(bone), device=bone.device)[:, None, None]
-        point = torch.arange(bone.shape[2], device=bone.device)
-        slot_of_pair = (hand * SLOT_COUNT + bone).flatten()
-        point_of_pair = (hand * bone.shape[2] + point).expand_as(bone).flatten()
-        coordinate_of_pair = (hand * SLOT_COUNT + bone) * bone.shape[2] + point
-
-        blocks = group_by_bone(bone.flatten(), SLOT_COUNT)
-        coordinates = torch.cat([local, distance[..., None], along[..., None]], dim=-1)
-        x = blocks.gather(coordinates.flatten(0, 2), coordinate_of_pair.flatten())
-        first_bias = blocks.gather(bones.first_bias.flatten(0, 1), slot_of_pair)
-        second_bias = blocks.gather(bones.second_bias.flatten(0, 1), slot_of_pair)
+        bone = self._nearest(points_palm, bones)  # (H, K, N)
+        hands, _, count = bone.shape
+        hand = torch.arange(hands, device=bone.device)[:, None, None]
+        blocks = group_by_bone((hand * SLOT_COUNT + bone).flatten(), hands * SLOT_COUNT)
+        point = hand * count + torch.arange(count, device=bone.device)
+        point = point.expand_as(bone).flatten().index_select(0, blocks.pair_of_row)
+        points = blocks.gather(points_palm.flatten(0, 1), point)
         if image is not None:
-            image = blocks.gather(image.flatten(0, 1), point_of_pair)
-        flesh = self._flesh(x, first_bias, second_bias, image, blocks.bone_of_block)
-        depth = capsule / DEPTH_UNIT + blocks.scatter(flesh).view_as(capsule)
-        return depth.logsumexp(dim=1)
+            image = blocks.gather(image.flatten(0, 1), point)
+        depth = blocks.scatter(self._depth(points, bones, image, blocks.bone_of_block))
+        return depth.view_as(bone).logsumexp(dim=1)
 
-    def _flesh(
-        self, x: Tensor, first_bias: Tensor, second_bias: Tensor, image: Tensor | None, bone: Tensor
+    def _nearest(self, points_palm: Tensor, bones: BoneSlots) -> Tensor:
+        """(H, K, N) numbers of the bones whose capsules are nearest to (H, N, 3) points.
+
+        Squares of distances are expanded into products: distances are right to a micrometre.
+        """
+        with exactly(points_palm), torch.no_grad():
+            points = points_palm.float().transpose(1, 2)
+            axis, shift = bones.frame[:, :, 3], bones.offset[:, :, 3:]
+            reached = torch.baddbmm(shift, axis, points)
+            start2 = bones.start.square().sum(-1, keepdim=True)
+            distance2 = torch.baddbmm(start2, bones.start, points, alpha=-2)
+            distance2 += points.square().sum(1, keepdim=True)
+            along = reached.clamp_min(0).minimum(bones.length[:, :, None])
+            distance2 += along * (along - 2 * reached)
+            distance = distance2.clamp_min_(0).sqrt_()
+            depth = self.radius[:, None] * _LENGTH_UNIT - distance
+            return depth.topk(self.nearest, dim=1, sorted=False).indices
+
+    def _depth(
+        self, points: Tensor, bones: BoneSlots, image: Tensor | None, slot: Tensor
     ) -> Tensor:
-        """Depth (T, BLOCK) that flesh adds to the capsules, from blocks of coordinates."""
+        """Depth (T, B), in ``DEPTH_UNIT``, of blocks of palm-frame points (T, B, 3) in a bone each.
+
+        image: (T, B, image_width) or None; slot: (T,) hand and bone of the blocks.
+        """
+        bone = slot % SLOT_COUNT
         # The first product stays in float32: half precision would round coordinates to 0.1 mm.
-        with exactly(x):
-            features = self._coordinate_features(x.float())
-            x = torch.baddbmm(first_bias.float(), features, self.first[bone])
+        with exactly(points):
+            features, distance = self._coordinate_features(points.float(), bones, slot)
+            bias = bones.first_bias.float().flatten(0, 1)[slot, None]
+            x = torch.baddbmm(bias, features.transpose(1, 2), self.first[bone])
         x = F.leaky_relu(x, 0.1, inplace=True)
-        x = torch.baddbmm(second_bias, x, self._residual(self.second)[bone])
+        bias = bones.second_bias.flatten(0, 1)[slot, None]
+        x = torch.baddbmm(bias, x, self._residual(self.second)[bone])
         x = F.leaky_relu(x, 0.1, inplace=True)
         x = torch.baddbmm(self.third_bias[bone], x, self._residual(self.third)[bone])
         if image is not None:
@@ -158,18 +184,32 @@ class ArticulatedDecoder(nn.Module):
         x = F.leaky_relu(x, 0.1, inplace=True)
         x = torch.baddbmm(self.fourth_bias[bone], x, self._residual(self.fourth)[bone])
         x = F.leaky_relu(x, 0.1, inplace=True)
-        return (x @ self.last[bone])[..., 0].float()
+        flesh = (x @ self.last[bone])[..., 0].float()
+        radius = self.radius[bone, None] * _LENGTH_UNIT
+        return (radius - distance) / DEPTH_UNIT + flesh
 
     def _residual(self, weight: Tensor) -> Tensor:
         """x @ weight + x as one product."""
         return weight + torch.eye(weight.shape[1], dtype=weight.dtype, device=weight.device)
 
-    def _coordinate_features(self, coordinates: Tensor) -> Tensor:
-        """(T, BLOCK, 5) position, distance and share along the bone to network inputs."""
-        local = coordinates[..., :3] / _LENGTH_UNIT
-        waves = (local[..., None, :] * self.frequencies[:, None]).flatten(-2)
-        rest = torch.cat([coordinates[..., 3:4] / _LENGTH_UNIT, coordinates[..., 4:]], dim=-1)
-        return torch.cat([local, rest, waves.sin(), waves.cos()], dim=-1)
+    def _coordinate_features(
+        self, points: Tensor, bones: BoneSlots, slot: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Network inputs (T, C, B) of palm-frame points (T, B, 3), and their distance (T, B) to
+        the bones, metres."""
+        frame, offset, direction = (
+            value.flatten(0, 1)[slot] for value in (bones.frame, bones.offset, bones.direction)
+        )
+        length = bones.length.flatten()[slot, None, None]
+        seen = torch.baddbmm(offset[..., None], frame, points.transpose(1, 2))
+        local, along = seen[:, :3], seen[:, 3:].clamp_min(0).minimum(length)
+        from_axis = local - along * direction[..., None]
+        distance = (from_axis.square().sum(1, keepdim=True) + 1e-12).sqrt()
+        scaled = local / _LENGTH_UNIT
+        waves = (scaled[:, None] * self.frequencies[:, None, None]).flatten(1, 2)
+        share = along / length.clamp_min(1e-4)
+        inputs = [scaled, distance / _LENGTH_UNIT, share, waves.sin(), waves.cos()]
+        return torch.cat(inputs, dim=1), distance[:, 0]
 
 
 def bone_geometry(hands: CanonicalHands) -> BoneGeometry:
@@ -181,21 +221,12 @@ def bone_geometry(hands: CanonicalHands) -> BoneGeometry:
     with exactly(rotation):
         vector = (rotation @ (end - start)[..., None])[..., 0]
         translation = -(rotation @ start[..., None])[..., 0]
-    direction = vector / vector.norm(dim=-1, keepdim=True).clamp_min(1e-6)
-    return BoneGeometry(rotation, translation, direction, lengths)
-
-
-def _bone_coordinates(points_palm: Tensor, bones: BoneSlots) -> tuple[Tensor, Tensor, Tensor]:
-    """Bone-frame position (H, S, N, 3), share along the bone and distance to it (H, S, N)."""
-    with exactly(points_palm):
-        points = points_palm[:, None].float() @ bones.rotation.transpose(2, 3)
-        local = points + bones.translation[:, :, None]
-        along = (local @ bones.direction[..., None])[..., 0]
-    length = bones.length[:, :, None]
-    along = along.clamp_min(0).minimum(length)
-    from_axis = local - along[..., None] * bones.direction[:, :, None]
-    distance = (from_axis.square().sum(-1) + 1e-12).sqrt()
-    return local, along / length.clamp_min(1e-4), distance
+        direction = vector / vector.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+        axis = (rotation.transpose(2, 3) @ direction[..., None])[..., 0]
+    frame = torch.cat([rotation, axis[:, :, None]], dim=2)
+    behind = -(axis * start).sum(-1, keepdim=True)
+    offset = torch.cat([translation, behind], dim=2)
+    return BoneGeometry(rotation, translation, direction, lengths, start, frame, offset)
 
 
 def _slot_weight(slots: int, inputs: int, outputs: int) -> nn.Parameter:
