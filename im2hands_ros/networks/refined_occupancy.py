@@ -125,13 +125,17 @@ class RefinedOccupancy(nn.Module):
         depth = self._corrected(points_palm, depth, context.memory)
         return self._shared_out(points_palm, depth, context, network)
 
-    def _corrected(self, points: Tensor, depth: Tensor, memory: AnchorMemory) -> Tensor:
-        """Claims instead of initial depths, where they differ: around the surface."""
-        chosen = _chosen(depth.detach().abs() < self.preset.band)
+    def _corrected(
+        self, points: Tensor, depth: Tensor, memory: AnchorMemory, wanted: Tensor | None = None
+    ) -> Tensor:
+        """Claims instead of initial depths where they differ, around the surface, and are wanted
+        (H, N)."""
+        near = depth.detach().abs() < self.preset.band
+        chosen = _chosen(near if wanted is None else near & wanted)
         if chosen is None:
             return depth
-        near = points.gather(1, _for_places(chosen))
-        return depth.scatter(1, chosen, self.claimed(near, depth.gather(1, chosen), memory))
+        places = points.gather(1, _for_places(chosen))
+        return depth.scatter(1, chosen, self.claimed(places, depth.gather(1, chosen), memory))
 
     def claimed(self, points_palm: Tensor, initial: Tensor, memory: AnchorMemory) -> Tensor:
         """What a hand claims: depth (H, N) of its points, from their initial one, whatever the
@@ -156,12 +160,18 @@ class RefinedOccupancy(nn.Module):
         self, points: Tensor, depth: Tensor, context: RefinedContext, network: InitialOccupancy
     ) -> Tensor:
         """Leave to the other hand what it claims more deeply."""
-        chosen = _chosen(self._disputable(points, depth.detach(), context))
+        disputable = self._disputable(points, depth.detach(), context)
+        chosen = _chosen(disputable)
         if chosen is None:
             return depth
-        disputed = points.gather(1, _for_places(chosen))
-        own, other = depth.gather(1, chosen), self.other_claim(disputed, context, network)
-        return depth.scatter(1, chosen, self.shared(own, other))
+        disputed = in_other_palm(points.gather(1, _for_places(chosen)), context)
+        own, other = depth.gather(1, chosen), network(disputed, context.other)
+        # A claim that could not reach what is left of the own one is not worked out.
+        reaching = other.detach() + self.preset.largest > -own.detach() - 2 * self.preset.gap
+        other = self._corrected(disputed, other, context.other_memory, reaching)
+        # Some are only chosen because the other hand has more of them.
+        left = torch.where(disputable.gather(1, chosen), self.shared(own, other), own)
+        return depth.scatter(1, chosen, left)
 
     def _disputable(self, points: Tensor, depth: Tensor, context: RefinedContext) -> Tensor:
         """(H, N) bool, True for points that a hand holds, or almost, and the other one may."""
