@@ -1,132 +1,17 @@
-"""Landmarks in a picture to metric keypoints: distances, sides, depth images, mirrored pictures."""
+"""Landmarks of a video to hands: sides, two hands of one person, mirrored pictures."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from seen_hands import CAMERA, depth_image, fingers, landmarks_of, open_hand, shifted
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.detection.detector import HandDetector
-from im2hands_ros.detection.landmarks import Landmarks, mean_bone_length
-from im2hands_ros.detection.lift import PALM_LENGTH, lift
+from im2hands_ros.detection.landmarks import Landmarks
+from im2hands_ros.detection.lift import lift
+from im2hands_ros.detection.pairing import settle_pair
 from im2hands_ros.detection.sides import Sides
-from im2hands_ros.skeleton import BONES, MIDDLE_MCP, WRIST
-
-CAMERA = Camera(640, 480, 560.0, 540.0, 310.0, 250.0)
-FISHEYE = Camera(640, 480, 300.0, 300.0, 320.0, 240.0, "equidistant", (0.05, -0.01, 0.0, 0.0))
-SKIN = 0.012
-BONE_PER_PALM = 0.366
-
-
-def open_hand(distance: float = 0.5, aside: float = 0.05, size: float = 1.0) -> np.ndarray:
-    """(21, 3) joints of an open hand, its fingers leaning away from the camera."""
-    points = np.zeros((21, 3))
-    for bone, (parent, child) in enumerate(BONES):
-        finger, level = divmod(bone, 4)
-        length = size * (0.093 if level == 0 else 0.028)
-        angle = 0.3 * (finger - 2)
-        points[child] = points[parent] + length * np.array(
-            [np.sin(angle), -0.9 * np.cos(angle), 0.4 * np.cos(angle)]
-        )
-    return points - points.mean(axis=0) + [aside, 0.02, distance]
-
-
-def landmarks_of(joints: np.ndarray, camera: Camera, right: float = 0.9) -> Landmarks:
-    """What a perfect landmarker would say of these joints."""
-    depth = joints[:, 2]
-    relief = (depth / depth.mean() - 1) * (camera.fx + camera.fy) / 2
-    middle = joints - joints.mean(axis=0)
-    return Landmarks(camera.project(joints), relief, 0.7 * middle, right)
-
-
-def fingers(joints: np.ndarray) -> np.ndarray:
-    """All but the wrist, which is moved on purpose."""
-    return np.delete(joints, WRIST, axis=0)
-
-
-@pytest.mark.parametrize("camera", [CAMERA, FISHEYE], ids=["pinhole", "fisheye"])
-def test_joints_lie_on_the_rays_of_their_landmarks(camera: Camera) -> None:
-    joints = open_hand()
-    lifted = lift(landmarks_of(joints, camera), camera)
-    assert np.allclose(camera.project(fingers(lifted)), camera.project(fingers(joints)), atol=0.05)
-
-
-def test_the_wrist_moves_away_from_the_fingers() -> None:
-    joints = open_hand()
-    lifted = lift(landmarks_of(joints, CAMERA), CAMERA)
-    scale = lifted[MIDDLE_MCP, 2] / joints[MIDDLE_MCP, 2]
-    wanted = joints[WRIST] + 0.05 * (joints[WRIST] - joints[MIDDLE_MCP])
-    assert np.allclose(lifted[WRIST], scale * wanted, atol=0.004)
-
-
-def test_a_hand_has_the_shape_of_what_was_seen() -> None:
-    joints = open_hand()
-    lifted = fingers(lift(landmarks_of(joints, CAMERA), CAMERA))
-    scale = lifted[:, 2].mean() / fingers(joints)[:, 2].mean()
-    assert np.allclose(lifted, scale * fingers(joints), atol=0.004)
-
-
-def test_the_distance_follows_from_the_size_of_the_user_s_hand() -> None:
-    landmarks = landmarks_of(open_hand(), CAMERA)
-    usual = lift(landmarks, CAMERA, PALM_LENGTH)
-    larger = lift(landmarks, CAMERA, 1.2 * PALM_LENGTH)
-    assert np.allclose(larger, 1.2 * usual, rtol=1e-5)
-    palm = mean_bone_length(open_hand()) / BONE_PER_PALM
-    assert lift(landmarks, CAMERA, palm)[:, 2].mean() == pytest.approx(0.5, rel=0.01)
-
-
-def test_of_two_hands_the_smaller_one_in_the_picture_is_farther_away() -> None:
-    near, far = (lift(landmarks_of(open_hand(z), CAMERA), CAMERA) for z in (0.4, 0.6))
-    assert far[:, 2].mean() / near[:, 2].mean() == pytest.approx(1.5, rel=0.02)
-
-
-def depth_image(joints: np.ndarray, camera: Camera, background: float = 0.0) -> np.ndarray:
-    """Skin in a window around each joint, something else everywhere else."""
-    depth = np.full((camera.height, camera.width), background, np.float32)
-    pixels = np.rint(camera.project(joints)).astype(int)
-    for (column, row), z in zip(pixels, joints[:, 2], strict=True):
-        depth[row - 3 : row + 4, column - 3 : column + 4] = z - SKIN
-    return depth
-
-
-def test_a_depth_image_overrules_the_size() -> None:
-    joints = open_hand(0.62)
-    depth = depth_image(joints, CAMERA)
-    lifted = lift(landmarks_of(joints, CAMERA), CAMERA, 0.12, depth)
-    assert np.abs(fingers(lifted) - fingers(joints)).max() < 0.004
-
-
-def test_depths_of_other_things_do_not_move_the_hand() -> None:
-    joints = open_hand(0.62)
-    depth = depth_image(joints, CAMERA)
-    behind = CAMERA.project(joints)[[4, 8, 12, 16, 20, 7]]
-    for column, row in np.rint(behind).astype(int):
-        depth[row - 4 : row + 5, column - 4 : column + 5] = 1.4
-    lifted = lift(landmarks_of(joints, CAMERA), CAMERA, depth=depth)
-    assert np.abs(fingers(lifted) - fingers(joints)).max() < 0.006
-
-
-@pytest.mark.parametrize("nothing", [0.0, np.nan, np.inf])
-def test_a_depth_image_that_shows_nothing_changes_nothing(nothing: float) -> None:
-    landmarks = landmarks_of(open_hand(), CAMERA)
-    empty = np.full((480, 640), nothing, np.float32)
-    assert np.array_equal(lift(landmarks, CAMERA, depth=empty), lift(landmarks, CAMERA))
-
-
-@pytest.mark.parametrize("distance", [0.02, 9.0])
-def test_what_is_too_near_or_too_far_is_no_hand(distance: float) -> None:
-    landmarks = landmarks_of(open_hand(), CAMERA)
-    assert lift(landmarks, CAMERA, PALM_LENGTH * distance / 0.5) is None
-
-
-def test_landmarks_that_are_not_finite_are_no_hand() -> None:
-    landmarks = landmarks_of(open_hand(), CAMERA)
-    landmarks.pixels[3] = np.nan
-    assert lift(landmarks, CAMERA) is None
-
-
-def shifted(joints: np.ndarray, x: float) -> np.ndarray:
-    return joints + [x, 0, 0]
 
 
 def sides_of(*rights: float, sides: Sides | None = None, seconds: float = 1.0) -> list[str]:
@@ -198,6 +83,43 @@ def test_a_detector_gives_both_hands_with_their_confidence() -> None:
         "right": 0.9,
     }
     assert hands["left"].keypoints[:, 0].mean() < 0 < hands["right"].keypoints[:, 0].mean()
+
+
+def test_touching_hands_come_to_one_distance_on_their_rays() -> None:
+    near, far = (shifted(open_hand(z), x) for z, x in ((0.4, -0.04), (0.5, 0.05)))
+    first, second = settle_pair(near, far)
+    for before, after in ((near, first), (far, second)):
+        assert np.allclose(CAMERA.project(after), CAMERA.project(before), atol=0.01)
+    ratio = first[:, 2].mean() / second[:, 2].mean()
+    assert 0.97 < ratio < 1
+    assert first[:, 2].mean() * second[:, 2].mean() == pytest.approx(0.4 * 0.5, rel=0.01)
+
+
+def test_hands_far_from_each_other_in_the_picture_keep_more_of_their_difference() -> None:
+    def left_of_it(aside: float) -> float:
+        pair = settle_pair(shifted(open_hand(0.4), -aside), shifted(open_hand(0.5), aside))
+        return abs(np.log(pair[0][:, 2].mean() / pair[1][:, 2].mean()))
+
+    assert left_of_it(0.05) < left_of_it(0.12) < left_of_it(0.4) < 0.7 * np.log(0.5 / 0.4)
+
+
+def test_the_hand_of_another_person_stays_where_it_seems_to_be() -> None:
+    pair = open_hand(0.4), open_hand(0.9)
+    assert all(np.array_equal(*both) for both in zip(settle_pair(*pair), pair, strict=True))
+
+
+def test_a_detector_settles_two_hands_unless_a_depth_image_shows_them() -> None:
+    joints = [shifted(open_hand(z), x) for z, x in ((0.4, -0.05), (0.5, 0.06))]
+    pair = [landmarks_of(hand, CAMERA, right) for hand, right in zip(joints, (0, 1), strict=True)]
+    picture = np.zeros((480, 640, 3), np.uint8)
+
+    def ratio(depth: np.ndarray | None) -> float:
+        hands = HandDetector(lambda *_: pair).detect(picture, 1.0, CAMERA, depth=depth)
+        return hands["left"].keypoints[:, 2].mean() / hands["right"].keypoints[:, 2].mean()
+
+    assert ratio(None) > 0.95
+    depths = [depth_image(hand, CAMERA) for hand in joints]
+    assert ratio(np.where(depths[0] > 0, *depths)) == pytest.approx(0.8, abs=0.01)
 
 
 def test_without_hands_there_are_none() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.detection.landmarks import Landmarks
 from im2hands_ros.detection.lift import PALM_LENGTH, lift
+from im2hands_ros.detection.pairing import settle_pair
 from im2hands_ros.detection.sides import Sides
 
 FindLandmarks = Callable[[np.ndarray, float], list[Landmarks]]
@@ -63,4 +64,15 @@ class HandDetector:
             keypoints = lift(landmarks, camera, palm_length, depth, mirrored)
             if keypoints is not None:
                 hands[each.side] = DetectedHand(keypoints, each.confidence)
+        # A depth image tells better than one hand could of the other.
+        return hands if depth is not None else _as_one_person(hands)
+
+
+def _as_one_person(hands: dict[str, DetectedHand]) -> dict[str, DetectedHand]:
+    if len(hands) < 2:
         return hands
+    settled = settle_pair(*(hand.keypoints for hand in hands.values()))
+    return {
+        side: replace(hand, keypoints=keypoints)
+        for (side, hand), keypoints in zip(hands.items(), settled, strict=True)
+    }

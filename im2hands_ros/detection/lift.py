@@ -30,7 +30,7 @@ _SKIN_TO_JOINT = 0.012  # metres
 _WINDOW = 2  # pixels around a landmark
 _FEWEST = 4  # landmarks with a depth
 _AGREEMENT = 0.03  # metres that depths may differ from the hand's and count for its distance
-_OWN_DEPTH = 0.04  # metres within which a landmark's own depth is half believed
+_OWN_DEPTH = 0.06  # metres within which a landmark's own depth is half believed
 
 
 def lift(
