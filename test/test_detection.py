@@ -85,22 +85,13 @@ def test_a_detector_gives_both_hands_with_their_confidence() -> None:
     assert hands["left"].keypoints[:, 0].mean() < 0 < hands["right"].keypoints[:, 0].mean()
 
 
-def test_touching_hands_come_to_one_distance_on_their_rays() -> None:
+def test_two_hands_come_nearer_to_one_distance_on_their_rays() -> None:
     near, far = (shifted(open_hand(z), x) for z, x in ((0.4, -0.04), (0.5, 0.05)))
     first, second = settle_pair(near, far)
     for before, after in ((near, first), (far, second)):
         assert np.allclose(CAMERA.project(after), CAMERA.project(before), atol=0.01)
-    ratio = first[:, 2].mean() / second[:, 2].mean()
-    assert 0.97 < ratio < 1
+    assert 0.9 < first[:, 2].mean() / second[:, 2].mean() < 0.96
     assert first[:, 2].mean() * second[:, 2].mean() == pytest.approx(0.4 * 0.5, rel=0.01)
-
-
-def test_hands_far_from_each_other_in_the_picture_keep_more_of_their_difference() -> None:
-    def left_of_it(aside: float) -> float:
-        pair = settle_pair(shifted(open_hand(0.4), -aside), shifted(open_hand(0.5), aside))
-        return abs(np.log(pair[0][:, 2].mean() / pair[1][:, 2].mean()))
-
-    assert left_of_it(0.05) < left_of_it(0.12) < left_of_it(0.4) < 0.7 * np.log(0.5 / 0.4)
 
 
 def test_the_hand_of_another_person_stays_where_it_seems_to_be() -> None:
@@ -117,7 +108,7 @@ def test_a_detector_settles_two_hands_unless_a_depth_image_shows_them() -> None:
         hands = HandDetector(lambda *_: pair).detect(picture, 1.0, CAMERA, depth=depth)
         return hands["left"].keypoints[:, 2].mean() / hands["right"].keypoints[:, 2].mean()
 
-    assert ratio(None) > 0.95
+    assert ratio(None) > 0.9
     depths = [depth_image(hand, CAMERA) for hand in joints]
     assert ratio(np.where(depths[0] > 0, *depths)) == pytest.approx(0.8, abs=0.01)
 
