@@ -8,6 +8,8 @@ from im2hands_ros.synthetic import demo_making
 from im2hands_ros.synthetic.demo_making import KEYPOINT_ERROR, make_demo_sequence, tracker_error
 from im2hands_ros.synthetic.demo_sequence import DEMO_FILE, DemoSequence, load_demo_sequence
 from im2hands_ros.synthetic.labels import occupancy_labels
+from im2hands_ros.synthetic.poses import sequence
+from im2hands_ros.synthetic.sample import hand_model
 from im2hands_ros.synthetic.shading import TRAINING_QUALITY
 
 
@@ -47,6 +49,17 @@ def test_coarse_keypoints_are_millimetres_off_and_move_smoothly(demo):
     assert distance.mean() == pytest.approx(KEYPOINT_ERROR, rel=0.05)
     step = np.linalg.norm(np.diff(error, axis=0), axis=2)
     assert step.mean() < 0.5 * distance.mean()
+
+
+def test_the_bundled_motion_is_the_one_of_seed_0(demo):
+    scenes = sequence(len(demo.frames), seed=0)
+    made = {side: scenes.posed(hand_model(), side).keypoints.numpy() for side in SIDES}
+    true = {side: np.stack([f.true_keypoints[side] for f in demo.frames]) for side in SIDES}
+
+    def apart(joints):
+        return np.linalg.norm(joints["left"][:, :, None] - joints["right"][:, None], axis=3)
+
+    assert np.allclose(apart(made), apart(true), atol=1e-4)
 
 
 def test_true_keypoints_lie_inside_the_meshes(demo):
