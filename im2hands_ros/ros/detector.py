@@ -49,6 +49,7 @@ def load_detector(settings: DetectorSettings) -> HandDetector:
             settings.min_detection_confidence,
             settings.min_presence_confidence,
             settings.min_tracking_confidence,
+            settings.look_again,
         )
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from im2hands_ros.detection.landmarker import DETECTION, PRESENCE, TRACKING
 from im2hands_ros.detection.lift import PALM_LENGTH
 from im2hands_ros.ros.described import Described, described, table_of
 
@@ -53,14 +54,19 @@ class DetectorSettings(Described):
         pattern="raw|compressed",
         allowed="raw, compressed",
     )
+    look_again: bool = described(
+        True,
+        "look a second time, at the picture made smaller, while fewer than two hands are found: "
+        "finds hands that fill the picture, and takes as long again",
+    )
     min_detection_confidence: float = described(
-        0.5, "MediaPipe's threshold for finding a hand; lower finds more", range=(0.0, 1.0)
+        DETECTION, "MediaPipe's threshold for finding a hand; lower finds more", range=(0.0, 1.0)
     )
     min_presence_confidence: float = described(
-        0.5, "MediaPipe's threshold for keeping a hand's landmarks", range=(0.0, 1.0)
+        PRESENCE, "MediaPipe's threshold for keeping a hand's landmarks", range=(0.0, 1.0)
     )
     min_tracking_confidence: float = described(
-        0.5, "MediaPipe's threshold for following a hand to the next image", range=(0.0, 1.0)
+        TRACKING, "MediaPipe's threshold for following a hand to the next image", range=(0.0, 1.0)
     )
 
 
