@@ -15,11 +15,11 @@ joints count from. All lengths are metres.
 """
 
 import argparse
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from glb_file import Glb
 
 PACKAGED = Path(__file__).parents[1] / "im2hands_ros" / "data" / "hand.npz"
 FINGERS = ("index", "middle", "ring", "pinky")
@@ -28,6 +28,7 @@ FINGER_PARTS = ("metacarpal", "phalanx-proximal", "phalanx-intermediate", "phala
 JOINTS = ("wrist", *(f"thumb-{p}" for p in ("metacarpal", "phalanx-proximal", "phalanx-distal")))
 JOINTS += tuple(f"{finger}-finger-{part}" for finger in FINGERS for part in FINGER_PARTS)
 TIPS = ("thumb-tip", *(f"{finger}-finger-tip" for finger in FINGERS))
+PALM_BONES = JOINTS[4::4]
 INDEX_MCP, MIDDLE_MCP, PINKY_MCP = 5, 9, 17  # rows of JOINTS
 LAST_JOINTS = (3, 7, 11, 15, 19)
 # WebXR's joints have x to the right, y out of the back of the hand, -z along the bone; ours have x
@@ -38,8 +39,6 @@ FOREARM_RINGS = (0.008, 0.02, 0.04, 0.07, 0.11, 0.15, 0.19, 0.23)  # behind the 
 ELBOW_GIRTH = 1.6  # of the wrist's
 # Share of the size along x, y and z that one standard deviation adds: size, length, girth.
 SHAPES = ((0.06, 0.06, 0.06), (0.0, 0.04, 0.0), (0.04, 0.0, 0.06))
-COMPONENTS = {5121: np.uint8, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
-WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
 @dataclass(frozen=True)
@@ -56,28 +55,6 @@ class Rig:
     joints: np.ndarray
     tips: np.ndarray
     frames: np.ndarray
-
-
-class Glb:
-    """A binary glTF 2.0 file. Raises ValueError for anything else."""
-
-    def __init__(self, path: Path) -> None:
-        content = path.read_bytes()
-        if content[:4] != b"glTF" or content[16:20] != b"JSON":
-            raise ValueError(f"{path} is no binary glTF file: give a .glb")
-        end = 20 + int.from_bytes(content[12:16], "little")
-        self.tree = json.loads(content[20:end])
-        self._binary = content[end + 8 :]
-
-    def array(self, accessor: int) -> np.ndarray:
-        """(N, width) values of an accessor."""
-        entry = self.tree["accessors"][accessor]
-        view = self.tree["bufferViews"][entry["bufferView"]]
-        kind, width = np.dtype(COMPONENTS[entry["componentType"]]), WIDTHS[entry["type"]]
-        start = view.get("byteOffset", 0) + entry.get("byteOffset", 0)
-        stride = view.get("byteStride", kind.itemsize * width)
-        shape, steps = (entry["count"], width), (stride, kind.itemsize)
-        return np.ndarray(shape, kind, self._binary, start, steps).copy()
 
 
 def read_rig(path: Path) -> Rig:
@@ -139,10 +116,10 @@ def bend_like(rig: Rig, directions: np.ndarray, parents: np.ndarray) -> Rig:
     for joint, parent in enumerate(parents[1:], start=1):
         step = rig.joints[joint] - rig.joints[parent]
         places[joint] = places[parent] + turns[parent] @ step
-        in_palm = parent == 0 and not JOINTS[joint].startswith("thumb")
-        turns[joint] = (
-            np.eye(3) if in_palm else shortest_turn(rig.frames[joint, :, 1], directions[joint])
-        )
+        turns[joint] = turns[parent]
+        if JOINTS[joint] not in PALM_BONES:
+            carried = turns[parent] @ rig.frames[joint, :, 1]
+            turns[joint] = shortest_turn(carried, directions[joint]) @ turns[parent]
     turn, place = np.stack(turns), np.stack(places)
     shift = place - np.einsum("jab,jb->ja", turn, rig.joints)
     moved = np.einsum("jab,vb->vja", turn, rig.vertices) + shift
