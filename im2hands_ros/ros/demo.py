@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -125,13 +124,14 @@ def play_and_report(
     """
     from im2hands_ros.ros.child import ChildDied
     from im2hands_ros.ros.demo_run import DemoFailed, DemoRun
+    from im2hands_ros.ros.interrupts import interrupted_once
     from im2hands_ros.ros.report import write_report
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _clear(args.out)
     try:
-        sent = DemoRun(args, commands or {}).play()
-        summary = write_report(args.out, sent, truth, args.metric_frames, _settings(args))
+        with interrupted_once():
+            sent = DemoRun(args, commands or {}).play()
+            summary = write_report(args.out, sent, truth, args.metric_frames, _settings(args))
     except KeyboardInterrupt:
         return _stop("interrupted", EXIT_INTERRUPTED)
     except (ChildDied, DemoFailed) as error:
@@ -150,10 +150,11 @@ def show(args: argparse.Namespace, commands: dict[str, list[str]] | None = None)
     """
     from im2hands_ros.ros.child import ChildDied
     from im2hands_ros.ros.demo_view import DemoView
+    from im2hands_ros.ros.interrupts import interrupted_once
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        DemoView(args, commands or {}).show()
+        with interrupted_once():
+            DemoView(args, commands or {}).show()
     except KeyboardInterrupt:
         return 0
     except ChildDied as error:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from im2hands_ros.ros.child import Child
 from im2hands_ros.ros.demo_commands import commands, environment
+from im2hands_ros.ros.interrupts import undisturbed
 
 _POLL = 0.05  # seconds
 _QUIET = 3.0  # seconds without a new mesh after which the last frames count as dropped
@@ -99,20 +100,21 @@ class DemoRun:
         # Last in, first out: the recorder ends last and hears the others out.
         with ExitStack() as stack:
             stack.callback(self._bar.close)
-            stack.callback(self._start("recorder").stop)
-            stack.callback(self._start("node").stop)
+            self._start("recorder", stack)
+            self._start("node", stack)
             self._wait(lambda: played.ready, patience, "loading the model")
-            stack.callback(self._start("replay").stop)
+            self._start("replay", stack)
             self._wait(lambda: played.frames > 0, patience, "waiting for the active node")
             self._follow_frames()
             self._drain()
             self._show()
         return played.sent
 
-    def _start(self, name: str) -> Child:
-        log = self._logs / f"{name}.log"
-        self._children[name] = Child(name, self._commands[name], log, self._environment)
-        return self._children[name]
+    def _start(self, name: str, stack: ExitStack) -> None:
+        with undisturbed():
+            log = self._logs / f"{name}.log"
+            self._children[name] = Child(name, self._commands[name], log, self._environment)
+            stack.callback(self._children[name].stop)
 
     def _wait(self, condition: Callable[[], bool], patience: float, doing: str) -> None:
         self._bar.set_description(doing)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from im2hands_ros.ros.child import Child
 from im2hands_ros.ros.demo_commands import environment, view_commands
+from im2hands_ros.ros.interrupts import undisturbed
 
 _POLL = 0.2  # seconds
 
@@ -38,9 +39,10 @@ class DemoView:
         with ExitStack() as stack:
             children = []
             for name, command in self._commands.items():
-                log = self._logs / f"{name}.log"
-                children.append(Child(name, command, log, self._environment))
-                stack.callback(children[-1].stop)
+                with undisturbed():
+                    log = self._logs / f"{name}.log"
+                    children.append(Child(name, command, log, self._environment))
+                    stack.callback(children[-1].stop)
             while True:
                 time.sleep(_POLL)
                 for child in children:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from tqdm import tqdm
@@ -34,6 +35,7 @@ from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.child import Child
 from im2hands_ros.ros.demo_commands import environment
 from im2hands_ros.ros.endpoints import RESULTS
+from im2hands_ros.ros.interrupts import interrupted_once, undisturbed
 from im2hands_ros.ros.ready_hands import TRIANGLES, VOXELS
 from im2hands_ros.ros.replay import camera_info_message, image_message, keypoints_message
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
@@ -90,17 +92,18 @@ def measure(frames: int, log: Path) -> dict[str, Any]:
         TimeoutError: the node did not become active.
     """
     os.environ.update(environment())
-    rclpy.init()
     command = [sys.executable, "-m", "im2hands_ros.ros.ready_hands", "--ros-args"]
-    child = Child("node", [*command, "-r", f"__ns:={_NAMESPACE}"], log, environment())
-    node = rclpy.create_node("listener", namespace=_NAMESPACE)
-    try:
+    with ExitStack() as stack:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        stack.callback(rclpy.try_shutdown)
+        stack.enter_context(interrupted_once())
+        with undisturbed():
+            child = Child("node", [*command, "-r", f"__ns:={_NAMESPACE}"], log, environment())
+            stack.callback(child.stop)
+        node = rclpy.create_node("listener", namespace=_NAMESPACE)
+        stack.callback(node.destroy_node)
         client = _Client(node, child)
         return {name: client.measure(topics, frames, name) for name, topics in CASES.items()}
-    finally:
-        node.destroy_node()
-        child.stop()
-        rclpy.try_shutdown()
 
 
 class _Client:

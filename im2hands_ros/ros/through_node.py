@@ -42,6 +42,7 @@ from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.child import Child
 from im2hands_ros.ros.demo_commands import NODE_NAME, environment
 from im2hands_ros.ros.errors import BadInput
+from im2hands_ros.ros.interrupts import interrupted_once, undisturbed
 from im2hands_ros.ros.parameters import Settings
 
 NODE = (sys.executable, "-m", "im2hands_ros.ros.node")
@@ -94,6 +95,7 @@ class ThroughNode:
 
     def __enter__(self) -> ThroughNode:
         os.environ.update(environment())
+        self._stack.enter_context(interrupted_once())
         try:
             self._start()
         except BaseException:
@@ -130,8 +132,9 @@ class ThroughNode:
         """The node, and a client that has found it."""
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="im2hands_")))
         self._log = folder / "node.log"
-        self._child = Child("the node", self._command, self._log, dict(os.environ))
-        self._stack.callback(self._child.stop)
+        with undisturbed():
+            self._child = Child("the node", self._command, self._log, dict(os.environ))
+            self._stack.callback(self._child.stop)
         context = rclpy.Context()  # whoever calls may have one already
         rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
         self._stack.callback(context.try_shutdown)

@@ -1,0 +1,90 @@
+"""SIGINT at every time and more than once: processes end in order and leave none behind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from harness import ANALYTIC_NODE
+
+HERE = Path(__file__).resolve().parent
+CLEAN = (0, 130, -signal.SIGINT)  # the last: SIGINT before Python or after it
+ENDING = 30.0  # seconds on a busy machine; a stuck process takes longer
+
+# A demo whose processes take a second to end.
+DEMO = """
+import argparse, sys
+from pathlib import Path
+from im2hands_ros.ros import demo
+parser = argparse.ArgumentParser()
+demo.add_arguments(parser)
+args = parser.parse_args(["--out", sys.argv[2], "--port", "18100"])
+slow = [sys.executable, "-c", '''
+import signal, time
+ended = []
+signal.signal(signal.SIGINT, lambda *_: ended.append(1))
+open(__import__("sys").argv[1] + "/" + str(time.time_ns()), "w")
+while not ended:
+    time.sleep(0.05)
+time.sleep(1)
+''', sys.argv[3]]
+if sys.argv[1] == "view":
+    sys.exit(demo.show(args, dict.fromkeys(("viewer", "node", "replay"), slow)))
+sys.exit(demo.play_and_report(args, None, dict.fromkeys(("recorder", "node"), slow)))
+"""
+
+
+def end(process: subprocess.Popen, *gaps: float) -> int:
+    """SIGINT, and again after each gap, seconds; the exit status."""
+    process.send_signal(signal.SIGINT)
+    for gap in gaps:
+        time.sleep(gap)
+        process.send_signal(signal.SIGINT)
+    try:
+        return process.wait(ENDING)
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize("gaps", [(0.05, 0.05), (0.3, 1.0, 1.0)])
+@pytest.mark.parametrize(("kind", "there", "status"), [("view", 3, 0), ("play", 2, 130)])
+def test_a_demo_that_is_interrupted_again_waits_for_its_processes(
+    kind, there, status, gaps, tmp_path
+):
+    started = tmp_path / "started"
+    started.mkdir()
+    demo = subprocess.Popen([sys.executable, "-c", DEMO, kind, str(tmp_path), str(started)])
+    deadline = time.monotonic() + 60
+    while len(list(started.iterdir())) < there:
+        assert time.monotonic() < deadline, "the demo's processes do not start"
+        time.sleep(0.05)
+    children = psutil.Process(demo.pid).children()
+    assert len(children) == there
+    assert end(demo, *gaps) == status
+    assert not any(child.is_running() for child in children)
+
+
+PROCESSES = {
+    "node": [ANALYTIC_NODE],
+    "viewer": ["-m", "im2hands_ros.ros.viewer", "--ros-args", "-p", "port:=18100"],
+    "recorder": ["-m", "im2hands_ros.ros.recorder", "--output", "{folder}"],
+    "replay": [str(HERE / "ball_hands.py"), "replay", "--ros-args", "-p", "loop:=true"],
+}
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_process_that_is_interrupted_while_it_starts_and_again_ends(name, tmp_path):
+    """At moments from before its first line to after its last."""
+    for delay in (0.1, 0.6, 1.2, 2.0):
+        folder = tmp_path / str(delay)
+        command = [sys.executable, *(word.format(folder=folder) for word in PROCESSES[name])]
+        with (tmp_path / "log.txt").open("w") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        time.sleep(delay)
+        status = end(process, 0.02, 0.2, 0.2)
+        assert status in CLEAN, f"{status} after {delay} s:\n{(tmp_path / 'log.txt').read_text()}"
