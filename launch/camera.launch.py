@@ -12,13 +12,13 @@ from __future__ import annotations
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import OpaqueFunction
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
 
 from im2hands_ros.ros.launching import (
     NODE,
     VIEW,
     declared,
     given,
+    program,
     remapped,
     the_node,
     topic_arguments,
@@ -91,11 +91,9 @@ def source(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             "give camera:=false and the driver that compresses them"
         )
     return [
-        Node(
-            package="im2hands_ros",
-            executable="camera_source",
-            name="camera_source",
-            output="screen",
+        program(
+            "camera_source",
+            "camera_source",
             parameters=given(context, CAMERA),
             remappings=remapped("image", "camera_info"),
         )
@@ -106,11 +104,9 @@ def detector(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The hand detector."""
     transport = {"image_transport": LaunchConfiguration("image_transport")}
     return [
-        Node(
-            package="im2hands_ros",
-            executable="detector",
-            name="im2hands_detector",
-            output="screen",
+        program(
+            "detector",
+            "im2hands_detector",
             parameters=[transport, *given(context, DETECTOR)],
             remappings=remapped(*TOPICS),
         )

@@ -10,13 +10,13 @@ from __future__ import annotations
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import OpaqueFunction
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
 
 from im2hands_ros.ros.launching import (
     NODE,
     VIEW,
     declared,
     given,
+    program,
     the_node,
     view,
     with_room_for_images,
@@ -53,15 +53,8 @@ def generate_launch_description() -> LaunchDescription:
 
 def replay(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Camera and hand tracker in one."""
-    return [
-        Node(
-            package="im2hands_ros",
-            executable="replay",
-            name="replay",
-            output="screen",
-            parameters=[{"wait_for_node": "im2hands"}, *given(context, REPLAY)],
-        )
-    ]
+    parameters = [{"wait_for_node": "im2hands"}, *given(context, REPLAY)]
+    return [program("replay", "replay", parameters=parameters)]
 
 
 def viewer(context: LaunchContext) -> list[LaunchDescriptionEntity]:

@@ -16,6 +16,7 @@ from im2hands_ros.ros.launching import (
     SHARE,
     declared,
     given,
+    program,
     remapped,
     topic_arguments,
     with_room_for_images,
@@ -73,12 +74,9 @@ def generate_launch_description() -> LaunchDescription:
 def _node(context: LaunchContext) -> list[Node]:
     """The node; only arguments that were given override the parameters file."""
     return [
-        Node(
-            package="im2hands_ros",
-            executable="im2hands",
-            name="im2hands",
-            namespace=LaunchConfiguration("namespace"),
-            output="screen",
+        program(
+            "im2hands",
+            "im2hands",
             respawn=LaunchConfiguration("respawn").perform(context) == "true",
             respawn_delay=2.0,
             parameters=[LaunchConfiguration("params_file"), *given(context, PARAMETERS)],

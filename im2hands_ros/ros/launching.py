@@ -36,10 +36,12 @@ VIEW = {
     "fixed_frame": ("", "RViz's fixed frame, where the images' frame_id is not camera"),
 }
 NODE = {
+    "namespace": ("", "namespace of all nodes and their relative topics"),
     "device": ("", "where the networks run: auto, cpu, cuda, cuda:N"),
     "resolution": ("", "lattice cells per side of a hand's box, 32 to 256"),
     "weights": ("", "weights file (.safetensors); empty: the packaged ones"),
 }
+_RVIZ_TOPICS = ("image", "markers", "occupancy")
 
 
 def declared(described: Mapping[str, tuple]) -> list[DeclareLaunchArgument]:
@@ -68,6 +70,18 @@ def given(context: LaunchContext, parameters: Mapping[str, tuple]) -> list[dict]
         if LaunchConfiguration(name).perform(context)
     }
     return [values] if values else []
+
+
+def program(executable: str, name: str, **options: Any) -> Node:
+    """One of this package's programs, in the namespace that the argument `namespace` says."""
+    return Node(
+        package="im2hands_ros",
+        executable=executable,
+        name=name,
+        namespace=LaunchConfiguration("namespace"),
+        output="screen",
+        **options,
+    )
 
 
 def remapped(*topics: str) -> list[tuple[str, LaunchConfiguration]]:
@@ -117,26 +131,27 @@ def _installed() -> str:
 
 
 def _rviz(topics: Iterable[str], _: Mapping[str, str]) -> Node:
+    # The settings' topics are absolute: they follow the namespace, and the images their argument.
+    shown = dict(zip(_RVIZ_TOPICS, _RVIZ_TOPICS, strict=True)) | dict(remapped(*topics))
     return Node(
         package="rviz2",
         executable="rviz2",
         name="rviz2",
+        namespace=LaunchConfiguration("namespace"),
         # An empty frame leaves the settings' own.
         arguments=[
             *("-d", LaunchConfiguration("rviz_config")),
             *("-f", LaunchConfiguration("fixed_frame")),
         ],
-        remappings=remapped(*topics),
+        remappings=[(f"/{topic}", shown[topic]) for topic in _RVIZ_TOPICS],
     )
 
 
 def _browser(topics: Iterable[str], parameters: Mapping[str, str]) -> Node:
     port = ParameterValue(LaunchConfiguration("port"), value_type=int)
-    return Node(
-        package="im2hands_ros",
-        executable="viewer",
-        name="im2hands_viewer",
-        output="screen",
+    return program(
+        "viewer",
+        "im2hands_viewer",
         parameters=[{"port": port, **parameters}],
         remappings=remapped(*topics),
     )

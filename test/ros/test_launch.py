@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import runpy
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +27,7 @@ needs_launch = pytest.mark.skipif(
 def test_every_program_that_is_launched_is_installed(file: str) -> None:
     shared = ROOT / "im2hands_ros" / "ros" / "launching.py"
     source = (ROOT / "launch" / file).read_text() + shared.read_text()
-    ours = set(re.findall(r'package="im2hands_ros",\s+executable="(\w+)"', source))
+    ours = set(re.findall(r'\bprogram\(\s*"(\w+)"', source))
     installed = set(re.findall(r"scripts/ros/(\w+)", (ROOT / "CMakeLists.txt").read_text()))
     assert ours
     assert ours <= installed
@@ -35,32 +37,48 @@ def description(file: str) -> Any:
     return runpy.run_path(str(ROOT / "launch" / file))["generate_launch_description"]()
 
 
-def launched(file: str, **arguments: str) -> dict[str, Any]:
-    """Executable -> launch_ros Node, for the processes that the file would start.
+@pytest.fixture(autouse=True)
+def _parameter_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """launch_ros leaves the nodes' parameters behind in files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
-    Each has `given`, its parameters but those of files, and `words`, its arguments.
+
+def told(node: Any, context: Any) -> SimpleNamespace:
+    """What a launch_ros Node tells its process.
+
+    Attributes: `namespace`, `renamed` topics, `words` (its arguments), `respawn`, and `given`, the
+    parameters but those of files.
     """
-    from launch import LaunchContext
     from launch.utilities import normalize_to_list_of_substitutions, perform_substitutions
-    from launch_ros.actions import Node
     from launch_ros.utilities import evaluate_parameters
+
+    node._perform_substitutions(context)
+    parameters = evaluate_parameters(context, node._Node__parameters)
+    return SimpleNamespace(
+        namespace=node.expanded_node_namespace,
+        renamed=dict(node.expanded_remapping_rules or ()),
+        words=[
+            perform_substitutions(context, normalize_to_list_of_substitutions(each))
+            for each in node._Node__arguments or ()
+        ],
+        respawn=node._ExecuteLocal__respawn,
+        given={k: v for each in parameters if isinstance(each, dict) for k, v in each.items()},
+    )
+
+
+def launched(file: str, **arguments: str) -> dict[str, SimpleNamespace]:
+    """Executable -> what it is `told`, for the processes that the file would start."""
+    from launch import LaunchContext
+    from launch_ros.actions import Node
 
     context = LaunchContext()
     context.launch_configurations.update(arguments)
-    found: dict[str, Any] = {}
+    found: dict[str, SimpleNamespace] = {}
     waiting = [description(file)]
     while waiting:
         entity = waiting.pop()
         if isinstance(entity, Node):
-            found[entity.node_executable] = entity
-            parameters = evaluate_parameters(context, entity._Node__parameters)
-            entity.given = {
-                k: v for each in parameters if isinstance(each, dict) for k, v in each.items()
-            }
-            entity.words = [
-                perform_substitutions(context, normalize_to_list_of_substitutions(each))
-                for each in entity._Node__arguments or ()
-            ]
+            found[entity.node_executable] = told(entity, context)
         elif getattr(entity, "condition", None) is None or entity.condition.evaluate(context):
             waiting += reversed(entity.visit(context) or [])
     return found
@@ -144,6 +162,23 @@ def test_only_given_arguments_reach_the_camera_source() -> None:
 
 
 @needs_launch
+@pytest.mark.parametrize("file", ["camera.launch.py", "demo.launch.py"])
+@pytest.mark.parametrize("view", ["browser", "rviz"])
+def test_a_namespace_is_everybody_s(file: str, view: str) -> None:
+    found = launched(file, view=view, namespace="robot")
+    assert len(found) >= 3
+    assert {each.namespace for each in found.values()} == {"/robot"}
+
+
+@needs_launch
+def test_rviz_s_topics_follow_namespace_and_images() -> None:
+    expected = {"/image": "image", "/markers": "markers", "/occupancy": "occupancy"}
+    assert launched("demo.launch.py", view="rviz")["rviz2"].renamed == expected
+    found = launched("camera.launch.py", view="rviz", image="/eye/image")
+    assert found["rviz2"].renamed == expected | {"/image": "/eye/image"}
+
+
+@needs_launch
 def test_rviz_stands_in_the_frame_of_the_images() -> None:
     assert launched("demo.launch.py", view="rviz")["rviz2"].words[-2:] == ["-f", ""]
     found = launched("camera.launch.py", view="rviz", frame_id="eye")
@@ -171,4 +206,4 @@ def test_our_camera_is_not_asked_for_compressed_images() -> None:
 @pytest.mark.parametrize("respawn", ["true", "false"])
 def test_a_node_that_ends_by_itself_is_started_again_on_request(respawn: str) -> None:
     node = launched("im2hands.launch.py", respawn=respawn)["im2hands"]
-    assert node._ExecuteLocal__respawn is (respawn == "true")
+    assert node.respawn is (respawn == "true")
