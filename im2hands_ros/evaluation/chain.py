@@ -58,7 +58,9 @@ def _answered(true: dict[str, TrueHand], case: Case, answer: Answer) -> Scores:
         found = {side: true[side] for side in true if side in meshes}
         as_is = score_answer(found, case, replace(answer, hands=meshes))
         moved = score_answer(found, case, replace(answer, hands=_moved(meshes, found)))
-        scores |= {name: as_is[name] for name in ("keypoints_in_mm", "keypoints_out_mm", *_SHAPE)}
+        # The keypoint stage may take a hand for the other one, whose keypoints were not given.
+        measured = ("keypoints_in_mm", "keypoints_out_mm", *_SHAPE)
+        scores |= {name: as_is[name] for name in measured if name in as_is}
         scores |= {f"moved_{name}": moved[name] for name in _SHAPE}
     return dict(scores)
 

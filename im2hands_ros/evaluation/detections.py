@@ -72,8 +72,8 @@ def true_joints(sample: Sample) -> Joints:
 def scores_of(sample: Sample, detection: Detection) -> Scores:
     """Scores by name.
 
-    "found" for every true hand; "true" for every detected one, whether it is on a hand; the rest
-    for every hand that was found.
+    "found" for every true hand; "true" for every detected one, whether it is on a hand; "pair_mm"
+    for every pair that was found; the rest for every hand that was found.
     """
     detected, true = detection.hands, true_joints(sample)
     scores: Scores = {
@@ -91,7 +91,18 @@ def scores_of(sample: Sample, detection: Detection) -> Scores:
                 measured |= {f"{lift}: {name}": value for name, value in errors.items()}
         for name, value in measured.items():
             scores.setdefault(name, []).append(value)
+    for lift, hands in detected.items():
+        if len(detection.on) == 2 and len(hands) == 2:
+            scores[f"{lift}: pair_mm"] = [_pair_error(hands, detection.on, true)]
     return scores
+
+
+def _pair_error(hands: Hands, on: dict[str, str], true: Joints) -> float:
+    """How far the two hands' middles are off in their place to each other, millimetres."""
+    offsets = [
+        hands[side].keypoints.mean(axis=0) - true[where].mean(axis=0) for side, where in on.items()
+    ]
+    return float(np.linalg.norm(offsets[0] - offsets[1])) * _MILLIMETRES
 
 
 def joint_errors(joints: NDArray[np.floating], true: NDArray[np.floating]) -> dict[str, float]:

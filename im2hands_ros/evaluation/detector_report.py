@@ -13,7 +13,7 @@ import numpy as np
 from im2hands_ros.evaluation.detections import LIFTS
 from im2hands_ros.evaluation.scoring import SUBSETS, Scores
 
-_ERRORS = ("absolute_mm", "root_relative_mm", "centred_mm", "distance_percent")
+_ERRORS = ("absolute_mm", "root_relative_mm", "centred_mm", "pair_mm", "distance_percent")
 _CHAIN = {
     "answered": ("answered", "{:.1%}"),
     "iou": ("IoU", "{:.3f}"),
@@ -115,7 +115,8 @@ def markdown(report: dict[str, Any]) -> str:
         *_error_table(report["detection"]),
         "",
         "Distance from: a usual palm's length (picture), this person's palm (hand size), a perfect "
-        "depth image (depth). Root-relative: wrists at one place; centred: middles at one place.",
+        "depth image (depth). Root-relative: wrists at one place; centred: middles at one place; "
+        "one hand to the other: of their middles, where both were found.",
         "",
         f"## Meshes from detected keypoints, {settings['resolution']} cells per box side",
         "",
@@ -139,8 +140,9 @@ def _found_table(rows: list[Row]) -> list[str]:
 
 
 def _error_table(rows: list[Row]) -> list[str]:
-    lines = ["| subset | distance from | absolute | root-relative | centred | distance off % |"]
-    lines.append("|---|---|" + "---:|" * 4)
+    titles = ["absolute", "root-relative", "centred", "one hand to the other", "distance off %"]
+    lines = ["| subset | distance from | " + " | ".join(titles) + " |"]
+    lines.append("|---|---|" + "---:|" * len(titles))
     for row in rows:
         for lift in LIFTS:
             cells = [_pair(row, f"{lift}: {error}") for error in _ERRORS]
