@@ -6,7 +6,7 @@ import itertools
 import time
 
 import pytest
-from harness import LOSSLESS, LOSSLESS_INPUTS, Client, camera_info, image, keypoints
+from harness import LOSSLESS, LOSSLESS_INPUTS, Client, camera_info, header, image, keypoints
 from im2hands_ros.msg import HandMeshArray
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, PointCloud2
@@ -60,41 +60,51 @@ def deletions(client: Client) -> list[MarkerArray]:
     ]
 
 
+def storm(client: Client, images: int, rate: float = 120.0) -> float:
+    """Send so many small images at the rate, late ones at once; the rate that came of it.
+
+    The messages are made before: a busy machine has to publish and nothing else.
+    """
+    messages = camera_info(1.0), keypoints(1.0), image(1.0)
+    started, last = time.monotonic(), 0.0
+    for number in range(images):
+        wait = started + number / rate - time.monotonic()
+        if wait > 0:
+            client.spin(0.5 * wait)
+            time.sleep(max(0.0, started + number / rate - time.monotonic()))
+        last = max(now(client), last + 0.001)  # every image its own stamp
+        for message in messages:
+            message.header = header(last)
+        client.send(*messages)
+    return images / (time.monotonic() - started)
+
+
+@pytest.mark.parametrize("delay", [0.3, 0.02])
 def test_a_storm_of_images_is_answered_with_the_newest_and_every_other_one_is_counted(
-    start, connect
+    start, connect, delay
 ):
-    """120 Hz into a device that manages 3 Hz."""
-    process = start(*LOSSLESS_INPUTS, options=("--delay", "0.3"))
+    """120 Hz into a device that manages 3 Hz, and into one that manages 50 Hz."""
+    process = start(*LOSSLESS_INPUTS, options=("--delay", str(delay)))
     client = connect(process, qos=LOSSLESS)
-
-    def storm(seconds: float) -> int:
-        started, sent = time.monotonic(), 0
-        while (elapsed := time.monotonic() - started) < seconds:
-            if elapsed * 120 > sent:
-                client.send_frame(now(client))
-                sent += 1
-            client.spin(0.001)
-        return sent
-
-    sent = storm(2.0)
+    storm(client, 240)
     memory = process.memory_mib
-    sent += storm(4.0)
+    rate = storm(client, 480)
     growth = process.memory_mib - memory
-    client.wait_until(lambda: client.count("received.image") == sent, "every image")
+    client.wait_until(lambda: client.count("received.image") == 720, "every image")
+    client.spin(2 * delay)  # the last one
     values = client.diagnostics()
     answered, overwritten = int(values["published"]), int(values["dropped.overwritten"])
-    latency, frame = (
-        float(values[f"stage.{name}_ms"]) for name in ("latency.median", "frame.median")
+    latency, p95, frame = (
+        float(values[f"stage.{name}_ms"]) for name in ("latency.median", "latency.p95", "frame.p95")
     )
     print(
-        f"\n{sent} images: {answered} answered, {overwritten} overwritten, {growth:+.1f} MiB; "
-        f"latency {latency:.0f} ms for frames of {frame:.0f} ms"
+        f"\n720 images, the last 480 at {rate:.0f} Hz: {answered} answered, {overwritten} "
+        f"overwritten, {growth:+.1f} MiB; latency {latency:.0f} ms (95 %: {p95:.0f}) for frames of "
+        f"{frame:.0f} ms"
     )
-    skipped = int(values.get("dropped.image_skipped", 0))
-    duplicates = int(values.get("dropped.image_duplicate", 0))
-    assert answered + overwritten + skipped + duplicates == sent
-    assert overwritten > answered
-    assert latency <= 2 * frame
+    assert answered + overwritten + int(values.get("dropped.image_skipped", 0)) == 720
+    assert overwritten > 0
+    assert p95 <= 2 * max(frame, 100)  # a busy machine may hold a short frame up as long
     assert growth < 10
     assert client.stamps() == sorted(set(client.stamps()))
 
