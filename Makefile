@@ -11,6 +11,7 @@ SHELL := /bin/bash
 PYTHON ?=
 export PYTHON
 OUT ?= demo_out
+SOAK_OUT ?= build/soak.json
 VIEW ?=
 ROS_DOMAIN := $${ROS_DOMAIN_ID:-$$(($$$$ % 100 + 1))}
 
@@ -45,10 +46,10 @@ test: build lint  ## linters, then every test
 	echo "[im2hands] running the tests"
 	python -m pytest test $(PYTEST_ARGS)
 
-soak: build  ## ten minutes at 30 Hz into the node: no image lost, no growth (SOAK_ARGS="--minutes 60 --networks")
+soak: build  ## ten minutes at 30 Hz into the node: no image lost, no growth; JSON (SOAK_OUT=FILE SOAK_ARGS="--minutes 60 --networks")
 	@source scripts/env.sh
 	echo "[im2hands] soaking the node"
-	python test/ros/soak.py $(SOAK_ARGS)
+	python test/ros/soak.py --out "$(SOAK_OUT)" $(SOAK_ARGS)
 
 clean:  ## remove the virtual environment and everything that was built
 	@rm -rf .venv build install log demo_out .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -28,9 +28,9 @@ def report(p95: float = 100.0, fine: float = 400.0, **machine: object) -> dict:
     [
         (report(), []),
         (report(114.9, 100.0), []),
-        (report(115.1), ["64³"]),
-        (report(99.0, 461.0), ["128³"]),
-        (report(200.0, 800.0), ["64³", "128³"]),
+        (report(115.1), ["64³ p95"]),
+        (report(99.0, 461.0), ["128³ p95"]),
+        (report(200.0, 800.0), ["64³ p95", "128³ p95"]),
     ],
 )
 def test_fifteen_percent_over_the_stored_95th_percentile_is_a_regression(now, slower) -> None:
@@ -55,8 +55,17 @@ def test_only_what_both_have_is_compared() -> None:
     del now["resolutions"]["128"]
     assert len(regression.compare(now, stored).lines) == 1
     now["resolutions"] = {"32": stored["resolutions"]["64"]}
-    with pytest.raises(ValueError, match="only 32³ measured, only 64³, 128³ stored"):
+    with pytest.raises(ValueError, match="only 32³ p95 measured, only 64³ p95, 128³ p95 stored"):
         regression.compare(now, stored)
+
+
+@pytest.mark.parametrize(("total", "status"), [(6.8, 0), (7.0, 1)])
+def test_what_ros_costs_is_judged_by_its_processor_time(total, status) -> None:
+    def ros(value: float) -> dict:
+        case = {"processor_ms": {"total": value}, "answered_ms": {"p95": 50 * value}}
+        return {"machine": MACHINE, "frames": 300, "cases": {"with_markers": case}}
+
+    assert regression.compare(ros(total), ros(6.0)).status == status
 
 
 def test_other_work_is_refused() -> None:
@@ -71,15 +80,15 @@ def test_the_command_measures_what_is_stored_and_ends_with_the_verdict(
     measured = []
 
     def measure(args, frames, resolutions):
-        measured.append((frames, resolutions))
+        measured.append((frames, resolutions, args.threads))
         return report(took)
 
     monkeypatch.setattr(benchmark, "_frame_report", measure)
     stored = tmp_path / "stored.json"
     stored.write_text(json.dumps(report()))
     assert main(["bench", "--compare", str(stored)]) == status
-    assert measured == [(30, [64, 128])]
-    assert "64³: p95" in capsys.readouterr().out
+    assert measured == [(30, [64, 128], 1)]
+    assert "64³ p95: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("text", ["{}", "[1]", "no json"])

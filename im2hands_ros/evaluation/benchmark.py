@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resolutions", metavar="N,...", help=f"({_RESOLUTIONS}; COMPARE's)")
     parser.add_argument("--weights", type=Path, help="weights file (the packaged ones)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
-    parser.add_argument("--threads", type=int, help="CPU threads (torch's choice)")
+    parser.add_argument("--threads", type=int, help="CPU threads (torch's choice; COMPARE's)")
     parser.add_argument(
         "--naive-up-to",
         type=int,
@@ -70,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
     frames = args.frames or stored.get("frames") or (_ROS_FRAMES if args.ros else _FRAMES)
     if args.frames is not None and args.frames < 1:
         raise ValueError(f"--frames {args.frames}: give at least 1")
+    if stored and not args.threads:
+        args.threads = stored["machine"].get("threads")
     if args.ros:
         report = importlib.import_module("im2hands_ros.ros.frame_cost").report(frames)
     else:

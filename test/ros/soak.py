@@ -1,17 +1,18 @@
 """The node under a steady stream: nothing is lost, and memory does not grow.
 
-    python test/ros/soak.py [--minutes 10] [--rate 30] [--networks]
+    python test/ros/soak.py [--minutes 10] [--rate 30] [--networks] [--out FILE.json]
 
 640x480 images at the rate, 30 a second if not said otherwise, reliable and with room to wait, into
 the node with the small exact model (`--networks`: with the packaged ones). Every image must be
-found in a counter: answered, or overwritten by a newer one. Prints a line a minute and the slope of
-the process's memory; exit status 1 when an image is lost, when memory grows by more than 1 MiB an
+found in a counter: answered, or overwritten by a newer one. Prints the counts and the slope of the
+process's memory; exit status 1 when an image is lost, when memory grows by more than 1 MiB an
 hour beyond what the measurement can tell, or when diagnostics miss a beat.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -59,6 +60,36 @@ class Result:
         hours = np.array(self.times) / 3600
         (growth, _), covariance = np.polyfit(hours, self.memory_mib, 1, cov=True)
         return float(growth), float(np.sqrt(covariance[0, 0]))
+
+    @property
+    def passed(self) -> bool:
+        """Nothing lost, no growth beyond what can be told, no beat of diagnostics missed."""
+        growth, error = self.slope
+        grows = growth > 1 + 2 * error
+        return not (self.lost or grows or self.beats < self.expected_beats - 1)
+
+    def as_dict(self) -> dict[str, object]:
+        """For a JSON file; memory as its first, last and largest sample and its slope."""
+        growth, error = self.slope
+        memory = np.array(self.memory_mib)
+        return {
+            "sent": self.sent,
+            "received": self.received,
+            "answered": self.answered,
+            "overwritten": self.overwritten,
+            "other_drops": self.other,
+            "lost": self.lost,
+            "diagnostics": {"came": self.beats, "expected": self.expected_beats},
+            "latency_ms": {"median": self.latency_ms[0], "p95": self.latency_ms[1]},
+            "memory_mib": {
+                "first": round(float(memory[0]), 2),
+                "last": round(float(memory[-1]), 2),
+                "largest": round(float(memory.max()), 2),
+                "growth_per_hour": round(growth, 2),
+                "growth_error": round(error, 2),
+            },
+            "passed": self.passed,
+        }
 
     def __str__(self) -> str:
         growth, error = self.slope
@@ -169,6 +200,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--rate", type=float, default=30.0, help="images a second")
     parser.add_argument("--networks", action="store_true", help="the packaged networks")
+    parser.add_argument("--out", type=Path, help=".json file to write")
     arguments = parser.parse_args()
     import rclpy
 
@@ -178,9 +210,25 @@ def main() -> int:
         result = run(60 * arguments.minutes, arguments.rate, arguments.networks, Path(folder))
     rclpy.try_shutdown()
     print(result)
-    growth, error = result.slope
-    grows = growth > 1 + 2 * error
-    return int(bool(result.lost or grows or result.beats < result.expected_beats - 1))
+    if arguments.out:
+        write(arguments, result)
+    return int(not result.passed)
+
+
+def write(arguments: argparse.Namespace, result: Result) -> None:
+    """What was run, where, and what came of it."""
+    from im2hands_ros.evaluation.machine import describe
+
+    report = {
+        "machine": describe("cpu"),
+        "minutes": arguments.minutes,
+        "rate": arguments.rate,
+        "image": [WIDTH, HEIGHT],
+        "model": "packaged networks" if arguments.networks else "analytic, 10 ms a frame",
+        **result.as_dict(),
+    }
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

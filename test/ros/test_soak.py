@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 from soak import Result, run
 
@@ -31,3 +33,19 @@ def test_a_leak_and_a_loss_are_told():
     assert abs(growth) < 3 * error < 0.3
     growth, error = leaking.slope
     assert abs(growth - 5) < 3 * error < 0.3
+
+
+def test_what_a_soak_says_can_be_stored_as_json():
+    hours = 3600 * np.linspace(0, 1, 60)
+    beats = {"beats": 60, "expected_beats": 60}
+    flat = Result(sent=9, answered=6, overwritten=3, times=hours, **beats)
+    flat.memory_mib = 200 + 0.05 * np.random.default_rng(0).normal(size=60)
+    stored = json.loads(json.dumps(flat.as_dict()))
+    assert (stored["sent"], stored["lost"], stored["passed"]) == (9, 0, True)
+    assert abs(stored["memory_mib"]["growth_per_hour"]) < 0.2
+    flat.beats = 40
+    assert not flat.as_dict()["passed"]
+    flat.beats, flat.answered = 60, 5
+    assert not flat.as_dict()["passed"]
+    flat.answered, flat.memory_mib = 6, flat.memory_mib + 5 * np.linspace(0, 1, 60)
+    assert not flat.as_dict()["passed"]
