@@ -1,185 +1,12 @@
-"""MANO files and an InterHand2.6M folder in exactly the published formats, with made-up content."""
+"""An InterHand2.6M folder in exactly the published formats, with made-up content."""
 
 from __future__ import annotations
 
 import json
-import pickle
-import struct
-import types
 from pathlib import Path
 
 import cv2
 import numpy as np
-
-# The wrist's border in MANO's mesh, in order, and the vertices at the tips.
-WRIST_LOOP = (108, 79, 78, 121, 214, 215, 279, 239, 234, 92, 38, 122, 118, 117, 119, 120)
-TIPS = (745, 317, 444, 556, 673)
-PARENTS = (2**32 - 1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
-# Where (along, across) the palm's axes the joints lie, metres: wrist, then index, middle, little,
-# ring finger and thumb, three each.
-JOINT_PLACES = (
-    (0.01, 0.0),
-    *((0.10, 0.025), (0.13, 0.026), (0.15, 0.027)),
-    *((0.10, 0.005), (0.14, 0.005), (0.16, 0.005)),
-    *((0.09, -0.032), (0.11, -0.034), (0.13, -0.034)),
-    *((0.10, -0.015), (0.13, -0.016), (0.15, -0.016)),
-    *((0.03, 0.030), (0.06, 0.038), (0.08, 0.042)),
-)
-TIP_PLACES = ((0.10, 0.046), (0.17, 0.025), (0.18, 0.005), (0.17, -0.016), (0.15, -0.032))
-MIRROR = np.array([-1.0, 1.0, 1.0])
-
-
-def mitten():
-    """(778, 3) vertices and (1538, 3) triangles of a right mitten, open at the wrist."""
-    ring = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-    along = np.linspace(0, 0.17, 48)
-    width = 0.025 + 0.025 * np.sin(np.linspace(0.3, 2.6, 48))
-    across, up = np.outer(width, np.cos(ring)), 0.35 * np.outer(width, np.sin(ring))
-    vertices = np.stack([np.repeat(along[:, None], 16, 1), across, up], -1).reshape(-1, 3)
-    quads = [(16 * k + i, 16 * k + (i + 1) % 16) for k in range(47) for i in range(16)]
-    triangles = [t for a, b in quads for t in ((a, b, b + 16), (a, b + 16, a + 16))]
-    triangles += [(752 + i, 752 + (i + 1) % 16, 768) for i in range(16)]
-    vertices = np.concatenate([vertices, [[0.185, 0, 0]]])
-    for index in range(9):
-        a, b, c = triangles[-16 + index]
-        middle = len(vertices)
-        vertices = np.concatenate([vertices, vertices[[a, b, c]].mean(0, keepdims=True)])
-        triangles[-16 + index] = (a, b, middle)
-        triangles += [(b, c, middle), (c, a, middle)]
-    return numbered_as_mano(vertices, np.array(triangles))
-
-
-def numbered_as_mano(vertices, triangles):
-    """Renumber so that the border and the tips have MANO's numbers."""
-    wanted = dict(zip(range(15, -1, -1), WRIST_LOOP, strict=True))
-    for number, (x, y) in zip(TIPS, TIP_PLACES, strict=True):
-        distance = np.linalg.norm(vertices - (x, y, 0), axis=1)
-        distance[list(wanted)] = np.inf
-        wanted[int(distance.argmin())] = number
-    free = iter(sorted(set(range(778)) - set(wanted.values())))
-    new = np.array([wanted[old] if old in wanted else next(free) for old in range(778)])
-    renumbered = np.empty_like(vertices)
-    renumbered[new] = vertices
-    return renumbered, new[triangles]
-
-
-def mano_content(side, *, mended_left=False):
-    """The arrays of a MANO file. The left hand mirrors the right one, with the published mistake
-    in its shapes unless `mended_left`."""
-    rng = np.random.default_rng(0)
-    vertices, triangles = mitten()
-    regressor = np.zeros((16, 778))
-    weights = np.zeros((778, 16))
-    for joint, (x, y) in enumerate(JOINT_PLACES):
-        distance = np.linalg.norm(vertices - (x, y, 0), axis=1)
-        nearest = distance.argsort()[:12]
-        regressor[joint, nearest] = 1 / 12
-        weights[:, joint] = np.exp(-distance / 0.01)
-    weights /= weights.sum(1, keepdims=True)
-    shapes = 0.002 * rng.standard_normal((1, 3, 10)) * vertices[..., None] / 0.1
-    shapes += 0.0001 * rng.standard_normal((778, 3, 10))
-    poses = 0.0005 * rng.standard_normal((778, 3, 135))
-    mean = 0.1 * rng.standard_normal((15, 3))
-    if side == "left":
-        vertices, triangles = vertices * MIRROR, triangles[:, ::-1]
-        mirrored = np.outer(MIRROR, MIRROR).ravel()
-        poses = poses * MIRROR[:, None] * np.tile(mirrored, 15)
-        mean = mean * -MIRROR
-        if mended_left:
-            shapes = shapes * MIRROR[:, None]
-    tree = np.array([PARENTS, range(16)], np.int64)
-    return {
-        "v_template": vertices,
-        "shapedirs": shapes,
-        "posedirs": poses,
-        "weights": weights,
-        "J_regressor": regressor,
-        "hands_mean": mean.ravel(),
-        "hands_components": np.eye(45),
-        "f": np.ascontiguousarray(triangles, np.uint32),
-        "kintree_table": tree,
-        "bs_type": "lrotmin",
-        "bs_style": "lbs",
-    }
-
-
-def foreign(module, name, state):
-    """An object that pickles as one of the class `module.name` with this state."""
-    made = type(name, (), {"__module__": module})()
-    made.__dict__.update(state)
-    return made
-
-
-def chumpy(array):
-    """As chumpy.Ch keeps an array."""
-    return foreign("chumpy.ch", "Ch", {"x": np.asarray(array), "_dirty_vars": {"x"}})
-
-
-def chumpy_select(array):
-    """As MANO's files keep the shapes: chumpy's choice of the first ten of twenty."""
-    twenty = np.concatenate([array, np.full_like(array, 7)], axis=2)
-    state = {
-        "a": chumpy(twenty),
-        "idxs": np.arange(twenty.size).reshape(twenty.shape)[..., :10].ravel(),
-    }
-    return foreign("chumpy.reordering", "Select", {**state, "preferred_shape": array.shape})
-
-
-def sparse(array):
-    """As scipy's csc_matrix keeps an array."""
-    rows = [np.flatnonzero(column) for column in array.T]
-    state = {
-        "_shape": array.shape,
-        "indptr": np.cumsum([0, *map(len, rows)]).astype(np.int32),
-        "indices": np.concatenate(rows).astype(np.int32),
-        "data": array.T[array.T != 0],
-        "maxprint": 50,
-    }
-    return foreign("scipy.sparse.csc", "csc_matrix", state)
-
-
-PYTHON_2_MODULES = {
-    "copyreg": "copy_reg",
-    "builtins": "__builtin__",
-    "numpy._core.multiarray": "numpy.core.multiarray",
-}
-
-
-class Python2Pickler(pickle._Pickler):
-    """Writes what Python 2 wrote: byte strings, and the module names of its time."""
-
-    dispatch = dict(pickle._Pickler.dispatch)  # noqa: RUF012
-
-    def save_text(self, text):
-        data = text if isinstance(text, bytes) else text.encode("latin1")
-        self.write(b"T" + struct.pack("<i", len(data)) + data)
-        self.memoize(text)
-
-    def save_global(self, obj, name=None):
-        name, module = (
-            name or obj.__qualname__,
-            PYTHON_2_MODULES.get(obj.__module__, obj.__module__),
-        )
-        self.write(f"c{module}\n{name}\n".encode())
-        self.memoize(obj)
-
-    dispatch[str] = dispatch[bytes] = save_text
-    dispatch[type] = dispatch[types.FunctionType] = save_global
-
-
-def write_mano(folder, protocol=2):
-    """MANO_LEFT.pkl and MANO_RIGHT.pkl, with chumpy arrays and a sparse matrix as published."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for side in ("left", "right"):
-        content = mano_content(side)
-        content["shapedirs"] = chumpy_select(content["shapedirs"])
-        content["posedirs"] = chumpy(content["posedirs"])
-        content["J_regressor"] = sparse(content["J_regressor"])
-        content["weights"] = np.asfortranarray(content["weights"])
-        with (folder / f"MANO_{side.upper()}.pkl").open("wb") as file:
-            Python2Pickler(file, protocol).dump(content)
-    return folder
-
 
 CAMROT = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
 FOCAL, PRINCPT = (1300.0, 1290.0), (120.0, 250.0)
@@ -217,76 +44,42 @@ def picture(points, camera):
     return image
 
 
+# Moment, camera, hand type, its validity.
+CASES = (
+    (100, "400262", "interacting", 1),
+    (100, "400263", "interacting", True),
+    (103, "400262", "interacting", [1]),
+    (106, "400263", "interacting", 1),
+    (109, "400262", "interacting", 1),
+    (112, "400262", "interacting", 1),
+    (115, "400262", "interacting", 1),
+    (100, "400262", "right", 1),
+    (103, "400263", "interacting", 0),
+)
+BLACK, WITHOUT_LEFT_FIT, WITHOUT_FITS = 109, 112, 115  # moments
+CAMERAS = {
+    "campos": {name: list(place) for name, place in CAMPOS.items()},
+    "camrot": {name: CAMROT.tolist() for name in CAMPOS},
+    "focal": {name: list(FOCAL) for name in CAMPOS},
+    "princpt": {name: list(PRINCPT) for name in CAMPOS},
+}
+
+
 def write_interhand(root, keypoints, split="test"):
     """A folder of four usable pictures and of others that must be left out.
 
     keypoints: function of (fit, side) to (21, 3) world metres, MANO order.
     """
-    cases = [  # moment, camera, hand type, its validity
-        (100, "400262", "interacting", 1),
-        (100, "400263", "interacting", True),
-        (103, "400262", "interacting", [1]),
-        (106, "400263", "interacting", 1),
-        (109, "400262", "interacting", 1),  # nearly black
-        (112, "400262", "interacting", 1),  # no left fit
-        (115, "400262", "interacting", 1),  # no fits at all
-        (100, "400262", "right", 1),
-        (103, "400263", "interacting", 0),
-    ]
-    fits, joints = {}, {}
-    for moment in sorted({case[0] for case in cases}):
-        hands = {side: mano_fit(side, moment) for side in ("right", "left")}
-        xyz = {side: keypoints(fit, side) for side, fit in hands.items()}
-        published = np.concatenate([xyz[side][PUBLISHED_ORDER] for side in ("right", "left")])
-        joints[str(moment)] = {
-            "world_coord": (1000 * published).tolist(),
-            "joint_valid": [[1]] * 41 + [[0]],
-            "hand_type": "interacting",
-            "hand_type_valid": True,
-        }
-        fits[str(moment)] = hands
-    fits["112"]["left"] = None
-    del fits["115"]
-    images, annotations = [], []
-    for number, (moment, camera, hand_type, valid) in enumerate(cases):
-        name = f"Capture0/ROM07_Rt_Finger_Occlusions/cam{camera}/image{moment}_{number}.jpg"
-        path = root / "images" / split / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shown = np.array(joints[str(moment)]["world_coord"]) / 1000
-        image = picture(shown, camera) if moment != 109 else np.full((HEIGHT, WIDTH, 3), 4, "u1")
-        cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 95])
-        images.append(
-            {
-                "id": 1000 + number,
-                "file_name": name,
-                "width": WIDTH,
-                "height": HEIGHT,
-                "capture": 0,
-                "subject": 1,
-                "seq_name": "ROM07_Rt_Finger_Occlusions",
-                "camera": camera,
-                "frame_idx": moment,
-            }
-        )
-        annotations.append(
-            {
-                "id": 2000 + number,
-                "image_id": 1000 + number,
-                "bbox": [50.0, 60.0, 200.0, 300.0],
-                "joint_valid": [1] * 41 + [0],
-                "hand_type": hand_type,
-                "hand_type_valid": valid,
-            }
-        )
-    cameras = {
-        "campos": {name: list(place) for name, place in CAMPOS.items()},
-        "camrot": {name: CAMROT.tolist() for name in CAMPOS},
-        "focal": {name: list(FOCAL) for name in CAMPOS},
-        "princpt": {name: list(PRINCPT) for name in CAMPOS},
-    }
+    fits = fits_of_moments()
+    joints = {moment: published_joints(hands, keypoints) for moment, hands in fits.items()}
+    fits[str(WITHOUT_LEFT_FIT)]["left"] = None
+    del fits[str(WITHOUT_FITS)]
+    write_pictures(Path(root) / "images" / split, joints)
+    listed = [list_case(number, *case) for number, case in enumerate(CASES)]
+    images, annotations = (list(entries) for entries in zip(*listed, strict=True))
     contents = {
         "data": {"images": images, "annotations": annotations},
-        "camera": {"0": cameras},
+        "camera": {"0": CAMERAS},
         "joint_3d": {"0": joints},
         "MANO_NeuralAnnot": {"0": fits},
     }
@@ -295,3 +88,58 @@ def write_interhand(root, keypoints, split="test"):
     for kind, content in contents.items():
         (folder / f"InterHand2.6M_{split}_{kind}.json").write_text(json.dumps(content))
     return root
+
+
+def fits_of_moments():
+    """Both hands' fits by moment, in the order of time."""
+    moments = sorted({case[0] for case in CASES})
+    return {str(m): {side: mano_fit(side, m) for side in ("right", "left")} for m in moments}
+
+
+def published_joints(hands, keypoints):
+    """One moment's joints of both hands, in millimetres; the left wrist is not valid."""
+    xyz = [keypoints(hands[side], side)[PUBLISHED_ORDER] for side in ("right", "left")]
+    return {
+        "world_coord": (1000 * np.concatenate(xyz)).tolist(),
+        "joint_valid": [[1]] * 41 + [[0]],
+        "hand_type": "interacting",
+        "hand_type_valid": True,
+    }
+
+
+def picture_name(number, moment, camera):
+    return f"Capture0/ROM07_Rt_Finger_Occlusions/cam{camera}/image{moment}_{number}.jpg"
+
+
+def write_pictures(folder, joints):
+    for number, (moment, camera, *_) in enumerate(CASES):
+        path = folder / picture_name(number, moment, camera)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shown = np.array(joints[str(moment)]["world_coord"]) / 1000
+        black = np.full((HEIGHT, WIDTH, 3), 4, np.uint8)
+        image = black if moment == BLACK else picture(shown, camera)
+        cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 95])
+
+
+def list_case(number, moment, camera, hand_type, valid):
+    """The entries of one picture among the images and the annotations."""
+    image = {
+        "id": 1000 + number,
+        "file_name": picture_name(number, moment, camera),
+        "width": WIDTH,
+        "height": HEIGHT,
+        "capture": 0,
+        "subject": 1,
+        "seq_name": "ROM07_Rt_Finger_Occlusions",
+        "camera": camera,
+        "frame_idx": moment,
+    }
+    annotation = {
+        "id": 2000 + number,
+        "image_id": 1000 + number,
+        "bbox": [50.0, 60.0, 200.0, 300.0],
+        "joint_valid": [1] * 41 + [0],
+        "hand_type": hand_type,
+        "hand_type_valid": valid,
+    }
+    return image, annotation

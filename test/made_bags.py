@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import pytest
 import trimesh
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
@@ -16,6 +17,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from two_hands import joints
 
 from im2hands_ros import cli
+from im2hands_ros.bags import offline
 from im2hands_ros.bags.composing import Messages
 from im2hands_ros.bags.definitions import standard_types
 from im2hands_ros.scene import Hands, HandSurface
@@ -146,6 +148,13 @@ class BallModel:
                 timings_ms={"search": 1.0},
             )
         )
+
+
+def instead_of_networks(monkeypatch: pytest.MonkeyPatch) -> BallModel:
+    """A model that replay loads in place of the networks."""
+    fake = BallModel()
+    monkeypatch.setattr(offline, "Im2Hands", SimpleNamespace(load=lambda **options: fake))
+    return fake
 
 
 def ball(xyz: np.ndarray | None) -> HandSurface | None:

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from fake_interhand import (
+from fake_mano import (
     MIRROR,
     PARENTS,
     TIPS,
