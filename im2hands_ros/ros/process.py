@@ -14,6 +14,7 @@ from typing import NoReturn, Protocol
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 
 from im2hands_ros.allocator import keep_freed_memory
 
@@ -42,8 +43,11 @@ def run_process(make_node: Callable[[], Startable], args: Sequence[str] | None) 
     # would be a second way out that can come between any two lines.
     interrupted = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: interrupted.set())
-    rclpy.init(args=args)
-    status = 0 if interrupted.is_set() else _run(make_node)
+    try:
+        rclpy.init(args=args)
+        status = 0 if interrupted.is_set() else _run(make_node)
+    except rclpy_implementation.RCLError as error:
+        status = _refused(error)
     rclpy.try_shutdown()
     gc.collect()  # DDS entities in reference cycles hold shared memory that outlives the process
     # Python would take torch apart for a second, and crash if the device is still busy.
@@ -58,7 +62,9 @@ def _run(make_node: Callable[[], Startable]) -> int:
     except (ValueError, ParameterException) as error:
         print(f"im2hands: {error}", file=sys.stderr)
         return 2
-    except Exception:  # noqa: BLE001 - see _status_after_failure
+    except Exception as error:  # noqa: BLE001 - see _status_after_failure
+        if rclpy.ok() and isinstance(error, rclpy_implementation.RCLError):
+            return _refused(error)
         return _status_after_failure()
     try:
         return _spin(node)
@@ -67,6 +73,18 @@ def _run(make_node: Callable[[], Startable]) -> int:
     finally:
         node.close()
         node.destroy_node()
+
+
+def _refused(error: Exception) -> int:
+    """Say in a line why the middleware does not let this process join."""
+    text = " ".join(str(error).split())
+    if os.environ.get("ROS_SECURITY_ENABLE", "").lower() == "true":
+        text += (
+            " (ROS_SECURITY_ENABLE=true: use a middleware built with security, name the keystore "
+            "in ROS_SECURITY_KEYSTORE and make this node's enclave in it with 'ros2 security')"
+        )
+    print(f"im2hands: {text}", file=sys.stderr)
+    return 1
 
 
 def _spin(node: Startable) -> int:
