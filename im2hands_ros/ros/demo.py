@@ -38,17 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("demo_out"),
         help="folder to write (default: %(default)s)",
     )
-    parser.add_argument(
-        "--view",
-        action="store_true",
-        help="show it in a browser, over and over until Ctrl-C, instead; writes only log/",
-    )
-    parser.add_argument(
-        "--port",
-        type=int,
-        default=8080,
-        help="with --view: first port to try on 127.0.0.1 (default: %(default)s)",
-    )
+    _add_view(parser)
     parser.add_argument(
         "--rate",
         type=float,
@@ -74,6 +64,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=64,
         help="lattice cells per box side (default: %(default)s)",
     )
+    _add_limits(parser)
+
+
+def _add_view(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--view",
+        action="store_true",
+        help="show it in a browser, over and over until Ctrl-C, instead; writes only log/",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=8080,
+        help="with --view: first port to try on 127.0.0.1 (default: %(default)s)",
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start-timeout",
         type=float,

@@ -26,6 +26,17 @@ def described(
     return field(default=default, metadata=rules | {"live": live})
 
 
+def image_transport() -> Any:
+    """The field of this name in every node that takes images."""
+    return described(
+        "raw",
+        "raw: sensor_msgs/Image on image; compressed: sensor_msgs/CompressedImage on "
+        "image/compressed",
+        pattern="raw|compressed",
+        allowed="raw, compressed",
+    )
+
+
 @dataclass(frozen=True)
 class Described:
     """Base of a node's settings: a frozen dataclass whose fields are `described`.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from im2hands_ros.detection.landmarker import DETECTION, PRESENCE, TRACKING
 from im2hands_ros.detection.lift import PALM_LENGTH
-from im2hands_ros.ros.described import Described, described, table_of
+from im2hands_ros.ros.described import Described, described, image_transport, table_of
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,7 @@ class DetectorSettings(Described):
         range=(0.0, 1.0),
         live=True,
     )
-    image_transport: str = described(
-        "raw",
-        "raw: sensor_msgs/Image on image; compressed: sensor_msgs/CompressedImage on "
-        "image/compressed",
-        pattern="raw|compressed",
-        allowed="raw, compressed",
-    )
+    image_transport: str = image_transport()
     look_again: bool = described(
         True,
         "look a second time, at the picture made smaller, while fewer than two hands are found: "

@@ -10,7 +10,14 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
-from im2hands_ros.ros.described import Described, declare_settings, described, table_of, yaml_of
+from im2hands_ros.ros.described import (
+    Described,
+    declare_settings,
+    described,
+    image_transport,
+    table_of,
+    yaml_of,
+)
 
 
 @dataclass(frozen=True)
@@ -66,13 +73,7 @@ class Settings(Described):
         range=(0.002, 0.05),
         live=True,
     )
-    image_transport: str = described(
-        "raw",
-        "raw: sensor_msgs/Image on image; compressed: sensor_msgs/CompressedImage on "
-        "image/compressed",
-        pattern="raw|compressed",
-        allowed="raw, compressed",
-    )
+    image_transport: str = image_transport()
     keypoints_type: str = described(
         "hand_keypoints",
         "hand_keypoints: HandKeypoints on keypoints; pose_array: geometry_msgs/PoseArray of 42 "

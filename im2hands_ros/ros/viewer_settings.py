@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from im2hands_ros.ros.described import Described, described, table_of
+from im2hands_ros.ros.described import Described, described, image_transport, table_of
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,7 @@ class ViewerSettings(Described):
     max_rate: float = described(
         10.0, "updates of the page at most; the newest messages win", unit="Hz", range=(0.1, 60.0)
     )
-    image_transport: str = described(
-        "raw",
-        "raw: sensor_msgs/Image on image; compressed: sensor_msgs/CompressedImage on "
-        "image/compressed",
-        pattern="raw|compressed",
-        allowed="raw, compressed",
-    )
+    image_transport: str = image_transport()
     node: str = described("im2hands", "node whose diagnostics are shown")
     announce: bool = described(False, "print a JSON line with the URL on standard output")
 
