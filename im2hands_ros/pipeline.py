@@ -15,7 +15,6 @@ from torch.nn import functional as F
 
 from im2hands_ros.camera import Camera, crop_around
 from im2hands_ros.canonical import canonicalise
-from im2hands_ros.networks.initial_occupancy import InitialOccupancy
 from im2hands_ros.networks.loading import Network, load_network
 from im2hands_ros.paper_refinement import ANCHOR_RESOLUTION
 from im2hands_ros.scene import Hands, HandSurface, Scene, chunk_of
@@ -181,9 +180,7 @@ class Im2Hands:
                 for key, search in self._searches.items()
                 if key[0] in (resolution, ANCHOR_RESOLUTION)
             }
-            # The published networks cost more per point than the bookkeeping that spares points.
-            kind = SurfaceSearch if isinstance(self._network, InitialOccupancy) else SparingSearch
-            self._searches[resolution, hands] = kind(
+            self._searches[resolution, hands] = SparingSearch(
                 resolution, hands, self.device, chunk_of(self.device)
             )
         return self._searches[resolution, hands]

@@ -74,3 +74,22 @@ def test_evaluates_no_point_twice():
     result = SparingSearch(64, 1)(field, 0.0)
     every = torch.cat(seen)
     assert len(every.unique()) == len(every) == result.evaluated
+
+
+def test_asks_in_few_batches_and_never_on_the_border_of_the_box():
+    seen = []
+
+    def field(points, valid):
+        seen.append(points[valid])
+        return HAND(points)
+
+    result = SparingSearch(128, 1)(field, 0.0, segments=HAND_BONES[None], reach=0.1)
+    every = torch.cat(seen)
+    assert (every > 0).all() and (every < 1).all()
+    assert len(result.evaluations) <= 14  # two to four for each of four rounds
+
+
+def test_rounds_of_few_cells_are_evaluated_in_full():
+    """At 32 cells a side a finger is about as thick as a cell: nothing is believed."""
+    full, sparing = both(field_of(HAND, HAND), 32)
+    assert full.evaluations == sparing.evaluations

@@ -55,6 +55,10 @@ class Lattice:
         offsets = [sum(map(operator.mul, corner, self.strides)) for corner in corners]
         return torch.tensor(offsets, device=self.device)
 
+    def corners(self, cells: Tensor, step: int) -> Tensor:
+        """(8, K) flat indices of the corners of (K,) cells of side `step`."""
+        return cells + self.corner_offsets(step)[:, None]
+
     def hand_of(self, index: Tensor) -> Tensor:
         return index // self.size
 
@@ -85,11 +89,6 @@ class Lattice:
         """(hands · size,) int64: every lattice point of every hand."""
         return torch.arange(self.hands * self.size, device=self.device)
 
-    def on_border(self, index: Tensor) -> Tensor:
-        """(N,) bool: the point lies on a face of its box."""
-        coordinates = self.coordinates(index)
-        return ((coordinates == 0) | (coordinates == self.resolution)).any(-1)
-
 
 def coarsest_step(resolution: int) -> int:
     """Side, in fine cells, of the cells that the search starts with.
@@ -101,6 +100,15 @@ def coarsest_step(resolution: int) -> int:
     while resolution % (2 * step) == 0 and resolution // (2 * step) >= COARSEST_BASE:
         step *= 2
     return step
+
+
+def interpolated(corners: Tensor) -> Tensor:
+    """(8, K) values at the corners of cells to (3, 3, 3, K) at and between them."""
+    grid = corners.view(2, 2, 2, -1)
+    for axis in range(3):
+        low, high = grid.select(axis, 0), grid.select(axis, 1)
+        grid = torch.stack((low, (low + high) / 2, high), axis)
+    return grid
 
 
 def distance_to_segments(points: Tensor, segments: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ from im2hands_ros.surface.lattice import (
     Lattice,
     coarsest_step,
     distance_to_segments,
+    interpolated,
     samples_on_segments,
 )
 from im2hands_ros.surface.volumes import DEFAULT_CHUNK, Occupancy, Volumes
@@ -132,8 +133,7 @@ class SurfaceSearch:
         hand, point = near.nonzero(as_tuple=True)
         self._volumes.evaluate(lattice.index(hand, grid[point]))
         cells = lattice.cells(step)
-        inside = self._volumes.inside(cells[:, None] + lattice.corner_offsets(step))
-        return cells[inside.any(1) & ~inside.all(1)]
+        return cells[_mixed(self._volumes.inside(lattice.corners(cells, step)))]
 
     def _next_round(self, parents: Tensor, children: Tensor, step: int) -> Tensor:
         """Straddling cells of side `step` among listed ones and beyond; parents are twice as large.
@@ -144,43 +144,40 @@ class SurfaceSearch:
 
     def _straddling(self, cells: Tensor, step: int) -> Tensor:
         """Evaluate the corners of listed cells; return all that straddle, continued over faces."""
-        offsets = self.lattice.corner_offsets(step)
         found = []
         while cells.numel():
-            self._volumes.evaluate_corners(cells, offsets)
-            inside = self._volumes.inside(cells[:, None] + offsets)
-            mixed = inside.any(1) & ~inside.all(1)
+            corners = self.lattice.corners(cells, step)
+            self._volumes.evaluate(self._volumes.unknown(corners))
+            inside = self._volumes.inside(corners)
+            mixed = _mixed(inside)
             found.append(cells[mixed])
-            cells = self._beyond_faces(cells[mixed], inside[mixed], step)
+            cells = self._beyond_faces(cells[mixed], inside[:, mixed], step)
         return torch.cat(found) if found else cells
 
     def _beyond_faces(self, cells: Tensor, inside: Tensor, step: int) -> Tensor:
         """Unlisted cells on the other side of the faces that carry a sign change.
 
+        inside: (8, K) of the corners of the cells.
         Such a face never lies on the box's border, where all points are outside, so the neighbour
         always exists.
         """
         fresh = []
         for axis, stride in enumerate(self.lattice.strides):
-            on_axis = inside.view(-1, 2, 2, 2).movedim(axis + 1, 1).flatten(2)
-            for side, direction in ((0, -1), (1, 1)):
-                face = on_axis[:, side]
-                crossed = face.any(1) & ~face.all(1)
-                beyond = cells[crossed] + direction * step * stride
+            faces = inside.view(2, 2, 2, -1).movedim(axis, 0).flatten(1, 2)
+            for face, direction in zip(faces, (-1, 1), strict=True):
+                beyond = cells[_mixed(face)] + direction * step * stride
                 fresh.append(self._volumes.list(beyond, step))
         return torch.cat(fresh)
 
     def _children(self, cells: Tensor, segments: Tensor | None, step: int) -> Tensor:
         """Cells of half the side in straddling cells and on bones, listed for the next round."""
-        half = self.lattice.corner_offsets(step // 2)
-        children = cells[:, None] + half
+        children = self.lattice.corners(cells, step // 2)
         if step == 2:
-            offsets = self.lattice.corner_offsets(step)
-            corners = self._volumes.values[cells[:, None] + offsets]
+            corners = self._volumes.values[self.lattice.corners(cells, step)]
             children = children[_children_near(corners, self._volumes.threshold)]
         children = children.flatten()
         if segments is not None:
-            on_bones = self._cells_on_bones(segments, step)[:, None] + half
+            on_bones = self.lattice.corners(self._cells_on_bones(segments, step), step // 2)
             children = torch.unique(torch.cat((children, on_bones.flatten())))
         return self._volumes.list(children, step // 2)
 
@@ -192,8 +189,7 @@ class SurfaceSearch:
         hand = torch.arange(lattice.hands, device=lattice.device)[:, None].expand(low.shape[:2])
         in_box = ((low >= 0) & (low < lattice.resolution)).all(-1)
         cells = torch.unique(lattice.index(hand[in_box], low[in_box]))
-        inside = self._volumes.inside(cells[:, None] + lattice.corner_offsets(step))
-        return cells[~inside.any(1)]
+        return cells[~self._volumes.inside(lattice.corners(cells, step)).any(0)]
 
     def _result(self, cells: Tensor) -> SurfaceCells:
         lattice, volumes = self.lattice, self._volumes
@@ -207,18 +203,20 @@ class SurfaceSearch:
         return SurfaceCells(values, per_hand, lattice.resolution, volumes.threshold, counts)
 
 
+def _mixed(inside: Tensor) -> Tensor:
+    """(C, K) of corners: are some inside and some not? (K,) bool."""
+    return inside.any(0) & ~inside.all(0)
+
+
 def _children_near(corners: Tensor, threshold: float) -> Tensor:
-    """(K, 8) corner values to (K, 8) bool: may this child straddle, by trilinear interpolation?"""
-    grid = corners.view(-1, 2, 2, 2)
-    for axis in (1, 2, 3):
-        low, high = grid.select(axis, 0), grid.select(axis, 1)
-        grid = torch.stack((low, (low + high) / 2, high), axis)
-    lowest, highest = grid, grid
-    for axis in (1, 2, 3):
+    """(8, K) corner values to (8, K) bool: may this child straddle, by trilinear interpolation?"""
+    lowest = highest = interpolated(corners)
+    for axis in range(3):
         lowest = torch.minimum(lowest.narrow(axis, 0, 2), lowest.narrow(axis, 1, 2))
         highest = torch.maximum(highest.narrow(axis, 0, 2), highest.narrow(axis, 1, 2))
-    slack = PREDICTION_SLACK * (corners.amax(1) - corners.amin(1))[:, None]
-    return (lowest.flatten(1) < threshold + slack) & (highest.flatten(1) >= threshold - slack)
+    slack = PREDICTION_SLACK * (corners.amax(0) - corners.amin(0))
+    near = (lowest < threshold + slack) & (highest >= threshold - slack)
+    return near.flatten(0, 2)
 
 
 def search(

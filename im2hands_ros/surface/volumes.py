@@ -20,6 +20,10 @@ DEFAULT_CHUNK = 65536
 # Far enough from the threshold for any logit, near enough to interpolate with.
 LARGEST = 1e4
 
+# What is known of a lattice point. The outermost points of a box are outside by definition, so
+# that the surface closes in it.
+_UNKNOWN, _GUESSED, _EVALUATED, _BORDER = range(4)
+
 
 class Volumes:
     """Dense storage, reused between searches; only entries that the last search touched are reset.
@@ -35,10 +39,10 @@ class Volumes:
         self.evaluations: list[int] = []
         self._lattice = lattice
         self._chunks = Chunks(chunk) if isinstance(chunk, int) else chunk
-        self._known = torch.zeros(count, dtype=torch.bool, device=lattice.device)
-        self._guessed = torch.zeros(count, dtype=torch.bool, device=lattice.device)
+        self._state = _states(lattice)
         self._listed = torch.zeros(count, dtype=torch.uint8, device=lattice.device)
         self._touched: list[Tensor] = []
+        self._marked: list[Tensor] = []
         self._outside = 0.0  # what `values` hold where nothing was evaluated
         self._occupancy: Occupancy = _nothing
 
@@ -50,65 +54,61 @@ class Volumes:
             self.values.fill_(self._outside)
         for index in self._touched:
             self.values[index] = self._outside
-            self._known[index] = False
-            self._guessed[index] = False
-            self._listed[index] = 0
-        self._touched = []
+            self._state[index] = _UNKNOWN
+        for cells in self._marked:
+            self._listed[cells] = 0
+        self._touched, self._marked = [], []
 
     def inside(self, index: Tensor) -> Tensor:
         """Is the value of these lattice points at or above the threshold?"""
         return self.values[index] >= self.threshold
 
     def list(self, cells: Tensor, step: int) -> Tensor:
-        """Mark cells, all different, as listed in the round of `step`; return the new ones.
-
-        The corners of listed cells must be evaluated before the next search begins.
-        """
+        """Mark cells, all different, as listed in the round of `step`; return the new ones."""
         fresh = cells[self._listed[cells] != step]
         self._listed[fresh] = step
+        self._marked.append(fresh)
         return fresh
 
-    def guess(self, index: Tensor, values: Tensor, margin: Tensor) -> None:
-        """Take values for known at unknown points where they are further than margin from t.
+    def guess(self, index: Tensor, values: Tensor, wanted: Tensor) -> None:
+        """Take values for known at unknown points where that is wanted; all of one shape.
 
-        All broadcast to one shape; values of the same point are about the same. Guesses are
-        forgotten where the point is evaluated.
+        Values of the same point are about the same. Guesses are forgotten where the point is
+        evaluated.
         """
-        far = (values - self.threshold).abs() > margin
-        chosen = far & ~self._known[index] & ~self._lattice.on_border(index)
+        chosen = wanted & (self._state[index] == _UNKNOWN)
         index = index[chosen]
         self.values[index] = values[chosen]
-        self._known[index] = self._guessed[index] = True
+        self._state[index] = _GUESSED
         self._touched.append(index)
 
     def is_guess(self, index: Tensor) -> Tensor:
         """Are the values of these points guesses?"""
-        return self._guessed[index]
+        return self._state[index] == _GUESSED
 
-    def evaluated(self, index: Tensor) -> Tensor:
-        """Values of these points; NaN where they were not evaluated, and on the box's border."""
-        exact = self._known[index] & ~self._guessed[index] & ~self._lattice.on_border(index)
-        return self.values[index].masked_fill(~exact, torch.nan)
+    def is_evaluated(self, index: Tensor) -> Tensor:
+        """Are the values of these points the field's?"""
+        return self._state[index] == _EVALUATED
 
-    def evaluate_corners(self, cells: Tensor, offsets: Tensor) -> None:
-        """Evaluate the corners of `cells` that are not known yet, each once.
+    def unknown(self, corners: Tensor) -> Tensor:
+        """Those of cells' corners (8, K) of which nothing is known, each once; evaluate them next.
 
         Corner by corner: one corner number never names the same point twice, so nothing is sorted.
         """
-        fresh = torch.empty((len(offsets), len(cells)), dtype=torch.bool, device=cells.device)
-        for number, offset in enumerate(offsets):
-            index = cells + offset
-            fresh[number] = ~self._known[index]
-            self._known[index] = True
-        self.evaluate((cells + offsets[:, None])[fresh])
+        fresh = torch.empty_like(corners, dtype=torch.bool)
+        for index, new in zip(corners, fresh, strict=True):
+            state = self._state[index]
+            torch.eq(state, _UNKNOWN, out=new)
+            self._state[index] = state.masked_fill_(new, _EVALUATED)
+        return corners[fresh]
 
     def evaluate(self, index: Tensor) -> None:
         """Evaluate lattice points, all different, as one padded batch and store their values."""
+        index = index[self._state[index] != _BORDER]
         if not index.numel():
             return
         lattice = self._lattice
-        self._known[index] = True
-        self._guessed[index] = False
+        self._state[index] = _EVALUATED
         self._touched.append(index)
         hand = lattice.hand_of(index)
         member = hand == torch.arange(lattice.hands, device=lattice.device)[:, None]
@@ -119,9 +119,7 @@ class Volumes:
         points = torch.zeros((lattice.hands, longest, 3), device=lattice.device)
         points[hand, rank] = lattice.points(index)
         valid = torch.arange(longest, device=lattice.device) < count
-        values = self._in_chunks(points, valid)[hand, rank]
-        # The outermost lattice points are outside by definition: the surface closes in the box.
-        self.values[index] = values.masked_fill_(lattice.on_border(index), self._outside)
+        self.values[index] = self._in_chunks(points, valid)[hand, rank]
         self.evaluations.append(len(index))
 
     def _in_chunks(self, points: Tensor, valid: Tensor) -> Tensor:
@@ -137,6 +135,13 @@ class Volumes:
         parts = self._chunks.over(points.shape[1], evaluate)
         # What is no number is not occupied, and what is infinite could not be interpolated.
         return torch.cat(parts, 1).nan_to_num_(self._outside, LARGEST, -LARGEST)
+
+
+def _states(lattice: Lattice) -> Tensor:
+    """What is known before the first search: the border."""
+    state = torch.full((lattice.hands,) + (lattice.side,) * 3, _BORDER, dtype=torch.uint8)
+    state[:, 1:-1, 1:-1, 1:-1] = _UNKNOWN
+    return state.flatten().to(lattice.device)
 
 
 def _nothing(points: Tensor, valid: Tensor) -> Tensor:
