@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,6 +84,37 @@ def test_the_next_free_port_is_found() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         assert port < free_port("127.0.0.1", port) < port + 100
+
+
+class Watched(dict):
+    """Hands that note which thread draws them."""
+
+    drawn_by: set[int]
+
+    def items(self) -> Any:
+        self.drawn_by = {*getattr(self, "drawn_by", ()), threading.get_ident()}
+        return super().items()
+
+
+def test_everything_is_drawn_on_the_server_s_thread() -> None:
+    from im2hands_ros.viewing.page import Page, free_port
+
+    async def server_s_thread() -> int:
+        return threading.get_ident()
+
+    page = Page("127.0.0.1", free_port("127.0.0.1", 18190), {"left": (0, 0, 255)})
+    triangle = (np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.uint32))
+    meshes, joints = Watched(left=triangle), Watched(left=np.zeros((21, 3), np.float32))
+    centres, values = Watched(left=np.zeros((1, 3), np.float32)), Watched(state="active")
+    page.show_meshes(meshes)
+    page.show_keypoints(joints)
+    page.show_voxels(centres, 0.005)
+    page.show_figures(0, "fine", values)
+    expected = asyncio.run_coroutine_threadsafe(server_s_thread(), page.loop).result(10)
+    assert [each.drawn_by for each in (meshes, joints, centres, values)] == [{expected}] * 4
+    with pytest.raises(KeyError):  # what goes wrong there is heard of here
+        page.show_meshes({"third": triangle})
+    page._server.stop()
 
 
 def test_nobody_can_ask_for_a_public_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,7 @@ _EYE = np.array([-0.25, -0.17, -0.62])  # from the hands' middle: beside and abo
 _ASIDE = np.array([0.06, 0.0, 0.0])  # the panel covers the right
 _OPACITY = 0.8
 _FIELD_OF_VIEW = 0.75  # radians, vertical
+_PATIENCE = 60.0  # seconds: a busy machine
 
 
 class _Server(viser.ViserServer):
@@ -52,6 +55,23 @@ class _Server(viser.ViserServer):
         return None
 
 
+def _on_the_server_s_thread(draw: Callable[..., None]) -> Callable[..., None]:
+    """Make a method of `Page` run on the thread that sends, and wait for it.
+
+    viser wakes its sender by an asyncio.Event, which is not for other threads: once in many
+    thousand updates that raises an exception in the thread that draws.
+    """
+
+    @wraps(draw)
+    def drawn(page: Page, *args: Any) -> None:
+        async def call() -> None:
+            draw(page, *args)
+
+        asyncio.run_coroutine_threadsafe(call(), page.loop).result(_PATIENCE)
+
+    return drawn
+
+
 class Page:
     """A web page that shows what it is given to every browser that opens it.
 
@@ -59,6 +79,10 @@ class Page:
         host: address to serve on; 127.0.0.1 is this machine alone.
         port: first port to try; the next free one is taken.
         colours: "left" and "right" -> red, green, blue, 0 to 255.
+
+    Attributes:
+        host, port: where it is served.
+        loop: the server's.
 
     Raises:
         ValueError: the address is not this machine's, or no port is free.
@@ -69,6 +93,7 @@ class Page:
         rich.get_console().quiet = True  # viser prints the address, and so do we
         self._server = _Server(host=host, port=port, verbose=False)
         self.host, self.port = host, self._server.get_port()
+        self.loop = self._server.get_event_loop()
         self._framed: set[int] = set()
         self._middle: np.ndarray | None = None
         self._depth = _FIRST_DEPTH
@@ -108,17 +133,29 @@ class Page:
         )
         self._switches = {name: self._add_switch(name) for name in LAYERS}
         opacity = gui.add_slider("Mesh opacity", 0.1, 1.0, 0.05, _OPACITY)
-        opacity.on_update(lambda _: self._meshes.fade(opacity.value))
+        opacity.on_update(self._fade)
         self._meshes.fade(_OPACITY)
-        gui.add_button("Look at the hands").on_click(lambda event: self._frame(event.client))
+        gui.add_button("Look at the hands").on_click(self._look)
         self._figures = gui.add_html(waiting_for("the node's diagnostics"))
 
     def _add_switch(self, name: str) -> Any:
         (label, shown), layer = LAYERS[name], self._layers[name]
         layer.root.visible = shown
         switch = self._server.gui.add_checkbox(label, shown)
-        switch.on_update(lambda _: setattr(layer.root, "visible", switch.value))
+
+        async def show_or_hide(event: Any) -> None:
+            layer.root.visible = event.target.value
+
+        switch.on_update(show_or_hide)
         return switch
+
+    # viser runs callbacks on the server's thread when they are `async`.
+
+    async def _fade(self, event: Any) -> None:
+        self._meshes.fade(event.target.value)
+
+    async def _look(self, event: Any) -> None:
+        self._frame(event.client)
 
     @property
     def url(self) -> str:
@@ -135,6 +172,7 @@ class Page:
         """Whether one of `LAYERS` is switched on."""
         return bool(self._switches[layer].value)
 
+    @_on_the_server_s_thread
     def show_image(self, image: np.ndarray, camera: Camera | None) -> None:
         """Show a (H, W, 3) uint8 RGB image; in space too where its camera is known."""
         self._image.image = fitted(image, _PANEL_WIDTH)
@@ -144,10 +182,12 @@ class Page:
             )
             self._frustum.show(camera, self._depth)
 
+    @_on_the_server_s_thread
     def settle_image(self) -> None:
         """Call this a moment after `show_image` when no other image has come."""
         self._picture.settle()
 
+    @_on_the_server_s_thread
     def show_meshes(self, meshes: Mapping[str, Mesh]) -> None:
         """Show these hands' (V, 3) vertices, metres, and (T, 3) triangles, and no other hand."""
         with self._server.atomic():
@@ -155,24 +195,29 @@ class Page:
         if meshes:
             self._keep_in_view(np.concatenate([vertices for vertices, _ in meshes.values()]))
 
+    @_on_the_server_s_thread
     def show_keypoints(self, keypoints: Mapping[str, np.ndarray]) -> None:
         """Show these hands' (21, 3) keypoints, metres, MANO order, and no other hand's."""
         with self._server.atomic():
             self._skeletons.show(keypoints)
 
+    @_on_the_server_s_thread
     def show_voxels(self, centres: Mapping[str, np.ndarray], size: float) -> None:
         """Show these hands' occupied voxels: (N, 3) centres, N >= 1, and side, metres."""
         with self._server.atomic():
             self._voxels.show(centres, size)
 
+    @_on_the_server_s_thread
     def show_figures(self, level: int, message: str, values: Mapping[str, str]) -> None:
         """Show the node's diagnostics; see `figures_html`."""
         self._figures.content = figures_html(level, message, values)
 
+    @_on_the_server_s_thread
     def show_no_figures(self, awaited: str) -> None:
         """Show that the figures are `awaited`."""
         self._figures.content = waiting_for(awaited)
 
+    @_on_the_server_s_thread
     def clear(self, *layers: str) -> None:
         """Take from view what these of `LAYERS` show."""
         for layer in layers:
