@@ -60,6 +60,9 @@ def deletions(client: Client) -> list[MarkerArray]:
     ]
 
 
+STORM = 720  # images; none may be lost on the way to a node that gets no processor
+
+
 def storm(client: Client, images: int, rate: float = 120.0) -> float:
     """Send so many small images at the rate, late ones at once; the rate that came of it.
 
@@ -79,32 +82,44 @@ def storm(client: Client, images: int, rate: float = 120.0) -> float:
     return images / (time.monotonic() - started)
 
 
+def accounted(values: dict[str, str]) -> int:
+    """Images of which the diagnostics say what became of them."""
+    of_images = (
+        name
+        for name in values
+        if name.startswith("dropped.") and not name.startswith("dropped.keypoints")
+    )
+    return sum(int(values.get(name, 0)) for name in ("published", *of_images))
+
+
 @pytest.mark.parametrize("delay", [0.3, 0.02])
 def test_a_storm_of_images_is_answered_with_the_newest_and_every_other_one_is_counted(
     start, connect, delay
 ):
     """120 Hz into a device that manages 3 Hz, and into one that manages 50 Hz."""
-    process = start(*LOSSLESS_INPUTS, options=("--delay", str(delay)))
-    client = connect(process, qos=LOSSLESS)
-    storm(client, 240)
+    parameters = (each.replace("depth:=100", f"depth:={STORM}") for each in LOSSLESS_INPUTS)
+    process = start(*parameters, options=("--delay", str(delay)))
+    client = connect(process, qos=QoSProfile(depth=STORM, reliability=LOSSLESS.reliability))
+    storm(client, STORM // 3)
     memory = process.memory_mib
-    rate = storm(client, 480)
+    rate = storm(client, STORM - STORM // 3)
     growth = process.memory_mib - memory
-    client.wait_until(lambda: client.count("received.image") == 720, "every image")
-    client.spin(2 * delay)  # the last one
+    client.wait_until(lambda: accounted(client.diagnostics()) == STORM, "the end of every image")
     values = client.diagnostics()
     answered, overwritten = int(values["published"]), int(values["dropped.overwritten"])
     latency, p95, frame = (
         float(values[f"stage.{name}_ms"]) for name in ("latency.median", "latency.p95", "frame.p95")
     )
     print(
-        f"\n720 images, the last 480 at {rate:.0f} Hz: {answered} answered, {overwritten} "
+        f"\n{STORM} images, most of them at {rate:.0f} Hz: {answered} answered, {overwritten} "
         f"overwritten, {growth:+.1f} MiB; latency {latency:.0f} ms (95 %: {p95:.0f}) for frames of "
         f"{frame:.0f} ms"
     )
-    assert answered + overwritten + int(values.get("dropped.image_skipped", 0)) == 720
+    assert int(values["received.image"]) == STORM
+    assert "dropped.pipeline_error" not in values
     assert overwritten > 0
-    assert p95 <= 2 * max(frame, 100)  # a busy machine may hold a short frame up as long
+    # What a busy machine adds is bounded; waiting in a queue would be ten seconds and more.
+    assert p95 <= 2 * frame + 5000
     assert growth < 10
     assert client.stamps() == sorted(set(client.stamps()))
 
