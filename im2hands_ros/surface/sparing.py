@@ -43,14 +43,12 @@ class SparingSearch(SurfaceSearch):
         found, fresh, doubted, checks = children[:0], children, children[:0], CHECKS
         while fresh.numel() or doubted.numel():
             changed = self._evaluate(fresh, doubted, step)
-            if changed.numel():
-                # The cells around them are looked at anew.
-                fresh = torch.unique(torch.cat([found, fresh, changed]))
-                volumes.list(fresh, step)
-                found, doubted = found[:0], doubted[:0]
-                continue
             straddling, fresh, doubted = self._look_at(fresh, step)
             found = torch.cat([found, straddling])
+            if changed.numel():
+                # The cells around them are looked at anew.
+                fresh, found = torch.unique(torch.cat([found, fresh, changed])), found[:0]
+                volumes.list(fresh, step)
             if checks:
                 doubted = torch.cat([doubted, self._wrong(points, guess, margin)])
                 checks -= 1
