@@ -28,6 +28,7 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
+from rclpy.utilities import get_rmw_implementation_identifier
 
 RESULTS = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
@@ -43,6 +44,10 @@ OVERRIDING = QoSOverridingOptions(
 )
 
 Complain = Callable[[str, str], None]
+
+# Fast DDS never tells of topics whose types differ, and each event that is waited for costs the
+# executor 2 % of its time.
+_HEARS_OF_TYPES = not get_rmw_implementation_identifier().startswith("rmw_fastrtps")
 
 
 def subscribe(
@@ -63,7 +68,9 @@ def subscribe(
         callback,
         copy(qos_profile_sensor_data),  # overriding changes the profile that it is given
         qos_overriding_options=OVERRIDING,
-        event_callbacks=SubscriptionEventCallbacks(incompatible_qos=on_mismatch),
+        event_callbacks=SubscriptionEventCallbacks(
+            incompatible_qos=on_mismatch, use_default_callbacks=_HEARS_OF_TYPES
+        ),
     )
     return subscription
 
@@ -88,7 +95,9 @@ class Output:
             copy(RESULTS),
             qos_overriding_options=OVERRIDING,
             event_callbacks=PublisherEventCallbacks(
-                incompatible_qos=self._on_mismatch, matched=self._on_matched
+                incompatible_qos=self._on_mismatch,
+                matched=self._on_matched,
+                use_default_callbacks=_HEARS_OF_TYPES,
             ),
         )
 
