@@ -14,6 +14,8 @@ from harness import NodeProcess, camera_info, header
 from im2hands_ros.msg import HandMesh, HandMeshArray
 from viewed import BOTH, SIZE, VIEWER, Publisher, shows, url_of, wait_until
 
+pytestmark = pytest.mark.timeout(600)  # a busy machine
+
 PORT = 18080
 
 

@@ -12,6 +12,8 @@ from chromium import Chromium, Page
 from harness import NodeProcess, camera_info, new_namespace
 from viewed import BOTH, SIZE, VIEWER, Publisher, shows, url_of, wait_until
 
+pytestmark = pytest.mark.timeout(600)  # a busy machine
+
 PARAMETERS = ("port:=18180", "max_rate:=5.0", "image_transport:=compressed")
 GREEN, GREY = (40, 200, 40), (90, 90, 90)
 

@@ -28,7 +28,7 @@ from im2hands_ros.ros.viewer import TOPICS
 VIEWER = ("-m", "im2hands_ros.ros.viewer")
 SIZE = (960, 600)
 BOTH = ("left", "right")
-PATIENCE = 60.0
+PATIENCE = 150.0  # a busy machine, and a processor that draws
 # Where hands may be seen: not under the panel, nor under the browser's word on software rendering.
 SCENE = np.s_[195:, :600]
 SCENE_PIXELS = (SIZE[1] - 195) * 600
