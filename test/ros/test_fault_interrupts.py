@@ -86,5 +86,7 @@ def test_a_process_that_is_interrupted_while_it_starts_and_again_ends(name, tmp_
         with (tmp_path / "log.txt").open("w") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         time.sleep(delay)
-        status = end(process, 0.02, 0.2, 0.2)
-        assert status in CLEAN, f"{status} after {delay} s:\n{(tmp_path / 'log.txt').read_text()}"
+        status, said = end(process, 0.02, 0.2, 0.2), (tmp_path / "log.txt").read_text()
+        # Before the first line of ours Python itself ends as it likes.
+        by_python = status == 1 and "KeyboardInterrupt" in said
+        assert status in CLEAN or by_python, f"{status} after {delay} s:\n{said}"
