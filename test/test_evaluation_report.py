@@ -65,7 +65,7 @@ def test_tables_have_a_line_for_each_condition_and_leave_out_what_was_not_measur
         Condition("capsules", 10): [scene("single", iou=[0.5], found=[1.0])],
         Condition("fitted", None): [scene("single", iou=[0.4], found=[1.0])],
     }
-    settings = {"scenes": 1, "split": "test", "resolution": 64}
+    settings = {"scenes": 1, "split": "test", "hand": None, "resolution": 64}
     text = markdown(report_of(scored, settings, "cpu"))
     assert "| network | 0 | 1 | 0.950 | 100.0% |" in text
     assert "| capsules | 10 | 1 | 0.500 | 100.0% |" in text

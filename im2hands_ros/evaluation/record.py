@@ -24,6 +24,7 @@ def settings_of(
     return {
         "command": command_of(args),
         "split": args.split,
+        "hand": None if args.hand is None else _file(args.hand),
         "scenes": len(samples),
         "scenes_by_subset": dict(Counter(map(subset_of, samples))),
         "seeds": [sample.seed for sample in samples],
@@ -53,8 +54,11 @@ def weights_of(model: Im2Hands, path: Path | None) -> dict[str, Any]:
     """The weights' file, its SHA-256, the stages that it holds and the record of their making."""
     path = WEIGHTS / "compact.safetensors" if path is None else path
     return {
-        "file": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        **_file(path),
         "stages": list(model.stages),
         "record": model.record,
     }
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}

@@ -66,8 +66,9 @@ def write_report(path: Path, report: dict[str, Any]) -> None:
 def markdown(report: dict[str, Any]) -> str:
     """One table per subset: a line for each method and noise level; then what stages change."""
     settings, machine = report["settings"], report["machine"]
+    hand = f" of another hand, {settings['hand']['file']}" if settings["hand"] else ""
     lines = [
-        f"# {settings['scenes']} held-out scenes ({settings['split']}), "
+        f"# {settings['scenes']} held-out scenes ({settings['split']}){hand}, "
         f"{settings['resolution']} cells per box side",
         "",
         f"{machine['device']}, {machine['cpu']}, torch {machine['torch']}, "
