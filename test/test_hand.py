@@ -5,7 +5,7 @@ import pytest
 import torch
 import trimesh
 
-from im2hands_ros.synthetic.hand import FINGER_NAMES, BakedHand, axis_angle_matrix, vary_convention
+from im2hands_ros.synthetic.hand import FINGER_NAMES, BakedHand, axis_angle_matrix
 
 
 @pytest.fixture(scope="module")
@@ -152,25 +152,3 @@ def test_wrong_names_say_what_is_right(hand: BakedHand, tmp_path) -> None:
         hand.triangles_of("Left")
     with pytest.raises(FileNotFoundError, match=r"bake_hand\.py"):
         BakedHand.load(tmp_path / "hand.npz")
-
-
-@pytest.mark.parametrize("side", ["left", "right"])
-def test_convention_varies_by_millimetres_in_the_stated_directions(
-    hand: BakedHand, side: str
-) -> None:
-    pose, shape, rotation, translation = random_parameters(hand, 64, 7)
-    pose = pose * 0.3
-    points = hand.pose(pose, shape, rotation, translation, side).keypoints
-    move = vary_convention(points, torch.Generator().manual_seed(1), side) - points
-    size = move.norm(dim=-1)
-    assert size[:, 1:].max() < 0.0061 and 0.0003 < size[:, 1:].mean() < 0.003
-    assert size[:, 0].max() <= 0.0201 and size[:, 0].median() < 0.005
-    palm = torch.tensor([0.0, 0.0, 1.0]) @ rotation.mT
-    lift = (move[:, [6, 10, 14]] * palm[:, None]).sum(-1)  # index, middle, ring PIP
-    assert (lift < 1e-4).float().mean() > 0.95  # never towards the palm
-
-
-def test_convention_is_deterministic(hand: BakedHand) -> None:
-    points = hand.rest_frame_keypoints(torch.zeros(3, 60), torch.zeros(3, 12))
-    first = vary_convention(points, torch.Generator().manual_seed(3))
-    assert torch.equal(first, vary_convention(points, torch.Generator().manual_seed(3)))

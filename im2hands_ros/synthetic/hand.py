@@ -10,7 +10,6 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 ASSET = Path(__file__).parents[1] / "data" / "hand.npz"
 FINGER_NAMES = ("thumb", "index", "middle", "ring", "pinky")
@@ -241,43 +240,3 @@ def close_loop(triangles: np.ndarray, loop: np.ndarray, centre: int) -> np.ndarr
     """Close the hole at the wrist with a fan around the vertex `centre`. (T, 3) -> (T + L, 3)."""
     fan = np.stack([np.roll(loop, -1), loop, np.full_like(loop, centre)], 1)
     return np.concatenate([triangles, fan]).astype(np.int64)
-
-
-def vary_convention(keypoints: Tensor, generator: torch.Generator, side: str = "right") -> Tensor:
-    """Move keypoints (B, 21, 3), MANO order, metres, as another tracker's convention might.
-
-    Per hand: tips up to 3 mm along the last bone, the wrist 0 to 20 mm towards the middle knuckle
-    (mostly little), joints up to 4 mm towards the back of the hand, knuckles up to 3 mm along
-    their bone. The generator must live on the keypoints' device. Left hands need side="left".
-    """
-    count = len(keypoints)
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(count, *shape, generator=generator, device=keypoints.device)
-
-    chains = keypoints[:, 1:].unflatten(1, (5, 4))
-    bones = normalize(chains[:, :, 1:] - chains[:, :, :-1], dim=-1)
-    offset = torch.zeros_like(chains)
-    # One lift for the hand with a little of each joint's own: conventions are systematic.
-    lift = 0.004 * (0.75 * uniform(1, 1, 1) + 0.25 * uniform(5, 3, 1)) * (uniform(1, 1, 1) < 0.7)
-    offset[:, :, :3] = lift * dorsal_directions(keypoints, side)
-    offset[:, :, 0] += 0.006 * (uniform(1, 1) - 0.5) * bones[:, :, 0]
-    offset[:, :, 3] = 0.006 * (0.7 * uniform(1, 1) + 0.3 * uniform(5, 1) - 0.5) * bones[:, :, 2]
-    to_knuckle = normalize(keypoints[:, 9] - keypoints[:, 0], dim=-1)
-    wrist = keypoints[:, 0] + 0.020 * uniform(1) ** 3 * to_knuckle
-    return torch.cat([wrist[:, None], (chains + offset).flatten(1, 2)], 1)
-
-
-def dorsal_directions(keypoints: Tensor, side: str) -> Tensor:
-    """(B, 5, 3, 3) unit vectors out of the back of the fingers at their three joints.
-
-    A finger bends around the line of the knuckles, so its back is square to that and to its bone;
-    the thumb's back looks away from the fingers, to about ten degrees at rest.
-    """
-    across = normalize(keypoints[:, 5] - keypoints[:, 17], dim=-1)[:, None, None]
-    chains = keypoints[:, 1:].unflatten(1, (5, 4))
-    bones = normalize(chains[:, :, 1:] - chains[:, :, :-1], dim=-1)
-    fingers = torch.linalg.cross(bones[:, 1:], across.expand_as(bones[:, 1:]), dim=-1)
-    fingers = fingers if check_side(side) == "right" else -fingers
-    thumb = across - (across * bones[:, :1]).sum(-1, keepdim=True) * bones[:, :1]
-    return normalize(torch.cat([thumb, fingers], 1), dim=-1)

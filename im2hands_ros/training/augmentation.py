@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
-from im2hands_ros.synthetic.hand import vary_convention
+from im2hands_ros.synthetic.convention import vary_convention
 
 Keypoints = dict[str, np.ndarray]
 
@@ -165,8 +165,11 @@ def _float32(keypoints: Keypoints) -> Keypoints:
 
 
 def _other_convention(keypoints: Keypoints, rng: np.random.Generator) -> Keypoints:
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    """One convention, of the tracker, for both hands."""
+    seed = int(rng.integers(2**62))
     return {
-        side: vary_convention(torch.from_numpy(joints)[None], generator, side)[0].numpy()
+        side: vary_convention(
+            torch.from_numpy(joints)[None], torch.Generator().manual_seed(seed), side
+        )[0].numpy()
         for side, joints in keypoints.items()
     }
