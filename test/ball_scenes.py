@@ -39,4 +39,5 @@ class BallScenes:
         mask = np.zeros((240, 320), np.uint8)
         mask[:, :160], mask[:, 160:] = 1, 2
         sample = SimpleNamespace(image=picture(index), mask=mask)
-        return Scene(sample, CAMERA, xyz, points, depth)
+        shape = {side: rng.normal(size=12).astype(np.float32) for side in sides}
+        return Scene(sample, CAMERA, xyz, points, depth, shape)

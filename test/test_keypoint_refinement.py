@@ -101,6 +101,21 @@ def test_exchanged_sides_are_put_right(network):
     assert moved.max() < 0.05 < (given.joints[:, 0] - given.joints[:, 1]).norm(dim=-1).min()
 
 
+def test_a_hand_that_is_good_already_stays_exactly_as_it_was_given(network):
+    given = coarse(scenes=1)
+    with torch.no_grad():
+        for step in network.rounds:
+            step.step.weight *= 0.02
+        small = network(None, given)
+        for step in network.rounds:
+            step.step.weight *= 50
+        large = network(None, given)
+    change = (small.rounds[-1] - given.joints).square().sum(-1).mean(-1).sqrt()
+    assert (change > 0).all() and (change < PRESET.keypoints.worth_moving[0]).all()
+    assert torch.equal(small.joints, given.joints)
+    assert torch.equal(large.joints, large.rounds[-1])
+
+
 def test_it_works_without_an_image(network):
     with torch.inference_mode():
         refined = network(None, coarse())

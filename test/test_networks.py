@@ -188,6 +188,7 @@ def test_all_trained_weights_receive_a_gradient(network):
     features = net.encoder(torch.rand(1, 3, net.image_size, net.image_size))
     loss = net(near_points(hands), context).square().mean() + net.encoder.masks(features).sum()
     loss = loss + features.joints.square().mean()
+    loss = loss + net.decoder.shape_head(net.decoder.hand_code(hands)).square().mean()
     loss.backward()
     without = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()]
     # Two hands do not come near every bone's dead units, but every tensor must take part.

@@ -15,7 +15,7 @@ from im2hands_ros.networks.surface_anchors import ANCHOR_COUNT, trace_anchors
 def networks():
     net = untrained_networks("refinement").eval()
     # Weights that start at zero would hide mistakes in what they multiply.
-    torch.nn.init.normal_(net.refinement.queries.last.weight, std=0.3)
+    torch.nn.init.normal_(net.refinement.queries.last.weight, std=1.5)
     return net
 
 
@@ -74,6 +74,22 @@ def test_points_far_from_the_surface_keep_their_initial_answer(networks):
     assert 0.05 < far.float().mean() < 0.95
     assert torch.equal(refined[far], initial[far])
     assert not torch.allclose(refined[~far], initial[~far], atol=0.1)
+
+
+@torch.no_grad()
+def test_a_surface_that_would_hardly_move_stays_where_it_is(networks):
+    hands, last = hands_at(0.0, ("right",)), networks.refinement.queries.last
+    assert (refined_context(networks, hands).memory.share == 1).all()
+    last.weight /= 100
+    try:
+        context, points = refined_context(networks, hands), points_around(hands)
+        refined = networks.refinement(points, context, networks.initial)
+        training = refined_context(networks.train(), hands).memory.share
+    finally:
+        networks.eval()
+        last.weight *= 100
+    assert torch.equal(refined, networks.initial(points, context.initial))
+    assert (training == 1).all()
 
 
 @torch.no_grad()

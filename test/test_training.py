@@ -1,6 +1,7 @@
 """What training draws is right and repeatable, and its losses say what they mean."""
 
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from two_hands import CAMERA, joints
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.training.augmentation import KeypointErrors, disturb
 from im2hands_ros.training.batches import BatchPlan, draw_batch, view_of
-from im2hands_ros.training.losses import depth_loss, occupancy_loss
+from im2hands_ros.training.losses import depth_loss, occupancy_loss, shape_loss
 from im2hands_ros.training.prefetch import prefetch
 
 EXACT = KeypointErrors(convention_share=0, noise_share=0)
@@ -91,6 +92,13 @@ def test_depth_loss_is_in_millimetres_and_forgives_what_is_far_on_the_right_side
     assert depth_loss(torch.tensor([[2.0, -3.0, 30.0, -40.0]]), depth) == pytest.approx(0, abs=1e-6)
     assert depth_loss(torch.tensor([[3.0, -3.0, 10.0, -10.0]]), depth) == pytest.approx(0.25)
     assert depth_loss(torch.tensor([[2.0, -3.0, -10.0, 10.0]]), depth) == pytest.approx(10.0)
+
+
+def test_shape_loss_leaves_out_hands_of_other_models():
+    shape = torch.stack([torch.full((12,), math.nan), torch.ones(12)])
+    mean, count = shape_loss(torch.full((2, 12), 3.0), shape)
+    assert mean == pytest.approx(4.0) and count == 12
+    assert shape_loss(torch.zeros(1, 12), shape[:1]).count == 0
 
 
 def test_occupancy_loss_prefers_the_right_side():

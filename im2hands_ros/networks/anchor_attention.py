@@ -25,11 +25,13 @@ class AnchorMemory(NamedTuple):
         keys: (H, heads, 2 A, D + 4) and
         values: (H, heads, 2 A, D + 4): positions ride along. Nobody attends to anchors of a hand
             that is not there: their keys say so.
+        share: (H, 1) how much of its corrections a hand is given.
     """
 
     positions: Tensor
     keys: Tensor
     values: Tensor
+    share: Tensor
 
 
 class QueryAnchorDecoder(nn.Module):
@@ -65,7 +67,7 @@ class QueryAnchorDecoder(nn.Module):
         keys = torch.cat([self._split(self.key(tokens)).float(), near + silent], dim=-1)
         told = F.pad(places / PLACE_SCALE, (0, 1))
         values = torch.cat([self._split(self.value(tokens)).float(), told], dim=-1)
-        return AnchorMemory(positions, keys, values)
+        return AnchorMemory(positions, keys, values, positions.new_ones(len(positions), 1))
 
     def forward(self, points_palm: Tensor, initial: Tensor, memory: AnchorMemory) -> Tensor:
         """Corrections (H, N) of (H, N, 3) points with initial depths (H, N), before tanh."""

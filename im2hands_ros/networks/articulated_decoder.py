@@ -34,6 +34,19 @@ _START_RADII = (
     *(0.014, 0.011, 0.009),
     *(0.014, 0.014, 0.014, 0.013, 0.012),
 )
+# Distances between joints that posing leaves (nearly) as they are tell most of a hand's shape: the
+# bones' lengths, and those among the knuckles. First and last joint of each, and what is usual, in
+# millimetres, which is taken away so that small differences count.
+_KNUCKLES = (1, 5, 9, 13, 17)
+_KNUCKLE_PAIRS = tuple((a, b) for a in _KNUCKLES for b in _KNUCKLES if a < b)
+_DISTANCE_STARTS = (*_STARTS, *(a for a, _ in _KNUCKLE_PAIRS))
+_DISTANCE_ENDS = (*_ENDS, *(b for _, b in _KNUCKLE_PAIRS))
+_USUAL_DISTANCES = (
+    *(24, 22, 24, 31, 27, 23, 19, 15, 18, 27, 23, 23, 31, 36, 25),
+    *(37, 99, 93, 90, 87),
+    *(64, 64, 68, 72, 26, 46, 65, 21, 40, 20),
+)
+_DISTANCE_UNIT, _DISTANCE_REACH = 0.004, 8.0
 _LENGTH_UNIT = 0.02
 # One logit of occupancy is this many metres of depth; it is also the softness of the union.
 DEPTH_UNIT = 0.001
@@ -94,11 +107,13 @@ class ArticulatedDecoder(nn.Module):
         self.nearest = preset.nearest_bones
         coordinate_width = 3 * (1 + 2 * len(preset.frequencies)) + 2
         self.code = nn.Sequential(
-            nn.Linear(60 + slots, preset.code_width),
+            nn.Linear(60 + len(_USUAL_DISTANCES), preset.code_hidden),
             nn.ReLU(),
-            nn.Linear(preset.code_width, preset.code_width),
+            nn.Linear(preset.code_hidden, preset.code_width),
             nn.ReLU(),
         )
+        # Supervised in training, so that the code knows the shape where joints can tell it.
+        self.shape_head = nn.Linear(preset.code_width, preset.shape_width)
         self.code_to_bias = nn.Linear(preset.code_width, slots * 2 * width)
         self.first = _slot_weight(slots, coordinate_width, width)
         self.second = _slot_weight(slots, width, width)
@@ -115,10 +130,19 @@ class ArticulatedDecoder(nn.Module):
     def bones(self, hands: CanonicalHands) -> BoneSlots:
         """Everything about the bones of H hands that does not depend on query points."""
         geometry = bone_geometry(hands)
-        joints = hands.joints_palm[:, 1:].flatten(1)
-        shape = torch.cat([joints, geometry.length], dim=1) / _SHAPE_UNIT
-        biases = self.code_to_bias(self.code(shape)).unflatten(-1, (SLOT_COUNT, 2, -1))
+        biases = self.code_to_bias(self.hand_code(hands)).unflatten(-1, (SLOT_COUNT, 2, -1))
         return BoneSlots(*geometry, *biases.unbind(2))
+
+    def hand_code(self, hands: CanonicalHands) -> Tensor:
+        """(H, code_width) float32: pose and shape of H hands, by their joints."""
+        joints = hands.joints_palm
+        between = joints[:, list(_DISTANCE_ENDS)] - joints[:, list(_DISTANCE_STARTS)]
+        usual = between.new_tensor(_USUAL_DISTANCES) * 1e-3
+        unusual = (between.norm(dim=-1) - usual) / _DISTANCE_UNIT
+        unusual = unusual.clamp(-_DISTANCE_REACH, _DISTANCE_REACH)
+        # A tenth of a millimetre counts, which half precision would round away.
+        with exactly(joints):
+            return self.code(torch.cat([joints[:, 1:].flatten(1) / _SHAPE_UNIT, unusual], dim=1))
 
     def forward(self, points_palm: Tensor, bones: BoneSlots, image: Tensor | None) -> Tensor:
         """Occupancy logits.

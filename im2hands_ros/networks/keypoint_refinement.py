@@ -55,7 +55,8 @@ class RefinedKeypoints(NamedTuple):
         present: (B, 2) bool, exchanged where sides were.
         spread: (B, 2, 21) expected distance from the truth, metres.
         swapped: (B,) logits that the tracker took the left hand for the right one and vice versa.
-        rounds: the joints after every round; the last are ``joints``.
+        rounds: the joints after every round; ``joints`` are the last ones, of hands that were
+            worth moving.
     """
 
     joints: Tensor
@@ -118,7 +119,15 @@ class KeypointRefinement(nn.Module):
             hands = hands._replace(joints=moved)
         spread = F.softplus(self.spread(tokens).float()) * _STEP_UNIT
         spread = spread[..., 0].unflatten(1, (len(SIDES), JOINT_COUNT))
-        return RefinedKeypoints(hands.joints, hands.present, spread, side, tuple(history))
+        joints = self._worth_moving(coarse.exchanged(exchange).joints, hands.joints)
+        return RefinedKeypoints(joints, hands.present, spread, side, tuple(history))
+
+    def _worth_moving(self, given: Tensor, found: Tensor) -> Tensor:
+        """Joints (B, 2, 21, 3) of a hand stay as given where the network finds them good."""
+        low, high = self.preset.worth_moving
+        change = (found - given).square().sum(-1).mean(-1).sqrt()
+        share = ((change - low) / (high - low)).clamp(0, 1)
+        return given + share[..., None, None] * (found - given)
 
     def _side(self, tokens: Tensor, present: Tensor) -> Tensor:
         """(B,) logits that sides are exchanged: the mean opinion of the joints that are there."""

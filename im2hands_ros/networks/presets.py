@@ -28,7 +28,10 @@ class DecoderPreset:
     """Articulated decoder: one small network per bone slot, all slots in one batched product."""
 
     width: int = 32
-    code_width: int = 64
+    # Of what is known of the whole hand, and of the shape parameters that it is trained to tell.
+    code_hidden: int = 160
+    code_width: int = 96
+    shape_width: int = 12
     # Bones that a query point is shown to, nearest capsules first.
     nearest_bones: int = 4
     # Spatial frequencies of the bone-local coordinate, in radians per coordinate unit (2 cm).
@@ -60,6 +63,9 @@ class KeypointPreset:
     hand_width: int = 256
     # Windows of its heat map that a joint is shown: pixels to each side, and their spacing.
     windows: tuple[tuple[int, float], ...] = ((4, 1.0), (4, 2.5))
+    # Root mean square of a hand's corrections, metres, below which none is made and above which
+    # all are: smaller ones are no larger than the network's own error.
+    worth_moving: tuple[float, float] = (0.0006, 0.0012)
     # Sides are only exchanged when the network is this sure (logit).
     swap_logit: float = 1.0
 
@@ -78,6 +84,9 @@ class RefinementPreset:
     # Millimetres of initial depth around the surface that are refined, and the largest correction.
     band: float = 5.0
     largest: float = 2.5
+    # Root mean square of a hand's corrections at its anchors, millimetres, below which none is
+    # made and above which all are.
+    worth_correcting: tuple[float, float] = (0.2, 0.3)
     # Millimetres that are left between two hands where both claim the same place.
     gap: float = 0.0
 

@@ -145,7 +145,8 @@ class RefinedOccupancy(nn.Module):
         """
         correction = self.queries(points_palm, initial, memory)
         fade = (1 - (initial / self.preset.band).square()).clamp_min(0)
-        return initial + fade * self.preset.largest * torch.tanh(correction)
+        largest = memory.share * self.preset.largest
+        return initial + fade * largest * torch.tanh(correction)
 
     def other_claim(
         self, points_palm: Tensor, context: RefinedContext, network: InitialOccupancy
@@ -230,7 +231,19 @@ class RefinedOccupancy(nn.Module):
         )
         for block in self.blocks:
             tokens = block(tokens, listened[:, None, None])
-        return self.queries.remember(positions, tokens, listened)
+        memory = self.queries.remember(positions, tokens, listened)
+        # In training every correction counts: a hand given none would have nothing to learn from.
+        return memory if self.training else self._worth_correcting(anchors, memory)
+
+    def _worth_correcting(self, anchors: Anchors, memory: AnchorMemory) -> AnchorMemory:
+        """A hand whose surface would hardly move keeps it: that little is the network's own error.
+
+        How far it would move is asked at the hand's own anchors.
+        """
+        claim = self.claimed(anchors.positions, anchors.depth, memory)
+        change = (claim - anchors.depth).square().mean(1, keepdim=True).sqrt()
+        low, high = self.preset.worth_correcting
+        return memory._replace(share=((change - low) / (high - low)).clamp(0, 1))
 
 
 def _chosen(wanted: Tensor) -> Tensor | None:

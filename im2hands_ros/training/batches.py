@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +14,13 @@ from torch import Tensor
 
 from im2hands_ros.camera import Camera, crop_around
 from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.hand import BakedHand
 from im2hands_ros.synthetic.sample import Sample
 from im2hands_ros.synthetic.shards import ShardReader
 from im2hands_ros.training.augmentation import KeypointErrors, disturb
 
 CROP_MARGIN = 0.3
+_UNKNOWN_SHAPE = np.full(BakedHand.shape_dims, np.nan, np.float32)
 
 
 class Batch(NamedTuple):
@@ -30,6 +32,7 @@ class Batch(NamedTuple):
         image_index: (H,) scene of each hand; intrinsics: (H, 3, 3) of its crop.
         keypoints: (H, 21, 3) coarse; true_keypoints: (H, 21, 3);
         mirrored: (H,) True for left hands.
+        shape: (H, 12) shape parameters of the packaged hand, NaN for hands of other models.
         points: (H, N, 3) queries; depth: (H, N) signed depth under the skin, metres.
     """
 
@@ -40,6 +43,7 @@ class Batch(NamedTuple):
     keypoints: Tensor
     true_keypoints: Tensor
     mirrored: Tensor
+    shape: Tensor
     points: Tensor
     depth: Tensor
 
@@ -50,13 +54,17 @@ class Batch(NamedTuple):
 
 @dataclass
 class Scene:
-    """What training needs of one sample; arrays of absent sides are missing."""
+    """What training needs of one sample; arrays of absent sides are missing.
+
+    ``shape`` is missing for hands of other models than the packaged one, too.
+    """
 
     sample: Sample
     camera: Camera
     keypoints: dict[str, np.ndarray]
     points: dict[str, np.ndarray]
     depth: dict[str, np.ndarray]
+    shape: dict[str, np.ndarray] = field(default_factory=dict)
     flipped: bool = False
 
     @property
@@ -84,6 +92,7 @@ class Scene:
             keypoints={other[side]: xyz * flip for side, xyz in self.keypoints.items()},
             points={other[side]: xyz * flip for side, xyz in self.points.items()},
             depth={other[side]: depth for side, depth in self.depth.items()},
+            shape={other[side]: shape for side, shape in self.shape.items()},
             flipped=not self.flipped,
         )
 
@@ -114,6 +123,9 @@ class SceneFolder:
             keypoints={side: sample.keypoints[side] for side in present},
             points={side: sample.points[side] for side in present},
             depth={side: sample.depth[side] for side in present},
+            shape={
+                side: given.shape for side, given in sample.parameters.items() if given is not None
+            },
         )
 
 
@@ -167,6 +179,7 @@ class View(NamedTuple):
     sides: list[str]
     keypoints: np.ndarray
     true_keypoints: np.ndarray
+    shape: np.ndarray
     points: np.ndarray
     depth: np.ndarray
 
@@ -208,6 +221,7 @@ def view_of(
         sides=sides,
         keypoints=np.stack([coarse[side] for side in sides]),
         true_keypoints=np.stack([scene.keypoints[side] for side in sides]),
+        shape=np.stack([scene.shape.get(side, _UNKNOWN_SHAPE) for side in sides]),
         points=np.stack([scene.points[side] for side in sides]),
         depth=np.stack([scene.depth[side] for side in sides]),
     )
@@ -240,6 +254,7 @@ def collate(views: list[View]) -> Batch:
         keypoints=_joined([view.keypoints for view in views]),
         true_keypoints=_joined([view.true_keypoints for view in views]),
         mirrored=torch.tensor([side == "left" for _, side in hands]),
+        shape=_joined([view.shape for view in views]),
         points=_joined([view.points for view in views]),
         depth=_joined([view.depth for view in views]),
     )

@@ -31,6 +31,7 @@ from im2hands_ros.training.losses import (
     joint_targets,
     mask_loss,
     occupancy_loss,
+    shape_loss,
 )
 from im2hands_ros.training.plan import TrainingPlan
 from im2hands_ros.training.stage import Term
@@ -65,7 +66,8 @@ class InitialStage:
         hands = canonicalise(batch.keypoints, batch.mirrored)
         if not len(batch.image):
             decoder, points = self.network.decoder, hands.palm_from_camera(batch.points)
-            return _occupancy_terms(decoder(points, decoder.bones(hands), image=None), batch)
+            logits = decoder(points, decoder.bones(hands), image=None)
+            return _occupancy_terms(logits, batch) | self._shape_term(hands, batch)
         features = self.network.encoder(batch.image.to(memory_format=torch.channels_last))
         return self.terms_of(features, hands, batch)
 
@@ -76,11 +78,16 @@ class InitialStage:
         context = self.network.context(features, batch.image_index, batch.intrinsics, hands)
         points = hands.palm_from_camera(batch.points)
         terms = _occupancy_terms(self.network(points, context), batch)
+        terms |= self._shape_term(hands, batch)
         masks = self.network.encoder.masks(features)
         terms["mask"] = Term(mask_loss(masks, batch.mask), batch.mask.numel())
         heat, pixels, seen = joint_targets(features.joints, batch)
         terms["joints"] = Term(joint_loss(heat, pixels, seen), int(seen.sum()))
         return terms
+
+    def _shape_term(self, hands: CanonicalHands, batch: Batch) -> dict[str, Term]:
+        decoder = self.network.decoder
+        return {"hand_shape": shape_loss(decoder.shape_head(decoder.hand_code(hands)), batch.shape)}
 
     def validate(self, folder: SceneFolder) -> dict[str, float]:
         """IoU on volume points with true and noisy keypoints; depth error near the skin, mm."""

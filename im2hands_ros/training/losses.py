@@ -10,6 +10,7 @@ from im2hands_ros.exactly import exactly
 from im2hands_ros.networks.articulated_decoder import DEPTH_UNIT
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.training.batches import Batch
+from im2hands_ros.training.stage import Term
 
 # Depths beyond this many units only need the right side.
 _DEPTH_REACH = 10.0
@@ -39,6 +40,13 @@ def occupancy_loss(logits: Tensor, depth: Tensor) -> Tensor:
 def mask_loss(logits: Tensor, mask: Tensor) -> Tensor:
     """Cross-entropy of (B, 3, h, w) side logits and (B, h, w) none/left/right labels."""
     return F.cross_entropy(logits.float(), mask)
+
+
+def shape_loss(predicted: Tensor, shape: Tensor) -> Term:
+    """Mean squared error of (H, 12) shape parameters, in standard deviations; NaN is not known."""
+    known = ~shape.isnan()
+    error = (predicted.float() - shape)[known].square()
+    return Term(error.mean(), error.numel())
 
 
 def joint_targets(heat: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
