@@ -97,8 +97,8 @@ def markdown(report: dict[str, Any]) -> str:
         f"# MediaPipe's hands in {settings['scenes']} pictures of held-out scenes "
         f"({settings['split']})",
         "",
-        "The pictures are computer graphics, not photographs: fewer hands are found in them than "
-        "in a camera's. Every picture stands alone, no hand is known from a frame before.",
+        "The pictures are computer graphics, not photographs. Every picture stands alone, no hand "
+        "is known from a frame before.",
         "",
         f"`{settings['command']}`; {machine['device']}, {machine['cpu']}, torch "
         f"{machine['torch']}, commit {machine['commit']}.",
