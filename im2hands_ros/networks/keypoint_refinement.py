@@ -112,11 +112,10 @@ class KeypointRefinement(nn.Module):
                 exchange = side > self.preset.swap_logit if swapped is None else swapped
                 # Who is exchanged starts again: the first round looked for the wrong hands.
                 moved = torch.where(exchange[:, None, None, None], hands.joints, moved)
-                history.append(torch.where(exchange[:, None, None, None], moved.flip(1), moved))
                 hands = hands._replace(joints=moved).exchanged(exchange)
-                continue
-            history.append(moved)
-            hands = hands._replace(joints=moved)
+            else:
+                hands = hands._replace(joints=moved)
+            history.append(hands.joints)
         spread = F.softplus(self.spread(tokens).float()) * _STEP_UNIT
         spread = spread[..., 0].unflatten(1, (len(SIDES), JOINT_COUNT))
         joints = self._worth_moving(coarse.exchanged(exchange).joints, hands.joints)
