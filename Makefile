@@ -49,7 +49,7 @@ test: build lint  ## linters, then every test
 soak: build  ## ten minutes at 30 Hz into the node: no image lost, no growth; JSON (SOAK_OUT=FILE SOAK_ARGS="--minutes 60 --networks")
 	@source scripts/env.sh
 	echo "[im2hands] soaking the node"
-	python test/ros/soak.py --out "$(SOAK_OUT)" $(SOAK_ARGS)
+	python test/support/soak.py --out "$(SOAK_OUT)" $(SOAK_ARGS)
 
 clean:  ## remove the virtual environment and everything that was built
 	@rm -rf .venv build install log demo_out .pytest_cache .ruff_cache .mypy_cache .hypothesis

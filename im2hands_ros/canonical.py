@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from im2hands_ros.exactly import exactly
+from im2hands_ros.precision import exactly
 
 # Side of the published query box: box coordinate = palm coordinate / BOX_SCALE.
 BOX_SCALE = 0.4

@@ -15,23 +15,26 @@ from im2hands_ros.allocator import keep_freed_memory
 # Subcommand -> (module with `add_arguments(parser)` and `run(args) -> int`, what it does).
 COMMANDS = {
     "demo": (
-        "im2hands_ros.ros.demo",
+        "im2hands_ros.commands.demo",
         "replay, node and recorder over DDS; pictures and a bag",
     ),
-    "reconstruct": ("im2hands_ros.reconstruct", "one image and its keypoints to a mesh file"),
-    "replay": ("im2hands_ros.bags.replay", "a recorded bag to a bag of meshes; no ROS needed"),
-    "train": ("im2hands_ros.training.command", "train the networks on synthetic hands"),
-    "evaluate": ("im2hands_ros.evaluation.command", "accuracy on held-out scenes"),
+    "reconstruct": (
+        "im2hands_ros.commands.reconstruct",
+        "one image and its keypoints to a mesh file",
+    ),
+    "replay": ("im2hands_ros.commands.replay", "a recorded bag to a bag of meshes; no ROS needed"),
+    "train": ("im2hands_ros.commands.train", "train the networks on synthetic hands"),
+    "evaluate": ("im2hands_ros.commands.evaluate", "accuracy on held-out scenes"),
     "evaluate-detector": (
-        "im2hands_ros.evaluation.detector_command",
+        "im2hands_ros.commands.evaluate_detector",
         "accuracy of the camera's keypoints, and of what is made from them",
     ),
-    "bench": ("im2hands_ros.evaluation.benchmark", "frame time by stage"),
+    "bench": ("im2hands_ros.commands.bench", "frame time by stage"),
     "import-checkpoint": (
-        "im2hands_ros.import_checkpoint",
+        "im2hands_ros.commands.import_checkpoint",
         "a published checkpoint to our weights file",
     ),
-    "synthesize": ("im2hands_ros.synthetic.command", "write synthetic two-hand scenes"),
+    "synthesize": ("im2hands_ros.commands.synthesize", "write synthetic two-hand scenes"),
 }
 
 # Module that may be missing -> how to get it.

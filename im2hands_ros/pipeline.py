@@ -15,14 +15,14 @@ from torch.nn import functional as F
 
 from im2hands_ros.camera import Camera, crop_around
 from im2hands_ros.canonical import canonicalise
-from im2hands_ros.networks.loading import Network, load_network
-from im2hands_ros.paper_refinement import ANCHOR_RESOLUTION
+from im2hands_ros.networks.paper.anchoring import ANCHOR_RESOLUTION
+from im2hands_ros.networks.registry import Network, load_network
+from im2hands_ros.networks.stages import Field, Frame, HandJoints, Joints, stages_of
 from im2hands_ros.scene import Hands, HandSurface, Scene, chunk_of
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
-from im2hands_ros.stages import Field, Frame, HandJoints, Joints, stages_of
 from im2hands_ros.stopwatch import Stopwatch
+from im2hands_ros.surface.pruned_search import SparingSearch
 from im2hands_ros.surface.search import SurfaceSearch
-from im2hands_ros.surface.sparing import SparingSearch
 
 __all__ = ["Hands", "HandSurface", "Im2Hands", "Scene"]
 

@@ -12,11 +12,11 @@ import trimesh
 from numpy.typing import NDArray
 from torch import Tensor
 
-from im2hands_ros.chunking import Chunks
-from im2hands_ros.networks.paper_initial_occupancy import PaperHandContext
-from im2hands_ros.paper_refinement import ANCHOR_RESOLUTION, PaperRefinement
+from im2hands_ros.networks.chunking import Chunks
+from im2hands_ros.networks.paper.anchoring import ANCHOR_RESOLUTION, PaperRefinement
+from im2hands_ros.networks.paper.initial_occupancy import PaperHandContext
+from im2hands_ros.networks.stages import Context, Field, HandJoints
 from im2hands_ros.skeleton import BONES, SIDES
-from im2hands_ros.stages import Context, Field, HandJoints
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.boxes import FLESH_REACH, SearchBoxes
 from im2hands_ros.surface.extract import Triangles, extract, orient

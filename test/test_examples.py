@@ -20,7 +20,7 @@ from two_hands import joints
 
 from im2hands_ros import cli
 from im2hands_ros.bags import offline
-from im2hands_ros.ros.bag import BagReader
+from im2hands_ros.bags.bag import BagReader
 from im2hands_ros.skeleton import INDEX_MCP, MIDDLE_MCP, TIPS
 from im2hands_ros.surface.voxels import occupied_voxels
 

@@ -8,7 +8,7 @@ from two_hands import CAMERA, joints, keypoints, picture
 
 from im2hands_ros import Im2Hands
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.networks.paper_networks import PaperNetworks, in_sections
+from im2hands_ros.networks.paper.networks import PaperNetworks, in_sections
 from im2hands_ros.skeleton import SIDES
 
 RADIUS, FACTOR = 0.06, 1.1

@@ -1,7 +1,7 @@
 """Fit the radii of the capsule baseline to labelled points of training samples; prints them.
 
 Run: python tools/fit_capsule_hand.py. Takes about two minutes on one core. The result is pasted
-into im2hands_ros/evaluation/capsule_hand.py.
+into im2hands_ros/evaluation/baselines/capsule_hand.py.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm
 
-from im2hands_ros.evaluation.capsule_hand import (
+from im2hands_ros.evaluation.baselines.capsule_hand import (
     JOINT_RADII,
     PALM_THICKNESS,
     SOFTNESS,

@@ -41,7 +41,7 @@ def demo(folder: Path, arguments: list[str]) -> Iterator[tuple[str, psutil.Proce
             if line.startswith("playing"):
                 break
         children = psutil.Process(process.pid).children()
-        replay = next(each for each in children if "im2hands_ros.ros.replay" in each.cmdline())
+        replay = next(each for each in children if "im2hands_ros.ros.demo.replay" in each.cmdline())
         yield url, replay
         replay.resume()
     finally:

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from im2hands_ros.bags.encoding import ResultEncoder
 from im2hands_ros.bags.frames import Decoder, Frame
 from im2hands_ros.bags.stage_times import StageTimes
+from im2hands_ros.messages.encoding import ResultEncoder
+from im2hands_ros.messages.errors import BadInput
 from im2hands_ros.pipeline import Im2Hands
-from im2hands_ros.ros.errors import BadInput
 from im2hands_ros.ros.parameters import Settings
 from im2hands_ros.ros.stages import Stages
 from im2hands_ros.scene import Hands
 from im2hands_ros.skeleton import SIDES
-from im2hands_ros.smoothing import OneEuro
+from im2hands_ros.tracking.one_euro import OneEuro
 
 Keypoints = dict[str, "np.ndarray | None"]
 

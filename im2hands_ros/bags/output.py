@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rosbags.typesys.store import Typestore
 
+from im2hands_ros.bags.bag import BagWriter
 from im2hands_ros.bags.definitions import Topic
-from im2hands_ros.bags.encoding import RESULTS
 from im2hands_ros.bags.source import RawMessage
-from im2hands_ros.ros.bag import BagWriter
+from im2hands_ros.messages.encoding import RESULTS
 
 
 class Output:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from im2hands_ros.bags.frames import Frame, Frames, Message
 from im2hands_ros.bags.output import Output
-from im2hands_ros.ros.errors import BadInput
+from im2hands_ros.messages.errors import BadInput
 
 _BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} s [{elapsed}<{remaining}{postfix}]"
 

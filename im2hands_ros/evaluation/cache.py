@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import im2hands_ros
-from im2hands_ros.evaluation.cases import Case
+from im2hands_ros.evaluation.inputs import Case
 from im2hands_ros.evaluation.scoring import FRAME_MS, Scores
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.sample import Sample

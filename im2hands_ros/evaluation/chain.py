@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from im2hands_ros.evaluation.cases import Case
 from im2hands_ros.evaluation.detections import DEPTH, PICTURE, Detection
+from im2hands_ros.evaluation.inputs import Case
 from im2hands_ros.evaluation.methods import Answer, Estimate, Method, held_by, network_method
 from im2hands_ros.evaluation.scoring import Scores, TrueHand, score_answer, true_hands
 from im2hands_ros.evaluation.solid import Mesh

@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.evaluation.capsule_hand import CapsuleHand
-from im2hands_ros.evaluation.cases import Case
-from im2hands_ros.evaluation.conditions import NETWORK, STAGED
-from im2hands_ros.evaluation.skinned_hand import SkinnedHand
+from im2hands_ros.evaluation.baselines.capsule_hand import CapsuleHand
+from im2hands_ros.evaluation.baselines.skinned_hand import SkinnedHand
+from im2hands_ros.evaluation.baselines.template_hand import TemplateHand
+from im2hands_ros.evaluation.inputs import Case
+from im2hands_ros.evaluation.noise_levels import NETWORK, STAGED
 from im2hands_ros.evaluation.solid import Mesh
-from im2hands_ros.evaluation.template_hand import TemplateHand
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.skeleton import SIDES
 

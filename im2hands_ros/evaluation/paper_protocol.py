@@ -30,7 +30,7 @@ from scipy.spatial import cKDTree
 from tqdm import tqdm
 
 from im2hands_ros.cli import run_alone
-from im2hands_ros.evaluation.cases import case_of
+from im2hands_ros.evaluation.inputs import case_of
 from im2hands_ros.evaluation.metrics import Mesh, contains, iou, sample_surface
 from im2hands_ros.pipeline import HandSurface, Im2Hands
 from im2hands_ros.skeleton import MIDDLE_MCP, SIDES, WRIST

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera, crop_around
-from im2hands_ros.evaluation.cases import Case
+from im2hands_ros.evaluation.inputs import Case
 from im2hands_ros.evaluation.methods import Method
 from im2hands_ros.evaluation.scoring import Scores
 from im2hands_ros.evaluation.solid import Mesh

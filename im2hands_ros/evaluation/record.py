@@ -9,9 +9,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from im2hands_ros.evaluation.cases import TRACKER_ERRORS
+from im2hands_ros.evaluation.inputs import TRACKER_ERRORS
+from im2hands_ros.evaluation.runner import BATCH, Plan
 from im2hands_ros.evaluation.scoring import PENETRATION_SPACING, SURFACE_SAMPLES, subset_of
-from im2hands_ros.evaluation.trials import BATCH, Plan
 from im2hands_ros.pipeline import WEIGHTS, Im2Hands
 from im2hands_ros.synthetic.sample import Sample
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from im2hands_ros.evaluation.changes import changes_of, changes_table
-from im2hands_ros.evaluation.machine import describe
+from im2hands_ros.evaluation.ablation import changes_of, changes_table
+from im2hands_ros.evaluation.runner import Scored
 from im2hands_ros.evaluation.scoring import SUBSETS, mean_stages, summarise
-from im2hands_ros.evaluation.trials import Scored
+from im2hands_ros.provenance import describe
 
 COLUMNS = {
     "hands": ("hands", "{:.0f}"),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.evaluation.cases import Case
+from im2hands_ros.evaluation.inputs import Case
 from im2hands_ros.evaluation.methods import Answer, Estimate
 from im2hands_ros.evaluation.metrics import iou, surface_scores
 from im2hands_ros.evaluation.penetration import penetration

@@ -18,11 +18,11 @@ from builtin_interfaces.msg import Time
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 
+from im2hands_ros.messages.arrays import CLOUD_DTYPE, SIDE_NUMBER, present
+from im2hands_ros.messages.markers import Drawing, Style
+from im2hands_ros.messages.splicing import Template, mark
 from im2hands_ros.msg import HandMesh, HandMeshArray
-from im2hands_ros.ros.arrays import CLOUD_DTYPE, SIDE_NUMBER, present
-from im2hands_ros.ros.markers import Drawing, Style
 from im2hands_ros.ros.messages import cloud_message, marker_array_message
-from im2hands_ros.ros.splicing import Template, mark
 from im2hands_ros.skeleton import SIDES
 
 _TEMPLATES = 64  # kept per message type: hands there or lost, a few frame names

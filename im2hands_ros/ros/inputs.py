@@ -14,13 +14,13 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.messages.images import check_image
+from im2hands_ros.messages.keypoints import Keypoints, read_keypoints, read_poses
+from im2hands_ros.messages.matching import Pair, StampMatcher
 from im2hands_ros.msg import HandKeypoints
+from im2hands_ros.ros.diagnostics import Health
 from im2hands_ros.ros.endpoints import subscribe
-from im2hands_ros.ros.errors import BadInput
-from im2hands_ros.ros.health import Health
-from im2hands_ros.ros.imaging import check_image
-from im2hands_ros.ros.keypoints import Keypoints, read_keypoints, read_poses
-from im2hands_ros.ros.matching import Pair, StampMatcher
 from im2hands_ros.ros.parameters import Settings
 
 # Images wait this long for a slow detector, in frames; at 30 Hz half a second.

@@ -17,9 +17,9 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from im2hands_ros.messages.arrays import CLOUD_DTYPE, SIDE_NUMBER, present
+from im2hands_ros.messages.markers import LIFETIME, Drawing
 from im2hands_ros.msg import HandKeypoints, HandMesh, HandMeshArray
-from im2hands_ros.ros.arrays import CLOUD_DTYPE, SIDE_NUMBER, present
-from im2hands_ros.ros.markers import LIFETIME, Drawing
 from im2hands_ros.skeleton import SIDES
 
 

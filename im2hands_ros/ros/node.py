@@ -16,10 +16,9 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from rclpy.time import Time
 
-from im2hands_ros.ros.budget import LatencyBudget
+from im2hands_ros.messages.errors import BadInput
 from im2hands_ros.ros.device import free_device_memory, load_im2hands, memory_values
-from im2hands_ros.ros.errors import BadInput
-from im2hands_ros.ros.health import Health, Throttle
+from im2hands_ros.ros.diagnostics import Health, Throttle
 from im2hands_ros.ros.inputs import Frame, Inputs, input_of
 from im2hands_ros.ros.outputs import Outputs
 from im2hands_ros.ros.parameters import Settings, declare
@@ -30,6 +29,7 @@ from im2hands_ros.ros.query_service import QueryService
 from im2hands_ros.ros.reporter import Reporter
 from im2hands_ros.ros.stages import Stages
 from im2hands_ros.ros.worker import Worker
+from im2hands_ros.tracking.budget import LatencyBudget
 
 ModelLoader = Callable[[Settings], Any]
 

@@ -11,12 +11,12 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from im2hands_ros.messages.arrays import cloud_points
+from im2hands_ros.messages.markers import LIFETIME, draw
 from im2hands_ros.msg import HandMeshArray
-from im2hands_ros.ros.arrays import cloud_points
 from im2hands_ros.ros.cdr import cloud_bytes, marker_array_bytes, mesh_array_bytes
 from im2hands_ros.ros.collisions import collisions_for
 from im2hands_ros.ros.endpoints import Complain, Output
-from im2hands_ros.ros.markers import LIFETIME, draw
 from im2hands_ros.ros.parameters import Settings
 from im2hands_ros.ros.poses import Poses
 

@@ -10,7 +10,7 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
-from im2hands_ros.ros.described import (
+from im2hands_ros.ros.parameter_schema import (
     Described,
     declare_settings,
     described,

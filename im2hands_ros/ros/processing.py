@@ -12,17 +12,17 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage, Image
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.ros.budget import LatencyBudget
-from im2hands_ros.ros.calibration import camera_of
-from im2hands_ros.ros.health import Health
-from im2hands_ros.ros.imaging import compressed_image_to_rgb, image_to_rgb
+from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
+from im2hands_ros.ros.diagnostics import Health
 from im2hands_ros.ros.inputs import Frame
 from im2hands_ros.ros.outputs import Outputs
 from im2hands_ros.ros.parameters import Settings
 from im2hands_ros.ros.queries import Queries
 from im2hands_ros.ros.stages import Stages
 from im2hands_ros.skeleton import SIDES
-from im2hands_ros.smoothing import OneEuro
+from im2hands_ros.tracking.budget import LatencyBudget
+from im2hands_ros.tracking.one_euro import OneEuro
 
 Keypoints = dict[str, np.ndarray | None]
 

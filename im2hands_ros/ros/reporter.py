@@ -11,8 +11,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
+from im2hands_ros.ros.diagnostics import Health, Snapshot, diagnostic_values, verdict
 from im2hands_ros.ros.endpoints import OVERRIDING, RESULTS
-from im2hands_ros.ros.health import Health, Snapshot, diagnostic_values, verdict
 
 _PERIOD = 1.0
 # Reports without a message until an input counts as silent, and until the log says so: at the start

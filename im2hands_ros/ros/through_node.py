@@ -30,20 +30,20 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
-from im2hands_ros.bags.composing import Messages
 from im2hands_ros.bags.definitions import standard_types
-from im2hands_ros.bags.encoding import RESULTS
 from im2hands_ros.bags.frames import Decoder, Frame
-from im2hands_ros.bags.replay import PARAMETERS
 from im2hands_ros.bags.stage_times import StageTimes
 from im2hands_ros.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, POSE_ARRAY, Chosen
 from im2hands_ros.camera import Camera
+from im2hands_ros.commands.replay import PARAMETERS
+from im2hands_ros.messages.composing import Messages
+from im2hands_ros.messages.encoding import RESULTS
+from im2hands_ros.messages.errors import BadInput
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
-from im2hands_ros.ros.child import Child
-from im2hands_ros.ros.demo_commands import NODE_NAME, environment
-from im2hands_ros.ros.errors import BadInput
+from im2hands_ros.ros.demo.commands import NODE_NAME, environment
 from im2hands_ros.ros.interrupts import interrupted_once, undisturbed
 from im2hands_ros.ros.parameters import Settings
+from im2hands_ros.ros.subprocesses import Child
 
 NODE = (sys.executable, "-m", "im2hands_ros.ros.node")
 _CLASSES = (HandKeypoints, PoseStamped, HandMeshArray, PointCloud2, MarkerArray)

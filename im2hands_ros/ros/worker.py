@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from im2hands_ros.ros.matching import Mailbox
+from im2hands_ros.messages.matching import Mailbox
 
 S = TypeVar("S")
 T = TypeVar("T")

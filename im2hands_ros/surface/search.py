@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from im2hands_ros.chunking import Chunks
+from im2hands_ros.networks.chunking import Chunks
 from im2hands_ros.surface.lattice import (
     Lattice,
     coarsest_step,

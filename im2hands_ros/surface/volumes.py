@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from im2hands_ros.chunking import Chunks
+from im2hands_ros.networks.chunking import Chunks
 from im2hands_ros.surface.lattice import Lattice
 
 Occupancy = Callable[[Tensor, Tensor], Tensor]

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from im2hands_ros.canonical import CanonicalHands, canonicalise
-from im2hands_ros.networks.articulated_decoder import DEPTH_UNIT
-from im2hands_ros.networks.compact import load_compact, under
-from im2hands_ros.networks.image_encoder import ImageFeatures
-from im2hands_ros.networks.initial_occupancy import InitialOccupancy
+from im2hands_ros.networks.compact.articulated_decoder import DEPTH_UNIT
+from im2hands_ros.networks.compact.image_encoder import ImageFeatures
+from im2hands_ros.networks.compact.initial_occupancy import InitialOccupancy
+from im2hands_ros.networks.compact.networks import load_compact, under
 from im2hands_ros.networks.presets import PRESETS
 from im2hands_ros.training.augmentation import KeypointErrors, disturb
 from im2hands_ros.training.batches import (

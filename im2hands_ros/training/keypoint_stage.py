@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.canonical import canonicalise
-from im2hands_ros.networks.compact import load_compact, under
-from im2hands_ros.networks.keypoint_refinement import KeypointRefinement, RefinedKeypoints
+from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement, RefinedKeypoints
+from im2hands_ros.networks.compact.networks import load_compact, under
 from im2hands_ros.networks.presets import PRESETS
 from im2hands_ros.training.augmentation import TrackerErrors
 from im2hands_ros.training.batches import SceneFolder

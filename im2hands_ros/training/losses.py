@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from im2hands_ros.exactly import exactly
-from im2hands_ros.networks.articulated_decoder import DEPTH_UNIT
+from im2hands_ros.networks.compact.articulated_decoder import DEPTH_UNIT
+from im2hands_ros.precision import exactly
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.training.batches import Batch
 from im2hands_ros.training.stage import Term

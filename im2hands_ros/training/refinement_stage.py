@@ -9,9 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from im2hands_ros.canonical import canonicalise
-from im2hands_ros.networks.compact import load_compact
+from im2hands_ros.networks.compact.networks import load_compact
+from im2hands_ros.networks.compact.refined_occupancy import (
+    RefinedContext,
+    RefinedOccupancy,
+    in_other_palm,
+)
 from im2hands_ros.networks.presets import PRESETS
-from im2hands_ros.networks.refined_occupancy import RefinedContext, RefinedOccupancy, in_other_palm
 from im2hands_ros.training.batches import Batch, SceneFolder
 from im2hands_ros.training.keypoint_stage import KeypointPlan, shape_keypoints
 from im2hands_ros.training.losses import depth_loss, occupancy_loss

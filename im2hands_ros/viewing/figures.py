@@ -22,7 +22,7 @@ def figures_html(level: int, message: str, values: Mapping[str, str]) -> str:
     Args:
         level: of the DiagnosticStatus: 0 OK, 1 WARN, 2 ERROR, 3 STALE.
         message: its one line.
-        values: its pairs, named as in `im2hands_ros.ros.health.diagnostic_values`.
+        values: its pairs, named as in `im2hands_ros.ros.diagnostics.diagnostic_values`.
     """
     parts = [
         _state(level, message, values.get("state", "")),

@@ -13,11 +13,11 @@ from harness import hand, header
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 
-from im2hands_ros.ros.arrays import cloud_points
+from im2hands_ros.messages.arrays import cloud_points
+from im2hands_ros.messages.markers import draw
+from im2hands_ros.messages.splicing import Template
 from im2hands_ros.ros.cdr import cloud_bytes, marker_array_bytes, mesh_array_bytes
-from im2hands_ros.ros.markers import draw
 from im2hands_ros.ros.messages import cloud_message, marker_array_message, mesh_array_message
-from im2hands_ros.ros.splicing import Template
 
 LEFT, RIGHT = balls(hand("left")), balls(hand("right"))
 RIGHT.confidence = 0.25
@@ -40,7 +40,7 @@ def in_frame(name: str) -> Header:
 @pytest.fixture(autouse=True)
 def _short_triangle_lists(monkeypatch):
     """The plain path is slow: pad to little."""
-    monkeypatch.setattr("im2hands_ros.ros.markers.TRIANGLE_BUCKET", 50)
+    monkeypatch.setattr("im2hands_ros.messages.markers.TRIANGLE_BUCKET", 50)
 
 
 def assert_same(fast: bytes, plain: object) -> None:

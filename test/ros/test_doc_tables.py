@@ -17,9 +17,9 @@ TABLES = [
 
 
 def test_every_other_node_has_its_table():
-    assert ("camera.md", "im2hands_ros.ros.detector_settings") in TABLES
-    assert ("camera.md", "im2hands_ros.ros.camera_settings") in TABLES
-    assert ("browser-view.md", "im2hands_ros.ros.viewer_settings") in TABLES
+    assert ("camera.md", "im2hands_ros.ros.detector.settings") in TABLES
+    assert ("camera.md", "im2hands_ros.ros.camera.settings") in TABLES
+    assert ("browser-view.md", "im2hands_ros.ros.viewer.settings") in TABLES
 
 
 @pytest.mark.parametrize(("page", "module"), TABLES)

@@ -25,7 +25,7 @@ from harness import (
 )
 from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 
-from im2hands_ros.ros.imaging import fill_image
+from im2hands_ros.messages.images import fill_image
 from im2hands_ros.ros.messages import keypoints_message
 
 SIZE = (640, 480)

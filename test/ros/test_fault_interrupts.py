@@ -12,7 +12,7 @@ import psutil
 import pytest
 from harness import ANALYTIC_NODE
 
-HERE = Path(__file__).resolve().parent
+SUPPORT = Path(__file__).resolve().parents[1] / "support"
 CLEAN = (0, 130, -signal.SIGINT)  # the last: SIGINT before Python or after it
 ENDING = 30.0  # seconds on a busy machine; a stuck process takes longer
 
@@ -20,7 +20,7 @@ ENDING = 30.0  # seconds on a busy machine; a stuck process takes longer
 DEMO = """
 import argparse, sys
 from pathlib import Path
-from im2hands_ros.ros import demo
+from im2hands_ros.commands import demo
 parser = argparse.ArgumentParser()
 demo.add_arguments(parser)
 args = parser.parse_args(["--out", sys.argv[2], "--port", "18100"])
@@ -71,9 +71,9 @@ def test_a_demo_that_is_interrupted_again_waits_for_its_processes(
 
 PROCESSES = {
     "node": [ANALYTIC_NODE],
-    "viewer": ["-m", "im2hands_ros.ros.viewer", "--ros-args", "-p", "port:=18100"],
-    "recorder": ["-m", "im2hands_ros.ros.recorder", "--output", "{folder}"],
-    "replay": [str(HERE / "ball_hands.py"), "replay", "--ros-args", "-p", "loop:=true"],
+    "viewer": ["-m", "im2hands_ros.ros.viewer.node", "--ros-args", "-p", "port:=18100"],
+    "recorder": ["-m", "im2hands_ros.ros.demo.recorder", "--output", "{folder}"],
+    "replay": [str(SUPPORT / "ball_hands.py"), "replay", "--ros-args", "-p", "loop:=true"],
 }
 
 

@@ -28,11 +28,11 @@ from lifecycle_msgs.srv import ChangeState
 from safetensors.torch import load_file, save_file
 from sensor_msgs.msg import Image
 
+from im2hands_ros.messages.images import fill_image
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.pipeline import WEIGHTS
-from im2hands_ros.ros.imaging import fill_image
 
-FAULTY = str(ROOT / "test/ros/faulty_networks.py")
+FAULTY = str(ROOT / "test/support/faulty_networks.py")
 PACKAGED = WEIGHTS / "compact.safetensors"
 LOADING = 240.0  # seconds for torch and the weights on a busy machine
 pytestmark = pytest.mark.timeout(600)

@@ -13,7 +13,7 @@ from harness import LOSSLESS, LOSSLESS_INPUTS, REAL_NODE, Client, NodeProcess, h
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from sensor_msgs.msg import CameraInfo, Image
 
-from im2hands_ros.ros.imaging import fill_image
+from im2hands_ros.messages.images import fill_image
 from im2hands_ros.ros.messages import keypoints_message
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 

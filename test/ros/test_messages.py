@@ -12,11 +12,11 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointField, RegionOfInterest
 from visualization_msgs.msg import Marker
 
-from im2hands_ros.ros.arrays import cloud_points
-from im2hands_ros.ros.calibration import camera_of
-from im2hands_ros.ros.errors import BadInput
-from im2hands_ros.ros.keypoints import read_keypoints, read_poses
-from im2hands_ros.ros.markers import TRIANGLE_BUCKET, draw, triangle_points
+from im2hands_ros.messages.arrays import cloud_points
+from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.messages.keypoints import read_keypoints, read_poses
+from im2hands_ros.messages.markers import TRIANGLE_BUCKET, draw, triangle_points
 from im2hands_ros.ros.messages import (
     cloud_message,
     keypoints_message,

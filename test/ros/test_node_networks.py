@@ -9,7 +9,7 @@ from harness import REAL_NODE, Client, NodeProcess, header
 from scipy.spatial import cKDTree
 from sensor_msgs.msg import CameraInfo, Image
 
-from im2hands_ros.ros.imaging import fill_image
+from im2hands_ros.messages.images import fill_image
 from im2hands_ros.ros.messages import keypoints_message
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 

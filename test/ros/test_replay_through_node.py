@@ -6,29 +6,26 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import made_bags
 import pytest
 from analytic_node import Hands, Spheres, balls
 from cdr_padding import without_padding
 from geometry_msgs.msg import PoseStamped
-from harness import ANALYTIC_NODE, ROOT, hand, header
+from harness import ANALYTIC_NODE, hand, header
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
+from made_bags import camera_info, compressed_image, image, keypoints, pose_array, write_bag
 from rclpy.serialization import deserialize_message, serialize_message
+from rosbags.rosbag2 import Reader
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
-sys.path.insert(0, str(ROOT / "test"))
-
-import made_bags
-from made_bags import camera_info, compressed_image, image, keypoints, pose_array, write_bag
-from rosbags.rosbag2 import Reader
-
 from im2hands_ros import cli
 from im2hands_ros.bags import offline
-from im2hands_ros.bags.encoding import RESULTS, ResultEncoder
 from im2hands_ros.bags.frames import WAITING_FRAMES
+from im2hands_ros.messages.arrays import cloud_points
+from im2hands_ros.messages.encoding import RESULTS, ResultEncoder
+from im2hands_ros.messages.markers import draw
 from im2hands_ros.ros import inputs, through_node
-from im2hands_ros.ros.arrays import cloud_points
-from im2hands_ros.ros.markers import draw
 from im2hands_ros.ros.messages import (
     cloud_message,
     keypoints_message,
@@ -57,7 +54,7 @@ CLASSES = {
 def test_without_ros_the_bytes_are_those_that_the_node_publishes(
     hands: Hands, frame_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("im2hands_ros.ros.markers.TRIANGLE_BUCKET", 50)  # plain messages are slow
+    monkeypatch.setattr("im2hands_ros.messages.markers.TRIANGLE_BUCKET", 50)
     message = header(1234.567)
     message.frame_id = frame_id
     encoder = ResultEncoder()

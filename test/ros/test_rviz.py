@@ -25,8 +25,8 @@ from rclpy.qos import (
     qos_profile_sensor_data,
 )
 
-from im2hands_ros.ros.markers import draw
-from im2hands_ros.ros.replay import _PARAMETERS
+from im2hands_ros.messages.markers import draw
+from im2hands_ros.ros.demo.replay import _PARAMETERS
 
 SETTINGS = yaml.safe_load(
     (Path(__file__).resolve().parents[2] / "config" / "im2hands.rviz").read_text()

@@ -78,7 +78,7 @@ def test_a_keystore_that_is_not_there_is_named(start_secured, tmp_path):
 
 def peer(process: NodeProcess, role: str, environment: dict[str, str]) -> str:
     """What somebody says who talked to the node, or tried."""
-    command = [sys.executable, str(ROOT / "test/ros/secure_peer.py"), process.namespace, role]
+    command = [sys.executable, str(ROOT / "test/support/secure_peer.py"), process.namespace, role]
     paths = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     environment = {**os.environ, "PYTHONPATH": paths, **environment}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)

@@ -1,0 +1,1 @@
+"""One file per subcommand of `im2hands`; no algorithm lives here."""

@@ -1,0 +1,1 @@
+"""Hands without networks to compare with."""

@@ -1,0 +1,1 @@
+"""Our own networks: the preset `compact`."""

@@ -1,0 +1,1 @@
+"""The published networks: the preset `paper`."""

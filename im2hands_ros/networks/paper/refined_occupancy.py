@@ -1,0 +1,173 @@
+"""The published refinement: each hand's occupancy anew, knowing both initial surfaces.
+
+Im2Hands, section 3.3. Points sampled on both initial surfaces ("anchors") carry what the image
+shows there; a query point attends to the nearest anchors of its hand and to a code of both hands
+and the image. Everything but the queries is done once per frame.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.networks.compact.query_decoder import QueryDecoder
+from im2hands_ros.networks.paper.image_encoder import (
+    DECODER_WIDTH,
+    IMAGE_SIZE,
+    PaperFeatures,
+    PaperImageEncoder,
+)
+from im2hands_ros.networks.paper.initial_occupancy import PaperHandContext, PaperInitialOccupancy
+from im2hands_ros.networks.paper.point_transformer import AnchorEncoder
+from im2hands_ros.networks.paper.vector_attention import Cloud
+from im2hands_ros.networks.presets import PaperRefinedPreset
+
+# Published axes of points and anchors: x right, y up, z towards the camera.
+_AXES = (1.0, -1.0, -1.0)
+
+
+class PaperRefinedContext(NamedTuple):
+    """All that the network knows of 2 B hands before it sees a query; left hands come first.
+
+    Attributes:
+        initial: the same for the initial occupancy.
+        pixels: (2 B, C, 256, 256) image features at the crop's resolution.
+        centre: (2 B, 3) origin of the anchors, metres.
+        image_code: (2 B, D) of each hand's crop.
+        memory: anchors' positions, keys and values.
+        code: (2 B, D) of both hands and the image, as each hand sees it.
+    """
+
+    initial: PaperHandContext
+    pixels: Tensor
+    centre: Tensor
+    image_code: Tensor
+    memory: Cloud
+    code: Tensor
+
+    @property
+    def hands(self) -> CanonicalHands:
+        """Canonical frames of the hands."""
+        return self.initial.hands
+
+    @property
+    def intrinsics(self) -> Tensor:
+        """(2 B, 3, 3) of the crops, pixels."""
+        return self.initial.intrinsics
+
+    def select(self, hand: int) -> PaperRefinedContext:
+        """The same for one hand alone, to ask about its points."""
+        one = slice(hand, hand + 1)
+        return PaperRefinedContext(
+            self.initial.select(hand),
+            self.pixels[one],
+            self.centre[one],
+            self.image_code[one],
+            Cloud(*(value[one] for value in self.memory)),
+            self.code[one],
+        )
+
+
+class PaperRefinedOccupancy(nn.Module):
+    """Occupancy of two hands from a crop, their keypoints and points on their initial surfaces."""
+
+    def __init__(self, preset: PaperRefinedPreset) -> None:
+        super().__init__()
+        width = preset.feature_width
+        self.initial = PaperInitialOccupancy(preset.initial)
+        self.encoder = PaperImageEncoder()
+        self.project = nn.Conv2d(2 * DECODER_WIDTH, width, 1)
+        self.heat_code = nn.Conv2d(DECODER_WIDTH, preset.anchors.width // 2, 8)
+        self.dense_code = nn.Conv2d(DECODER_WIDTH, preset.anchors.width // 2, 8)
+        self.anchors = AnchorEncoder(preset.anchors, width + 2)
+        self.context_code = nn.Linear(3 * preset.anchors.width, preset.anchors.width)
+        self.queries = QueryDecoder(preset.queries, preset.anchors.width, width)
+
+    def context(
+        self,
+        features: PaperFeatures,
+        image_index: Tensor,
+        initial: PaperHandContext,
+        anchors_camera: Tensor,
+    ) -> PaperRefinedContext:
+        """Look at the image and at both initial surfaces; once per frame.
+
+        Args:
+            features: of B crops, from this network's own encoder.
+            image_index: (2 B,) which crop each hand is seen in.
+            initial: context of the 2 B hands: B left hands, then B right hands, same order.
+            anchors_camera: (2 B, N, 3) points on their initial surfaces, camera frame, metres.
+
+        Raises:
+            ValueError: hands that are not B left hands followed by B right hands.
+        """
+        pairs = len(initial.sides) // 2
+        if initial.sides != ("left",) * pairs + ("right",) * pairs:
+            raise ValueError(f"hands are {initial.sides}: refinement needs both hands, left first")
+        codes = [self.heat_code(features.heat[0]), self.dense_code(features.dense[0])]
+        image_code = torch.cat(codes, dim=1).flatten(1)[image_index]
+        # The projection commutes with upsampling and is 16 times cheaper before it.
+        pixels = F.interpolate(
+            self.project(features.finest), size=IMAGE_SIZE, mode="bilinear", align_corners=False
+        )[image_index]
+        seen = sample_pixels(pixels, anchors_camera, initial.intrinsics)
+        side = seen.new_tensor([[1.0, 0.0], [0.0, 1.0]]).repeat_interleave(pairs, dim=0)
+        side = side[:, None].expand(-1, seen.shape[1], -1)
+        positions = anchors_camera * anchors_camera.new_tensor(_AXES)
+        centre = _centre_of_both(positions)
+        anchors = self.anchors(positions - centre[:, None], torch.cat([seen, side], dim=-1))
+        memory = self.queries.remember(anchors.positions, anchors.features)
+        code = self._code_of_both(anchors.code, image_code)
+        return PaperRefinedContext(initial, pixels, centre, image_code, memory, code)
+
+    def forward(
+        self,
+        points_palm: Tensor,
+        context: PaperRefinedContext,
+        points_of: CanonicalHands | None = None,
+    ) -> Tensor:
+        """Occupancy logits (2 B, N) of (2 B, N, 3) palm-frame points (metres).
+
+        ``points_of`` as in ``PaperInitialOccupancy.forward``.
+        """
+        seen_of = context.initial.hands if points_of is None else points_of
+        initial = self.initial(points_palm, context.initial, points_of).sigmoid()
+        seen = seen_of.camera_from_palm(points_palm)
+        pixels = sample_pixels(context.pixels, seen, context.initial.intrinsics)
+        positions = seen * seen.new_tensor(_AXES) - context.centre[:, None]
+        return self.queries(positions, pixels, initial, context.memory, context.code).float()
+
+    def encoded_again(self, context: PaperRefinedContext) -> PaperRefinedContext:
+        """The context as the published penetration loss has it: codes are encoded twice."""
+        return context._replace(code=self._code_of_both(context.code, context.image_code))
+
+    def _code_of_both(self, code: Tensor, image_code: Tensor) -> Tensor:
+        """(2 B, D) codes of single hands to codes of a hand, the other one and the image."""
+        other = code.roll(len(code) // 2, dims=0)
+        return self.context_code(torch.cat([code, other, image_code], dim=-1))
+
+
+def sample_pixels(pixels: Tensor, points_camera: Tensor, intrinsics: Tensor) -> Tensor:
+    """Image features (H, N, C) where (H, N, 3) camera points project to; zero outside the crop.
+
+    Pixel coordinates are normalised by half the crop's size but sampled with aligned corners:
+    half a pixel off at the edges, as published.
+    """
+    projected = points_camera @ intrinsics.transpose(1, 2)
+    pixels, half = pixels.float(), pixels.shape[-1] / 2
+    grid = (projected[..., :2] / projected[..., 2:] - half) / half
+    sampled = F.grid_sample(
+        pixels.float(), grid[:, :, None], padding_mode="zeros", align_corners=True
+    )
+    return sampled[..., 0].transpose(1, 2)
+
+
+def _centre_of_both(positions: Tensor) -> Tensor:
+    """(2 B, 3) middle of the box around both hands' (2 B, N, 3) anchors, the same for the two."""
+    pairs = len(positions) // 2
+    both = torch.cat([positions[:pairs], positions[pairs:]], dim=1)
+    return ((both.amin(1) + both.amax(1)) / 2).repeat(2, 1)

@@ -1,0 +1,1 @@
+"""What ROS costs a frame."""

@@ -1,0 +1,243 @@
+"""What ROS costs a frame: the node in a process of its own, with hands that are ready made.
+
+640x480 images, calibration and keypoints go in over DDS; meshes of 2 x 20 480 triangles, 2 x 5000
+voxels, keypoints, wrist poses and (first case) markers come back to this process as bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
+from tqdm import tqdm
+from visualization_msgs.msg import MarkerArray
+
+from im2hands_ros.camera import Camera
+from im2hands_ros.msg import HandKeypoints, HandMeshArray
+from im2hands_ros.provenance import describe
+from im2hands_ros.ros.bench.ready_hands import TRIANGLES, VOXELS
+from im2hands_ros.ros.demo.commands import environment
+from im2hands_ros.ros.demo.replay import camera_info_message, image_message, keypoints_message
+from im2hands_ros.ros.endpoints import RESULTS
+from im2hands_ros.ros.interrupts import interrupted_once, undisturbed
+from im2hands_ros.ros.subprocesses import Child
+from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
+
+WIDTH, HEIGHT, RATE = 640, 480, 30.0
+DATA = {
+    "meshes": HandMeshArray,
+    "occupancy": PointCloud2,
+    "refined_keypoints": HandKeypoints,
+    "left/wrist_pose": PoseStamped,
+    "right/wrist_pose": PoseStamped,
+}
+CASES = {"with_markers": {**DATA, "markers": MarkerArray}, "without_markers": DATA}
+_CAMERA = Camera(WIDTH, HEIGHT, 600.0, 600.0, 319.5, 239.5)
+_NAMESPACE = "/frame_cost"
+_SETTLING = 30  # frames before the measured ones
+_PATIENCE = 60.0
+_ANSWER_PATIENCE = 2.0
+# A marker array begins with its length, every other output with its header; 4 bytes before both.
+_STAMP_AT = {"markers": 8}
+
+
+def report(frames: int) -> dict[str, Any]:
+    """`measure` with the machine and the work; prints a line for each case."""
+    with tempfile.TemporaryDirectory() as folder:
+        cases = measure(frames, Path(folder) / "node.log")
+    for name, case in cases.items():
+        print(_line(name, case))
+    return {
+        "machine": describe("cpu"),
+        "frames": frames,
+        "rate": RATE,
+        "image": [WIDTH, HEIGHT],
+        "triangles": TRIANGLES,
+        "voxels": VOXELS,
+        "cases": cases,
+    }
+
+
+def measure(frames: int, log: Path) -> dict[str, Any]:
+    """Processor and wall milliseconds a frame, for each of `CASES`.
+
+    Args:
+        frames: measured in each case.
+        log: where the node's output goes.
+
+    Returns:
+        case -> `processor_ms` (of the node's process: executor, worker, transport, total),
+        `node_ms` (the node's own stages, medians), `answered_ms` (from stamp to the last output
+        in this process, median and p95) and `unanswered` frames.
+
+    Raises:
+        ChildDied: the node ended.
+        TimeoutError: the node did not become active.
+    """
+    os.environ.update(environment())
+    command = [sys.executable, "-m", "im2hands_ros.ros.bench.ready_hands", "--ros-args"]
+    with ExitStack() as stack:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        stack.callback(rclpy.try_shutdown)
+        stack.enter_context(interrupted_once())
+        with undisturbed():
+            child = Child("node", [*command, "-r", f"__ns:={_NAMESPACE}"], log, environment())
+            stack.callback(child.stop)
+        node = rclpy.create_node("listener", namespace=_NAMESPACE)
+        stack.callback(node.destroy_node)
+        client = _Client(node, child)
+        return {name: client.measure(topics, frames, name) for name, topics in CASES.items()}
+
+
+class _Client:
+    """Sends frames to the node and hears its answers, as bytes: to read them costs others.
+
+    Args:
+        node: owns the endpoints; in the measured node's namespace.
+        child: the measured node.
+    """
+
+    def __init__(self, node: Node, child: Child) -> None:
+        self._node, self._child = node, child
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(node)
+        self._inputs = {
+            kind: node.create_publisher(kind, topic, qos_profile_sensor_data)
+            for topic, kind in (
+                ("image", Image),
+                ("camera_info", CameraInfo),
+                ("keypoints", HandKeypoints),
+            )
+        }
+        self._pixels = np.random.default_rng(0).integers(0, 200, (HEIGHT, WIDTH, 3), np.uint8)
+        self._keypoints = load_demo_sequence().frames[30].keypoints
+        self._heard: dict[str, tuple[int, int]] = {}
+        self._values: dict[str, str] = {}
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 1)
+
+    def measure(self, topics: dict[str, type], frames: int, name: str) -> dict[str, Any]:
+        """One case."""
+        with self._listening(topics):
+            for _ in range(_SETTLING):
+                self._frame(topics)
+            before = thread_times(self._child.pid)
+            bar = tqdm(range(frames), desc=name, unit="frame", leave=False)
+            answered = [self._frame(topics) for _ in bar]
+            spent = thread_times(self._child.pid)
+            self._values.clear()
+            self._wait(lambda: bool(self._values), "diagnostics")
+        processor_ms = {part: 1e3 * (spent[part] - before[part]) / frames for part in spent}
+        return {
+            "processor_ms": _rounded(processor_ms | {"total": sum(processor_ms.values())}),
+            "node_ms": {
+                stage: float(self._values[f"stage.{stage}.median_ms"])
+                for stage in ("decode", "publish", "frame", "latency")
+            },
+            "answered_ms": _rounded(
+                {
+                    "median": float(np.nanmedian(answered)),
+                    "p95": float(np.nanpercentile(answered, 95)),
+                }
+            ),
+            "unanswered": int(np.isnan(answered).sum()),
+        }
+
+    @contextmanager
+    def _listening(self, topics: dict[str, type]) -> Iterator[None]:
+        subscriptions = [
+            self._node.create_subscription(kind, topic, self._hear(topic), RESULTS, raw=True)
+            for topic, kind in topics.items()
+        ]
+        self._wait(
+            lambda: (
+                all(each.get_subscription_count() for each in self._inputs.values())
+                and self._values.get("subscribers") == str(len(topics))
+            ),
+            "the node",
+        )
+        yield
+        for subscription in subscriptions:
+            self._node.destroy_subscription(subscription)
+
+    def _hear(self, topic: str) -> Callable[[bytes], None]:
+        at = _STAMP_AT.get(topic, 4)
+
+        def hear(data: bytes) -> None:
+            self._heard[topic] = struct.unpack_from("<iI", data, at)
+
+        return hear
+
+    def _frame(self, topics: dict[str, type]) -> float:
+        """Milliseconds from the stamp to the last answer; NaN when one is missing."""
+        started = time.monotonic()
+        self._heard.clear()
+        header = Header(stamp=self._node.get_clock().now().to_msg(), frame_id="camera")
+        stamp = header.stamp.sec, header.stamp.nanosec
+        for message in (
+            camera_info_message(_CAMERA, header),
+            keypoints_message(self._keypoints, header),
+            image_message(self._pixels, "rgb8", header),
+        ):
+            self._inputs[type(message)].publish(message)
+        took = float("nan")
+        while (elapsed := time.monotonic() - started) < _ANSWER_PATIENCE:
+            self._executor.spin_once(0.01)
+            if all(self._heard.get(topic) == stamp for topic in topics):
+                took = 1e3 * (time.monotonic() - started)
+                break
+        time.sleep(max(0.0, 1 / RATE - elapsed))
+        return took
+
+    def _wait(self, done: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while not done():
+            self._child.check_alive()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"waited {_PATIENCE:g} s in vain for {what}")
+            self._executor.spin_once(0.05)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        status = message.status[0]
+        if status.name.startswith(_NAMESPACE.lstrip("/")):
+            self._values = {each.key: each.value for each in status.values}
+
+
+def thread_times(pid: int) -> dict[str, float]:
+    """Processor seconds of a node's process by part: executor, worker and DDS's own threads."""
+    times = {"executor": 0.0, "worker": 0.0, "transport": 0.0}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        name = (task / "comm").read_text()
+        part = "transport" if name.startswith("dds.") else "worker"
+        part = "executor" if task.name == str(pid) else part
+        times[part] += int((task / "schedstat").read_text().split()[0]) / 1e9
+    return times
+
+
+def _line(name: str, case: dict[str, Any]) -> str:
+    spent, answered = case["processor_ms"], case["answered_ms"]
+    parts = ", ".join(f"{part} {spent[part]:.1f}" for part in spent if part != "total")
+    return (
+        f"{name}: {spent['total']:.1f} ms of processor a frame ({parts}); answered after "
+        f"{answered['median']:.1f} ms (p95 {answered['p95']:.1f})"
+    )
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 2) for name, value in values.items()}

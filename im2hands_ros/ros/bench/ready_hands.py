@@ -1,0 +1,85 @@
+"""The node with hands that are ready made in place of the networks: all that is left is ROS.
+
+    python -m im2hands_ros.ros.bench.ready_hands [--ros-args ...]
+
+`frame_cost` measures it. Every frame is answered with the same two surfaces of 20 480 triangles
+and 5000 voxels each, around the keypoints that came.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import trimesh
+
+from im2hands_ros.camera import Camera
+from im2hands_ros.ros.node import main
+from im2hands_ros.scene import Hands, HandSurface
+from im2hands_ros.skeleton import SIDES
+
+_SUBDIVISIONS = 5
+TRIANGLES, VOXELS = 20 * 4**_SUBDIVISIONS, 5_000  # of each hand
+_RADIUS = 0.04
+
+
+@dataclass
+class ReadyScene:
+    """What the node asks of a scene."""
+
+    keypoints: dict[str, np.ndarray | None]
+    surfaces: dict[str, HandSurface]
+    exchanged = False
+    left = right = None
+
+    @property
+    def confidence(self) -> dict[str, float | None]:
+        """Sure of every hand that is there."""
+        return {side: None if xyz is None else 1.0 for side, xyz in self.keypoints.items()}
+
+    def reconstruct(self, **_: Any) -> Hands:
+        """The ready surfaces of the hands that are there."""
+        there = {side: xyz is not None for side, xyz in self.keypoints.items()}
+        return Hands(**{side: self.surfaces[side] if there[side] else None for side in SIDES})
+
+
+class ReadyHands:
+    """Has the methods of `Im2Hands` and takes no time."""
+
+    stages = ("keypoints", "initial", "refinement")
+    refine_keypoints = refine_occupancy = False
+
+    def __init__(self) -> None:
+        self._surfaces: dict[str, HandSurface] = {}
+
+    def warm_up(self, resolution: int) -> None:
+        """Make the surfaces."""
+        self._surfaces = {"left": _surface(-0.1), "right": _surface(0.1)}
+
+    def encode(
+        self, image: np.ndarray, keypoints: dict[str, np.ndarray | None], camera: Camera
+    ) -> ReadyScene:
+        """The scene of these keypoints; the image is not looked at."""
+        return ReadyScene(keypoints, self._surfaces)
+
+
+def _surface(x: float) -> HandSurface:
+    ball = trimesh.creation.icosphere(_SUBDIVISIONS, _RADIUS)
+    middle = np.float32([x, 0, 0.5])
+    random = np.random.default_rng(0)
+    directions = random.normal(size=(VOXELS, 3)).astype(np.float32)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return HandSurface(
+        vertices=ball.vertices.astype(np.float32) + middle,
+        triangles=ball.faces.astype(np.int32),
+        confidence=1.0,
+        keypoints=middle + _RADIUS * directions[:21],
+        voxels=middle + _RADIUS * directions,
+        voxel_occupancy=random.uniform(0.5, 1, VOXELS).astype(np.float32),
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv, lambda settings: ReadyHands())

@@ -1,0 +1,105 @@
+"""Calibration files as ROS's camera_calibration saves them, and a guess for want of one."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import yaml
+from sensor_msgs.msg import CameraInfo
+
+from im2hands_ros.messages.camera_info import camera_of
+
+_MATRICES = {
+    "k": ("camera_matrix", 9),
+    "r": ("rectification_matrix", 9),
+    "p": ("projection_matrix", 12),
+}
+
+
+def read_calibration(url: str) -> CameraInfo:
+    """Read a calibration.
+
+    Args:
+        url: path of the YAML file, file:///path or package://name/path.
+
+    Returns:
+        the message, without a header.
+
+    Raises:
+        ValueError: no such file, or one that is no calibration; names it and the remedy.
+    """
+    path = _path(url)
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"camera_info_url '{url}' cannot be read: {reason}") from error
+    try:
+        message = _message(content)
+        camera_of(message, (message.width, message.height))
+    except (KeyError, TypeError, ValueError, AssertionError) as error:
+        reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise ValueError(
+            f"camera_info_url '{url}' is no calibration ({reason}): save one with "
+            "`ros2 run camera_calibration cameracalibrator`"
+        ) from error
+    return message
+
+
+def _path(url: str) -> Path:
+    kind, marked, rest = url.partition("://")
+    if not marked:
+        return Path(url).expanduser()
+    if kind == "file":
+        return Path(rest)
+    if kind != "package":
+        raise ValueError(
+            f"camera_info_url '{url}' is of an unknown kind: give a path, file:// or package://"
+        )
+    from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+
+    package, _, inside = rest.partition("/")
+    try:
+        return Path(get_package_share_directory(package)) / inside
+    except PackageNotFoundError as error:
+        raise ValueError(
+            f"camera_info_url '{url}': no package '{package}' is sourced: source its setup.bash "
+            "or give a path"
+        ) from error
+
+
+def _message(content: Any) -> CameraInfo:
+    message = CameraInfo(
+        width=int(content["image_width"]),
+        height=int(content["image_height"]),
+        distortion_model=str(content["distortion_model"]),
+        d=[float(value) for value in content["distortion_coefficients"]["data"]],
+    )
+    for name, (key, count) in _MATRICES.items():
+        values = [float(value) for value in content[key]["data"]]
+        if len(values) != count:
+            raise ValueError(f"{key} holds {len(values)} numbers instead of {count}")
+        setattr(message, name, values)
+    return message
+
+
+def guessed_calibration(width: int, height: int, field_of_view: float) -> CameraInfo:
+    """Square pixels, no distortion, the middle in the middle.
+
+    Args:
+        width, height: of the picture, pixels.
+        field_of_view: horizontal, degrees.
+    """
+    focal = width / 2 / math.tan(math.radians(field_of_view) / 2)
+    x, y = (width - 1) / 2, (height - 1) / 2
+    return CameraInfo(
+        width=width,
+        height=height,
+        distortion_model="plumb_bob",
+        d=[0.0] * 5,
+        k=[focal, 0.0, x, 0.0, focal, y, 0.0, 0.0, 1.0],
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[focal, 0.0, x, 0.0, 0.0, focal, y, 0.0, 0.0, 0.0, 1.0, 0.0],
+    )

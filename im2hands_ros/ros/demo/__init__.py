@@ -1,0 +1,1 @@
+"""The demo's programs, `replay` and `recorder`, and what runs them."""

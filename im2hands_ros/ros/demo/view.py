@@ -1,0 +1,62 @@
+"""The demo in a browser: viewer, node and endless replay, until somebody ends it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+import webbrowser
+from contextlib import ExitStack
+from typing import Any, NoReturn
+
+from im2hands_ros.ros.demo.commands import environment, view_commands
+from im2hands_ros.ros.interrupts import undisturbed
+from im2hands_ros.ros.subprocesses import Child
+
+_POLL = 0.2  # seconds
+
+
+class DemoView:
+    """Starts the processes, says where to look, and ends them in the end.
+
+    Args:
+        args: options as ``demo.add_arguments`` declares them.
+        replaced: process name -> command to run in place of the usual one.
+    """
+
+    def __init__(self, args: argparse.Namespace, replaced: dict[str, list[str]]) -> None:
+        self._logs = args.out / "log"
+        self._commands = view_commands(args) | replaced
+        self._environment = environment()
+
+    def show(self) -> NoReturn:
+        """Show the sequence over and over; every process has ended when this raises.
+
+        Raises:
+            KeyboardInterrupt: the user has seen enough.
+            ChildDied: a process ended.
+        """
+        with ExitStack() as stack:
+            children = []
+            for name, command in self._commands.items():
+                with undisturbed():
+                    log = self._logs / f"{name}.log"
+                    children.append(Child(name, command, log, self._environment))
+                    stack.callback(children[-1].stop)
+            while True:
+                time.sleep(_POLL)
+                for child in children:
+                    for event in child.events():
+                        _tell(event)
+                    child.check_alive()
+
+
+def _tell(event: dict[str, Any]) -> None:
+    """Say what a user wants to know of a process's event."""
+    if event["event"] == "serving":
+        print(f"the hands are at {event['url']} (Ctrl-C ends the demo)")
+        print("loading the model ...", flush=True)
+        if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+            webbrowser.open(event["url"])
+    elif event["event"] == "started":
+        print(f"playing {event['frames']} frames over and over", flush=True)

@@ -1,0 +1,1 @@
+"""The program `detector`: images to keypoints of both hands."""

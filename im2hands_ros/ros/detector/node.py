@@ -1,0 +1,192 @@
+"""Node `im2hands_detector`: images in, coarse 3D keypoints of both hands out.
+
+Publishes `keypoints` (im2hands_ros/HandKeypoints) for every image that it looks at, also when there
+is no hand in it. MediaPipe finds the hands; `im2hands_ros.detection` places them in metres. Newest
+image wins: one that comes while the last is in work waits, and the next one takes its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from typing import NoReturn
+
+import numpy as np
+import rclpy
+from rclpy.time import Time
+
+from im2hands_ros.detection.bundle import find_bundle
+from im2hands_ros.detection.detector import DetectedHand, HandDetector
+from im2hands_ros.detection.landmarker import Landmarker
+from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.messages.images import compressed_image_to_rgb, depth_to_metres, image_to_rgb
+from im2hands_ros.msg import HandKeypoints
+from im2hands_ros.ros.detector.inputs import View, Views
+from im2hands_ros.ros.detector.settings import DetectorSettings
+from im2hands_ros.ros.endpoints import OVERRIDING, RESULTS
+from im2hands_ros.ros.messages import keypoints_message
+from im2hands_ros.ros.process import run_process
+from im2hands_ros.ros.schema_node import DescribedNode
+from im2hands_ros.ros.worker import Worker
+
+DECODERS = {"raw": image_to_rgb, "compressed": compressed_image_to_rgb}
+DetectorLoader = Callable[[DetectorSettings], HandDetector]
+
+_STOP_TIMEOUT = 1.0  # seconds a frame in work may take to finish
+_LONGEST_LATENCY = 60.0  # seconds; an older stamp is of another clock
+
+
+def load_detector(settings: DetectorSettings) -> HandDetector:
+    """MediaPipe's landmarker as the settings say.
+
+    Raises:
+        FileNotFoundError, RuntimeError: its model or MediaPipe is not there.
+    """
+    return HandDetector(
+        Landmarker(
+            find_bundle(settings.model),
+            settings.min_detection_confidence,
+            settings.min_presence_confidence,
+            settings.min_tracking_confidence,
+            settings.look_again,
+        )
+    )
+
+
+class Detector(DescribedNode[DetectorSettings]):
+    """Publishes where the hands are in each image.
+
+    Args:
+        load: makes the detector from the settings, on the thread that will use it.
+        options: passed to rclpy's node.
+    """
+
+    def __init__(self, load: DetectorLoader = load_detector, **options: object) -> None:
+        super().__init__("im2hands_detector", DetectorSettings, **options)
+        self._publisher = self.create_publisher(
+            HandKeypoints, "keypoints", copy(RESULTS), qos_overriding_options=OVERRIDING
+        )
+        self._worker: Worker[HandDetector, View] = Worker(
+            lambda: load(self.settings), self._process, lambda: None, self._on_error
+        )
+        self._views: Views | None = None
+        self.report(self._awaited, self._describe)
+
+    def start(self) -> bool:
+        """Load the detector and listen; whether that worked."""
+        try:
+            self._worker.start(cancelled=lambda: not rclpy.ok(context=self.context))
+            self._views = Views(self, self._wanted, self._deliver)
+        except Exception as error:  # noqa: BLE001 - whatever loading raised, it ends here
+            if rclpy.ok(context=self.context):
+                self.get_logger().error(f"cannot start: {error}")
+            return False
+        topics = ", ".join(f"{name} on {topic}" for name, topic in self._views.topics.items())
+        self.get_logger().info(f"active: {topics}; keypoints to {self._publisher.topic_name}")
+        return True
+
+    def close(self) -> None:
+        """Stop everything."""
+        if self._views is not None:
+            self._views.close()
+            self._views = None
+        self._worker.stop(_STOP_TIMEOUT)
+
+    # On the executor's thread
+
+    def _deliver(self, view: View) -> None:
+        if self._worker.post(view):
+            self.health.drop("overwritten")
+
+    def _wanted(self) -> bool:
+        return self._publisher.get_subscription_count() > 0
+
+    def _awaited(self) -> dict[str, str]:
+        """Inputs that should come now, name -> full topic name."""
+        if self._views is None or not self._wanted():
+            return {}
+        return {name: topic for name, topic in self._views.topics.items() if name != "depth"}
+
+    def _describe(self) -> dict[str, str]:
+        return {"subscribers": str(self._publisher.get_subscription_count())}
+
+    # On the worker's thread
+
+    def _process(self, detector: HandDetector, view: View) -> None:
+        """Decode, detect, publish.
+
+        Raises:
+            BadInput: an image or calibration that cannot be used.
+            Exception: whatever the detector raised.
+        """
+        settings, stamp = self.settings, view.image.header.stamp
+        with self.health.stage("frame"):
+            with self.health.stage("decode"):
+                image = DECODERS[settings.image_transport](view.image)
+                camera = camera_of(view.camera_info, image.shape[1::-1])
+                depth = self._depth_of(view, image)
+            with self.health.stage("detect"):
+                hands = detector.detect(
+                    image,
+                    stamp.sec + stamp.nanosec / 1e9,
+                    camera,
+                    settings.palm_length,
+                    depth,
+                    settings.mirrored_image,
+                )
+            self._publish(view, hands)
+
+    def _depth_of(self, view: View, image: np.ndarray) -> np.ndarray | None:
+        """The depth in metres, or None without a depth image that can be used."""
+        if view.depth is None:
+            return None
+        try:
+            depth = depth_to_metres(view.depth)
+            if depth.shape != image.shape[:2]:
+                sizes = ["{}x{}".format(*each.shape[1::-1]) for each in (depth, image)]
+                raise BadInput(
+                    "depth_size",
+                    f"the depth image is {sizes[0]} but the image is {sizes[1]}: publish depth "
+                    "that is registered to the colour camera",
+                )
+        except BadInput as problem:
+            self._refuse("depth", problem)
+            return None
+        return depth
+
+    def _publish(self, view: View, hands: dict[str, DetectedHand]) -> None:
+        header = view.image.header
+        with self.health.stage("publish"):
+            message = keypoints_message(
+                header,
+                {side: hand.keypoints for side, hand in hands.items()},
+                confidence={side: hand.confidence for side, hand in hands.items()},
+            )
+            self._publisher.publish(message)
+        self.health.publish()
+        age = (self.get_clock().now() - Time.from_msg(header.stamp)).nanoseconds / 1e9
+        if 0 <= age < _LONGEST_LATENCY:
+            self.health.took("latency", 1e3 * age)
+
+    def _refuse(self, name: str, problem: BadInput) -> None:
+        views = self._views
+        if views is not None:
+            views.refuse(name, problem)
+
+    def _on_error(self, error: Exception) -> None:
+        if isinstance(error, BadInput):
+            of_camera = error.reason.startswith("camera_info")
+            self._refuse("camera_info" if of_camera else "image", error)
+            return
+        self.health.drop("pipeline_error")
+        self.accuse("pipeline_error", f"an image failed: {type(error).__name__}: {error}")
+
+
+def main(args: Sequence[str] | None = None, load: DetectorLoader = load_detector) -> NoReturn:
+    """Run the node until SIGINT or SIGTERM, then end the process; see `run_process`."""
+    run_process(lambda: Detector(load), args)
+
+
+if __name__ == "__main__":
+    main()

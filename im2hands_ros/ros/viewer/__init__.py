@@ -1,0 +1,1 @@
+"""The program `viewer`: the hands in a browser."""

@@ -1,0 +1,249 @@
+"""Node ``im2hands_viewer``: the hands in a browser, for machines without RViz.
+
+Listens to ``image`` (or ``image/compressed``), ``camera_info``, ``meshes``, ``refined_keypoints``,
+``occupancy`` and ``/diagnostics``, and serves one page on this machine. While no page is open, or a
+kind of result is switched off, it does not subscribe to it: nothing is computed for nobody. The
+newest message wins, at most ``max_rate`` times a second.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.serialization import deserialize_message
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+
+from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
+from im2hands_ros.messages.keypoints import read_keypoints
+from im2hands_ros.messages.markers import COLOURS, LIFETIME
+from im2hands_ros.msg import HandKeypoints, HandMeshArray
+from im2hands_ros.ros.endpoints import RESULTS
+from im2hands_ros.ros.process import run_process
+from im2hands_ros.ros.schema_node import DescribedNode
+from im2hands_ros.ros.viewer.memory import RecentImages, Results, stamp_ns
+from im2hands_ros.ros.viewer.messages import meshes_of, voxel_size, voxels_of
+from im2hands_ros.ros.viewer.settings import ViewerSettings
+
+if TYPE_CHECKING:
+    from im2hands_ros.camera import Camera
+    from im2hands_ros.viewing.page import Page
+
+TOPICS = {
+    "image": (Image, qos_profile_sensor_data),
+    "camera_info": (CameraInfo, qos_profile_sensor_data),
+    "meshes": (HandMeshArray, RESULTS),
+    "refined_keypoints": (HandKeypoints, RESULTS),
+    "occupancy": (PointCloud2, RESULTS),
+    "/diagnostics": (DiagnosticArray, QoSProfile(depth=10)),  # many nodes say something there
+}
+# Parameter image_transport -> type of the images and how to read them.
+_IMAGES = {
+    "raw": (Image, image_to_rgb),
+    "compressed": (CompressedImage, compressed_image_to_rgb),
+}
+# A camera_info may come once and hold for ever; diagnostics cost nothing.
+_ALWAYS = ("camera_info", "/diagnostics")
+# The topics of the results that the page can switch off, and its names for them.
+_LAYERS = {"meshes": "meshes", "refined_keypoints": "keypoints", "occupancy": "occupancy"}
+_ROOM_FOR_IMAGES = 64 << 20  # bytes of images that wait for their results
+_DIAGNOSTICS_LIVE = 5.0  # seconds
+_LONGEST_PATIENCE = 8.0  # seconds
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Viewer(DescribedNode[ViewerSettings]):
+    """Shows on a page what the topics bring.
+
+    Args:
+        options: passed to rclpy's node.
+
+    Raises:
+        ValueError: a parameter cannot be used, or viser is not installed.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("im2hands_viewer", ViewerSettings, **options)
+        self._page = self._open_page()
+        kind, self._read_image = _IMAGES[self.settings.image_transport]
+        self._topics = TOPICS | {"image": (kind, qos_profile_sensor_data)}
+        self._subscribed: dict[str, Subscription] = {}
+        self._newest: dict[str, bytes] = {}
+        self._images = RecentImages(_ROOM_FOR_IMAGES)
+        self._results = Results(LIFETIME, _LONGEST_PATIENCE)
+        self._shown_image = self._info = None
+        self._heard_diagnostics = time.monotonic()
+        self._voxel_size = 0.005
+        self._show: dict[str, Callable[[Any], None]] = {
+            "camera_info": self._take_info,
+            "meshes": lambda message: self._page.show_meshes(meshes_of(message)),
+            "refined_keypoints": self._show_keypoints,
+            "occupancy": self._show_voxels,
+        }
+
+    def _open_page(self) -> Page:
+        if find_spec("viser") is None:
+            raise ValueError(
+                "the viewer needs the Python module 'viser', which is not installed: "
+                "pip install 'im2hands_ros[view]'"
+            )
+        from im2hands_ros.viewing.page import Page
+
+        colours = {
+            side: tuple(round(255 * channel) for channel in colour)
+            for side, colour in COLOURS.items()
+        }
+        return Page(self.settings.host, self.settings.port, colours)
+
+    def start(self) -> bool:
+        """Say where the page is and begin to show."""
+        page, log = self._page, self.get_logger()
+        if page.port != self.settings.port:
+            log.warning(f"port {self.settings.port} is taken: serving on {page.port} instead")
+        if page.host not in _LOOPBACK:
+            log.warning(f"host {page.host}: everybody on the network can watch")
+        log.info(f"the hands are at {page.url}")
+        if self.settings.announce:
+            print(json.dumps({"event": "serving", "url": page.url}), flush=True)
+        self.create_timer(1.0 / self.settings.max_rate, self._update)
+        return True
+
+    def close(self) -> None:
+        """Nothing to do: the server's thread ends with the process."""
+
+    def _update(self) -> None:
+        """One round: listen to what is looked at, show the newest of it."""
+        self._listen()
+        newest, self._newest = self._newest, {}
+        for topic, cdr in newest.items():
+            if topic in self._subscribed:
+                self._guarded(topic, self._show[topic], cdr)
+        self._show_image()
+        self._expire()
+
+    def _listen(self) -> None:
+        """Subscribe to what is looked at, and to nothing else."""
+        wanted = set(_ALWAYS)
+        if self._page.is_open:
+            wanted.add("image")
+            wanted |= {topic for topic, layer in _LAYERS.items() if self._page.shows(layer)}
+        for topic in wanted - self._subscribed.keys():
+            kind, qos = self._topics[topic]
+            self._subscribed[topic] = self.create_subscription(
+                kind, self._name(topic), partial(self._receive, topic), qos, raw=True
+            )
+        for topic in self._subscribed.keys() - wanted:
+            self.destroy_subscription(self._subscribed.pop(topic))
+            if topic in _LAYERS:
+                self._page.clear(_LAYERS[topic])
+            else:
+                self._images = RecentImages(_ROOM_FOR_IMAGES)
+
+    def _name(self, topic: str) -> str:
+        """What to subscribe to: as with image_transport, it follows a remapped `image`."""
+        if self._topics[topic][0] is CompressedImage:
+            return f"{self.resolve_topic_name(topic)}/compressed"
+        return topic
+
+    def _receive(self, topic: str, cdr: bytes) -> None:
+        if topic == "/diagnostics":  # the newest one may be another node's
+            self._guarded(topic, self._show_diagnostics, cdr)
+            return
+        stamp = stamp_ns(cdr)
+        if topic == "image":
+            self._images.add(stamp, cdr)
+            return
+        self._newest[topic] = cdr
+        if topic in _LAYERS:
+            self._results.hear(stamp)
+
+    def _guarded(self, topic: str, show: Callable[[Any], None], cdr: bytes) -> None:
+        """Show a message; one that cannot be shown is told about and left out."""
+        try:
+            show(self._message(topic, cdr))
+        except BadInput as problem:
+            self.complain(topic, f"{topic}: {problem}")
+
+    def _message(self, topic: str, cdr: bytes) -> Any:
+        kind = self._topics[topic][0]
+        try:
+            return deserialize_message(cdr, kind)
+        except RuntimeError as error:
+            raise BadInput(
+                "not_a_message",
+                f"{len(cdr)} bytes are no {kind.__name__}: build its publisher with the same "
+                "message definitions",
+            ) from error
+
+    def _take_info(self, message: CameraInfo) -> None:
+        self._info = message
+
+    def _show_keypoints(self, message: HandKeypoints) -> None:
+        hands = read_keypoints(message).hands
+        self._page.show_keypoints({side: xyz for side, xyz in hands.items() if xyz is not None})
+
+    def _show_voxels(self, message: PointCloud2) -> None:
+        centres = voxels_of(message)
+        if centres:
+            self._voxel_size = voxel_size(max(centres.values(), key=len)) or self._voxel_size
+        self._page.show_voxels(centres, self._voxel_size)
+
+    def _show_diagnostics(self, message: DiagnosticArray) -> None:
+        node = self.settings.node
+        name = node if node.startswith("/") else f"{self.get_namespace().rstrip('/')}/{node}"
+        for status in message.status:
+            if status.name.strip("/") == name.strip("/"):
+                values = {pair.key: pair.value for pair in status.values}
+                self._page.show_figures(ord(status.level), status.message, values)
+                self._heard_diagnostics = time.monotonic()
+
+    def _show_image(self) -> None:
+        """The image that the results on the page were made from, else the newest one."""
+        chosen = self._images.of(self._results.stamp_ns)
+        if chosen is not None and chosen is not self._shown_image:
+            self._shown_image = chosen
+            self._guarded("image", self._draw_image, chosen)
+        else:
+            self._page.settle_image()
+
+    def _draw_image(self, message: Image | CompressedImage) -> None:
+        pixels = self._read_image(message)
+        self._page.show_image(pixels, self._camera_of(pixels.shape[1], pixels.shape[0]))
+
+    def _camera_of(self, width: int, height: int) -> Camera | None:
+        """The camera that took images of this size, where camera_info tells."""
+        if self._info is None:
+            return None
+        try:
+            return camera_of(self._info, (width, height))
+        except BadInput as problem:
+            self.complain("camera_info", f"camera_info: {problem}")
+            return None
+
+    def _expire(self) -> None:
+        """Take from view what nobody stands for any more."""
+        if self._results.expire():
+            self._page.clear(*_LAYERS.values())
+        now = time.monotonic()
+        if now - self._heard_diagnostics > _DIAGNOSTICS_LIVE:
+            self._page.show_no_figures(f"the diagnostics of node {self.settings.node}")
+            self._heard_diagnostics = now
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the node until SIGINT; the process's exit status is that of `run_process`."""
+    run_process(Viewer, args)
+
+
+if __name__ == "__main__":
+    main(sys.argv)

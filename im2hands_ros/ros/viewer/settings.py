@@ -1,0 +1,32 @@
+"""The viewer's parameters.
+
+`python -m im2hands_ros.ros.viewer.settings` prints the table of the README.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from im2hands_ros.ros.parameter_schema import Described, described, image_transport, table_of
+
+
+@dataclass(frozen=True)
+class ViewerSettings(Described):
+    """Values of all parameters, checked; raises ValueError for one that cannot be used."""
+
+    host: str = described(
+        "127.0.0.1", "address to serve on; 0.0.0.0: everybody on the network can watch"
+    )
+    port: int = described(
+        8080, "first port to try; the next free one when it is taken", range=(1, 65535)
+    )
+    max_rate: float = described(
+        10.0, "updates of the page at most; the newest messages win", unit="Hz", range=(0.1, 60.0)
+    )
+    image_transport: str = image_transport()
+    node: str = described("im2hands", "node whose diagnostics are shown")
+    announce: bool = described(False, "print a JSON line with the URL on standard output")
+
+
+if __name__ == "__main__":
+    print(table_of(ViewerSettings), end="")

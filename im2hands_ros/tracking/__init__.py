@@ -1,0 +1,1 @@
+"""A stream of frames of one person's two hands."""

@@ -1,0 +1,219 @@
+"""The command `im2hands`: its help, its errors, and `reconstruct` from files to a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import trimesh
+
+from im2hands_ros import __version__, cli
+from im2hands_ros.commands.reconstruct import read_image, read_keypoints, write_meshes
+
+HAND = (np.arange(63).reshape(21, 3) * 0.001 + (0, 0, 0.5)).astype(np.float32)
+CAMERA = {"fx": 60.0, "fy": 60.0, "cx": 31.5, "cy": 23.5}
+
+
+class FakeModel:
+    """Remembers what it was given and finds a ball where the left hand is."""
+
+    def encode(self, image, keypoints, camera):
+        FakeModel.given = SimpleNamespace(image=image, keypoints=keypoints, camera=camera)
+        return self
+
+    def reconstruct(self, resolution):
+        FakeModel.given.resolution = resolution
+        ball = trimesh.creation.icosphere(subdivisions=2, radius=0.05)
+        return SimpleNamespace(left=SimpleNamespace(mesh=ball), right=None)
+
+
+@pytest.fixture
+def fake_model(monkeypatch):
+    module = types.ModuleType("im2hands_ros.pipeline")
+    module.Im2Hands = SimpleNamespace(load=lambda **options: FakeModel())
+    monkeypatch.setitem(sys.modules, "im2hands_ros.pipeline", module)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Paths of an image, of keypoints with their camera, and of a mesh to write."""
+    image, keypoints = tmp_path / "hand.png", tmp_path / "hand.json"
+    cv2.imwrite(str(image), np.full((48, 64, 3), (10, 20, 30), np.uint8))
+    keypoints.write_text(json.dumps({"left": HAND.tolist(), "camera": CAMERA}))
+    return SimpleNamespace(image=image, keypoints=keypoints, out=tmp_path / "out.glb")
+
+
+def reconstruct(files, *options: str) -> int:
+    arguments = ["reconstruct", str(files.image), str(files.keypoints), "-o", str(files.out)]
+    return cli.main([*arguments, *options])
+
+
+def the_one_line(capsys) -> str:
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert len(lines) == 1, captured.err
+    assert captured.out == ""
+    return lines[0]
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_help_says_what_the_command_reads_and_writes(command, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([command, "--help"])
+    text = capsys.readouterr().out.lower()
+    assert f"usage: im2hands {command}" in text
+    assert "read" in text or "play" in text
+    assert "writ" in text or "print" in text
+
+
+def test_help_lists_every_command(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--help"])
+    text = capsys.readouterr().out
+    assert all(f"\n  {command} " in text for command in cli.COMMANDS)
+
+
+def test_version_is_the_package_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out.split()[-1] == __version__
+
+
+@pytest.mark.parametrize("arguments", [[], ["juggle"], ["reconstruct"], ["reconstruct", "--x"]])
+def test_a_wrong_command_line_is_one_line_and_status_2(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(arguments)
+    line = the_one_line(capsys)
+    assert line.startswith("im2hands")
+    assert "--help" in line
+
+
+def test_a_missing_file_is_one_line_and_status_2(files, capsys):
+    files.image.unlink()
+    assert reconstruct(files) == 2
+    line = the_one_line(capsys)
+    assert line.startswith("im2hands: error: ")
+    assert str(files.image) in line
+
+
+def test_debug_shows_where_an_error_came_from(files):
+    files.image.unlink()
+    with pytest.raises(FileNotFoundError):
+        reconstruct(files, "--debug")
+
+
+def test_a_missing_module_is_named_with_its_remedy(files, capsys, monkeypatch):
+    def load(**options):
+        raise ModuleNotFoundError("No module named 'rclpy'", name="rclpy")
+
+    module = types.ModuleType("im2hands_ros.pipeline")
+    module.Im2Hands = SimpleNamespace(load=load)
+    monkeypatch.setitem(sys.modules, "im2hands_ros.pipeline", module)
+    assert reconstruct(files) == 2
+    line = the_one_line(capsys)
+    assert "'rclpy'" in line
+    assert "source" in line
+
+
+def test_an_interrupt_gives_status_130(files, monkeypatch):
+    def interrupt(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("im2hands_ros.commands.reconstruct.read_image", interrupt)
+    assert reconstruct(files) == 130
+
+
+def test_reconstruct_hands_the_files_to_the_model_and_writes_the_mesh(files, fake_model, capsys):
+    assert reconstruct(files, "--resolution", "32") == 0
+    assert "left" in capsys.readouterr().out
+    given = FakeModel.given
+    assert given.image[0, 0].tolist() == [30, 20, 10]
+    np.testing.assert_array_equal(given.keypoints["left"], HAND)
+    assert given.keypoints["right"] is None
+    assert (given.camera.width, given.camera.height, given.camera.fx) == (64, 48, 60.0)
+    assert given.resolution == 32
+    assert list(trimesh.load(files.out).geometry) == ["left"]
+
+
+def test_a_field_of_view_stands_in_for_the_intrinsics(files, fake_model):
+    assert reconstruct(files, "--fov", "90") == 0
+    camera = FakeModel.given.camera
+    assert camera.fx == pytest.approx(32)
+    assert (camera.cx, camera.cy) == (31.5, 23.5)
+
+
+def test_intrinsics_on_the_command_line_come_before_the_file(files, fake_model):
+    assert reconstruct(files, "--camera", "50,51,30,20") == 0
+    camera = FakeModel.given.camera
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (50, 51, 30, 20)
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"left": HAND.tolist()}, "--fov"),
+        ({"camera": CAMERA}, "neither 'left' nor 'right'"),
+        ({"left": HAND[:20].tolist(), "camera": CAMERA}, "(20, 3)"),
+        ({"left": (1000 * HAND).tolist(), "camera": CAMERA}, "metres"),
+        ({"left": [[None] * 3] * 21, "camera": CAMERA}, "not finite"),
+        ({"left": "hand", "camera": CAMERA}, "left"),
+        ({"left": HAND.tolist(), "camera": {**CAMERA, "width": 640}}, "640x48"),
+        ({"left": HAND.tolist(), "camera": {"fx": 60}}, "fy"),
+        ({"left": HAND.tolist(), "camera": [1, 2]}, "four numbers"),
+        ([1, 2], "list"),
+    ],
+)
+def test_unfit_keypoint_files_are_one_line_with_the_reason(files, fields, complaint, capsys):
+    files.keypoints.write_text(json.dumps(fields))
+    assert reconstruct(files) == 2
+    assert complaint in the_one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"), [(["--fov", "200"], "--fov 200"), (["--camera", "1,2"], "fx,fy")]
+)
+def test_unfit_camera_options_are_one_line_with_the_reason(files, options, complaint, capsys):
+    assert reconstruct(files, *options) == 2
+    assert complaint in the_one_line(capsys)
+
+
+@pytest.mark.parametrize(("name", "complaint"), [("out.xyz", ".glb"), ("no/out.glb", "create")])
+def test_an_unfit_output_is_refused_before_any_work(files, name, complaint, capsys):
+    files.out = files.out.with_name(name) if "/" not in name else files.out.parent / name
+    assert reconstruct(files) == 2
+    assert complaint in the_one_line(capsys)
+
+
+def test_a_file_that_is_no_image_is_refused_by_name(tmp_path):
+    path = tmp_path / "text.png"
+    path.write_text("no picture")
+    with pytest.raises(ValueError, match="text.png"):
+        read_image(path)
+
+
+def test_keypoints_from_npz_come_in_mano_order(tmp_path):
+    path = tmp_path / "hands.npz"
+    interhand = np.concatenate([HAND[[4, 3, 2, 1]], HAND[5:], HAND[:1]])
+    np.savez(path, right=interhand, camera=[60, 60, 31.5, 23.5])
+    keypoints, camera = read_keypoints(path, "interhand")
+    assert keypoints["left"] is None
+    np.testing.assert_array_equal(keypoints["right"][:5], HAND[:5])
+    assert list(camera) == [60, 60, 31.5, 23.5]
+
+
+@pytest.mark.parametrize("suffix", [".obj", ".ply", ".stl", ".glb"])
+def test_every_format_holds_both_hands_in_place(tmp_path, suffix):
+    left, right = (trimesh.creation.icosphere(subdivisions=2, radius=0.05) for _ in range(2))
+    right.apply_translation((0.2, 0.1, 0.5))
+    path = tmp_path / f"hands{suffix}"
+    write_meshes(path, {"left": left, "right": right})
+    loaded = trimesh.load(path, force="mesh")
+    assert loaded.volume == pytest.approx(left.volume + right.volume, rel=1e-3)
+    # glTF's y points up and its z to the viewer: the camera's are negated.
+    highest = [0.25, 0.05, 0.05] if suffix == ".glb" else [0.25, 0.15, 0.55]
+    np.testing.assert_allclose(loaded.bounds[1], highest, atol=1e-4)

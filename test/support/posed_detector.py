@@ -1,0 +1,45 @@
+"""The detector node with hands that need no MediaPipe: an open right hand in every bright image.
+
+    python posed_detector.py [--delay SECONDS] [--ros-args ...]
+
+It finds nothing in dark images and raises on all-white ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+import numpy as np
+from harness import camera_info, hand
+
+from im2hands_ros.detection.detector import HandDetector
+from im2hands_ros.detection.landmarks import Landmarks
+from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.ros.detector.node import main
+from im2hands_ros.skeleton import JOINT_COUNT
+
+RIGHT = 0.8  # the probability that it is a right hand
+
+
+def posed(joints: np.ndarray) -> Landmarks:
+    """What a perfect landmarker says of joints that are all at one depth."""
+    info = camera_info(1.0)
+    pixels = camera_of(info, (info.width, info.height)).project(joints)
+    shape = (joints - joints.mean(axis=0)).astype(np.float64)
+    return Landmarks(pixels, np.zeros(JOINT_COUNT), shape, RIGHT)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--delay", type=float, default=0.0)
+    arguments, rest = parser.parse_known_args()
+
+    def find(image: np.ndarray, seconds: float) -> list[Landmarks]:
+        time.sleep(arguments.delay)
+        if image.min() == 255:
+            raise RuntimeError("the image is all white")
+        return [posed(hand("right"))] if image.mean() > 50 else []
+
+    main([sys.argv[0], *rest], lambda settings: HandDetector(find))

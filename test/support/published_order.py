@@ -1,0 +1,168 @@
+"""The published order of work, word for word: slow, and the measure of the fast one.
+
+Everything is done anew in every round of the search (features, tokens, anchors, contexts), every
+query is a sequence of its own with all image tokens, every bone has its own small products with
+matrices repeated for every point. Weights come from our networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from published_anchors import encode_anchors
+from torch import Tensor
+from torch.nn import functional as F
+
+from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.networks.compact.query_decoder import QueryDecoder
+from im2hands_ros.networks.paper.initial_occupancy import HandBranch, PaperInitialOccupancy
+from im2hands_ros.networks.paper.point_transformer import AnchorCode
+from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy, sample_pixels
+from im2hands_ros.surface.mise import DenseGrid, search_rounds
+
+BOX_SIDE = 0.44  # metres; the published box is centred at the palm frame's origin
+AXES = torch.tensor([1.0, -1.0, -1.0])
+# Queries of a round are answered all at once, in gigabytes of memory.
+MOST_POINTS = 1_000_000
+
+
+def camera_points(hands: CanonicalHands, hand: int, points_palm: Tensor) -> Tensor:
+    """(N, 3) palm points of one hand in the camera frame."""
+    one = CanonicalHands(*(value[hand : hand + 1] for value in hands))
+    return one.camera_from_palm(points_palm[None])[0]
+
+
+def initial(
+    network: PaperInitialOccupancy, image: Tensor, hands: CanonicalHands, points_palm: list[Tensor]
+) -> list[Tensor]:
+    """(N,) occupancies of each of a left and a right hand in a normalised (1, 3, 256, 256)."""
+    pixels = network.project(network.encoder.from_normalised(image).finest)
+    matrices = hands.published_bone_matrices()
+    answers = []
+    for hand, branch in enumerate(network.hands.values()):
+        parts = []
+        for points in points_palm[hand].split(MOST_POINTS):
+            seen = camera_points(hands, hand, points)
+            seen = torch.cat([seen[:, :2], seen[:, 2:] - hands.wrist[hand, 2]], dim=-1)
+            looked = look(branch, pixels, seen)
+            parts.append(decode(branch, matrices[hand], hands.bone_lengths[hand], points, looked))
+        answers.append(torch.cat(parts))
+    return answers
+
+
+def look(branch: HandBranch, pixels: Tensor, position: Tensor) -> Tensor:
+    """(N, 19) of (N, 3): every query in a sequence with all tokens, of which one is kept."""
+    attention = branch.attention
+    query = torch.cat([position, branch.embed_second(F.relu(branch.embed_first(position)))], -1)
+    tokens = F.relu(attention.project(pixels)).flatten(2).transpose(1, 2) + attention.positions
+    tokens = attention.to_query_width(attention.among_tokens(tokens))
+    sequences = torch.cat([query[:, None], tokens.expand(len(query), -1, -1)], dim=1)
+    return attention.from_queries(sequences)[:, 0]
+
+
+def decode(
+    branch: HandBranch, matrices: Tensor, lengths: Tensor, points_palm: Tensor, looked: Tensor
+) -> Tensor:
+    """(N,) occupancies of (N, 3) points of one hand, bone by bone."""
+    decoder, count = branch.decoder, len(points_palm)
+    box = torch.cat([points_palm / 0.4 / 0.4, points_palm.new_ones(count, 1)], dim=-1)
+    repeated = matrices.expand(count, -1, -1, -1).double()
+    local = (repeated @ box.double()[:, None, :, None])[..., :3, 0].float()
+    offsets = repeated[..., :3, 3].float().flatten(1)
+    lengths = lengths.expand(count, -1)
+    shape = decoder.shape_second(F.relu(decoder.shape_first(lengths)))
+    logits = []
+    for bone in range(16):
+        pose = F.linear(offsets, decoder.pose.weight[bone], decoder.pose.bias[bone])
+        x = torch.cat([local[:, bone], lengths[:, bone : bone + 1], shape, pose], dim=-1)
+        layers = (decoder.first, decoder.second, decoder.third, decoder.fourth)
+        for number, layer in enumerate(layers):
+            given = torch.cat([x, looked], dim=-1) if number == 2 else x
+            y = F.linear(given, layer.weight[bone], layer.bias[bone])
+            x = F.leaky_relu(y + x if number else y, 0.1)
+        logits.append(F.linear(x, decoder.last.weight[bone], decoder.last.bias[bone]))
+    return torch.cat(logits, dim=-1).sigmoid().amax(-1)
+
+
+def refined(
+    network: PaperRefinedOccupancy,
+    image: Tensor,
+    hands: CanonicalHands,
+    intrinsics: Tensor,
+    anchors_camera: Tensor,
+    points_palm: list[Tensor],
+) -> list[Tensor]:
+    """(N,) refined occupancies of each hand; anchors (2, A, 3) in the camera frame."""
+    features = network.encoder.from_normalised(image)
+    finest = F.interpolate(features.finest, size=256, mode="bilinear", align_corners=False)
+    pixels = network.project(finest).expand(2, -1, -1, -1)
+    whole = [network.heat_code(features.heat[0]), network.dense_code(features.dense[0])]
+    whole = torch.cat(whole, dim=1).flatten(1).expand(2, -1)
+    shown = sample_pixels(pixels, anchors_camera, intrinsics)
+    side = torch.eye(2)[:, None].expand(-1, shown.shape[1], -1)
+    positions = anchors_camera * AXES
+    corners = positions.flatten(0, 1)
+    centre = (corners.amin(0) + corners.amax(0)) / 2
+    seen = torch.cat([shown, side], dim=-1)
+    anchors = encode_anchors(network.anchors, positions - centre, seen)
+    code = network.context_code(torch.cat([anchors.code, anchors.code.flip(0), whole], dim=-1))
+    before = initial(network.initial, image, hands, points_palm)
+    answers = []
+    for hand in range(2):
+        parts = []
+        for points, occupancy in zip(
+            points_palm[hand].split(MOST_POINTS), before[hand].split(MOST_POINTS), strict=True
+        ):
+            seen = camera_points(hands, hand, points)
+            sampled = sample_pixels(pixels[hand, None], seen[None], intrinsics[hand, None])[0]
+            given = torch.cat([sampled, occupancy[:, None].expand(-1, 32)], dim=-1)
+            own = AnchorCode(code[hand], anchors.positions[hand], anchors.features[hand])
+            parts.append(decode_query(network.queries, seen * AXES - centre, given, own))
+        answers.append(torch.cat(parts))
+    return answers
+
+
+def decode_query(
+    decoder: QueryDecoder, positions: Tensor, features: Tensor, anchors: AnchorCode
+) -> Tensor:
+    """(N,) occupancies of (N, 3) points with (N, 64) features of one hand."""
+    attention, count = decoder.attention, len(positions)
+    distance = ((positions[:, None] - anchors.positions[None]) ** 2).sum(-1)
+    near = distance.argsort()[:, : attention.neighbours]
+    whole_key = attention.global_key(anchors.code).expand(count, 1, -1)
+    whole_value = attention.global_value(anchors.code).expand(count, 1, -1)
+    keys = torch.cat([attention.key(anchors.features)[near], whole_key], dim=1)
+    values = torch.cat([attention.value(anchors.features)[near], whole_value], dim=1)
+    offset = positions[:, None] - anchors.positions[near]
+    # Evaluated once for the scores and once more for the values, as published.
+    first, second = (F.pad(attention.offset(offset), (0, 0, 0, 1)) for _ in range(2))
+    query = attention.query(anchors.code.expand(count, -1))[:, None]
+    weights = attention.score(query - keys + first).softmax(1)
+    attended = (weights * (values + second)).sum(1)
+    x = decoder.start(torch.cat([attended, features], dim=-1))
+    for block in decoder.blocks:
+        x = block(x + block.attended(attended))
+    return decoder.last(x)[..., 0].sigmoid()
+
+
+def search_both(
+    ask: Callable[[list[Tensor]], list[Tensor]], threshold: float, **size: int
+) -> list[DenseGrid]:
+    """The published search of both hands, advanced together.
+
+    ``ask`` answers the palm points of each hand with their occupancies, once per round.
+    """
+    searches = [search_rounds(threshold, **size) for _ in range(2)]
+    points = [next(search) for search in searches]
+    grids: list[DenseGrid | None] = [None, None]
+    while None in grids:
+        palm = [torch.from_numpy((of_hand - 0.5) * BOX_SIDE).float() for of_hand in points]
+        for hand, values in enumerate(ask(palm)):
+            if grids[hand] is None:
+                try:
+                    points[hand] = searches[hand].send(values.numpy())
+                except StopIteration as found:
+                    grids[hand], points[hand] = found.value, np.zeros((0, 3))
+    return [grid for grid in grids if grid is not None]
