@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera, crop_around
 from im2hands_ros.canonical import canonicalise
+from im2hands_ros.checks import check_image, check_keypoints
 from im2hands_ros.networks.paper.anchoring import ANCHOR_RESOLUTION
 from im2hands_ros.networks.registry import Network, load_network
 from im2hands_ros.networks.stages import Field, Frame, HandJoints, Joints, stages_of
 from im2hands_ros.scene import Hands, HandSurface, Scene, chunk_of
-from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.pruned_search import SparingSearch
 from im2hands_ros.surface.search import SurfaceSearch
@@ -127,10 +128,12 @@ class Im2Hands:
             camera: intrinsics of the image.
 
         Raises:
-            ValueError: an image, keypoints or camera that do not fit together.
+            BadInput: an image, keypoints or camera that do not fit together.
         """
-        hands = check_keypoints(keypoints)
         check_image(image, camera)
+        hands = check_keypoints(keypoints)
+        if not hands:
+            raise BadInput("no_hand", "no hand has keypoints: give 'left', 'right' or both")
         clock = Stopwatch(self.device)
         with clock.stage("crop"):
             around = np.concatenate(list(hands.values()))
@@ -201,36 +204,6 @@ class Im2Hands:
 
     def _mirrored(self, hands: Joints) -> Tensor:
         return torch.tensor([side == "left" for side in hands], device=self.device)
-
-
-def check_keypoints(keypoints: Keypoints) -> Joints:
-    """The present hands, left first. Raises ValueError with the reason if they cannot be used."""
-    unknown = set(keypoints) - set(SIDES)
-    if unknown:
-        raise ValueError(f"keypoints have side '{unknown.pop()}': use {' and '.join(SIDES)}")
-    present = {}
-    for side in SIDES:
-        given = keypoints.get(side)
-        if given is None:
-            continue
-        joints = np.asarray(given, np.float32)
-        if joints.shape != (JOINT_COUNT, 3):
-            raise ValueError(f"{side} keypoints have shape {joints.shape}: give (21, 3), metres")
-        if not np.isfinite(joints).all():
-            raise ValueError(f"{side} keypoints have non-finite values: drop that hand instead")
-        present[side] = joints
-    if not present:
-        raise ValueError("no hand has keypoints: give 'left', 'right' or both")
-    return present
-
-
-def check_image(image: NDArray[np.uint8], camera: Camera) -> None:
-    """Raise ValueError unless the image is (H, W, 3) uint8 of the camera's size."""
-    expected = (camera.height, camera.width, 3)
-    if image.shape != expected or image.dtype != np.uint8:
-        raise ValueError(
-            f"image is {image.shape} {image.dtype}: the camera needs {expected} uint8, RGB"
-        )
 
 
 def choose_device(name: str) -> torch.device:

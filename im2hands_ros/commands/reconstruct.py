@@ -193,12 +193,7 @@ def _hand_keypoints(points: Any, name: str, order: str) -> np.ndarray | None:
         array = to_mano_order(array, ORDER_NAMES[order])
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} has a keypoint that is not finite: leave an unseen hand out")
-    if np.abs(array).max() > 20:
-        raise ValueError(
-            f"{name} lies {np.abs(array).max():.0f} m away: keypoints are metres, not millimetres"
-        )
+    check_hand(array, name, "leave it out")
     return array
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.bad_input import BadInput
 
 
 def camera_of(info: Any, size: tuple[int, int]) -> Camera:

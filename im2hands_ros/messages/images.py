@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.bad_input import BadInput
 
 
 def _grey(pixels: np.ndarray) -> np.ndarray:

@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.bad_input import BadInput
+from im2hands_ros.checks import check_hand
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES, to_mano_order
 
 if TYPE_CHECKING:  # read by their fields: a bag's reader makes other classes of them
     from geometry_msgs.msg import PoseArray
 
     from im2hands_ros.msg import HandKeypoints
-
-# What 21 points must be like to be a hand in front of a camera, metres.
-_FARTHEST, _NEAREST_DEPTH = 10.0, 0.01
-_SMALLEST_HAND, _LARGEST_HAND = 0.03, 0.5
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ def _read_hand(message: HandKeypoints, side: str) -> np.ndarray | None:
             "keypoints_count",
             f"{side}_confidence holds {len(confidence)} numbers: give {flat.size // 3} or none",
         )
-    _check_hand(xyz, f"{side}_xyz", f"set {side}_valid to false")
+    check_hand(xyz, f"{side}_xyz", f"set {side}_valid to false")
     return xyz
 
 
@@ -87,7 +84,7 @@ def read_poses(message: PoseArray) -> Keypoints:
         absent = bool(np.isnan(xyz).all())
         try:
             if not absent:
-                _check_hand(xyz, f"the block of the {side} hand", "fill its block with NaN")
+                check_hand(xyz, f"the block of the {side} hand", "fill its block with NaN")
             hands[side] = None if absent else xyz
         except BadInput as problem:
             hands[side] = None
@@ -107,31 +104,3 @@ def _positions(message: PoseArray) -> np.ndarray:
     points = (pose.position for pose in message.poses)
     xyz = np.array([(point.x, point.y, point.z) for point in points], np.float32)
     return xyz.reshape(2, JOINT_COUNT, 3)
-
-
-def _check_hand(xyz: np.ndarray, name: str, when_absent: str) -> None:
-    """Refuse what would only waste the device's time; raises BadInput."""
-    if not np.isfinite(xyz).all():
-        bad = int((~np.isfinite(xyz).all(axis=1)).sum())
-        raise BadInput(
-            "keypoints_not_finite",
-            f"{bad} keypoints of {name} are NaN or infinite: {when_absent} "
-            "when the hand is not tracked",
-        )
-    farthest, nearest = float(np.abs(xyz).max()), float(xyz[:, 2].min())
-    if farthest > _FARTHEST:
-        raise BadInput(
-            "keypoints_range", f"{name} reaches {farthest:.4g} m: give metres, not millimetres"
-        )
-    if nearest < _NEAREST_DEPTH:
-        raise BadInput(
-            "keypoints_range",
-            f"{name} has depth {nearest:.3f} m: give points in the camera's optical frame "
-            "(z forward)",
-        )
-    size = float(np.linalg.norm(np.ptp(xyz, axis=0)))
-    if not _SMALLEST_HAND < size < _LARGEST_HAND:
-        raise BadInput(
-            "keypoints_size",
-            f"{name} is {size:.3f} m across: give a hand's 21 joints in metres",
-        )

@@ -14,7 +14,7 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.images import check_image
 from im2hands_ros.messages.keypoints import Keypoints, read_keypoints, read_poses
 from im2hands_ros.messages.matching import Pair, StampMatcher

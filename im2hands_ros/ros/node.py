@@ -16,7 +16,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from rclpy.time import Time
 
-from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.ros.device import free_device_memory, load_im2hands, memory_values
 from im2hands_ros.ros.diagnostics import Health, Throttle
 from im2hands_ros.ros.inputs import Frame, Inputs, input_of

@@ -38,7 +38,7 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.commands.replay import PARAMETERS
 from im2hands_ros.messages.composing import Messages
 from im2hands_ros.messages.encoding import RESULTS
-from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.demo.commands import NODE_NAME, environment
 from im2hands_ros.ros.interrupts import interrupted_once, undisturbed

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.images import (
     ENCODINGS,
     compressed_image_to_rgb,

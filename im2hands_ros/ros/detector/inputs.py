@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.ros.detector.settings import DetectorSettings
 from im2hands_ros.ros.endpoints import subscribe
 from im2hands_ros.ros.schema_node import DescribedNode

@@ -19,7 +19,7 @@ from im2hands_ros.detection.bundle import find_bundle
 from im2hands_ros.detection.detector import DetectedHand, HandDetector
 from im2hands_ros.detection.landmarker import Landmarker
 from im2hands_ros.messages.camera_info import camera_of
-from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.images import compressed_image_to_rgb, depth_to_metres, image_to_rgb
 from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.detector.inputs import View, Views

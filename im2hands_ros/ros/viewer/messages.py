@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.skeleton import SIDES
 
 _FLOAT32, _UINT8 = 7, 2  # of sensor_msgs/PointField

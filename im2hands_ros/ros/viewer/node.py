@@ -23,7 +23,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from im2hands_ros.messages.camera_info import camera_of
-from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.messages.keypoints import read_keypoints
 from im2hands_ros.messages.markers import COLOURS, LIFETIME

@@ -1,4 +1,4 @@
-"""From frames to written results, with a bar, and an end in order on a signal."""
+"""A bag's frames to written results, with a bar, and an end in order on a signal."""
 
 from __future__ import annotations
 
@@ -6,18 +6,73 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from im2hands_ros.bags.frames import Frame, Frames, Message
+from im2hands_ros.bad_input import BadInput
+from im2hands_ros.bags.frames import Decoder, Frame, Frames, Message
 from im2hands_ros.bags.output import Output
-from im2hands_ros.messages.errors import BadInput
+from im2hands_ros.messages.encoding import ResultEncoder
+from im2hands_ros.stopwatch import Stopwatch
+from im2hands_ros.tracking.settings import FrameSettings, load_model, sync_slop
+from im2hands_ros.tracking.tracker import HandTracker
 
 _BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} s [{elapsed}<{remaining}{postfix}]"
 
+Results = list[tuple[str, bytes]]  # topic and serialised message
 
-class Replayed:
+
+@dataclass(frozen=True)
+class ReplaySettings(FrameSettings):
+    """The node's parameters that matter to a bag."""
+
+    sync_slop: float = sync_slop()
+
+
+class Engine(Protocol):
+    """Makes a frame's results; `times` are of its stages. Raises BadInput for a refused frame."""
+
+    times: Stopwatch
+
+    def __call__(self, frame: Frame) -> Results: ...
+
+
+class TrackerEngine:
+    """Reconstructs frames in their order, in this process and without ROS.
+
+    Args:
+        settings: the node's parameters.
+        decoder: makes pixels and a camera of a frame.
+        warn: called with the kind and the text of what the user should know.
+    """
+
+    def __init__(self, settings: ReplaySettings, decoder: Decoder, warn: Any) -> None:
+        self._decoder, self._warn = decoder, warn
+        self._tracker = HandTracker(load_model(settings), settings)
+        self._encoder = ResultEncoder()
+        self.times = Stopwatch()
+        if self._tracker.missing_stages:
+            warn("missing_stages", self._tracker.missing_stages)
+
+    def __call__(self, frame: Frame) -> Results:
+        """The results that the node would publish for a frame."""
+        with self.times.stage("decode"):
+            image, camera = self._decoder(frame)
+        stamp = frame.header.stamp
+        seconds = stamp.sec + stamp.nanosec / 1e9
+        tracked = self._tracker.update(image, seconds, camera, frame.keypoints.hands)
+        for stage, milliseconds in tracked.timings_ms.items():
+            self.times.add(stage, milliseconds)
+        for kind, text in tracked.warnings:
+            self._warn(kind, text)
+        with self.times.stage("serialise"):
+            voxel_size = self._tracker.settings.occupancy_voxel_size
+            return list(self._encoder.encode(frame.header, tracked.surfaces, voxel_size))
+
+
+class Replay:
     """Reads, reconstructs and writes, frame by frame, and counts what became of it."""
 
     def __init__(self, frames: Frames, output: Output, copies: bool) -> None:
@@ -27,7 +82,7 @@ class Replayed:
         self.interrupted = False
         self._camera_info: Message | None = None
 
-    def run(self, engine: Any, window_ns: tuple[int, int]) -> None:
+    def run(self, engine: Engine, window_ns: tuple[int, int]) -> None:
         """Replay to the end, or until a signal; the output is closed whatever happens."""
         started, first_ns = time.perf_counter(), window_ns[0]
         seconds = (window_ns[1] - first_ns) / 1e9
@@ -49,7 +104,7 @@ class Replayed:
             self.output.close()
             self.seconds = time.perf_counter() - started
 
-    def _take(self, engine: Any, frame: Frame) -> None:
+    def _take(self, engine: Engine, frame: Frame) -> None:
         try:
             results = engine(frame)
         except BadInput as problem:
@@ -69,13 +124,13 @@ class Replayed:
 
 
 @contextmanager
-def _stop_on_signal(replayed: Replayed) -> Iterator[None]:
+def _stop_on_signal(replay: Replay) -> Iterator[None]:
     """The first SIGINT or SIGTERM ends after the frame at work; a second one at once."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in numbers}
 
     def stop(number: int, _: Any) -> None:
-        replayed.interrupted = True
+        replay.interrupted = True
         signal.signal(number, before[signal.Signals(number)])
 
     for number in numbers:

@@ -1,0 +1,71 @@
+"""What the tracker needs of a model and of a detector, whichever they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from im2hands_ros.camera import Camera
+from im2hands_ros.scene import Hands
+
+Joints = NDArray[np.float32]  # (21, 3) metres, camera frame, MANO order
+
+
+class Field(Protocol):
+    """The occupancy field of one hand, as `scene.HandField` is."""
+
+    def occupancy(self, points: NDArray[np.floating]) -> NDArray[np.float32]: ...
+
+
+class EncodedScene(Protocol):
+    """What a model found in a frame, as `scene.Scene` is."""
+
+    keypoints: dict[str, Joints | None]
+    confidence: dict[str, float]
+    exchanged: bool
+    left: Field | None
+    right: Field | None
+
+    def reconstruct(self, resolution: int, threshold: float, voxel_size: float) -> Hands: ...
+
+
+class FrameModel(Protocol):
+    """What the tracker needs of a model, as `Im2Hands` is."""
+
+    refine_keypoints: bool
+    refine_occupancy: bool
+
+    @property
+    def stages(self) -> tuple[str, ...]: ...
+
+    def encode(
+        self, image: NDArray[np.uint8], keypoints: dict[str, Joints | None], camera: Camera
+    ) -> EncodedScene: ...
+
+    def warm_up(self, resolution: int) -> None: ...
+
+
+class Detection(Protocol):
+    """One detected hand, as `detection.detector.DetectedHand` is."""
+
+    @property
+    def keypoints(self) -> Joints: ...
+
+    @property
+    def confidence(self) -> float: ...
+
+
+class Detector(Protocol):
+    """Finds hands in the images of a stream, as `detection.detector.HandDetector` does."""
+
+    def detect(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        depth: NDArray[np.float32] | None = None,
+        *,
+        stamp: float | None = None,
+    ) -> Mapping[str, Detection | None]: ...

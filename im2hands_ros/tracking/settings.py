@@ -1,0 +1,111 @@
+"""What a stream is reconstructed with: the parameters that node, bags and videos share."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from im2hands_ros.ros.parameter_schema import Described, described
+
+if TYPE_CHECKING:
+    from im2hands_ros.pipeline import Im2Hands
+
+
+@dataclass(frozen=True)
+class FrameSettings(Described):
+    """Values of the frame engine's parameters, checked.
+
+    Raises:
+        ValueError: a value outside its range or choices; names the parameter, value and remedy.
+    """
+
+    preset: str = described(
+        "compact",
+        "networks: compact, or paper (published ones, converted by im2hands import-checkpoint)",
+        pattern="compact|paper",
+        allowed="compact, paper",
+    )
+    weights: str = described(
+        "", "weights file (.safetensors); empty: the packaged weights of the preset"
+    )
+    device: str = described(
+        "auto",
+        "where the networks run; auto takes the GPU if there is one",
+        pattern=r"auto|cpu|cuda(:\d+)?",
+        allowed="auto, cpu, cuda, cuda:N",
+    )
+    precision: str = described(
+        "auto",
+        "arithmetic of the networks",
+        pattern="auto|fp32|bf16|fp16",
+        allowed="auto, fp32, bf16, fp16",
+    )
+    resolution: int = described(
+        64, "lattice cells per side of a hand's box", range=(32, 256), live=True
+    )
+    refine_keypoints: bool = described(
+        True,
+        "refine the keypoints by the image before the shape is made, where the weights hold that "
+        "network",
+        live=True,
+    )
+    refine_occupancy: bool = described(
+        True,
+        "refine the shape by the other hand and the image, where the weights hold that network",
+        live=True,
+    )
+    occupancy_threshold: float = described(
+        0.5, "occupancy probability of the surface", range=(0.05, 0.95), live=True
+    )
+    occupancy_voxel_size: float = described(
+        0.005,
+        "side of the published surface voxels",
+        unit="m",
+        range=(0.002, 0.05),
+        live=True,
+    )
+    smoothing: float = described(
+        0.0,
+        "cutoff of the One-Euro filter over the keypoints of resting hands, lower is smoother; "
+        "0: off",
+        unit="Hz",
+        range=(0.0, 30.0),
+        live=True,
+    )
+
+
+def sync_slop() -> Any:
+    """The field of this name wherever images and keypoints are matched."""
+    return described(
+        0.01,
+        "largest stamp difference of an image and its keypoints; 0: equal stamps",
+        unit="s",
+        range=(0.0, 1.0),
+        live=True,
+    )
+
+
+def load_model(settings: FrameSettings) -> Im2Hands:
+    """The packaged networks, or the weights that the settings name.
+
+    Half of the cores are left to DDS, the camera and the robot, unless OMP_NUM_THREADS says else.
+    With sleeping OpenMP threads (OMP_WAIT_POLICY=PASSIVE, which the launch files set) a second
+    thread on the second hyper-thread of one core made frames slower: 191 ms against 159 ms.
+
+    Raises:
+        FileNotFoundError: no such weights file.
+        ValueError: a device that is not there, or weights that do not fit.
+    """
+    import torch
+
+    from im2hands_ros.pipeline import Im2Hands
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // 2))
+    return Im2Hands.load(
+        weights=settings.weights or None,
+        preset=settings.preset,
+        device=settings.device,
+        precision=settings.precision,
+    )

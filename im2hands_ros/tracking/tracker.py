@@ -1,0 +1,180 @@
+"""The frame engine: a stream of images in, both hands of each out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from im2hands_ros.camera import Camera
+from im2hands_ros.checks import check_image, check_keypoints
+from im2hands_ros.scene import Hands
+from im2hands_ros.skeleton import SIDES
+from im2hands_ros.tracking.interfaces import Detector, EncodedScene, FrameModel, Joints
+from im2hands_ros.tracking.one_euro import OneEuro
+from im2hands_ros.tracking.settings import FrameSettings
+from im2hands_ros.tracking.tracked_frame import Extent, TrackedFrame, TrackedHand
+
+__all__ = ["Extent", "HandTracker", "TrackedFrame", "TrackedHand"]
+
+# Setting -> the stage of the model that it switches; the model's attribute has the setting's name.
+_OPTIONAL_STAGES = {"refine_keypoints": "keypoints", "refine_occupancy": "refinement"}
+_SWAPPED = (
+    "the keypoints call the left hand right and the right one left, which is put right: tell the "
+    "tracker whether its images are mirrored"
+)
+
+
+class HandTracker:
+    """Turns the frames of one camera into hands, one after the other. For one thread.
+
+    Args:
+        model: a loaded `Im2Hands`.
+        settings: may be replaced between two frames (attribute `settings`).
+        detector: finds the keypoints of frames that come without; None: they must be given.
+    """
+
+    def __init__(
+        self,
+        model: FrameModel,
+        settings: FrameSettings | None = None,
+        detector: Detector | None = None,
+    ) -> None:
+        self._model, self._detector = model, detector
+        self.settings = settings or FrameSettings()
+        self._filters = {side: OneEuro() for side in SIDES}
+
+    def update(
+        self,
+        image: NDArray[np.uint8],
+        stamp: float,
+        camera: Camera,
+        keypoints: Mapping[str, Joints | None] | None = None,
+        depth: NDArray[np.float32] | None = None,
+        *,
+        extent: Extent = Extent.SURFACES,
+    ) -> TrackedFrame:
+        """The hands of the next frame.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            stamp: when it was taken, seconds; a step back starts the filters afresh.
+            camera: intrinsics of the image.
+            keypoints: "left" and "right" -> (21, 3) metres, camera frame, MANO order, None for an
+                absent hand; None altogether: the detector's.
+            depth: (H, W) metres, registered to the image, 0 or NaN where unknown; for the detector.
+            extent: how far the frame is taken.
+
+        Raises:
+            BadInput: an image or keypoints that cannot be used.
+            ValueError: neither keypoints nor a detector.
+        """
+        self._switch_stages()
+        check_image(image, camera)
+        if keypoints is None:
+            keypoints = self._detect(image, stamp, camera, depth)
+        joints = self._smooth(check_keypoints(keypoints), stamp)
+        if not joints:
+            return TrackedFrame()
+        if extent == Extent.KEYPOINTS and not self._model.refine_keypoints:
+            return _frame({side: TrackedHand(xyz, None) for side, xyz in joints.items()})
+        scene = self._model.encode(image, dict(joints), camera)
+        warnings = (("swapped", _SWAPPED),) if self._has_swapped(scene) else ()
+        if extent < Extent.SURFACES:
+            return _frame(_without_surfaces(scene), scene, {}, warnings)
+        hands = scene.reconstruct(
+            resolution=self.settings.resolution,
+            threshold=self.settings.occupancy_threshold,
+            voxel_size=self.settings.occupancy_voxel_size,
+        )
+        return _frame(_with_surfaces(hands), scene, hands.timings_ms, warnings)
+
+    def warm_up(self) -> None:
+        """Run a made-up frame, so that the first real one takes no longer than the others."""
+        self._switch_stages()
+        self._model.warm_up(self.settings.resolution)
+
+    @property
+    def running_stages(self) -> tuple[str, ...]:
+        """The model's stages that the settings let run, in the order of the work."""
+        off = {stage for name, stage in _OPTIONAL_STAGES.items() if not self._runs(name)}
+        return tuple(each for each in ("keypoints", "initial", "refinement") if each not in off)
+
+    @property
+    def missing_stages(self) -> str:
+        """What the settings ask for and the weights lack, in a line; empty when nothing.
+
+        That is no error: the default asks so of weights that hold one network only.
+        """
+        idle = [
+            name
+            for name in _OPTIONAL_STAGES
+            if getattr(self.settings, name) and not self._runs(name)
+        ]
+        if not idle:
+            return ""
+        return (
+            f"the weights hold the stages {', '.join(self._model.stages)}: {' and '.join(idle)} "
+            "cannot refine anything until 'weights' names a file that holds "
+            + " and ".join(_OPTIONAL_STAGES[name] for name in idle)
+        )
+
+    def _runs(self, name: str) -> bool:
+        return getattr(self.settings, name) and _OPTIONAL_STAGES[name] in self._model.stages
+
+    def _switch_stages(self) -> None:
+        self._model.refine_keypoints = self._runs("refine_keypoints")
+        self._model.refine_occupancy = self._runs("refine_occupancy")
+
+    def _detect(
+        self,
+        image: NDArray[np.uint8],
+        stamp: float,
+        camera: Camera,
+        depth: NDArray[np.float32] | None,
+    ) -> dict[str, Joints | None]:
+        if self._detector is None:
+            raise ValueError("no keypoints and no detector: give one of them")
+        found = self._detector.detect(image, camera, depth, stamp=stamp)
+        hands = {side: found.get(side) for side in SIDES}
+        return {side: None if hand is None else hand.keypoints for side, hand in hands.items()}
+
+    def _smooth(self, joints: Mapping[str, Joints], stamp: float) -> dict[str, Joints]:
+        """Filter over time; a hand that is absent is new when it comes back."""
+        smoothed = dict(joints)
+        for side, smoother in self._filters.items():
+            if side not in joints or not self.settings.smoothing:
+                smoother.reset()
+            else:
+                smoothed[side] = smoother(joints[side], stamp, self.settings.smoothing)
+        return smoothed
+
+    def _has_swapped(self, scene: EncodedScene) -> bool:
+        return self._model.refine_keypoints and scene.exchanged
+
+
+def _without_surfaces(scene: EncodedScene) -> dict[str, TrackedHand]:
+    return {
+        side: TrackedHand(xyz, scene.confidence.get(side))
+        for side, xyz in scene.keypoints.items()
+        if xyz is not None
+    }
+
+
+def _with_surfaces(hands: Hands) -> dict[str, TrackedHand]:
+    found = {"left": hands.left, "right": hands.right}
+    return {
+        side: TrackedHand(surface.keypoints, surface.confidence, surface)
+        for side, surface in found.items()
+        if surface is not None
+    }
+
+
+def _frame(
+    hands: Mapping[str, TrackedHand],
+    scene: EncodedScene | None = None,
+    timings_ms: dict[str, float] | None = None,
+    warnings: tuple[tuple[str, str], ...] = (),
+) -> TrackedFrame:
+    return TrackedFrame(hands.get("left"), hands.get("right"), scene, timings_ms or {}, warnings)
