@@ -7,12 +7,15 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from im2hands_ros.ros.parameter_schema import Described
+    from im2hands_ros.parameter_schema import ParameterSchema
 
-    S = TypeVar("S", bound=Described)
+    S = TypeVar("S", bound=ParameterSchema)
 
 
-def add_settings(group: Any, kind: type[Described]) -> None:
+Intrinsics = tuple[float, float, float, float]  # fx, fy, cx, cy, pixels
+
+
+def add_settings(group: Any, kind: type[ParameterSchema]) -> None:
     """An option for every field of a parameter schema, with its default and description."""
     for each in fields(kind):
         default, text = each.default, each.metadata["description"]
@@ -29,7 +32,7 @@ def settings_from(args: argparse.Namespace, kind: type[S]) -> S:
     return kind(**{each.name: getattr(args, each.name) for each in fields(kind)})
 
 
-def intrinsics_from(text: str | None) -> tuple[float, float, float, float] | None:
+def intrinsics_from(text: str | None) -> Intrinsics | None:
     """fx, fy, cx, cy of "FX,FY,CX,CY", pixels. Raises ValueError for anything else."""
     if text is None:
         return None

@@ -19,7 +19,6 @@ from made_bags import BallModel, recording, write_bag
 from two_hands import joints
 
 from im2hands_ros import cli
-from im2hands_ros.bags import offline
 from im2hands_ros.bags.bag import BagReader
 from im2hands_ros.skeleton import INDEX_MCP, MIDDLE_MCP, TIPS
 from im2hands_ros.surface.voxels import occupied_voxels
@@ -48,8 +47,7 @@ def hands_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
     bag = write_bag(folder / "bag", recording(2))
     with pytest.MonkeyPatch.context() as patch:
-        load = SimpleNamespace(load=lambda **options: VoxelModel())
-        patch.setattr(offline, "Im2Hands", load)
+        patch.setattr("im2hands_ros.bags.replay.load_model", lambda settings: VoxelModel())
         assert cli.main(["replay", str(bag), "-o", str(folder / "hands.mcap")]) == 0
     return folder / "hands.mcap"
 

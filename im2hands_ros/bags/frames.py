@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.source import BagSource, RawMessage
 from im2hands_ros.bags.topics import COMPRESSED_IMAGE, HAND_KEYPOINTS, Chosen
 from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import camera_of
-from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.messages.keypoints import Keypoints, read_keypoints, read_poses
 from im2hands_ros.messages.matching import Pair, StampMatcher

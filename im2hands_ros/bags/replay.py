@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.frames import Decoder, Frame, Frames, Message
 from im2hands_ros.bags.output import Output
+from im2hands_ros.camera import Camera
 from im2hands_ros.messages.encoding import ResultEncoder
 from im2hands_ros.stopwatch import Stopwatch
-from im2hands_ros.tracking.settings import FrameSettings, load_model, sync_slop
-from im2hands_ros.tracking.tracker import HandTracker
+from im2hands_ros.tracking.settings import ReplaySettings, load_model
+from im2hands_ros.tracking.tracker import HandTracker, TrackedFrame
 
 _BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} s [{elapsed}<{remaining}{postfix}]"
 
 Results = list[tuple[str, bytes]]  # topic and serialised message
-
-
-@dataclass(frozen=True)
-class ReplaySettings(FrameSettings):
-    """The node's parameters that matter to a bag."""
-
-    sync_slop: float = sync_slop()
 
 
 class Engine(Protocol):
@@ -45,31 +40,45 @@ class TrackerEngine:
     Args:
         settings: the node's parameters.
         decoder: makes pixels and a camera of a frame.
-        warn: called with the kind and the text of what the user should know.
+        warn: called with what the user should know, once for each kind.
     """
 
-    def __init__(self, settings: ReplaySettings, decoder: Decoder, warn: Any) -> None:
+    def __init__(
+        self, settings: ReplaySettings, decoder: Decoder, warn: Callable[[str], None]
+    ) -> None:
         self._decoder, self._warn = decoder, warn
+        self._warned: set[str] = set()
         self._tracker = HandTracker(load_model(settings), settings)
         self._encoder = ResultEncoder()
         self.times = Stopwatch()
         if self._tracker.missing_stages:
-            warn("missing_stages", self._tracker.missing_stages)
+            warn(self._tracker.missing_stages)
 
     def __call__(self, frame: Frame) -> Results:
         """The results that the node would publish for a frame."""
         with self.times.stage("decode"):
             image, camera = self._decoder(frame)
-        stamp = frame.header.stamp
-        seconds = stamp.sec + stamp.nanosec / 1e9
-        tracked = self._tracker.update(image, seconds, camera, frame.keypoints.hands)
+        tracked = self._track(frame, image, camera)
         for stage, milliseconds in tracked.timings_ms.items():
             self.times.add(stage, milliseconds)
         for kind, text in tracked.warnings:
-            self._warn(kind, text)
+            if kind not in self._warned:
+                self._warned.add(kind)
+                self._warn(text)
         with self.times.stage("serialise"):
             voxel_size = self._tracker.settings.occupancy_voxel_size
             return list(self._encoder.encode(frame.header, tracked.surfaces, voxel_size))
+
+    def _track(self, frame: Frame, image: NDArray[np.uint8], camera: Camera) -> TrackedFrame:
+        stamp = frame.header.stamp
+        seconds = stamp.sec + stamp.nanosec / 1e9
+        try:
+            return self._tracker.update(image, seconds, camera, frame.keypoints.hands)
+        except BadInput:
+            raise
+        except Exception as error:  # one bad frame does not end a stream, here as in the node
+            text = f"a frame failed: {type(error).__name__}: {error}"
+            raise BadInput("pipeline_error", text) from error
 
 
 class Replay:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from im2hands_ros.camera import Camera
+from im2hands_ros.checks import check_hand
 from im2hands_ros.skeleton import ORDER_NAMES, SIDES, to_mano_order
 
 if TYPE_CHECKING:

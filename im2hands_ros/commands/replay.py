@@ -19,33 +19,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import fields
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from im2hands_ros.ros.parameters import Settings
+from im2hands_ros.command_line import Intrinsics, add_settings, intrinsics_from, settings_from
+from im2hands_ros.tracking.settings import ReplaySettings
 
 if TYPE_CHECKING:
-    from im2hands_ros.bags.replayed import Replayed
+    from im2hands_ros.bags.replay import Engine, Replay
     from im2hands_ros.bags.source import BagSource
     from im2hands_ros.bags.topics import Chosen
 
-# The node's parameters that matter to a bag are options here, with their defaults and ranges.
-PARAMETERS = (
-    "preset",
-    "weights",
-    "device",
-    "precision",
-    "resolution",
-    "refine_keypoints",
-    "refine_occupancy",
-    "occupancy_threshold",
-    "occupancy_voxel_size",
-    "sync_slop",
-    "smoothing",
-)
 INTERRUPTED = 130
 _MOST_REASONS = 5
 
@@ -73,31 +60,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--copy-inputs", action="store_true", help="write the frames' inputs into OUT as well"
     )
     parser.add_argument("--node", action="store_true", help="through the node (ROS 2 needed)")
-    _add_parameters(parser.add_argument_group("parameters of the node"))
-
-
-def _add_parameters(group: Any) -> None:
-    described = {each.name: each for each in fields(Settings)}
-    for name in PARAMETERS:
-        parameter = described[name]
-        default, text = parameter.default, parameter.metadata["description"]
-        option = f"--{name.replace('_', '-')}"
-        if isinstance(default, bool):
-            kind: Any = {"action": argparse.BooleanOptionalAction}
-        else:
-            kind = {"type": type(default), "metavar": name.rpartition("_")[2].upper()}
-        group.add_argument(option, default=default, help=f"{text} ({default!r})", **kind)
+    add_settings(parser.add_argument_group("parameters of the node"), ReplaySettings)
 
 
 def run(args: argparse.Namespace) -> int:
     """Replay; the exit status. Raises ValueError when no frame gave a result."""
     from im2hands_ros.bags.frames import Frames
     from im2hands_ros.bags.output import Output
-    from im2hands_ros.bags.replayed import Replayed
+    from im2hands_ros.bags.replay import Replay
     from im2hands_ros.bags.source import BagSource
 
-    settings = Settings(**{name: getattr(args, name) for name in PARAMETERS})
-    intrinsics = _intrinsics(args.camera)
+    settings = settings_from(args, ReplaySettings)
+    intrinsics = intrinsics_from(args.camera)
     if args.every < 1:
         raise ValueError(f"--every {args.every}: give 1 or more")
     with BagSource(args.bag, _warn) as source:
@@ -108,20 +82,22 @@ def run(args: argparse.Namespace) -> int:
         output = Output(path, copied, source.types)
         frames = Frames(source, chosen, settings.sync_slop, args.every, window_ns)
         with _engine(args.node, settings, chosen, intrinsics) as engine:
-            replayed = Replayed(frames, output, bool(copied))
-            replayed.run(engine, window_ns)
-            _summarise(args.bag, path, replayed, engine.times.means())
-    return INTERRUPTED if replayed.interrupted else 0
+            replay = Replay(frames, output, bool(copied))
+            replay.run(engine, window_ns)
+            _summarise(args.bag, path, replay, engine.times.means())
+    return INTERRUPTED if replay.interrupted else 0
 
 
-def _engine(through_node: bool, settings: Settings, chosen: Chosen, intrinsics: Any) -> Any:
+def _engine(
+    through_node: bool, settings: ReplaySettings, chosen: Chosen, intrinsics: Intrinsics | None
+) -> AbstractContextManager[Engine]:
     from im2hands_ros.bags.frames import Decoder
 
     decoder = Decoder(chosen.image.type, intrinsics)
     if not through_node:
-        from im2hands_ros.bags.offline import Offline
+        from im2hands_ros.bags.replay import TrackerEngine
 
-        return Offline(settings, decoder)
+        return nullcontext(TrackerEngine(settings, decoder, _warn))
     from im2hands_ros.ros.through_node import ThroughNode
 
     return ThroughNode(settings, decoder, chosen)
@@ -152,35 +128,25 @@ def _window(args: argparse.Namespace, source: BagSource) -> tuple[int, int]:
     return start_ns, min(source.end_ns, start_ns + round(1e9 * args.duration))
 
 
-def _intrinsics(text: str | None) -> tuple[float, float, float, float] | None:
-    if text is None:
-        return None
-    try:
-        fx, fy, cx, cy = (float(value) for value in text.split(","))
-    except ValueError:
-        raise ValueError(f"--camera {text}: give four numbers, fx,fy,cx,cy in pixels") from None
-    return fx, fy, cx, cy
-
-
 def _warn(text: str) -> None:
     tqdm.write(f"im2hands replay: warning: {text}", file=sys.stderr)
 
 
-def _summarise(bag: Path, out: Path, replayed: Replayed, means_ms: dict[str, float]) -> None:
+def _summarise(bag: Path, out: Path, replay: Replay, means_ms: dict[str, float]) -> None:
     """What became of the bag, on standard output."""
-    frames, written = replayed.frames, replayed.written
+    frames, written = replay.frames, replay.written
     reasons = frames.skipped.most_common(_MOST_REASONS)
-    if not written and not replayed.interrupted:
+    if not written and not replay.interrupted:
         why = "; ".join(f"{name} ({count}): {frames.details[name]}" for name, count in reasons)
         raise ValueError(f"no frame of '{bag}' gave a result: {why or 'no image was matched'}")
-    rate = written / replayed.seconds
+    rate = written / replay.seconds
     print(
         f"{bag}: {frames.images} images, {frames.matched} matched, {written} reconstructed in "
-        f"{replayed.seconds:.1f} s ({rate:.2f} frames/s)" + ", interrupted" * replayed.interrupted
+        f"{replay.seconds:.1f} s ({rate:.2f} frames/s)" + ", interrupted" * replay.interrupted
     )
     for name, count in reasons:
         print(f"  skipped {count:5} {name}: {frames.details[name]}")
     stages = ", ".join(f"{name} {mean:.1f}" for name, mean in means_ms.items())
     print(f"  ms per frame: {stages}")
-    counts = ", ".join(f"{count} {name}" for name, count in replayed.output.counts.items())
+    counts = ", ".join(f"{count} {name}" for name, count in replay.output.counts.items())
     print(f"{out}: {counts or 'nothing written'}")

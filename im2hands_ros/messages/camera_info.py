@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from im2hands_ros.camera import Camera
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.camera import Camera
 
 
 def camera_of(info: Any, size: tuple[int, int]) -> Camera:

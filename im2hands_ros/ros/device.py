@@ -6,45 +6,29 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from im2hands_ros.allocator import give_back_freed_memory
 from im2hands_ros.ros.parameters import Settings
+from im2hands_ros.tracking.settings import load_model
+
+if TYPE_CHECKING:
+    from im2hands_ros.pipeline import Im2Hands
 
 _MIB = 2**20
 
 
-def load_im2hands(settings: Settings) -> Any:
+def load_im2hands(settings: Settings) -> Im2Hands:
     """The packaged networks, or the weights that the parameters name."""
     from rclpy.logging import get_logger
 
-    from im2hands_ros.pipeline import Im2Hands
-
-    _share_cores()
-    model = Im2Hands.load(
-        weights=settings.weights or None,
-        preset=settings.preset,
-        device=settings.device,
-        precision=settings.precision,
-    )
+    model = load_model(settings)
     if settings.device == "auto" and model.device.type == "cpu":
         get_logger("im2hands").warning(
             "no GPU found: the networks run on the CPU, at a few frames per second (device: cpu "
             "says that this is meant)"
         )
     return model
-
-
-def _share_cores() -> None:
-    """Leave half of the cores to DDS, the camera and the robot, unless OMP_NUM_THREADS says else.
-
-    With sleeping OpenMP threads (OMP_WAIT_POLICY=PASSIVE, which the launch files set) a second
-    thread on the second hyper-thread of one core made frames slower: 191 ms against 159 ms.
-    """
-    import torch
-
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // 2))
 
 
 def free_device_memory() -> None:

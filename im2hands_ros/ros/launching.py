@@ -44,13 +44,13 @@ NODE = {
 _RVIZ_TOPICS = ("image", "markers", "occupancy")
 
 
-def declared(described: Mapping[str, tuple]) -> list[DeclareLaunchArgument]:
+def declared(arguments: Mapping[str, tuple]) -> list[DeclareLaunchArgument]:
     """The arguments of a launch file, described as in `VIEW`."""
     return [
         DeclareLaunchArgument(
             name, default_value=default, description=text, choices=choices[0] if choices else None
         )
-        for name, (default, text, *choices) in described.items()
+        for name, (default, text, *choices) in arguments.items()
     ]
 
 

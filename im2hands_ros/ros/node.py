@@ -17,19 +17,19 @@ from rclpy.parameter import Parameter
 from rclpy.time import Time
 
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.ros.base_node import declare_parameters
 from im2hands_ros.ros.device import free_device_memory, load_im2hands, memory_values
 from im2hands_ros.ros.diagnostics import Health, Throttle
 from im2hands_ros.ros.inputs import Frame, Inputs, input_of
 from im2hands_ros.ros.outputs import Outputs
-from im2hands_ros.ros.parameters import Settings, declare
+from im2hands_ros.ros.parameters import Settings
 from im2hands_ros.ros.process import run_process
 from im2hands_ros.ros.processing import Processing
 from im2hands_ros.ros.queries import Queries
 from im2hands_ros.ros.query_service import QueryService
 from im2hands_ros.ros.reporter import Reporter
-from im2hands_ros.ros.stages import Stages
 from im2hands_ros.ros.worker import Worker
-from im2hands_ros.tracking.budget import LatencyBudget
+from im2hands_ros.tracking.tracker import HandTracker
 
 ModelLoader = Callable[[Settings], Any]
 
@@ -52,15 +52,14 @@ class Im2HandsNode(LifecycleNode):
 
     def __init__(self, load_model: ModelLoader = load_im2hands, **options: Any) -> None:
         super().__init__("im2hands", **options)
-        self.settings = declare(self)
+        self.settings = declare_parameters(self, Settings)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._take_parameters)
         self.health = Health()
         self._load_model = load_model
         self._queries = Queries(lambda milliseconds: self.health.took("query", milliseconds))
         self._query_service = QueryService(self, self._queries, self._begin_query)
-        self._budget = LatencyBudget()
-        self._stages = Stages(lambda text: self.get_logger().info(text))
+        self._processing: Processing | None = None
         self._throttle = Throttle(_LOG_PERIOD)
         self._worker: Worker[Any, Frame] | None = None
         self._outputs: Outputs | None = None
@@ -71,7 +70,7 @@ class Im2HandsNode(LifecycleNode):
             self._awaited,
             self._complain,
             self._describe,
-            lambda: self._budget.notice,
+            lambda: "" if self._processing is None else self._processing.notice,
         )
 
     # States
@@ -133,18 +132,21 @@ class Im2HandsNode(LifecycleNode):
         self._release()
 
     def _make_worker(self, outputs: Outputs) -> Worker[Any, Frame]:
-        steps = Processing(
+        self._processing = Processing(
             outputs,
             self._queries,
-            self._budget,
-            self._stages,
             self.health,
             lambda: self.settings,
             self._age,
             self._complain,
+            lambda text: self.get_logger().info(text),
         )
         return Worker(
-            self._set_up, steps.process, outputs.expire, self._on_error, self._queries.work
+            self._set_up,
+            self._processing.process,
+            outputs.expire,
+            self._on_error,
+            self._queries.work,
         )
 
     def _refuse(self, transition: str, error: Exception) -> TransitionCallbackReturn:
@@ -174,10 +176,9 @@ class Im2HandsNode(LifecycleNode):
     # On the worker's thread
 
     def _set_up(self) -> Any:
-        model = self._load_model(self.settings)
-        self._stages.apply(model, self.settings)
-        model.warm_up(self.settings.resolution)
-        return model
+        tracker = HandTracker(self._load_model(self.settings), self.settings)
+        self._processing.set_up(tracker)
+        return tracker
 
     def _age(self, stamp: Any) -> float:
         return (self.get_clock().now() - Time.from_msg(stamp)).nanoseconds / 1e9
@@ -222,7 +223,7 @@ class Im2HandsNode(LifecycleNode):
         listeners = 0 if self._outputs is None else self._outputs.subscribers()
         state = self._state_machine.current_state[1]
         values = {"state": state, "subscribers": str(listeners)}
-        return values | self._stages.values | self._budget.values | memory_values()
+        return values | (self._processing.values if self._processing else {}) | memory_values()
 
     def _complain(self, kind: str, text: str) -> None:
         line = self._throttle.pass_on(kind, text)

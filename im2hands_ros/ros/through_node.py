@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,20 +30,19 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.definitions import standard_types
 from im2hands_ros.bags.frames import Decoder, Frame
-from im2hands_ros.bags.stage_times import StageTimes
 from im2hands_ros.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, POSE_ARRAY, Chosen
 from im2hands_ros.camera import Camera
-from im2hands_ros.commands.replay import PARAMETERS
 from im2hands_ros.messages.composing import Messages
 from im2hands_ros.messages.encoding import RESULTS
-from im2hands_ros.bad_input import BadInput
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.demo.commands import NODE_NAME, environment
 from im2hands_ros.ros.interrupts import interrupted_once, undisturbed
-from im2hands_ros.ros.parameters import Settings
 from im2hands_ros.ros.subprocesses import Child
+from im2hands_ros.stopwatch import Stopwatch
+from im2hands_ros.tracking.settings import ReplaySettings
 
 NODE = (sys.executable, "-m", "im2hands_ros.ros.node")
 _CLASSES = (HandKeypoints, PoseStamped, HandMeshArray, PointCloud2, MarkerArray)
@@ -56,16 +55,17 @@ _POLL = 0.02
 _STAMP = struct.Struct("<iI")
 
 
-@dataclass
-class NodeTimes(StageTimes):
+class NodeTimes(Stopwatch):
     """What is measured here, and the node's own stages as its diagnostics tell them."""
 
-    of_node: dict[str, float] = field(default_factory=dict)
-    refresh: Callable[[], None] = lambda: None
+    def __init__(self, refresh: Callable[[], None]) -> None:
+        super().__init__()
+        self._refresh = refresh
+        self.of_node: dict[str, float] = {}
 
     def means(self) -> dict[str, float]:
         """Milliseconds by stage; the node's are medians."""
-        self.refresh()
+        self._refresh()
         return {**self.of_node, **super().means()}
 
 
@@ -83,7 +83,11 @@ class ThroughNode:
     """
 
     def __init__(
-        self, settings: Settings, decoder: Decoder, chosen: Chosen, command: Sequence[str] = NODE
+        self,
+        settings: ReplaySettings,
+        decoder: Decoder,
+        chosen: Chosen,
+        command: Sequence[str] = NODE,
     ) -> None:
         self._decoder, self._chosen = decoder, chosen
         self._command = [*command, *_arguments(settings, chosen)]
@@ -91,7 +95,7 @@ class ThroughNode:
         self._stack = ExitStack()
         self._answer: dict[str, bytes] = {}
         self._awaited: tuple[int, int] | None = None
-        self.times = NodeTimes(refresh=self._hear_diagnostics)
+        self.times = NodeTimes(self._hear_diagnostics)
 
     def __enter__(self) -> ThroughNode:
         os.environ.update(environment())
@@ -252,9 +256,9 @@ def _inputs(chosen: Chosen) -> dict[str, tuple[str, type]]:
     }
 
 
-def _arguments(settings: Settings, chosen: Chosen) -> list[str]:
+def _arguments(settings: ReplaySettings, chosen: Chosen) -> list[str]:
     """The node's parameters as its command line."""
-    values: dict[str, Any] = {name: getattr(settings, name) for name in PARAMETERS}
+    values: dict[str, Any] = asdict(settings)
     if settings.weights:
         values["weights"] = str(Path(settings.weights).resolve())
     if chosen.image.type == COMPRESSED_IMAGE:

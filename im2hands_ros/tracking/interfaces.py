@@ -23,11 +23,20 @@ class Field(Protocol):
 class EncodedScene(Protocol):
     """What a model found in a frame, as `scene.Scene` is."""
 
-    keypoints: dict[str, Joints | None]
-    confidence: dict[str, float]
-    exchanged: bool
-    left: Field | None
-    right: Field | None
+    @property
+    def keypoints(self) -> Mapping[str, Joints | None]: ...
+
+    @property
+    def confidence(self) -> Mapping[str, float]: ...
+
+    @property
+    def exchanged(self) -> bool: ...
+
+    @property
+    def left(self) -> Field | None: ...
+
+    @property
+    def right(self) -> Field | None: ...
 
     def reconstruct(self, resolution: int, threshold: float, voxel_size: float) -> Hands: ...
 
@@ -42,7 +51,10 @@ class FrameModel(Protocol):
     def stages(self) -> tuple[str, ...]: ...
 
     def encode(
-        self, image: NDArray[np.uint8], keypoints: dict[str, Joints | None], camera: Camera
+        self,
+        image: NDArray[np.uint8],
+        keypoints: dict[str, NDArray[np.floating] | None],
+        camera: Camera,
     ) -> EncodedScene: ...
 
     def warm_up(self, resolution: int) -> None: ...

@@ -4,68 +4,66 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from im2hands_ros.ros.parameter_schema import Described, described
+from im2hands_ros.parameter_schema import ParameterSchema, parameter
 
 if TYPE_CHECKING:
     from im2hands_ros.pipeline import Im2Hands
 
 
 @dataclass(frozen=True)
-class FrameSettings(Described):
+class FrameSettings(ParameterSchema):
     """Values of the frame engine's parameters, checked.
 
     Raises:
         ValueError: a value outside its range or choices; names the parameter, value and remedy.
     """
 
-    preset: str = described(
+    preset: str = parameter(
         "compact",
         "networks: compact, or paper (published ones, converted by im2hands import-checkpoint)",
-        pattern="compact|paper",
-        allowed="compact, paper",
+        choices=("compact", "paper"),
     )
-    weights: str = described(
+    weights: str = parameter(
         "", "weights file (.safetensors); empty: the packaged weights of the preset"
     )
-    device: str = described(
+    device: str = parameter(
         "auto",
         "where the networks run; auto takes the GPU if there is one",
+        choices=("auto", "cpu", "cuda", "cuda:N"),
         pattern=r"auto|cpu|cuda(:\d+)?",
-        allowed="auto, cpu, cuda, cuda:N",
     )
-    precision: str = described(
+    precision: str = parameter(
         "auto",
         "arithmetic of the networks",
-        pattern="auto|fp32|bf16|fp16",
-        allowed="auto, fp32, bf16, fp16",
+        choices=("auto", "fp32", "bf16", "fp16"),
     )
-    resolution: int = described(
+    resolution: int = parameter(
         64, "lattice cells per side of a hand's box", range=(32, 256), live=True
     )
-    refine_keypoints: bool = described(
+    refine_keypoints: bool = parameter(
         True,
         "refine the keypoints by the image before the shape is made, where the weights hold that "
         "network",
         live=True,
     )
-    refine_occupancy: bool = described(
+    refine_occupancy: bool = parameter(
         True,
         "refine the shape by the other hand and the image, where the weights hold that network",
         live=True,
     )
-    occupancy_threshold: float = described(
+    occupancy_threshold: float = parameter(
         0.5, "occupancy probability of the surface", range=(0.05, 0.95), live=True
     )
-    occupancy_voxel_size: float = described(
+    occupancy_voxel_size: float = parameter(
         0.005,
         "side of the published surface voxels",
         unit="m",
         range=(0.002, 0.05),
         live=True,
     )
-    smoothing: float = described(
+    smoothing: float = parameter(
         0.0,
         "cutoff of the One-Euro filter over the keypoints of resting hands, lower is smoother; "
         "0: off",
@@ -75,15 +73,22 @@ class FrameSettings(Described):
     )
 
 
-def sync_slop() -> Any:
+def sync_slop() -> float:
     """The field of this name wherever images and keypoints are matched."""
-    return described(
+    return parameter(
         0.01,
         "largest stamp difference of an image and its keypoints; 0: equal stamps",
         unit="s",
         range=(0.0, 1.0),
         live=True,
     )
+
+
+@dataclass(frozen=True)
+class ReplaySettings(FrameSettings):
+    """The node's parameters that matter to a bag."""
+
+    sync_slop: float = sync_slop()
 
 
 def load_model(settings: FrameSettings) -> Im2Hands:

@@ -6,7 +6,6 @@ import sqlite3
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import made_bags
 import numpy as np
@@ -24,7 +23,6 @@ from made_bags import (
 )
 from rosbags.rosbag2 import CompressionMode
 
-from im2hands_ros.bags import offline
 from im2hands_ros.bags.frames import Frames
 from im2hands_ros.bags.source import BagSource
 from im2hands_ros.bags.topics import choose
@@ -34,7 +32,7 @@ from im2hands_ros.bags.topics import choose
 def model(monkeypatch: pytest.MonkeyPatch) -> BallModel:
     """Takes the place of the networks."""
     fake = BallModel()
-    monkeypatch.setattr(offline, "Im2Hands", SimpleNamespace(load=lambda **options: fake))
+    monkeypatch.setattr("im2hands_ros.bags.replay.load_model", lambda settings: fake)
     return fake
 
 

@@ -12,9 +12,9 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointField, RegionOfInterest
 from visualization_msgs.msg import Marker
 
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.arrays import cloud_points
 from im2hands_ros.messages.camera_info import camera_of
-from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.keypoints import read_keypoints, read_poses
 from im2hands_ros.messages.markers import TRIANGLE_BUCKET, draw, triangle_points
 from im2hands_ros.ros.messages import (

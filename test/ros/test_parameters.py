@@ -11,20 +11,22 @@ import yaml
 from harness import ROOT
 from rcl_interfaces.msg import ParameterDescriptor
 
-from im2hands_ros.ros.parameters import Settings, declare, markdown_table, yaml_file
+from im2hands_ros.parameter_schema import table_of, yaml_of
+from im2hands_ros.ros.base_node import declare_parameters
+from im2hands_ros.ros.parameters import Settings
 
 
 def test_the_yaml_file_holds_the_defaults():
     text = (ROOT / "config/im2hands.yaml").read_text()
     assert yaml.safe_load(text) == {"/**": {"ros__parameters": asdict(Settings())}}
-    assert text == yaml_file()
+    assert text == yaml_of(Settings)
 
 
 def test_the_readme_shows_the_table():
     readme = (ROOT / "README.md").read_text()
     marked = re.search(r"<!-- parameters:start -->\n(.*)<!-- parameters:end -->", readme, re.S)
     assert marked, "README.md lacks the marks <!-- parameters:start --> and <!-- parameters:end -->"
-    assert marked[1].strip() == markdown_table().strip(), (
+    assert marked[1].strip() == table_of(Settings).strip(), (
         "run `python -m im2hands_ros.ros.parameters` and put its output between the marks"
     )
 
@@ -54,7 +56,7 @@ def test_a_value_out_of_range_is_named_with_what_to_give(name, value, said):
 def test_every_parameter_is_declared_with_description_range_and_read_only_rule():
     node = rclpy.create_node("parameters")
     try:
-        assert declare(node) == Settings()
+        assert declare_parameters(node, Settings) == Settings()
         for each in fields(Settings):
             descriptor: ParameterDescriptor = node.describe_parameter(each.name)
             assert len(descriptor.description) > 15

@@ -20,7 +20,6 @@ from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from im2hands_ros import cli
-from im2hands_ros.bags import offline
 from im2hands_ros.bags.frames import WAITING_FRAMES
 from im2hands_ros.messages.arrays import cloud_points
 from im2hands_ros.messages.encoding import RESULTS, ResultEncoder
@@ -105,7 +104,7 @@ def test_every_frame_goes_through_the_node_and_comes_back_as_without_ros(
     tmp_path: Path, analytic: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = Spheres(SimpleNamespace(stages="initial", look=False, delay=0.0, cost=0.0))
-    monkeypatch.setattr(offline, "Im2Hands", SimpleNamespace(load=lambda **options: model))
+    monkeypatch.setattr("im2hands_ros.bags.replay.load_model", lambda settings: model)
     entries = [made(i) for i in range(4) for made in (camera_info, image, keypoints)]
     entries[5] = keypoints(1, ("right",))
     bag = write_bag(tmp_path / "bag", entries)

@@ -17,7 +17,6 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from two_hands import joints
 
 from im2hands_ros import cli
-from im2hands_ros.bags import offline
 from im2hands_ros.bags.definitions import standard_types
 from im2hands_ros.messages.composing import Messages
 from im2hands_ros.scene import Hands, HandSurface
@@ -153,7 +152,7 @@ class BallModel:
 def instead_of_networks(monkeypatch: pytest.MonkeyPatch) -> BallModel:
     """A model that replay loads in place of the networks."""
     fake = BallModel()
-    monkeypatch.setattr(offline, "Im2Hands", SimpleNamespace(load=lambda **options: fake))
+    monkeypatch.setattr("im2hands_ros.bags.replay.load_model", lambda settings: fake)
     return fake
 
 

@@ -20,12 +20,12 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from im2hands_ros.messages.images import fill_image
+from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.camera.calibration_file import guessed_calibration, read_calibration
 from im2hands_ros.ros.camera.capture import Capture, SourceLost, VideoCapture, is_device
 from im2hands_ros.ros.camera.settings import CameraSettings
 from im2hands_ros.ros.endpoints import OVERRIDING
 from im2hands_ros.ros.process import run_process
-from im2hands_ros.ros.schema_node import DescribedNode
 
 OpenCapture = Callable[[str, int, int, float], Capture]
 
@@ -36,7 +36,7 @@ _LINGER = 0.5  # seconds that the last frame is given to leave before its publis
 _STOP_TIMEOUT = 1.0  # a device may block for longer; its thread is left behind then
 
 
-class CameraSource(DescribedNode[CameraSettings]):
+class CameraSource(BaseNode[CameraSettings]):
     """Publishes what a camera sees.
 
     Args:

@@ -7,45 +7,45 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from im2hands_ros.ros.parameter_schema import Described, described, table_of
+from im2hands_ros.parameter_schema import ParameterSchema, parameter, print_parameters
 
 
 @dataclass(frozen=True)
-class CameraSettings(Described):
+class CameraSettings(ParameterSchema):
     """Values of all parameters, checked; raises ValueError for one that cannot be used."""
 
-    source: str = described(
+    source: str = parameter(
         "", "video file, or device file such as /dev/video0; empty: the device of device_number"
     )
-    device_number: int = described(0, "OpenCV's number of the device", range=(0, 99))
-    camera_info_url: str = described(
+    device_number: int = parameter(0, "OpenCV's number of the device", range=(0, 99))
+    camera_info_url: str = parameter(
         "",
         "calibration as camera_calibration saves it (YAML): a path, file:///path or "
         "package://name/path",
     )
-    assumed_field_of_view: float = described(
+    assumed_field_of_view: float = parameter(
         0.0,
         "horizontal, used when camera_info_url is empty: every distance is then wrong by as much "
         "as this guess; 0: refuse to guess",
         unit="degrees",
         range=(0.0, 170.0),
     )
-    width: int = described(0, "asked of a device; 0: as it likes", unit="pixels", range=(0, 16384))
-    height: int = described(0, "asked of a device; 0: as it likes", unit="pixels", range=(0, 16384))
-    rate: float = described(
+    width: int = parameter(0, "asked of a device; 0: as it likes", unit="pixels", range=(0, 16384))
+    height: int = parameter(0, "asked of a device; 0: as it likes", unit="pixels", range=(0, 16384))
+    rate: float = parameter(
         0.0,
         "asked of a device, kept for a file; 0: as it likes, as the file says",
         unit="Hz",
         range=(0.0, 1000.0),
     )
-    loop: bool = described(False, "start a file over at its end; else the program ends there")
-    flip: bool = described(
+    loop: bool = parameter(False, "start a file over at its end; else the program ends there")
+    flip: bool = parameter(
         False,
         "mirror every picture left to right, for a source that is mirrored; the calibration is of "
         "the pictures as published",
     )
-    frame_id: str = described("camera", "frame of the images (optical: x right, y down, z forward)")
-    wait_for_subscribers: int = described(
+    frame_id: str = parameter("camera", "frame of the images (optical: x right, y down, z forward)")
+    wait_for_subscribers: int = parameter(
         0, "subscribers that image and camera_info need before a file is played", range=(0, 99)
     )
 
@@ -56,4 +56,4 @@ class CameraSettings(Described):
 
 
 if __name__ == "__main__":
-    print(table_of(CameraSettings), end="")
+    print_parameters(CameraSettings)

@@ -11,9 +11,9 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.detector.settings import DetectorSettings
 from im2hands_ros.ros.endpoints import subscribe
-from im2hands_ros.ros.schema_node import DescribedNode
 
 _DEPTH_ALIVE = 1.0  # seconds after a depth image in which images wait for theirs
 _WAITING = 3  # images that wait for theirs; at 30 Hz a tenth of a second
@@ -43,7 +43,7 @@ class Views:
 
     def __init__(
         self,
-        node: DescribedNode[DetectorSettings],
+        node: BaseNode[DetectorSettings],
         wanted: Callable[[], bool],
         deliver: Callable[[View], None],
     ) -> None:

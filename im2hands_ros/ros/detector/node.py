@@ -15,19 +15,19 @@ import numpy as np
 import rclpy
 from rclpy.time import Time
 
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.detection.bundle import find_bundle
 from im2hands_ros.detection.detector import DetectedHand, HandDetector
 from im2hands_ros.detection.landmarker import Landmarker
 from im2hands_ros.messages.camera_info import camera_of
-from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.images import compressed_image_to_rgb, depth_to_metres, image_to_rgb
 from im2hands_ros.msg import HandKeypoints
+from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.detector.inputs import View, Views
 from im2hands_ros.ros.detector.settings import DetectorSettings
 from im2hands_ros.ros.endpoints import OVERRIDING, RESULTS
 from im2hands_ros.ros.messages import keypoints_message
 from im2hands_ros.ros.process import run_process
-from im2hands_ros.ros.schema_node import DescribedNode
 from im2hands_ros.ros.worker import Worker
 
 DECODERS = {"raw": image_to_rgb, "compressed": compressed_image_to_rgb}
@@ -54,7 +54,7 @@ def load_detector(settings: DetectorSettings) -> HandDetector:
     )
 
 
-class Detector(DescribedNode[DetectorSettings]):
+class Detector(BaseNode[DetectorSettings]):
     """Publishes where the hands are in each image.
 
     Args:

@@ -9,19 +9,24 @@ from dataclasses import dataclass
 
 from im2hands_ros.detection.landmarker import DETECTION, PRESENCE, TRACKING
 from im2hands_ros.detection.lift import PALM_LENGTH
-from im2hands_ros.ros.parameter_schema import Described, described, image_transport, table_of
+from im2hands_ros.parameter_schema import (
+    ParameterSchema,
+    image_transport,
+    parameter,
+    print_parameters,
+)
 
 
 @dataclass(frozen=True)
-class DetectorSettings(Described):
+class DetectorSettings(ParameterSchema):
     """Values of all parameters, checked; raises ValueError for one that cannot be used."""
 
-    model: str = described(
+    model: str = parameter(
         "",
         "hand landmarker bundle (.task); empty: the one that make setup or python -m "
         "im2hands_ros.detection.bundle made",
     )
-    palm_length: float = described(
+    palm_length: float = parameter(
         PALM_LENGTH,
         "of the user's hand, wrist to middle knuckle: sets the distance of the hands where no "
         "depth image does",
@@ -29,18 +34,18 @@ class DetectorSettings(Described):
         range=(0.05, 0.15),
         live=True,
     )
-    mirrored_image: bool = described(
+    mirrored_image: bool = parameter(
         False,
         "the images are mirrored like a selfie: keypoints are those of the real hands, so they do "
         "not lie over the mirrored image",
         live=True,
     )
-    use_depth: bool = described(
+    use_depth: bool = parameter(
         True,
         "listen to depth images on depth (16UC1 or 32FC1, registered to image) and use them when "
         "they come",
     )
-    depth_slop: float = described(
+    depth_slop: float = parameter(
         0.02,
         "largest stamp difference of an image and its depth image",
         unit="s",
@@ -48,21 +53,21 @@ class DetectorSettings(Described):
         live=True,
     )
     image_transport: str = image_transport()
-    look_again: bool = described(
+    look_again: bool = parameter(
         True,
         "look a second time, at the picture made smaller, while fewer than two hands are found: "
         "finds hands that fill the picture, and takes as long again",
     )
-    min_detection_confidence: float = described(
+    min_detection_confidence: float = parameter(
         DETECTION, "MediaPipe's threshold for finding a hand; lower finds more", range=(0.0, 1.0)
     )
-    min_presence_confidence: float = described(
+    min_presence_confidence: float = parameter(
         PRESENCE, "MediaPipe's threshold for keeping a hand's landmarks", range=(0.0, 1.0)
     )
-    min_tracking_confidence: float = described(
+    min_tracking_confidence: float = parameter(
         TRACKING, "MediaPipe's threshold for following a hand to the next image", range=(0.0, 1.0)
     )
 
 
 if __name__ == "__main__":
-    print(table_of(DetectorSettings), end="")
+    print_parameters(DetectorSettings)

@@ -22,15 +22,15 @@ from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
-from im2hands_ros.messages.camera_info import camera_of
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.messages.camera_info import camera_of
 from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.messages.keypoints import read_keypoints
 from im2hands_ros.messages.markers import COLOURS, LIFETIME
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
+from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.endpoints import RESULTS
 from im2hands_ros.ros.process import run_process
-from im2hands_ros.ros.schema_node import DescribedNode
 from im2hands_ros.ros.viewer.memory import RecentImages, Results, stamp_ns
 from im2hands_ros.ros.viewer.messages import meshes_of, voxel_size, voxels_of
 from im2hands_ros.ros.viewer.settings import ViewerSettings
@@ -62,7 +62,7 @@ _LONGEST_PATIENCE = 8.0  # seconds
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-class Viewer(DescribedNode[ViewerSettings]):
+class Viewer(BaseNode[ViewerSettings]):
     """Shows on a page what the topics bring.
 
     Args:

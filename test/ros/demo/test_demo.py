@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -102,7 +103,11 @@ def test_an_interrupted_demo_leaves_a_complete_bag_and_no_process(tmp_path: Path
         f"a = t.options(Path({str(tmp_path)!r}), '--rate', '0.5'); "
         "sys.exit(t.play_and_report(a, t.sequence(), t.stand_ins(a)))"
     )
-    demo = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parent)
+    paths = os.pathsep.join([str(STAND_INS.parent), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    demo = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent, env=environment
+    )
     log = tmp_path / "log" / "replay.log"
     deadline = time.monotonic() + 30
     while not log.exists():

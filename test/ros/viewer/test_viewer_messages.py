@@ -9,8 +9,8 @@ import pytest
 from im2hands_ros.msg import HandMesh, HandMeshArray
 from std_msgs.msg import Header
 
-from im2hands_ros.messages.arrays import cloud_points
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.messages.arrays import cloud_points
 from im2hands_ros.ros.messages import cloud_message
 from im2hands_ros.ros.viewer.messages import meshes_of, voxel_size, voxels_of
 
