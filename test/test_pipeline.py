@@ -122,8 +122,8 @@ def test_bad_query_points_are_named(scene, points, message):
     [
         ({}, "no hand has keypoints"),
         ({"left": None, "right": None}, "no hand has keypoints"),
-        ({"left": np.zeros((20, 3))}, r"left keypoints have shape \(20, 3\)"),
-        ({"right": np.full((21, 3), np.nan)}, "right keypoints have non-finite"),
+        ({"left": np.zeros((20, 3))}, r"the left hand has shape \(20, 3\)"),
+        ({"right": np.full((21, 3), np.nan)}, "21 keypoints of the right hand are NaN"),
         ({"middle": np.zeros((21, 3))}, "side 'middle'"),
         ({"right": joints("right", depth=-0.5)}, "optical frame"),
     ],

@@ -79,7 +79,7 @@ class HandTracker:
             return TrackedFrame()
         if extent == Extent.KEYPOINTS and not self._model.refine_keypoints:
             return _frame({side: TrackedHand(xyz, None) for side, xyz in joints.items()})
-        scene = self._model.encode(image, dict(joints), camera)
+        scene = self._model.encode(image, {side: joints.get(side) for side in SIDES}, camera)
         warnings = (("swapped", _SWAPPED),) if self._has_swapped(scene) else ()
         if extent < Extent.SURFACES:
             return _frame(_without_surfaces(scene), scene, {}, warnings)

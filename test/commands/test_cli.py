@@ -160,7 +160,7 @@ def test_intrinsics_on_the_command_line_come_before_the_file(files, fake_model):
         ({"camera": CAMERA}, "neither 'left' nor 'right'"),
         ({"left": HAND[:20].tolist(), "camera": CAMERA}, "(20, 3)"),
         ({"left": (1000 * HAND).tolist(), "camera": CAMERA}, "metres"),
-        ({"left": [[None] * 3] * 21, "camera": CAMERA}, "not finite"),
+        ({"left": [[None] * 3] * 21, "camera": CAMERA}, "NaN or infinite"),
         ({"left": "hand", "camera": CAMERA}, "left"),
         ({"left": HAND.tolist(), "camera": {**CAMERA, "width": 640}}, "640x48"),
         ({"left": HAND.tolist(), "camera": {"fx": 60}}, "fy"),
