@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 # checkout that comes first on the path find it.
 __path__ = extend_path(__path__, __name__)
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from im2hands_ros.camera import Camera

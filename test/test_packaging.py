@@ -12,10 +12,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 import im2hands_ros
 
 ROOT = Path(__file__).resolve().parents[1]
+CHANGELOG_TITLE = re.compile(r"^(\d.*|Forthcoming)\n(-+)$", re.MULTILINE)
 
 MESSAGES = {
     "HandKeypoints": """
@@ -96,6 +98,25 @@ def test_every_file_names_the_same_version():
     assert re.fullmatch(r"\d+\.\d+\.\d+", im2hands_ros.__version__)
 
 
+def test_the_citation_names_this_version_and_the_paper():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= set(citation)  # what the format requires
+    assert citation["version"] == im2hands_ros.__version__
+    assert citation["license"] == "Apache-2.0"
+    (paper,) = citation["references"]
+    authors = [author["family-names"] for author in paper["authors"]]
+    assert authors == ["Lee", "Sung", "Choi", "Kim"]
+    assert paper["year"] == 2023
+
+
+def test_the_changelog_begins_with_this_version_and_its_day():
+    title, underline = CHANGELOG_TITLE.search((ROOT / "CHANGELOG.rst").read_text()).groups()
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert title == f"{im2hands_ros.__version__} ({citation['date-released']})"
+    assert len(underline) == len(title)
+
+
 @pytest.mark.parametrize("name", MESSAGES)
 def test_messages_have_the_promised_fields(name):
     assert lines_of((ROOT / f"msg/{name}.msg").read_text()) == lines_of(MESSAGES[name])
@@ -164,6 +185,7 @@ def test_the_wheel_holds_the_modules_the_data_and_the_command(tmp_path):
         inside = set(wheel.namelist())
     package = ROOT / "im2hands_ros"
     wanted = [*package.rglob("*.py"), *(path for path in (package / "data").rglob("*.*"))]
-    missing = {str(path.relative_to(ROOT)) for path in wanted if path.is_file()} - inside
+    wanted.append(package / "py.typed")  # type checkers ignore our annotations without it
+    missing = {str(path.relative_to(ROOT)) for path in wanted if not path.is_dir()} - inside
     assert missing == set()
     assert any(name.endswith("entry_points.txt") for name in inside)
