@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .ONESHELL:
-.PHONY: help setup build demo test soak lint clean
+.PHONY: help setup build demo test soak docs lint clean
 
 PYTHON ?=
 export PYTHON
@@ -51,5 +51,10 @@ soak: build  ## ten minutes at 30 Hz into the node: no image lost, no growth; JS
 	echo "[im2hands] soaking the node"
 	python test/support/soak.py --out "$(SOAK_OUT)" $(SOAK_ARGS)
 
+docs: build  ## these pages and the API reference as HTML in build/docs; warnings are errors
+	@source scripts/env.sh
+	echo "[im2hands] making the documentation in build/docs/"
+	python -m sphinx --quiet --fail-on-warning --keep-going -d build/doctrees docs build/docs
+
 clean:  ## remove the virtual environment and everything that was built
-	@rm -rf .venv build install log demo_out .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@rm -rf .venv build install log demo_out docs/api .pytest_cache .ruff_cache .mypy_cache .hypothesis
