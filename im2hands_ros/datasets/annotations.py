@@ -1,10 +1,12 @@
 """InterHand2.6M's annotation files as published (v1.0): which pictures show two fitted hands.
 
-Moon et al., ECCV 2020. In `annotations/<split>/`, per split:
+Moon et al., ECCV 2020. In `annotations/<split>/`, per split::
+
   InterHand2.6M_<split>_data.json             images and annotations in COCO's form
   InterHand2.6M_<split>_camera.json           capture -> campos, camrot, focal, princpt -> camera
   InterHand2.6M_<split>_joint_3d.json         capture -> frame -> world_coord (42, 3), joint_valid
   InterHand2.6M_<split>_MANO_NeuralAnnot.json capture -> frame -> right, left -> pose, shape, trans
+
 World coordinates, camera positions and joints are millimetres, MANO's trans metres; everything
 here is metres. A camera sees x_camera = camrot (x_world - campos), with x right, y down, z forward.
 """

@@ -42,12 +42,13 @@ PREDICTION_SLACK = 0.03
 class SurfaceCells:
     """What a search found: values around the surface and the fine cells it passes through.
 
-    values: (H, n, n, n) float32, n = resolution + 1; exact at the corners of `cells`, elsewhere
-        exact or a constant below the threshold, even deep inside. The tensor belongs to the search
-        object and is overwritten by its next call.
-    cells: per hand (K,) int64, the low corners (x·n + y)·n + z of the fine cells that straddle.
-    threshold: in the unit of `values`; inside means value >= threshold.
-    evaluations: points evaluated per network call, both hands together, padding not counted.
+    Attributes:
+        values: (H, n, n, n) float32, n = resolution + 1; exact at the corners of `cells`, elsewhere
+            exact or a constant below the threshold, even deep inside. The tensor belongs to the
+            search object and is overwritten by its next call.
+        cells: per hand (K,) int64, the low corners (x·n + y)·n + z of the fine cells that straddle.
+        threshold: in the unit of `values`; inside means value >= threshold.
+        evaluations: points evaluated per network call, both hands together, padding not counted.
     """
 
     values: Tensor

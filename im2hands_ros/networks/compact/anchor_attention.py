@@ -55,7 +55,7 @@ class QueryAnchorDecoder(nn.Module):
     def remember(self, positions: Tensor, tokens: Tensor, listened: Tensor) -> AnchorMemory:
         """Keys and values of (H, 2 A, W) anchor tokens at (H, 2 A, 3) positions.
 
-        -|x - a|^2 / 2 r^2 = (x . a - |a|^2 / 2) / r^2 + what is the same for all anchors: places
+        `-|x - a|^2 / 2 r^2 = (x . a - |a|^2 / 2) / r^2` + what is the same for all anchors: places
         enter the attention's product as four more channels, and the last of these also silences
         anchors that are not ``listened`` (H, 2 A) to. No mask, and values as wide as keys, is
         what fused attention takes.
