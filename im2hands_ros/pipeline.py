@@ -20,6 +20,8 @@ from im2hands_ros.checks import check_image, check_keypoints
 from im2hands_ros.networks.paper.anchoring import ANCHOR_RESOLUTION
 from im2hands_ros.networks.registry import Network, load_network
 from im2hands_ros.networks.stages import Field, Frame, HandJoints, Joints, stages_of
+from im2hands_ros.pair import Keypoints
+from im2hands_ros.precision import inference_dtype
 from im2hands_ros.scene import Hands, HandSurface, Scene, chunk_of
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.pruned_search import SparingSearch
@@ -28,9 +30,6 @@ from im2hands_ros.surface.search import SurfaceSearch
 __all__ = ["Hands", "HandSurface", "Im2Hands", "Scene"]
 
 WEIGHTS = Path(__file__).parent / "data" / "weights"
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-Keypoints = dict[str, NDArray[np.floating] | None]
 
 
 class Im2Hands:
@@ -110,9 +109,7 @@ class Im2Hands:
             ValueError: unknown preset, device or precision, or weights that do not fit.
         """
         target = choose_device(device)
-        if preset == "paper" and precision == "auto":
-            precision = "fp32"
-        dtype = choose_precision(precision, target)
+        dtype = inference_dtype(precision, target, on_gpu="fp32" if preset == "paper" else "bf16")
         path = Path(weights) if weights else WEIGHTS / f"{preset}.safetensors"
         network, record = load_network(preset, path)
         return cls(network, target, dtype, record)
@@ -221,15 +218,6 @@ def choose_device(name: str) -> torch.device:
                 "use 'auto' or 'cpu', or check the driver"
             )
     return torch.device(name)
-
-
-def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """The dtype of a ``precision`` setting; ``auto`` is bf16 on a GPU and fp32 on a CPU."""
-    if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    if name not in PRECISIONS:
-        raise ValueError(f"precision '{name}' is unknown: use auto, {', '.join(PRECISIONS)}")
-    return PRECISIONS[name]
 
 
 def _flat_hand(x: float) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
@@ -16,7 +16,8 @@ from im2hands_ros.networks.chunking import Chunks
 from im2hands_ros.networks.paper.anchoring import ANCHOR_RESOLUTION, PaperRefinement
 from im2hands_ros.networks.paper.initial_occupancy import PaperHandContext
 from im2hands_ros.networks.stages import Context, Field, HandJoints
-from im2hands_ros.skeleton import BONES, SIDES
+from im2hands_ros.pair import Pair
+from im2hands_ros.skeleton import BONES
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.boxes import FLESH_REACH, SearchBoxes
 from im2hands_ros.surface.extract import Triangles, extract, orient
@@ -57,13 +58,17 @@ class HandSurface:
         return trimesh.Trimesh(self.vertices, self.triangles, process=False)
 
 
-@dataclass(frozen=True)
-class Hands:
-    """Both hands of a frame (None: absent, or no surface found) and the time each stage took."""
+class Hands(Pair[HandSurface]):
+    """Both hands' surfaces (None: absent, or no surface found) and the time each stage took."""
 
-    left: HandSurface | None
-    right: HandSurface | None
-    timings_ms: dict[str, float] = field(default_factory=dict)
+    def __init__(
+        self,
+        left: HandSurface | None = None,
+        right: HandSurface | None = None,
+        timings_ms: dict[str, float] | None = None,
+    ) -> None:
+        super().__init__(left, right)
+        self.timings_ms = timings_ms or {}
 
 
 class HandField:
@@ -93,16 +98,15 @@ class HandField:
         return self._scene.probabilities(self._hand, points)
 
 
-class Scene:
-    """A frame after encoding. Belongs to one thread, as its model does.
+class Scene(Pair[HandField]):
+    """The hands' fields in one encoded frame. Belongs to one thread, as its model does.
 
     Attributes:
         sides: which hands are present, in the order of the batch.
-        keypoints: per side the (21, 3) joints that the shapes are made from, metres, camera
-            frame, MANO order: refined, or as given; None for an absent hand.
-        confidence: per present side, as a surface's.
-        exchanged: the given left hand was the right one and the other way round.
-        left, right: their fields, or None.
+        keypoints: the (21, 3) joints that each hand's shape is made from, metres, camera frame,
+            MANO order: refined, or as given.
+        confidence: of each hand, as its surface's.
+        swapped: the given left hand was the right one and the other way round.
     """
 
     def __init__(
@@ -121,11 +125,10 @@ class Scene:
         self._autocast, self._refinement = autocast, refinement
         self._confidence, self._searcher, self._clock = confidence, searcher, clock
         self.sides = list(found.joints)
-        self.keypoints = {side: found.joints.get(side) for side in SIDES}
-        self.confidence = dict(zip(self.sides, confidence, strict=True))
-        self.exchanged = found.exchanged
-        fields = {side: HandField(self, index) for index, side in enumerate(self.sides)}
-        self.left, self.right = (fields.get(side) for side in SIDES)
+        super().__init__(**{side: HandField(self, hand) for hand, side in enumerate(self.sides)})
+        self.keypoints = Pair(**found.joints)
+        self.confidence = Pair(**dict(zip(self.sides, confidence, strict=True)))
+        self.swapped = found.swapped
 
     @torch.inference_mode()
     def probabilities(self, hand: int, points: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -161,14 +164,13 @@ class Scene:
         boxes = SearchBoxes.around(self._context.hands.joints_palm)
         with self._clock.stage("search"):
             cells = self._search(boxes, resolution, threshold)
-        surfaces = {}
+        surfaces: dict[str, HandSurface] = {}
         for hand, side in enumerate(self.sides):
             with self._clock.stage("extract"):
                 found = extract(cells, hand)
             if found is not None:
                 surfaces[side] = self._lift(hand, found, boxes, threshold, voxel_size)
-        left, right = (surfaces.get(side) for side in SIDES)
-        return Hands(left, right, dict(self._clock.milliseconds))
+        return Hands(**surfaces, timings_ms=dict(self._clock.milliseconds))
 
     def _refine(self) -> None:
         """Once per frame, where there is a refinement: from here on the refined field answers.

@@ -96,7 +96,7 @@ def test_hands_reported_on_the_wrong_side_are_put_right(weights, sides):
         model._stages._networks.keypoints.side.bias.fill_(5.0)
     given = {side: joints(side) for side in sides}
     scene = model.encode(picture(), given, CAMERA)
-    assert scene.exchanged
+    assert scene.swapped
     other = {"left": "right", "right": "left"}
     assert scene.sides == sorted(other[side] for side in sides)
     for side in sides:
@@ -105,4 +105,4 @@ def test_hands_reported_on_the_wrong_side_are_put_right(weights, sides):
 
 def test_sides_stay_when_the_network_is_not_sure(model):
     scene = model.encode(picture(), keypoints(), CAMERA)
-    assert not scene.exchanged and scene.sides == ["left", "right"]
+    assert not scene.swapped and scene.sides == ["left", "right"]

@@ -54,12 +54,12 @@ class HandJoints:
     Attributes:
         joints: per present side (21, 3) metres, camera frame, left first.
         sureness: per present side a share in [0, 1]: how many joints are probably near the truth.
-        exchanged: left and right were reported the wrong way round and have been put right.
+        swapped: left and right were reported the wrong way round and have been put right.
     """
 
     joints: Joints
     sureness: dict[str, float] = field(default_factory=dict)
-    exchanged: bool = False
+    swapped: bool = False
 
 
 class Stages(Protocol):
@@ -103,7 +103,7 @@ class CompactStages:
         return HandJoints(
             {SIDES[number]: places[number] for number in found},
             {SIDES[number]: near[number] for number in found},
-            exchanged=bool(refined.swapped[0] > network.preset.swap_logit),
+            swapped=bool(refined.swapped[0] > network.preset.swap_logit),
         )
 
     def aware(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.networks.presets import RefinementPreset
-from im2hands_ros.precision import exactly
+from im2hands_ros.precision import autocast_disabled
 
 # What depths (millimetres) and places (metres) are divided by for the networks.
 DEPTH_SCALE, PLACE_SCALE = 4.0, 0.1
@@ -73,7 +73,7 @@ class QueryAnchorDecoder(nn.Module):
         """Corrections (H, N) of (H, N, 3) points with initial depths (H, N), before tanh."""
         depth = initial[..., None] / DEPTH_SCALE
         query = self.query(torch.cat([points_palm / PLACE_SCALE, depth], dim=-1))
-        with exactly(points_palm):
+        with autocast_disabled(points_palm):
             attended, centre = self._attend(points_palm.float(), query.float(), memory)
         offset = (points_palm[:, None] / PLACE_SCALE - centre).transpose(1, 2).flatten(2)
         x = torch.cat([query, attended, 10 * offset, depth], dim=-1)

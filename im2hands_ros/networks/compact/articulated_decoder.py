@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.networks.compact.bone_blocks import group_by_bone
 from im2hands_ros.networks.presets import DecoderPreset
-from im2hands_ros.precision import exactly
+from im2hands_ros.precision import autocast_disabled
 
 # The 15 finger bones in the published order (index, middle, pinky, ring, thumb), then the five
 # metacarpals, thumb to pinky: five rigid pieces follow a bending palm, the published one cannot.
@@ -141,7 +141,7 @@ class ArticulatedDecoder(nn.Module):
         unusual = (between.norm(dim=-1) - usual) / _DISTANCE_UNIT
         unusual = unusual.clamp(-_DISTANCE_REACH, _DISTANCE_REACH)
         # A tenth of a millimetre counts, which half precision would round away.
-        with exactly(joints):
+        with autocast_disabled(joints):
             return self.code(torch.cat([joints[:, 1:].flatten(1) / _SHAPE_UNIT, unusual], dim=1))
 
     def forward(self, points_palm: Tensor, bones: BoneSlots, image: Tensor | None) -> Tensor:
@@ -172,7 +172,7 @@ class ArticulatedDecoder(nn.Module):
 
         Squares of distances are expanded into products: distances are right to a micrometre.
         """
-        with exactly(points_palm), torch.no_grad():
+        with autocast_disabled(points_palm), torch.no_grad():
             points = points_palm.float().transpose(1, 2)
             axis, shift = bones.frame[:, :, 3], bones.offset[:, :, 3:]
             reached = torch.baddbmm(shift, axis, points)
@@ -194,7 +194,7 @@ class ArticulatedDecoder(nn.Module):
         """
         bone = slot % SLOT_COUNT
         # The first product stays in float32: half precision would round coordinates to 0.1 mm.
-        with exactly(points):
+        with autocast_disabled(points):
             features, distance = self._coordinate_features(points.float(), bones, slot)
             bias = bones.first_bias.float().flatten(0, 1)[slot, None]
             x = torch.baddbmm(bias, features.transpose(1, 2), self.first[bone])
@@ -242,7 +242,7 @@ def bone_geometry(hands: CanonicalHands) -> BoneGeometry:
     lengths = torch.cat([hands.bone_lengths[:, 1:], hands.metacarpal_lengths], dim=1)
     rotation = transforms[..., :3]
     start, end = (hands.joints_palm[:, list(ends)] for ends in (_STARTS, _ENDS))
-    with exactly(rotation):
+    with autocast_disabled(rotation):
         vector = (rotation @ (end - start)[..., None])[..., 0]
         translation = -(rotation @ start[..., None])[..., 0]
         direction = vector / vector.norm(dim=-1, keepdim=True).clamp_min(1e-6)

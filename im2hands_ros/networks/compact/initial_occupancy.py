@@ -13,7 +13,7 @@ from im2hands_ros.networks.attention import QueryImageAttention, TokenMemory
 from im2hands_ros.networks.compact.articulated_decoder import ArticulatedDecoder, BoneSlots
 from im2hands_ros.networks.compact.image_encoder import ImageEncoder, ImageFeatures
 from im2hands_ros.networks.presets import InitialPreset
-from im2hands_ros.precision import exactly
+from im2hands_ros.precision import autocast_disabled
 
 # Metres per unit of the query's wrist-relative position.
 _POSITION_UNIT = 0.1
@@ -126,7 +126,7 @@ class InitialOccupancy(nn.Module):
 
     def _crop_coordinates(self, points_camera: Tensor, intrinsics: Tensor) -> Tensor:
         """(H, N, 2) crop positions in [-1, 1] (pixel edges), clamped a little outside the crop."""
-        with exactly(points_camera):
+        with autocast_disabled(points_camera):
             projected = points_camera @ intrinsics.transpose(1, 2)
         pixel = projected[..., :2] / projected[..., 2:].clamp_min(1e-3)
         return ((2 * pixel + 1) / self.image_size - 1).clamp(-2, 2)

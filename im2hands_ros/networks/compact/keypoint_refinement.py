@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from im2hands_ros.networks.attention import AttentionBlock
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.presets import EncoderPreset, KeypointPreset
-from im2hands_ros.precision import exactly
+from im2hands_ros.precision import autocast_disabled
 from im2hands_ros.skeleton import JOINT_COUNT, PARENTS, SIDES
 
 _STRIDE = 4
@@ -98,13 +98,13 @@ class KeypointRefinement(nn.Module):
         image = self.image_positions.expand(len(coarse.joints), -1, -1)
         seen = None
         if features is not None:
-            with exactly(coarse.joints):
+            with autocast_disabled(coarse.joints):
                 seen = Seen(features, self.preset, self.crop_size)
             image = image + self.image(features.context.flatten(2).transpose(1, 2))
         hands, history = coarse, []
         for number, step in enumerate(self.rounds):
             spacing = self.preset.patch_spacings[number]
-            with exactly(hands.joints):
+            with autocast_disabled(hands.joints):
                 shown = None if seen is None else seen.at(hands, spacing)
             tokens, image, moved = step(tokens, image, hands, shown)
             if number == 0:
@@ -169,7 +169,7 @@ class Round(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(B, 42, W) joint tokens, (B, G, W) image tokens and (B, 2, 21, C) of what is seen, if
         anything, to both tokens and the moved joints (B, 2, 21, 3)."""
-        with exactly(hands.joints):
+        with autocast_disabled(hands.joints):
             palm = palm_axes(hands.joints)
             geometry = geometry_of(hands, palm)
         told = self.hand(geometry[..., :6].flatten(2)).unflatten(2, (JOINT_COUNT, -1))
@@ -185,7 +185,7 @@ class Round(nn.Module):
             everything = block(everything, listened)
         tokens, image = everything[:, :joint_count], everything[:, joint_count:]
         step = self.step(self.norm(tokens)).float().unflatten(1, (len(SIDES), JOINT_COUNT))
-        with exactly(hands.joints):
+        with autocast_disabled(hands.joints):
             moved = step[..., :3] @ palm.transpose(2, 3) + step[..., 3:]
         return tokens, image, hands.joints + moved * _STEP_UNIT
 

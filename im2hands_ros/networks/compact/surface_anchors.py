@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from im2hands_ros.networks.compact.articulated_decoder import DEPTH_UNIT, SLOT_COUNT, BoneSlots
-from im2hands_ros.precision import exactly
+from im2hands_ros.precision import autocast_disabled
 
 _FINGER_BONES, _METACARPALS = range(15), range(15, SLOT_COUNT)
 _TIP_BONES = (2, 5, 8, 11, 14)
@@ -101,6 +101,6 @@ def _starts(bones: BoneSlots) -> tuple[Tensor, Tensor]:
     origin = along * (bones.length[:, index] * share)[..., None]
     # rotation and translation bring palm points into the bone's frame.
     palm_from_bone = bones.rotation[:, index].transpose(2, 3)
-    with exactly(origin):
+    with autocast_disabled(origin):
         start = palm_from_bone @ (origin - bones.translation[:, index])[..., None]
         return start[..., 0], (palm_from_bone @ in_bone[..., None])[..., 0]

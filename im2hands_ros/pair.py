@@ -1,0 +1,48 @@
+"""One thing for each hand of a person: keypoints, fields, surfaces, confidences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Generic, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from im2hands_ros.skeleton import SIDES
+
+T = TypeVar("T")
+
+
+class Pair(Mapping[str, "T | None"], Generic[T]):
+    """What belongs to the left and to the right hand; None where that hand is absent.
+
+    ``pair.left`` is ``pair["left"]``. As a mapping it always has both sides, left first, so it goes
+    wherever a dict per side does; ``present`` has the hands that are there.
+    """
+
+    def __init__(self, left: T | None = None, right: T | None = None) -> None:
+        self.left, self.right = left, right
+
+    def __getitem__(self, side: str) -> T | None:
+        if side not in SIDES:
+            raise KeyError(side)
+        return self.left if side == "left" else self.right
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SIDES)
+
+    def __len__(self) -> int:
+        return len(SIDES)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(left={self.left!r}, right={self.right!r})"
+
+    @property
+    def present(self) -> dict[str, T]:
+        """By side, left first, what is not None."""
+        return {side: value for side, value in self.items() if value is not None}
+
+
+Keypoints: TypeAlias = "Mapping[str, NDArray[np.floating] | None]"
+"""Per side (21, 3) joints in MANO order, metres, camera frame; None or missing: no such hand.
+A dict or a `Pair`."""
