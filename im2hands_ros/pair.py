@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from im2hands_ros.skeleton import SIDES
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
 class Pair(Mapping[str, "T | None"], Generic[T]):
     """What belongs to the left and to the right hand; None where that hand is absent.
 
@@ -20,8 +22,8 @@ class Pair(Mapping[str, "T | None"], Generic[T]):
     wherever a dict per side does; ``present`` has the hands that are there.
     """
 
-    def __init__(self, left: T | None = None, right: T | None = None) -> None:
-        self.left, self.right = left, right
+    left: T | None = None
+    right: T | None = None
 
     def __getitem__(self, side: str) -> T | None:
         if side not in SIDES:
@@ -33,9 +35,6 @@ class Pair(Mapping[str, "T | None"], Generic[T]):
 
     def __len__(self) -> int:
         return len(SIDES)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(left={self.left!r}, right={self.right!r})"
 
     @property
     def present(self) -> dict[str, T]:
