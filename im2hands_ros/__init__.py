@@ -18,15 +18,19 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from im2hands_ros.camera import Camera
-    from im2hands_ros.pipeline import HandSurface, Im2Hands
+    from im2hands_ros.pipeline import Im2Hands
+    from im2hands_ros.scene import HandField, Hands, HandSurface, Scene
 
 _EXPORTS = {
     "Camera": "im2hands_ros.camera",
-    "HandSurface": "im2hands_ros.pipeline",
+    "HandField": "im2hands_ros.scene",
+    "HandSurface": "im2hands_ros.scene",
+    "Hands": "im2hands_ros.scene",
     "Im2Hands": "im2hands_ros.pipeline",
+    "Scene": "im2hands_ros.scene",
 }
 
-__all__ = ["Camera", "HandSurface", "Im2Hands", "__version__"]
+__all__ = ["Camera", "HandField", "HandSurface", "Hands", "Im2Hands", "Scene", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Pinhole camera with optional lens distortion, and the square crop that the networks see.
+"""Pinhole camera with optional lens distortion, and the square crop that networks are given.
 
 Pixel convention (OpenCV, ROS): the centre of the top-left pixel is (0, 0).
 Camera frame (REP-103 optical): x right, y down, z forward, metres.

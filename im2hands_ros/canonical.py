@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from im2hands_ros.precision import exactly
+from im2hands_ros.precision import autocast_disabled
 
 # Side of the published query box: box coordinate = palm coordinate / BOX_SCALE.
 BOX_SCALE = 0.4
@@ -55,12 +55,12 @@ class CanonicalHands(NamedTuple):
     def palm_from_camera(self, points_camera: Tensor) -> Tensor:
         """(B, N, 3) camera-frame points to each hand's palm frame."""
         points = mirror(points_camera, self.mirrored) - self.wrist[:, None]
-        with exactly(points):
+        with autocast_disabled(points):
             return points @ self.palm_from_hand.transpose(1, 2)
 
     def camera_from_palm(self, points_palm: Tensor) -> Tensor:
         """(B, N, 3) palm-frame points to the camera frame."""
-        with exactly(points_palm):
+        with autocast_disabled(points_palm):
             turned = points_palm @ self.palm_from_hand
         return mirror(turned + self.wrist[:, None], self.mirrored)
 

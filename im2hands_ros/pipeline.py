@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,49 +13,55 @@ from torch.nn import functional as F
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera, crop_around
-from im2hands_ros.canonical import canonicalise
+from im2hands_ros.canonical import CanonicalHands, canonicalise
 from im2hands_ros.checks import check_image, check_keypoints
-from im2hands_ros.networks.paper.anchoring import ANCHOR_RESOLUTION
-from im2hands_ros.networks.registry import Network, load_network
-from im2hands_ros.networks.stages import Field, Frame, HandJoints, Joints, stages_of
-from im2hands_ros.scene import Hands, HandSurface, Scene, chunk_of
+from im2hands_ros.networks.protocol import (
+    EncodedFrame,
+    EstimatedJoints,
+    HandContext,
+    HandNetworks,
+)
+from im2hands_ros.networks.registry import networks_of
+from im2hands_ros.pair import Keypoints, Pair
+from im2hands_ros.precision import Precision, inference_dtype
+from im2hands_ros.scene import Scene
 from im2hands_ros.stopwatch import Stopwatch
-from im2hands_ros.surface.pruned_search import SparingSearch
-from im2hands_ros.surface.search import SurfaceSearch
-
-__all__ = ["Hands", "HandSurface", "Im2Hands", "Scene"]
+from im2hands_ros.surface.pruned_search import SearchCache
 
 WEIGHTS = Path(__file__).parent / "data" / "weights"
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-Keypoints = dict[str, NDArray[np.floating] | None]
 
 
 class Im2Hands:
-    """A loaded model. Use it from one thread; it keeps buffers between frames."""
+    """A loaded model. Use it from one thread; it keeps buffers between frames.
+
+    Attributes:
+        networks: of the preset, on the device. device: theirs.
+        record: of the making of the weights.
+    """
 
     def __init__(
-        self, network: Network, device: torch.device, dtype: torch.dtype, record: dict
+        self,
+        networks: HandNetworks[Any, Any],
+        device: torch.device,
+        dtype: torch.dtype,
+        record: dict[str, Any],
     ) -> None:
-        network.to(device).eval().requires_grad_(False)
-        self._stages = stages_of(network)
-        for encoder in self._stages.encoders:
+        networks.to(device).eval().requires_grad_(False)
+        for encoder in networks.encoders:
             encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._network = self._stages.initial
-        self._dtype = dtype
-        self._searches: dict[tuple[int, int], SurfaceSearch] = {}
+        self.networks, self.device, self.record = networks, device, record
+        self._precision = Precision(device, dtype)
+        self._searches = SearchCache(device)
         self._switches = {name: name in self.stages for name in ("keypoints", "refinement")}
-        self.device = device
-        self.record = record
 
     @property
     def stages(self) -> tuple[str, ...]:
         """What the weights hold, of ``initial``, ``keypoints`` and ``refinement``."""
-        return self._stages.names
+        return self.networks.stages
 
     @property
     def refine_keypoints(self) -> bool:
-        """Whether frames begin with better keypoints. May be set at any time.
+        """Whether the given keypoints are refined first. May be set at any time.
 
         Raises ValueError when set without weights for it.
         """
@@ -69,7 +73,7 @@ class Im2Hands:
 
     @property
     def refine_occupancy(self) -> bool:
-        """Whether hands know of each other. May be set at any time.
+        """Whether two hands' occupancies are refined together. May be set at any time.
 
         Raises ValueError when set without weights for it.
         """
@@ -109,17 +113,15 @@ class Im2Hands:
             FileNotFoundError: no such weights file.
             ValueError: unknown preset, device or precision, or weights that do not fit.
         """
-        target = choose_device(device)
-        if preset == "paper" and precision == "auto":
-            precision = "fp32"
-        dtype = choose_precision(precision, target)
+        target, kind = choose_device(device), networks_of(preset)
+        dtype = inference_dtype(precision, target, kind.gpu_precision)
         path = Path(weights) if weights else WEIGHTS / f"{preset}.safetensors"
-        network, record = load_network(preset, path)
-        return cls(network, target, dtype, record)
+        networks, record = kind.load(path)
+        return cls(networks, target, dtype, record)
 
     @torch.inference_mode()
     def encode(self, image: NDArray[np.uint8], keypoints: Keypoints, camera: Camera) -> Scene:
-        """Look at a frame once; everything else is asked of the scene.
+        """All of a frame that does not depend on query points: its two occupancy fields.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -131,79 +133,63 @@ class Im2Hands:
             BadInput: an image, keypoints or camera that do not fit together.
         """
         check_image(image, camera)
-        hands = check_keypoints(keypoints)
-        if not hands:
+        given = Pair(**check_keypoints(keypoints))
+        if not given.present:
             raise BadInput("no_hand", "no hand has keypoints: give 'left', 'right' or both")
-        clock = Stopwatch(self.device)
+        networks, clock, autocast = self.networks, Stopwatch(self.device), self._precision.autocast
         with clock.stage("crop"):
-            around = np.concatenate(list(hands.values()))
-            size, margin = self._network.image_size, self._network.crop_margin
-            crop = crop_around(camera, around, size, margin)
-            pixels = torch.from_numpy(crop.extract(image)).to(self.device)
-            pixels = pixels.permute(2, 0, 1)[None].float() / 255
-        with clock.stage("encode"), self._autocast():
-            frame = Frame(pixels, crop.camera, self._network.encoder(pixels))
-        found = HandJoints(hands)
+            pixels, crop_camera = self._crop(image, given, camera)
+        with clock.stage("encode"), autocast():
+            frame = EncodedFrame(pixels, crop_camera, networks.encode(pixels))
+        estimate = EstimatedJoints.as_given(given)
         if self.refine_keypoints:
-            with clock.stage("keypoints"), self._autocast():
-                found = self._stages.better_joints(frame, hands)
+            with clock.stage("keypoints"), autocast():
+                estimate = networks.refine_keypoints(frame, given)
         with clock.stage("canonicalise"):
-            joints = self._tensor(np.stack(list(found.joints.values())))
-            frames = canonicalise(joints, self._mirrored(found.joints))
-        with clock.stage("encode"), self._autocast():
-            intrinsics = self._tensor(crop.camera.K).expand(len(joints), 3, 3)
-            index = torch.zeros(len(joints), dtype=torch.long, device=self.device)
-            context: Any = self._network.context(frame.features, index, intrinsics, frames)
-        field: Field = self._network
-        look = None
+            hands = self._canonicalise(estimate.joints)
+        with clock.stage("encode"), autocast():
+            context: HandContext = networks.initial_context(frame, hands)
         if self.refine_occupancy:
-            with clock.stage("anchors"), self._autocast():
-                context, field, look = self._stages.aware(frame, context)
-        with self._autocast():
-            confidence = self._confidence(frame, found)
-        return Scene(field, context, found, confidence, self._search, clock, self._autocast, look)
+            with clock.stage("anchors"), autocast():
+                context = networks.refine_occupancy(frame, context)
+        with autocast():
+            confidence = self._confidence(frame, estimate)
+        return Scene(context, estimate, confidence, self._searches, self._precision, clock)
 
     def warm_up(self, resolution: int = 64) -> None:
         """Run one made-up frame, so that the first real one takes no longer than the others."""
         camera = Camera(320, 240, 300.0, 300.0, 159.5, 119.5)
         image = np.zeros((camera.height, camera.width, 3), np.uint8)
-        keypoints: Keypoints = {"left": _flat_hand(-0.1), "right": _flat_hand(0.1)}
+        keypoints = Pair(_flat_hand(-0.1), _flat_hand(0.1))
         self.encode(image, keypoints, camera).reconstruct(resolution)
 
-    @property
-    def _autocast(self) -> Callable[[], torch.autocast]:
-        reduced = self._dtype is not torch.float32
-        return partial(torch.autocast, self.device.type, self._dtype, enabled=reduced)
+    def _crop(
+        self, image: NDArray[np.uint8], joints: Pair[NDArray[np.float32]], camera: Camera
+    ) -> tuple[Tensor, Camera]:
+        """(1, 3, S, S) RGB in [0, 1] around the hands, and the crop's camera."""
+        around = np.concatenate(list(joints.present.values()))
+        crop = crop_around(camera, around, self.networks.image_size, self.networks.crop_margin)
+        pixels = torch.from_numpy(crop.extract(image)).to(self.device)
+        return pixels.permute(2, 0, 1)[None].float() / 255, crop.camera
 
-    def _search(self, resolution: int, hands: int) -> SurfaceSearch:
-        """The searches' volumes are kept: clearing what was touched is cheaper than new memory."""
-        if (resolution, hands) not in self._searches:
-            self._searches = {
-                key: search
-                for key, search in self._searches.items()
-                if key[0] in (resolution, ANCHOR_RESOLUTION)
-            }
-            self._searches[resolution, hands] = SparingSearch(
-                resolution, hands, self.device, chunk_of(self.device)
-            )
-        return self._searches[resolution, hands]
+    def _canonicalise(self, joints: Pair[NDArray[np.float32]]) -> CanonicalHands:
+        present = joints.present
+        mirrored = torch.tensor([side == "left" for side in present], device=self.device)
+        return canonicalise(self._tensor(np.stack(list(present.values()))), mirrored)
 
-    def _confidence(self, frame: Frame, found: HandJoints) -> list[float]:
+    def _confidence(self, frame: EncodedFrame[Any], estimate: EstimatedJoints) -> Pair[float]:
         """Per hand, the mean probability that the image shows a hand at its keypoints, times the
-        share of them that the refinement trusts."""
-        shown = self._network.shown(frame.features)
-        pixels = np.stack([frame.camera.project(hand) for hand in found.joints.values()])
+        confidence of their estimate."""
+        joints, confidence = estimate.joints.present, estimate.confidence.present
+        mask = self.networks.hand_mask_probability(frame)
+        pixels = np.stack([frame.camera.project(hand) for hand in joints.values()])
         grid = self._tensor((2 * pixels + 1) / frame.camera.width - 1)
-        sampled = F.grid_sample(shown[:, None], grid[None], align_corners=False)
-        sureness = [found.sureness.get(side, 1.0) for side in found.joints]
-        seen = sampled[0, 0].mean(-1).tolist()
-        return [share * sure for share, sure in zip(seen, sureness, strict=True)]
+        sampled = F.grid_sample(mask[:, None], grid[None], align_corners=False)
+        means = zip(joints, sampled[0, 0].mean(-1).tolist(), strict=True)
+        return Pair(**{side: mean * confidence[side] for side, mean in means})
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32, device=self.device)
-
-    def _mirrored(self, hands: Joints) -> Tensor:
-        return torch.tensor([side == "left" for side in hands], device=self.device)
 
 
 def choose_device(name: str) -> torch.device:
@@ -221,15 +207,6 @@ def choose_device(name: str) -> torch.device:
                 "use 'auto' or 'cpu', or check the driver"
             )
     return torch.device(name)
-
-
-def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """The dtype of a ``precision`` setting; ``auto`` is bf16 on a GPU and fp32 on a CPU."""
-    if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    if name not in PRECISIONS:
-        raise ValueError(f"precision '{name}' is unknown: use auto, {', '.join(PRECISIONS)}")
-    return PRECISIONS[name]
 
 
 def _flat_hand(x: float) -> NDArray[np.float32]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,24 +11,20 @@ import trimesh
 from numpy.typing import NDArray
 from torch import Tensor
 
-from im2hands_ros.networks.chunking import Chunks
-from im2hands_ros.networks.paper.anchoring import ANCHOR_RESOLUTION, PaperRefinement
-from im2hands_ros.networks.paper.initial_occupancy import PaperHandContext
-from im2hands_ros.networks.stages import Context, Field, HandJoints
-from im2hands_ros.skeleton import BONES, SIDES
+from im2hands_ros.networks.protocol import EstimatedJoints, HandContext, HandTriangles
+from im2hands_ros.pair import Pair
+from im2hands_ros.precision import Precision
+from im2hands_ros.skeleton import BONES
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.boxes import FLESH_REACH, SearchBoxes
-from im2hands_ros.surface.extract import Triangles, extract, orient
-from im2hands_ros.surface.search import SurfaceCells, SurfaceSearch
+from im2hands_ros.surface.chunking import chunks_of
+from im2hands_ros.surface.extract import extract, orient
+from im2hands_ros.surface.pruned_search import SearchCache
+from im2hands_ros.surface.search import SurfaceCells
 from im2hands_ros.surface.voxels import occupied_voxels
 
-# Points of a hand evaluated at once, by kind of device: bounds the memory of a query and, on a CPU,
-# keeps the layers in its cache.
-CHUNKS = {"cpu": 4096, "cuda": 65536}
 # Beside the bones, lines across the palm, so that the search's first round covers all of it.
 _PALM_LINES = ((1, 5), (5, 9), (9, 13), (13, 17), (2, 5))
-
-Searcher = Callable[[int, int], SurfaceSearch]
 
 
 @dataclass(frozen=True)
@@ -58,11 +53,9 @@ class HandSurface:
 
 
 @dataclass(frozen=True)
-class Hands:
-    """Both hands of a frame (None: absent, or no surface found) and the time each stage took."""
+class Hands(Pair[HandSurface]):
+    """Both hands' surfaces (None: absent, or no surface found) and the time each stage took."""
 
-    left: HandSurface | None
-    right: HandSurface | None
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
@@ -93,49 +86,41 @@ class HandField:
         return self._scene.probabilities(self._hand, points)
 
 
-class Scene:
-    """A frame after encoding. Belongs to one thread, as its model does.
+class Scene(Pair[HandField]):
+    """The hands' fields in one encoded frame. Belongs to one thread, as its model does.
 
     Attributes:
         sides: which hands are present, in the order of the batch.
-        keypoints: per side the (21, 3) joints that the shapes are made from, metres, camera
-            frame, MANO order: refined, or as given; None for an absent hand.
-        confidence: per present side, as a surface's.
-        exchanged: the given left hand was the right one and the other way round.
-        left, right: their fields, or None.
+        keypoints: the (21, 3) joints that each hand's shape is made from, metres, camera frame,
+            MANO order: refined, or as given.
+        confidence: of each hand, as its surface's.
+        swapped: the given left hand was the right one and the other way round.
     """
 
     def __init__(
         self,
-        network: Field,
-        context: Context,
-        found: HandJoints,
-        confidence: list[float],
-        searcher: Searcher,
+        context: HandContext,
+        estimate: EstimatedJoints,
+        confidence: Pair[float],
+        searches: SearchCache,
+        precision: Precision,
         clock: Stopwatch,
-        autocast: Callable[[], torch.autocast],
-        refinement: PaperRefinement | None = None,
     ) -> None:
-        self._network: Field = network
-        self._context: Context = context
-        self._autocast, self._refinement = autocast, refinement
-        self._confidence, self._searcher, self._clock = confidence, searcher, clock
-        self.sides = list(found.joints)
-        self.keypoints = {side: found.joints.get(side) for side in SIDES}
-        self.confidence = dict(zip(self.sides, confidence, strict=True))
-        self.exchanged = found.exchanged
-        fields = {side: HandField(self, index) for index, side in enumerate(self.sides)}
-        self.left, self.right = (fields.get(side) for side in SIDES)
+        self.sides = list(estimate.joints.present)
+        super().__init__(**{side: HandField(self, hand) for hand, side in enumerate(self.sides)})
+        self.keypoints, self.confidence = estimate.joints, confidence
+        self.swapped = estimate.swapped
+        self._context = context
+        self._searches, self._precision, self._clock = searches, precision, clock
 
     @torch.inference_mode()
     def probabilities(self, hand: int, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, 3) camera-frame points to (N,) probabilities of the batch's hand of this number."""
         if not len(points):
             return np.empty(0, np.float32)
-        self._refine()
-        context = self._context.select(hand)
-        queries = torch.from_numpy(points)[None].to(context.intrinsics.device)
-        logits = chunk_of(queries.device).over(
+        context = self._complete_context().select(hand)
+        queries = torch.from_numpy(points)[None].to(context.hands.wrist.device)
+        logits = chunks_of(queries.device).over(
             len(points),
             lambda part: self._logits(context.hands.palm_from_camera(queries[:, part]), context),
         )
@@ -157,49 +142,49 @@ class Scene:
         """
         if not 0 < threshold < 1:
             raise ValueError(f"occupancy threshold {threshold}: choose it between 0 and 1")
-        self._refine()
-        boxes = SearchBoxes.around(self._context.hands.joints_palm)
+        boxes = SearchBoxes.around(self._complete_context().hands.joints_palm)
         with self._clock.stage("search"):
             cells = self._search(boxes, resolution, threshold)
-        surfaces = {}
+        surfaces: dict[str, HandSurface] = {}
         for hand, side in enumerate(self.sides):
             with self._clock.stage("extract"):
-                found = extract(cells, hand)
+                found = self._triangles(cells, hand, boxes)
             if found is not None:
-                surfaces[side] = self._lift(hand, found, boxes, threshold, voxel_size)
-        left, right = (surfaces.get(side) for side in SIDES)
-        return Hands(left, right, dict(self._clock.milliseconds))
+                surfaces[side] = self._surface(hand, found, threshold, voxel_size)
+        return Hands(**surfaces, timings_ms=dict(self._clock.milliseconds))
 
-    def _refine(self) -> None:
-        """Once per frame, where there is a refinement: from here on the refined field answers.
+    @torch.inference_mode()
+    def surface_cells(
+        self, resolution: int, threshold: float = 0.5, dense: bool = False
+    ) -> SurfaceCells:
+        """The lattice cells that the surfaces pass through, found by the search or, ``dense``, from
+        every lattice point. Valid until the model's next search."""
+        boxes = SearchBoxes.around(self._complete_context().hands.joints_palm)
+        return self._search(boxes, resolution, threshold, dense)
 
-        A hand without an initial surface leaves both as they are.
-        """
-        if self._refinement is None:
-            return
-        refinement, self._refinement = self._refinement, None
-        assert isinstance(self._context, PaperHandContext)
-        boxes = SearchBoxes.around(self._context.hands.joints_palm)
-        with self._clock.stage("refine"):
-            cells = self._search(boxes, ANCHOR_RESOLUTION, 0.5)
-            found = [extract(cells, hand) for hand in range(len(self.sides))]
-            surfaces = [
-                self._in_camera(hand, surface, boxes)
-                for hand, surface in enumerate(found)
-                if surface is not None
-            ]
-            if len(surfaces) == len(self.sides):
-                with self._autocast():
-                    self._context = refinement(self._context, surfaces)
-                self._network = refinement.network
+    def _complete_context(self) -> HandContext:
+        """The context, with the initial surfaces where it needs them: once per frame."""
+        resolution = self._context.surface_resolution
+        if resolution is not None:
+            boxes = SearchBoxes.around(self._context.hands.joints_palm)
+            with self._clock.stage("refine"):
+                cells = self._search(boxes, resolution, 0.5)
+                surfaces = [self._triangles(cells, hand, boxes) for hand in range(len(self.sides))]
+                with self._precision.autocast():
+                    self._context = self._context.with_surfaces(surfaces)
+        return self._context
 
-    def _search(self, boxes: SearchBoxes, resolution: int, threshold: float) -> SurfaceCells:
+    def _search(
+        self, boxes: SearchBoxes, resolution: int, threshold: float, dense: bool = False
+    ) -> SurfaceCells:
         def field_in_boxes(points_box: Tensor, valid: Tensor) -> Tensor:
             return self._logits(boxes.palm_from_box(points_box), self._context)
 
-        search = self._searcher(resolution, len(self.sides))
-        reach = float(FLESH_REACH / boxes.side.min()) + 1.0 / 16
+        search = self._searches.get(resolution, len(self.sides))
         logit = float(np.log(threshold / (1 - threshold)))
+        if dense:
+            return search.densely(field_in_boxes, logit)
+        reach = float(FLESH_REACH / boxes.side.min()) + 1.0 / 16
         return search(field_in_boxes, logit, self._bone_segments(boxes), reach)
 
     def _bone_segments(self, boxes: SearchBoxes) -> Tensor:
@@ -207,43 +192,38 @@ class Scene:
         joints = boxes.box_from_palm(self._context.hands.joints_palm)
         return joints[:, torch.tensor(BONES + _PALM_LINES, device=joints.device)]
 
-    def _lift(
-        self, hand: int, found: Triangles, boxes: SearchBoxes, threshold: float, voxel_size: float
+    def _triangles(
+        self, cells: SurfaceCells, hand: int, boxes: SearchBoxes
+    ) -> HandTriangles | None:
+        """One hand's surface in the camera frame, if it has one."""
+        found = extract(cells, hand)
+        if found is None:
+            return None
+        hands = self._context.hands
+        points = torch.zeros(len(hands.wrist), *found.vertices.shape).to(hands.wrist)
+        points[hand] = torch.from_numpy(found.vertices)
+        vertices = hands.camera_from_palm(boxes.palm_from_box(points))[hand].cpu().numpy()
+        return HandTriangles(vertices, orient(found.triangles, bool(hands.mirrored[hand])))
+
+    def _surface(
+        self, hand: int, found: HandTriangles, threshold: float, voxel_size: float
     ) -> HandSurface:
-        """Bring one hand's triangles from its box to the camera and fill its surface voxels."""
+        """One hand's triangles with its surface voxels, keypoints and confidence."""
         hands = self._context.hands
         with self._clock.stage("extract"):
-            vertices, triangles = self._in_camera(hand, found, boxes)
             keypoints = hands.camera_from_palm(hands.joints_palm)[hand].cpu().numpy()
         voxels, occupancy = np.empty((0, 3), np.float32), np.empty(0, np.float32)
         if voxel_size:
             with self._clock.stage("voxels"):
                 voxels, occupancy = occupied_voxels(
-                    vertices,
-                    triangles,
+                    *found,
                     lambda centres: self.probabilities(hand, centres),
                     voxel_size,
                     threshold,
                 )
-        confidence = self._confidence[hand]
-        return HandSurface(vertices, triangles, voxels, occupancy, keypoints, confidence)
+        confidence = self.confidence.present[self.sides[hand]]
+        return HandSurface(*found, voxels, occupancy, keypoints, confidence)
 
-    def _in_camera(
-        self, hand: int, found: Triangles, boxes: SearchBoxes
-    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """Vertices in the camera frame and triangles counter-clockwise from outside."""
-        hands = self._context.hands
-        points = torch.zeros(len(hands.wrist), *found.vertices.shape).to(hands.wrist)
-        points[hand] = torch.from_numpy(found.vertices)
-        vertices = hands.camera_from_palm(boxes.palm_from_box(points))[hand].cpu().numpy()
-        return vertices, orient(found.triangles, bool(hands.mirrored[hand]))
-
-    def _logits(self, points_palm: Tensor, context: Context) -> Tensor:
-        with self._autocast():
-            return self._network(points_palm, context).float()
-
-
-@cache
-def chunk_of(device: torch.device) -> Chunks:
-    """How many points of a hand to evaluate at once on this device."""
-    return Chunks(CHUNKS[device.type])
+    def _logits(self, points_palm: Tensor, context: HandContext) -> Tensor:
+        with self._precision.autocast():
+            return context.logits(points_palm).float()

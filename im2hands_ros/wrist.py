@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from im2hands_ros.skeleton import INDEX_MCP, MIDDLE_MCP, PINKY_MCP, WRIST
 
-_SMALLEST_AREA = 1e-5  # m²; a palm seen so thin has no back
+_SMALLEST_AREA = 1e-5  # m²; a palm of less area has no normal
 _SMALLEST_LENGTH = 1e-3  # m
 
 

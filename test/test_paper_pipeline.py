@@ -10,7 +10,7 @@ from two_hands import CAMERA, joints, keypoints, picture
 
 from im2hands_ros import Im2Hands
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.surface.anchors import points_on_surface
+from im2hands_ros.networks.paper.surface_anchors import points_on_surface
 
 RADIUS = 0.06
 
@@ -56,7 +56,7 @@ def test_the_refined_field_answers_queries(scene, hands):
 
 def test_the_published_order_of_work_finds_the_same_surfaces(model, scene, hands):
     """The whole frame as published, on a coarse lattice."""
-    network, context = model._stages.refined, scene._context
+    network, context = model.networks.refinement, scene._context
     image = torch.zeros(1, 3, 256, 256)
     frames, size = context.hands, {"coarse": 8, "depth": 2}
     points = torch.from_numpy(np.stack([hands.left.vertices, hands.right.vertices])[:, :512])
@@ -68,7 +68,7 @@ def test_the_published_order_of_work_finds_the_same_surfaces(model, scene, hands
             assert mesh.volume == pytest.approx(volume(RADIUS, 0.5), rel=0.1)
 
         def again(palm):
-            return refined(network, image, frames, context.intrinsics, points, palm)
+            return refined(network, image, frames, context.initial.intrinsics, points, palm)
 
         for grid, surface in zip(search_both(again, 0.5, **size), hands_of(hands), strict=True):
             mesh = grid.surface()

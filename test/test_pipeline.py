@@ -7,7 +7,7 @@ from two_hands import CAMERA, joints, keypoints, picture, untrained_networks
 
 from im2hands_ros import Camera, Im2Hands
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.pipeline import choose_device, choose_precision
+from im2hands_ros.pipeline import choose_device
 
 
 @pytest.fixture(scope="module")
@@ -169,11 +169,6 @@ def test_a_gpu_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(ValueError, match="'cuda' is not there"):
         choose_device("cuda")
-
-
-def test_automatic_precision_is_exact_on_a_cpu_and_half_on_a_gpu():
-    assert choose_precision("auto", torch.device("cpu")) is torch.float32
-    assert choose_precision("auto", torch.device("cuda")) is torch.bfloat16
 
 
 def test_reduced_precision_stays_close(weights, hands):

@@ -78,7 +78,7 @@ def test_refined_hands_do_not_pass_through_each_other(model):
 
 def test_shapes_are_made_from_the_refined_keypoints(weights):
     model = Im2Hands.load(weights, device="cpu")
-    step = model._stages._networks.keypoints.rounds[-1].step
+    step = model.networks.keypoints.rounds[-1].step
     with torch.no_grad():
         step.bias[3:] = torch.tensor([0.0, 1.0, 0.0])  # a centimetre down the image
     scene = model.encode(picture(), keypoints(), CAMERA)
@@ -93,10 +93,10 @@ def test_shapes_are_made_from_the_refined_keypoints(weights):
 def test_hands_reported_on_the_wrong_side_are_put_right(weights, sides):
     model = Im2Hands.load(weights, device="cpu")
     with torch.no_grad():
-        model._stages._networks.keypoints.side.bias.fill_(5.0)
+        model.networks.keypoints.side.bias.fill_(5.0)
     given = {side: joints(side) for side in sides}
     scene = model.encode(picture(), given, CAMERA)
-    assert scene.exchanged
+    assert scene.swapped
     other = {"left": "right", "right": "left"}
     assert scene.sides == sorted(other[side] for side in sides)
     for side in sides:
@@ -105,4 +105,4 @@ def test_hands_reported_on_the_wrong_side_are_put_right(weights, sides):
 
 def test_sides_stay_when_the_network_is_not_sure(model):
     scene = model.encode(picture(), keypoints(), CAMERA)
-    assert not scene.exchanged and scene.sides == ["left", "right"]
+    assert not scene.swapped and scene.sides == ["left", "right"]

@@ -19,7 +19,7 @@ from im2hands_ros.synthetic.sample import Sample
 
 # Whose code and data decide the scores of a baseline; any change of them starts anew.
 _DECIDING = ("evaluation", "surface", "synthetic", "canonical.py", "skeleton.py", "data/hand.npz")
-_DECIDING += ("networks/articulated_decoder.py",)
+_DECIDING += ("networks/compact/bone_geometry.py",)
 _LIBRARIES = ("libigl", "numpy", "scikit-image", "scipy", "torch")
 
 

@@ -32,7 +32,8 @@ from tqdm import tqdm
 from im2hands_ros.cli import run_alone
 from im2hands_ros.evaluation.inputs import case_of
 from im2hands_ros.evaluation.metrics import Mesh, contains, iou, sample_surface
-from im2hands_ros.pipeline import HandSurface, Im2Hands
+from im2hands_ros.pipeline import Im2Hands
+from im2hands_ros.scene import HandSurface
 from im2hands_ros.skeleton import MIDDLE_MCP, SIDES, WRIST
 from im2hands_ros.synthetic.sample import Sample
 from im2hands_ros.synthetic.shards import load_shard

@@ -1,1 +1,1 @@
-"""The networks, one per file. No file here knows ROS, files on disk or training."""
+"""The networks, one per file; presets in a folder each. No ROS and no training here."""

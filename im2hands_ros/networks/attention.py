@@ -1,8 +1,8 @@
-"""Query-image attention: every query point looks at the image's tokens (Im2Hands, section 3.2).
+"""Query-image attention: every query point attends to the image's tokens (Im2Hands, 3.2).
 
 Each query is its own sequence [query; tokens], of which only the query's output is kept. The
-tokens' keys and values are the same for all queries, so they are computed once per image: exact,
-and about as many times cheaper as there are tokens.
+tokens' keys and values are the same for all queries, so they are precomputed once per image: the
+same result, and about as many times cheaper as there are tokens.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ class AttentionBlock(nn.Module):
         self.feed_first = nn.Linear(width, width)
         self.feed_second = nn.Linear(width, width)
 
-    def forward(self, tokens: Tensor, listened: Tensor | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
         """Self-attention among (B, T, width) tokens.
 
-        ``listened``: bool, broadcast to (B, heads, T, T), False where a token is not attended to.
+        ``mask``: bool, broadcast to (B, heads, T, T), False where a token is not attended to.
         """
         y = self.norm(tokens)
         attended = F.scaled_dot_product_attention(
             self._split(self.query(y)),
             self._split(self.key(y)),
             self._split(self.value(y)),
-            attn_mask=listened,
+            attn_mask=mask,
         )
         return self._finish(tokens, attended.transpose(1, 2).flatten(2))
 
-    def remember(self, tokens: Tensor) -> TokenMemory:
+    def precompute(self, tokens: Tensor) -> TokenMemory:
         """Keys and values of (B, T, width) tokens, to be attended to by many queries."""
         y = self.norm(tokens)
         return TokenMemory(self._split(self.key(y)), self._split(self.value(y)))
@@ -95,10 +95,10 @@ class QueryImageAttention(nn.Module):
         self.to_query_width = nn.Linear(token_width, query_width)
         self.from_queries = AttentionBlock(query_width, heads)
 
-    def remember(self, image: Tensor) -> TokenMemory:
-        """(B, image_width, g p, g p) features to the memory of g*g tokens; once per image."""
+    def precompute(self, image: Tensor) -> TokenMemory:
+        """Keys and values of g*g tokens of (B, image_width, g p, g p) features; once per image."""
         tokens = F.relu(self.project(image)).flatten(2).transpose(1, 2) + self.positions
-        return self.from_queries.remember(self.to_query_width(self.among_tokens(tokens)))
+        return self.from_queries.precompute(self.to_query_width(self.among_tokens(tokens)))
 
     def forward(self, queries: Tensor, memory: TokenMemory) -> Tensor:
         """(B, N, query_width) query tokens to (B, N, query_width) image-aware features."""

@@ -1,4 +1,4 @@
-"""Triangles from the values that a search found: closed, outward, without stray blobs.
+"""Triangles from the values that a search found: closed, outward, without small components.
 
 Marching cubes runs over the block that holds the surface cells, and only on those cells. Vertices
 are placed on lattice edges by linear interpolation of the field, so a field of logits (near the
@@ -62,7 +62,7 @@ def extract(cells: SurfaceCells, hand: int, extractor: str = "skimage") -> Trian
     block = _block_around_surface(cells, hand)
     vertices, triangles = EXTRACTORS[extractor](block)
     vertices = ((vertices + block.low) / cells.resolution).astype(np.float32)
-    return _without_blobs(vertices, triangles.astype(np.int32))
+    return _without_small_components(vertices, triangles.astype(np.int32))
 
 
 def orient(triangles: NDArray[np.int32], mirrored: bool) -> NDArray[np.int32]:
@@ -106,7 +106,9 @@ EXTRACTORS: dict[str, Callable[[_Block], tuple[NDArray[np.float32], NDArray[np.i
 }
 
 
-def _without_blobs(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> Triangles | None:
+def _without_small_components(
+    vertices: NDArray[np.float32], triangles: NDArray[np.int32]
+) -> Triangles | None:
     """Drop the components of small or negative volume."""
     count, label = _components(len(vertices), triangles)
     a, b, c = (vertices[triangles[:, corner]].astype(np.float64) for corner in range(3))

@@ -1,11 +1,11 @@
 """The search for fields that cost much per point: far corners of the last rounds are interpolated.
 
-A surface only reads the values at both ends of the lattice edges that it crosses; of the other
+A surface only depends on the values at both ends of the lattice edges that it crosses; of the other
 corners around it the sign is enough. `SurfaceSearch` evaluates them all. Here the points that lie
-far from the threshold by interpolation between the parent's corners are taken as interpolated.
-They are evaluated after all when they are, or turn out to be, the end of a crossed edge, or when
-interpolation was wrong elsewhere in the same parent. What is read is therefore always evaluated; a
-hand needs about a third fewer evaluations.
+far from the threshold by interpolation between the parent's corners keep the interpolated value.
+They are re-evaluated when they are, or turn out to be, the end of a crossed edge, or when
+interpolation was inaccurate elsewhere in the same parent. What a surface depends on is therefore
+always evaluated; a hand needs about a third fewer evaluations.
 """
 
 from __future__ import annotations
@@ -15,20 +15,23 @@ import itertools
 import torch
 from torch import Tensor
 
+from im2hands_ros.surface.chunking import chunks_of
 from im2hands_ros.surface.lattice import interpolated
 from im2hands_ros.surface.search import SurfaceSearch
 
-# A point is believed to be as interpolated when that is further from the threshold than this share
-# of the range of its parent's values, and what was evaluated in the parent is nearer than that to
-# what was interpolated there.
-BELIEF = 0.25
+# A point keeps its interpolated value when that is further from the threshold than this share of
+# the range of its parent's values, and what was evaluated in the parent is nearer than that to what
+# was interpolated there.
+MARGIN = 0.25
 # Rounds with fewer cells a side are not interpolated: fingers would be as thin as their cells.
 FEWEST_CELLS = 64
-# Evaluations of a round after which interpolation is held against what was evaluated.
+# Evaluations of a round after which interpolated values are compared with evaluated ones.
 CHECKS = 2
+# Resolutions whose volumes (3 MB a pair of hands) are not worth freeing.
+_SMALL = range(65)
 
 
-class SparingSearch(SurfaceSearch):
+class PrunedSearch(SurfaceSearch):
     """Finds the same surfaces; values at cells' corners that no crossed edge ends at are rough."""
 
     def _next_round(self, parents: Tensor, children: Tensor, step: int) -> Tensor:
@@ -36,45 +39,45 @@ class SparingSearch(SurfaceSearch):
             return super()._next_round(parents, children, step)
         volumes = self._volumes
         points = parents + step * self._offsets_of_27()[:, None]
-        guess, margin = self._interpolated(parents, 2 * step)
-        far = (guess - volumes.threshold).abs() > margin
-        read = _ends_of_crossed_edges(guess.view(3, 3, 3, -1) >= volumes.threshold)
-        volumes.guess(points, guess, far & ~read.flatten(0, 2))
-        found, fresh, doubted, checks = children[:0], children, children[:0], CHECKS
-        while fresh.numel() or doubted.numel():
-            changed = self._evaluate(fresh, doubted, step)
-            straddling, fresh, doubted = self._look_at(fresh, step)
+        values, margin = self._interpolated(parents, 2 * step)
+        far = (values - volumes.threshold).abs() > margin
+        on_surface = _ends_of_crossed_edges(values.view(3, 3, 3, -1) >= volumes.threshold)
+        volumes.interpolate(points, values, far & ~on_surface.flatten(0, 2))
+        found, fresh, again, checks = children[:0], children, children[:0], CHECKS
+        while fresh.numel() or again.numel():
+            changed = self._evaluate(fresh, again, step)
+            straddling, fresh, again = self._classify(fresh, step)
             found = torch.cat([found, straddling])
             if changed.numel():
-                # The cells around them are looked at anew.
+                # The cells around them are classified anew.
                 fresh, found = torch.unique(torch.cat([found, fresh, changed])), found[:0]
                 volumes.list(fresh, step)
             if checks:
-                doubted = torch.cat([doubted, self._wrong(points, guess, margin)])
+                again = torch.cat([again, self._inaccurate(points, values, margin)])
                 checks -= 1
-            doubted = torch.unique(doubted)
+            again = torch.unique(again)
         return found
 
-    def _evaluate(self, cells: Tensor, doubted: Tensor, step: int) -> Tensor:
-        """Evaluate cells' unknown corners and doubted guesses at once; return the cells around
-        those of the guesses that had been on the wrong side."""
+    def _evaluate(self, cells: Tensor, again: Tensor, step: int) -> Tensor:
+        """Evaluate cells' unknown corners and, again, interpolated points; return the cells around
+        those that were interpolated to the wrong side of the threshold."""
         volumes = self._volumes
-        before = volumes.inside(doubted)
+        before = volumes.inside(again)
         unknown = volumes.unknown(self.lattice.corners(cells, step))
-        volumes.evaluate(torch.cat([unknown, doubted]))
-        changed = doubted[before != volumes.inside(doubted)]
+        volumes.evaluate(torch.cat([unknown, again]))
+        changed = again[before != volumes.inside(again)]
         return (changed - self.lattice.corner_offsets(step)[:, None]).flatten()
 
-    def _look_at(self, cells: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Those that straddle, unlisted cells beyond their crossed faces, and guesses that the
-        surface in them reads."""
+    def _classify(self, cells: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Those that straddle, unlisted cells beyond their crossed faces, and interpolated points
+        that the surface in them depends on."""
         corners = self.lattice.corners(cells, step)
         inside = self._volumes.inside(corners)
         mixed = inside.any(0) & ~inside.all(0)
         cells, corners, inside = cells[mixed], corners[:, mixed], inside[:, mixed]
-        read = corners[_ends_of_crossed_edges(inside.view(2, 2, 2, -1)).flatten(0, 2)]
-        doubted = read[self._volumes.is_guess(read)]
-        return cells, self._beyond_faces(cells, inside, step), doubted
+        ends = corners[_ends_of_crossed_edges(inside.view(2, 2, 2, -1)).flatten(0, 2)]
+        again = ends[self._volumes.is_interpolated(ends)]
+        return cells, self._beyond_faces(cells, inside, step), again
 
     def _offsets_of_27(self) -> Tensor:
         """(27,) from a parent's low corner to the lattice points on and in it, x-major."""
@@ -86,15 +89,33 @@ class SparingSearch(SurfaceSearch):
     def _interpolated(self, parents: Tensor, side: int) -> tuple[Tensor, Tensor]:
         """(27, K) values between the parents' corners, and how far off they may be (K,)."""
         corners = self._volumes.values[self.lattice.corners(parents, side)]
-        margin = BELIEF * (corners.amax(0) - corners.amin(0))
+        margin = MARGIN * (corners.amax(0) - corners.amin(0))
         return interpolated(corners).flatten(0, 2), margin
 
-    def _wrong(self, points: Tensor, guess: Tensor, margin: Tensor) -> Tensor:
+    def _inaccurate(self, points: Tensor, values: Tensor, margin: Tensor) -> Tensor:
         """Interpolated points of parents where another one was evaluated to something else."""
-        off = (self._volumes.values[points] - guess).abs() > margin
+        off = (self._volumes.values[points] - values).abs() > margin
         off &= self._volumes.is_evaluated(points)
         points = points[:, off.any(0)]
-        return points[self._volumes.is_guess(points)]
+        return points[self._volumes.is_interpolated(points)]
+
+
+class SearchCache:
+    """The searches of one model, whose volumes are kept: clearing what was touched is cheaper than
+    new memory. Of large lattices only those of the last resolution are kept."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._searches: dict[tuple[int, int], SurfaceSearch] = {}
+
+    def get(self, resolution: int, hands: int) -> SurfaceSearch:
+        """The search in boxes of this resolution; ValueError for one out of range."""
+        kept = {key: it for key, it in self._searches.items() if key[0] in (resolution, *_SMALL)}
+        if (resolution, hands) not in kept:
+            chunk = chunks_of(self._device)
+            kept[resolution, hands] = PrunedSearch(resolution, hands, self._device, chunk)
+        self._searches = kept
+        return kept[resolution, hands]
 
 
 def _ends_of_crossed_edges(inside: Tensor) -> Tensor:

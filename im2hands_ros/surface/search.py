@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from im2hands_ros.networks.chunking import Chunks
+from im2hands_ros.surface.chunking import Chunks
 from im2hands_ros.surface.lattice import (
     Lattice,
     coarsest_step,
@@ -113,7 +113,7 @@ class SurfaceSearch:
 
     @torch.no_grad()
     def densely(self, occupancy: Occupancy, threshold: float) -> SurfaceCells:
-        """The same result from every lattice point: the naive order of work, to compare with."""
+        """The same result by dense evaluation of every lattice point, to compare with."""
         self._volumes.begin(occupancy, threshold)
         self._volumes.evaluate(self.lattice.every_point())
         cells = self._volumes.list(self.lattice.cells(1), 1)

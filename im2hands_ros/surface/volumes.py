@@ -1,4 +1,4 @@
-"""Values of the lattice of all hands: what is known so far, and the evaluation of what is not."""
+"""Values of the lattice of all hands: those known so far, and the evaluation of the others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from im2hands_ros.networks.chunking import Chunks
+from im2hands_ros.surface.chunking import Chunks
 from im2hands_ros.surface.lattice import Lattice
 
 Occupancy = Callable[[Tensor, Tensor], Tensor]
@@ -22,7 +22,7 @@ LARGEST = 1e4
 
 # What is known of a lattice point. The outermost points of a box are outside by definition, so
 # that the surface closes in it.
-_UNKNOWN, _GUESSED, _EVALUATED, _BORDER = range(4)
+_UNKNOWN, _INTERPOLATED, _EVALUATED, _BORDER = range(4)
 
 
 class Volumes:
@@ -47,7 +47,7 @@ class Volumes:
         self._occupancy: Occupancy = _nothing
 
     def begin(self, occupancy: Occupancy, threshold: float) -> None:
-        """Forget the last search; from now on `occupancy` is what gets evaluated."""
+        """Clear the last search; from now on `occupancy` is what gets evaluated."""
         self._occupancy, self.threshold, self.evaluations = occupancy, threshold, []
         if threshold - 1.0 != self._outside:
             self._outside = threshold - 1.0
@@ -70,21 +70,20 @@ class Volumes:
         self._marked.append(fresh)
         return fresh
 
-    def guess(self, index: Tensor, values: Tensor, wanted: Tensor) -> None:
-        """Take values for known at unknown points where that is wanted; all of one shape.
+    def interpolate(self, index: Tensor, values: Tensor, chosen: Tensor) -> None:
+        """Store interpolated values at the chosen ones of the unknown points; all of one shape.
 
-        Values of the same point are about the same. Guesses are forgotten where the point is
-        evaluated.
+        Values of the same point are about the same. They are replaced where the point is evaluated.
         """
-        chosen = wanted & (self._state[index] == _UNKNOWN)
+        chosen = chosen & (self._state[index] == _UNKNOWN)
         index = index[chosen]
         self.values[index] = values[chosen]
-        self._state[index] = _GUESSED
+        self._state[index] = _INTERPOLATED
         self._touched.append(index)
 
-    def is_guess(self, index: Tensor) -> Tensor:
-        """Are the values of these points guesses?"""
-        return self._state[index] == _GUESSED
+    def is_interpolated(self, index: Tensor) -> Tensor:
+        """Are the values of these points interpolated?"""
+        return self._state[index] == _INTERPOLATED
 
     def is_evaluated(self, index: Tensor) -> Tensor:
         """Are the values of these points the field's?"""

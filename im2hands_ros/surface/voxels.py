@@ -33,7 +33,7 @@ def occupied_voxels(
     if not len(triangles):
         return np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
     surface, normals = _samples(np.asarray(vertices, np.float64), np.asarray(triangles), voxel_size)
-    # Voxels that hold the surface itself are among these when their centre is occupied; asking for
+    # Voxels that hold the surface itself are among these when their centre is occupied; evaluating
     # them too costs half as many evaluations again and finds nothing more.
     centres = _centres(surface - 0.5 * voxel_size * normals, voxel_size)
     probability = np.asarray(occupancy(centres), np.float32)

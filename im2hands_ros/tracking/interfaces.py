@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
+from im2hands_ros.pair import Keypoints
 from im2hands_ros.scene import Hands
 
 Joints = NDArray[np.float32]  # (21, 3) metres, camera frame, MANO order
@@ -27,10 +28,10 @@ class EncodedScene(Protocol):
     def keypoints(self) -> Mapping[str, Joints | None]: ...
 
     @property
-    def confidence(self) -> Mapping[str, float]: ...
+    def confidence(self) -> Mapping[str, float | None]: ...
 
     @property
-    def exchanged(self) -> bool: ...
+    def swapped(self) -> bool: ...
 
     @property
     def left(self) -> Field | None: ...
@@ -51,10 +52,7 @@ class FrameModel(Protocol):
     def stages(self) -> tuple[str, ...]: ...
 
     def encode(
-        self,
-        image: NDArray[np.uint8],
-        keypoints: dict[str, NDArray[np.floating] | None],
-        camera: Camera,
+        self, image: NDArray[np.uint8], keypoints: Keypoints, camera: Camera
     ) -> EncodedScene: ...
 
     def warm_up(self, resolution: int) -> None: ...

@@ -151,7 +151,7 @@ class HandTracker:
         return smoothed
 
     def _has_swapped(self, scene: EncodedScene) -> bool:
-        return self._model.refine_keypoints and scene.exchanged
+        return self._model.refine_keypoints and scene.swapped
 
 
 def _without_surfaces(scene: EncodedScene) -> dict[str, TrackedHand]:

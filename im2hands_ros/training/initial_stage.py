@@ -13,8 +13,8 @@ from im2hands_ros.canonical import CanonicalHands, canonicalise
 from im2hands_ros.networks.compact.articulated_decoder import DEPTH_UNIT
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.initial_occupancy import InitialOccupancy
-from im2hands_ros.networks.compact.networks import load_compact, under
-from im2hands_ros.networks.presets import PRESETS
+from im2hands_ros.networks.compact.networks import CompactNetworks, under
+from im2hands_ros.networks.compact.presets import COMPACT
 from im2hands_ros.training.augmentation import KeypointErrors, disturb
 from im2hands_ros.training.batches import (
     CROP_MARGIN,
@@ -48,9 +48,9 @@ class InitialStage:
     name = "initial"
 
     def __init__(self, plan: TrainingPlan, weights: Path | None, device: torch.device) -> None:
-        network = InitialOccupancy(PRESETS["compact"].initial)
+        network = InitialOccupancy(COMPACT.initial)
         if weights is not None:
-            loaded, _ = load_compact(PRESETS["compact"], weights)
+            loaded, _ = CompactNetworks.load(weights)
             network.load_state_dict(loaded.initial.state_dict())
         self.network = network.to(device, memory_format=torch.channels_last)
         self.frozen: Mapping[str, nn.Module] = {}

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from im2hands_ros.canonical import canonicalise
 from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement, RefinedKeypoints
-from im2hands_ros.networks.compact.networks import load_compact, under
-from im2hands_ros.networks.presets import PRESETS
+from im2hands_ros.networks.compact.networks import CompactNetworks, under
+from im2hands_ros.networks.compact.presets import COMPACT
 from im2hands_ros.training.augmentation import TrackerErrors
 from im2hands_ros.training.batches import SceneFolder
 from im2hands_ros.training.initial_stage import InitialStage
@@ -55,11 +55,10 @@ class KeypointStage:
     name = "keypoints"
 
     def __init__(self, plan: KeypointPlan, weights: Path | None, device: torch.device) -> None:
-        preset = PRESETS["compact"]
         self._initial = InitialStage(plan, weights, device)
-        keypoints = KeypointRefinement(preset.keypoints, preset.initial.encoder)
+        keypoints = KeypointRefinement(COMPACT.keypoints, COMPACT.initial.encoder)
         if weights is not None:
-            loaded, _ = load_compact(preset, weights)
+            loaded, _ = CompactNetworks.load(weights)
             if loaded.keypoints is not None:
                 keypoints.load_state_dict(loaded.keypoints.state_dict())
         self._keypoints = keypoints.to(device)
@@ -132,7 +131,7 @@ def keypoint_terms(refined: RefinedKeypoints, batch: TrackedBatch) -> dict[str, 
     """Losses of refined keypoints, their spread and the sides."""
     present = batch.present
     count = int(present.sum())
-    coarse = batch.coarse.exchanged(batch.swapped).joints
+    coarse = batch.coarse.swap(batch.swapped).joints
     unit = _SHARE * _scene_mean(coarse - batch.target, present) + 1.5 * _GOOD_ENOUGH
     placed, shaped = (
         sum(

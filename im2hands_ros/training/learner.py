@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from im2hands_ros.precision import training_dtype
 from im2hands_ros.training.distributed import Processes
 from im2hands_ros.training.plan import TrainingPlan
-from im2hands_ros.training.precision import choose_precision
 from im2hands_ros.training.run_state import RunState, moments_of, restore_moments
 from im2hands_ros.training.stage import Stage, Term
 
@@ -37,7 +37,7 @@ class Learner:
         self._optimiser = torch.optim.AdamW(
             self._parameters, plan.learning_rate, weight_decay=plan.weight_decay
         )
-        self.precision = choose_precision(plan.precision, processes.device)
+        self.precision = training_dtype(plan.precision, processes.device)
         # Half-precision gradients of small losses would be zero.
         self._scaler = torch.amp.GradScaler(enabled=self.precision is torch.float16)
         self.average = {k: v.detach().clone() for k, v in self._network.state_dict().items()}

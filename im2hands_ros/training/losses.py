@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from im2hands_ros.networks.compact.articulated_decoder import DEPTH_UNIT
-from im2hands_ros.precision import exactly
+from im2hands_ros.precision import autocast_disabled
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.training.batches import Batch
 from im2hands_ros.training.stage import Term
@@ -57,7 +57,7 @@ def joint_targets(heat: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     sides = heat.unflatten(1, (len(SIDES), -1))
     of_hand = sides[batch.image_index, (~batch.mirrored).long()]
     # Not in half precision, which would move pixels.
-    with exactly(heat):
+    with autocast_disabled(heat):
         projected = batch.true_keypoints @ batch.intrinsics.transpose(1, 2)
     crop = projected[..., :2] / projected[..., 2:].clamp_min(1e-3)
     # The middle of feature pixel 0 lies between crop pixels 1 and 2.
@@ -79,6 +79,6 @@ def joint_loss(heat: Tensor, pixels: Tensor, seen: Tensor) -> Tensor:
     y = torch.arange(height, device=heat.device) - pixels[..., 1:]
     spot_x, spot_y = (-x.square() / 2).softmax(-1), (-y.square() / 2).softmax(-1)
     log_heat = heat.float().flatten(2).log_softmax(-1).unflatten(-1, (height, width))
-    with exactly(heat):
+    with autocast_disabled(heat):
         entropy = -torch.einsum("hjy,hjyx,hjx->hj", spot_y, log_heat, spot_x)
     return (entropy * seen).sum() / seen.sum().clamp_min(1)

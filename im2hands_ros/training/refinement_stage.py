@@ -9,13 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from im2hands_ros.canonical import canonicalise
-from im2hands_ros.networks.compact.networks import load_compact
-from im2hands_ros.networks.compact.refined_occupancy import (
-    RefinedContext,
-    RefinedOccupancy,
-    in_other_palm,
-)
-from im2hands_ros.networks.presets import PRESETS
+from im2hands_ros.networks.compact.networks import CompactNetworks
+from im2hands_ros.networks.compact.presets import COMPACT
+from im2hands_ros.networks.compact.refined_occupancy import RefinedContext, RefinedOccupancy
 from im2hands_ros.training.batches import Batch, SceneFolder
 from im2hands_ros.training.keypoint_stage import KeypointPlan, shape_keypoints
 from im2hands_ros.training.losses import depth_loss, occupancy_loss
@@ -36,7 +32,6 @@ class RefinementStage:
     name = "refinement"
 
     def __init__(self, plan: KeypointPlan, weights: Path | None, device: torch.device) -> None:
-        preset = PRESETS["compact"]
         if weights is None:
             raise ValueError("the stage refinement builds on the stage initial: give --weights")
         drawing = plan.batches
@@ -45,9 +40,10 @@ class RefinementStage:
                 f"blind_steps is {drawing.blind_steps} and image_share {drawing.image_share}: the "
                 "stage refinement has no steps without images, give 0 and 1"
             )
-        self._networks, _ = load_compact(preset, weights)
+        self._networks, _ = CompactNetworks.load(weights)
         if self._networks.refinement is None:
-            self._networks.refinement = RefinedOccupancy(preset.refinement, preset.initial.encoder)
+            encoder = COMPACT.initial.encoder
+            self._networks.refinement = RefinedOccupancy(COMPACT.refinement, encoder)
         self.network: RefinedOccupancy = self._networks.refinement.to(device)
         self._initial = self._networks.initial
         self.frozen: Mapping[str, nn.Module] = {"initial": self._initial}
@@ -64,7 +60,7 @@ class RefinementStage:
         """Depth and occupancy at the hands' own points; how far both claim them."""
         context = self._context(batch)
         points = context.hands.palm_from_camera(batch.hands.points)
-        logits = self.network(points, context, self._initial)
+        logits = self.network(points, context)
         count = logits.numel()
         return {
             "depth_mm": Term(depth_loss(logits, batch.hands.depth), count),
@@ -99,13 +95,12 @@ class RefinementStage:
                 features, batch.hands.image_index, batch.hands.intrinsics, hands
             )
         partner, accompanied = partners_of(batch.hands)
-        return self.network.context(initial, partner, accompanied, self._initial)
+        return self.network.context(initial, partner, accompanied)
 
     def _penetration(self, points: Tensor, context: RefinedContext) -> Term:
-        """Mean depth, millimetres, of what both hands claim, before it is shared out."""
-        network, initial = self.network, self._initial
-        own = network.claimed(points, initial(points, context.initial), context.memory)
-        depth = own.minimum(network.other_claim(points, context, initial))
+        """Mean depth, millimetres, of what lies in both hands, before they are separated."""
+        own = self.network.corrected(points, context.initial.logits(points), context.memory)
+        depth = own.minimum(self.network.partner_depth(points, context))
         disputed = depth > 0
         count = int(disputed.sum())
         return Term((depth * disputed).sum() / max(count, 1), count)
@@ -130,15 +125,15 @@ class RefinementStage:
             self._networks.keypoints = keypoints
         points = context.hands.palm_from_camera(batch.hands.points[:, -_VOLUME:])
         true = batch.hands.depth[:, -_VOLUME:] > 0
-        before = self._initial(points, context.initial) > 0
-        refined = self.network(points, context, self._initial) > 0
-        theirs = in_other_palm(points, context)
-        other = self.network(theirs, context.exchanged(), self._initial) > 0
+        before = context.initial.logits(points) > 0
+        refined = context.logits(points) > 0
+        in_other = context.partner_from_palm(points)
+        other = context.of_partners().logits(in_other) > 0
         other &= context.accompanied[:, None]
         for name, inside in (("iou_initial", before), ("iou", refined)):
             union = (inside | true).sum(1).clamp_min(1)
             rows[name].append((inside & true).sum(1) / union)
-        other_before = self._initial(theirs, context.other) > 0
+        other_before = context.other.logits(in_other) > 0
         other_before &= context.accompanied[:, None]
         for name, both in (("shared_initial", before & other_before), ("shared", refined & other)):
             rows[name].append(1000 * both.sum(1) / true.sum(1).clamp_min(1))

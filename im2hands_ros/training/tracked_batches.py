@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from im2hands_ros.networks.compact.keypoint_refinement import CoarseHands
+from im2hands_ros.networks.compact.joint_features import CoarseHands
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 from im2hands_ros.training.augmentation import (
     KeypointErrors,

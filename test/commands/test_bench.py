@@ -9,14 +9,13 @@ from im2hands_ros.cli import main
 from im2hands_ros.commands.bench import STAGES
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.networks import CompactNetworks
-from im2hands_ros.networks.presets import PRESETS
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    checkpoints.save(CompactNetworks(PRESETS["compact"], ("initial",)), path, {"steps": 0})
+    checkpoints.save(CompactNetworks(stages=("initial",)), path, {"steps": 0})
     return path
 
 

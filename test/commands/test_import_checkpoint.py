@@ -14,10 +14,10 @@ from im2hands_ros import cli
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.paper import official
 from im2hands_ros.networks.paper.initial_occupancy import PaperInitialOccupancy
-from im2hands_ros.networks.paper.networks import load_paper, start_refinement
+from im2hands_ros.networks.paper.networks import PaperNetworks, start_refinement
 from im2hands_ros.networks.paper.official import LAYOUTS, convert_file, read_official
+from im2hands_ros.networks.paper.presets import PAPER, PaperInitialPreset
 from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy
-from im2hands_ros.networks.presets import PAPER, PaperInitialPreset
 
 INVENTORY = {kind: kind for kind in ("init_occ", "ref_occ", "kpts_ref", "halo_baseline")} | {
     "intaghand_baseline": "intaghand_baseline_encoder_subset"
@@ -127,7 +127,7 @@ def occupancy_and_keypoints(tmp_path) -> list[str]:
 def test_occupancy_and_keypoints_become_one_weights_file_whatever_their_order(tmp_path):
     paths, out = occupancy_and_keypoints(tmp_path), tmp_path / "both.safetensors"
     assert cli.main(["import-checkpoint", *paths, "-o", str(out)]) == 0
-    networks, record = load_paper(out)
+    networks, record = PaperNetworks.load(out)
     assert record["source"]["kind"] == "init_occ"
     assert record["keypoints"]["source"]["file"] == "kpts_ref.pt"
     expected = torch.tensor(value_of("left_reg.0.weight"))

@@ -1,4 +1,4 @@
-"""The compact keypoint refinement: what it promises before it is trained, and what it looks at."""
+"""The compact keypoint refinement: before training, its outputs, and the features it samples."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,11 @@ import torch
 from two_hands import joints
 
 from im2hands_ros.networks.compact.image_encoder import JOINT_MAPS, ImageFeatures
-from im2hands_ros.networks.compact.keypoint_refinement import (
-    CoarseHands,
-    KeypointRefinement,
-    Seen,
-    palm_axes,
-)
-from im2hands_ros.networks.presets import PRESETS
+from im2hands_ros.networks.compact.joint_features import CoarseHands, JointFeatures, palm_axes
+from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement
+from im2hands_ros.networks.compact.presets import COMPACT
 
-PRESET = PRESETS["compact"]
+PRESET = COMPACT
 SIZE = PRESET.initial.encoder.image_size
 
 
@@ -77,20 +73,20 @@ def test_an_absent_hand_says_nothing(network):
 
 
 def test_scenes_of_a_batch_do_not_mix(network):
-    given, seen = coarse(), features()
+    given, image = coarse(), features()
     with torch.inference_mode():
-        together = network(seen, given)
+        together = network(image, given)
         for number in range(2):
             one = slice(number, number + 1)
             alone = network(
-                ImageFeatures(*(value[one] for value in seen)),
+                ImageFeatures(*(value[one] for value in image)),
                 CoarseHands(*(value[one] for value in given)),
             )
             assert torch.allclose(alone.joints, together.joints[one], atol=1e-5)
             assert torch.allclose(alone.spread, together.spread[one], atol=1e-5)
 
 
-def test_exchanged_sides_are_put_right(network):
+def test_swapped_sides_are_swapped_back(network):
     given = coarse()
     given = given._replace(present=torch.tensor([[True, True], [True, False]]))
     with torch.inference_mode():
@@ -111,7 +107,7 @@ def test_a_hand_that_is_good_already_stays_exactly_as_it_was_given(network):
             step.step.weight *= 50
         large = network(None, given)
     change = (small.rounds[-1] - given.joints).square().sum(-1).mean(-1).sqrt()
-    assert (change > 0).all() and (change < PRESET.keypoints.worth_moving[0]).all()
+    assert (change > 0).all() and (change < PRESET.keypoints.correction_ramp[0]).all()
     assert torch.equal(small.joints, given.joints)
     assert torch.equal(large.joints, large.rounds[-1])
 
@@ -131,16 +127,16 @@ def test_a_joint_is_shown_where_its_map_sees_it():
     maps[0, 21 + 8, int(target[1]), int(target[0])] = 30.0
     blank = features(1)._replace(joints=maps)
     with torch.inference_mode():
-        seen = Seen(blank, PRESET.keypoints, SIZE).at(given, 1.0)
+        sampled = JointFeatures(blank, PRESET.keypoints, SIZE).at(given, 1.0)
     # Metres across one feature pixel at the joint, in units of a centimetre.
     scale = 4 * projected[0, 1, 8, 2] / given.intrinsics[0, 0, 0] / 0.01
     expected = (target - pixels[0, 1, 8]) * scale
-    everywhere, nearby = seen[0, 1, 8, :2], seen[0, 1, 8, 4:6]
+    everywhere, nearby = sampled[0, 1, 8, :2], sampled[0, 1, 8, 4:6]
     assert torch.allclose(everywhere, expected, atol=1e-2)
     assert torch.allclose(nearby, expected, atol=0.5 * float(scale))
 
 
-def test_palms_of_mirrored_hands_look_the_same():
+def test_palms_of_mirrored_hands_have_the_same_axes():
     both = coarse(1).joints
     both[:, 1] = both[:, 0] * torch.tensor([-1.0, 1.0, 1.0])
     local = (both - both[:, :, :1]) @ palm_axes(both)

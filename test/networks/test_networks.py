@@ -7,10 +7,11 @@ import torch
 
 from im2hands_ros.canonical import CanonicalHands, canonicalise
 from im2hands_ros.networks.attention import AttentionBlock, QueryImageAttention
-from im2hands_ros.networks.compact.articulated_decoder import SLOT_COUNT, ArticulatedDecoder
+from im2hands_ros.networks.compact.articulated_decoder import ArticulatedDecoder
 from im2hands_ros.networks.compact.bone_blocks import group_by_bone
+from im2hands_ros.networks.compact.bone_geometry import SLOT_COUNT
 from im2hands_ros.networks.compact.initial_occupancy import InitialOccupancy
-from im2hands_ros.networks.presets import PRESETS, DecoderPreset
+from im2hands_ros.networks.compact.presets import COMPACT, DecoderPreset
 
 
 def joints(count=2, seed=0):
@@ -33,7 +34,7 @@ def frames(count=2):
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(1)
-    net = InitialOccupancy(PRESETS["compact"].initial).eval()
+    net = InitialOccupancy(COMPACT.initial).eval()
     # Weights that start at zero would hide mistakes in what they multiply.
     for weight in (net.decoder.last, net.decoder.image):
         torch.nn.init.normal_(weight, std=0.3)
@@ -61,7 +62,7 @@ def test_cheap_attention_equals_one_sequence_per_query():
     torch.manual_seed(0)
     block = AttentionBlock(width=24, heads=3)
     tokens, queries = torch.randn(2, 9, 24), torch.randn(2, 5, 24)
-    cheap = block.attend(queries, block.remember(tokens))
+    cheap = block.attend(queries, block.precompute(tokens))
     for image in range(2):
         for query in range(5):
             sequence = torch.cat([queries[image, query : query + 1], tokens[image]])[None]
@@ -74,8 +75,8 @@ def test_attention_sees_where_in_the_image_a_token_is():
     image, queries = torch.randn(1, 8, 2, 2), torch.randn(1, 3, 16)
     shuffled = image.flip(-1)
     with torch.no_grad():
-        difference = attention(queries, attention.remember(image)) - attention(
-            queries, attention.remember(shuffled)
+        difference = attention(queries, attention.precompute(image)) - attention(
+            queries, attention.precompute(shuffled)
         )
     assert difference.abs().max() > 1e-4
 
@@ -116,11 +117,11 @@ def test_blocks_give_what_a_loop_over_bones_gives():
 
 
 def by_loop(decoder, points, bones, image):
-    logits = []
+    logits, geometry = [], bones.geometry
     for slot in range(SLOT_COUNT):
-        rotation, translation = bones.rotation[:, slot], bones.translation[:, slot]
+        rotation, translation = geometry.rotation[:, slot], geometry.translation[:, slot]
         local = points @ rotation.transpose(1, 2) + translation[:, None]
-        direction, length = bones.direction[:, slot, None], bones.length[:, slot, None]
+        direction, length = geometry.direction[:, slot, None], geometry.length[:, slot, None]
         along = (local * direction).sum(-1).clamp_min(0).minimum(length)
         distance = (local - along[..., None] * direction).norm(dim=-1)
         scaled = local / 0.02
@@ -164,11 +165,11 @@ def test_the_image_matters_where_it_is_used_and_nowhere_else(network):
     hands = frames()
     points = near_points(hands)
     first = context_of(network, hands)
-    other = first._replace(pixels=first.pixels + 1.0)
+    other = dataclasses.replace(first, pixels=first.pixels + 1.0)
     with torch.no_grad():
         assert (network(points, first) - network(points, other)).abs().max() > 0.1
-        blind = [network(points, context, use_image=False) for context in (first, other)]
-    assert torch.equal(*blind)
+        without = [network(points, context, use_image=False) for context in (first, other)]
+    assert torch.equal(*without)
 
 
 def test_points_behind_the_camera_or_far_away_give_finite_logits_outside(network):
@@ -180,7 +181,7 @@ def test_points_behind_the_camera_or_far_away_give_finite_logits_outside(network
 
 
 def test_all_trained_weights_receive_a_gradient(network):
-    net = InitialOccupancy(PRESETS["compact"].initial)
+    net = InitialOccupancy(COMPACT.initial)
     for weight in (net.decoder.last, net.decoder.image):
         torch.nn.init.normal_(weight, std=0.3)
     hands = frames()
@@ -197,4 +198,4 @@ def test_all_trained_weights_receive_a_gradient(network):
 
 def test_presets_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        PRESETS["compact"].initial.encoder.image_size = 1
+        COMPACT.initial.encoder.image_size = 1

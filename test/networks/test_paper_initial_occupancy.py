@@ -16,7 +16,7 @@ from published_networks import (
 
 from im2hands_ros.canonical import CanonicalHands, canonicalise
 from im2hands_ros.networks.paper.initial_occupancy import DEPTH_ORIGINS, PaperInitialOccupancy
-from im2hands_ros.networks.presets import PaperInitialPreset
+from im2hands_ros.networks.paper.presets import PaperInitialPreset
 
 TOLERANCE = 1e-5
 

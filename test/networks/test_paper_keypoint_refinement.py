@@ -5,7 +5,7 @@ import torch
 from published_networks import golden, load_made_up
 
 from im2hands_ros.networks.paper.keypoint_refinement import PUBLISHED_ORDER, PaperKeypointRefinement
-from im2hands_ros.networks.presets import PaperKeypointPreset
+from im2hands_ros.networks.paper.presets import PaperKeypointPreset
 
 TOLERANCE_MM = 1e-3
 

@@ -16,8 +16,8 @@ from published_networks import (
 from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.networks.paper.initial_occupancy import DEPTH_ORIGINS
 from im2hands_ros.networks.paper.point_transformer import furthest_points, nearest
+from im2hands_ros.networks.paper.presets import PaperRefinedPreset
 from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy
-from im2hands_ros.networks.presets import PaperRefinedPreset
 
 TOLERANCE = 1e-5
 
@@ -91,7 +91,7 @@ def test_a_missing_hand_is_named(network, context):
 
 
 def test_furthest_points_equal_the_published_ones():
-    chosen = furthest_points(golden()["fps_cloud"], 256, blind_radius_squared=1e-3)
+    chosen = furthest_points(golden()["fps_cloud"], 256, excluded_radius_squared=1e-3)
     assert torch.equal(chosen, golden()["fps_idx_256"].long())
 
 

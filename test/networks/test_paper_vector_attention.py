@@ -5,6 +5,7 @@ import torch
 from published_anchors import attention, encode_anchors, pick
 
 from im2hands_ros.networks.paper.point_transformer import AnchorEncoder
+from im2hands_ros.networks.paper.presets import PaperAnchorPreset
 from im2hands_ros.networks.paper.vector_attention import (
     Cloud,
     TwoLayers,
@@ -12,7 +13,6 @@ from im2hands_ros.networks.paper.vector_attention import (
     nearest,
     vector_attention,
 )
-from im2hands_ros.networks.presets import PaperAnchorPreset
 
 WIDTH, POINTS, ANCHORS, NEAR = 24, 300, 40, 7
 

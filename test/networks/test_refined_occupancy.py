@@ -1,4 +1,6 @@
-"""The compact two-hand refinement: anchors on the skin, and two hands that never share a place."""
+"""The compact two-hand refinement: anchors on the skin, and two hands that never overlap."""
+
+import dataclasses
 
 import numpy as np
 import pytest
@@ -7,7 +9,6 @@ from two_hands import joints, untrained_networks
 
 from im2hands_ros.canonical import canonicalise
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
-from im2hands_ros.networks.compact.refined_occupancy import in_other_palm
 from im2hands_ros.networks.compact.surface_anchors import ANCHOR_COUNT, trace_anchors
 
 
@@ -44,7 +45,7 @@ def refined_context(networks, hands):
     count = len(hands.wrist)
     partner = torch.arange(count - 1, -1, -1)
     accompanied = torch.full((count,), count > 1)
-    return networks.refinement.context(initial, partner, accompanied, networks.initial)
+    return networks.refinement.context(initial, partner, accompanied)
 
 
 def points_around(hands, count=4000, spread=0.012):
@@ -57,7 +58,7 @@ def points_around(hands, count=4000, spread=0.012):
 @torch.no_grad()
 def test_anchors_lie_on_the_initial_surface(networks):
     context = initial_context(networks, hands_at(0.0))
-    anchors = trace_anchors(context.bones, lambda p: networks.initial(p, context))
+    anchors = trace_anchors(context.bones.geometry, context.logits)
     assert anchors.positions.shape == (2, ANCHOR_COUNT, 3)
     assert (anchors.depth.abs() < 0.2).float().mean() > 0.97  # millimetres
     assert torch.allclose(anchors.directions.norm(dim=-1), torch.ones(2, ANCHOR_COUNT), atol=1e-4)
@@ -65,11 +66,11 @@ def test_anchors_lie_on_the_initial_surface(networks):
 
 
 @torch.no_grad()
-def test_points_far_from_the_surface_keep_their_initial_answer(networks):
+def test_points_far_from_the_surface_keep_their_initial_depth(networks):
     hands = hands_at(0.0)
     context, points = refined_context(networks, hands), points_around(hands)
-    initial = networks.initial(points, context.initial)
-    refined = networks.refinement(points, context, networks.initial)
+    initial = context.initial.logits(points)
+    refined = context.logits(points)
     far = initial.abs() > networks.refinement.preset.band
     assert 0.05 < far.float().mean() < 0.95
     assert torch.equal(refined[far], initial[far])
@@ -83,29 +84,27 @@ def test_a_surface_that_would_hardly_move_stays_where_it_is(networks):
     last.weight /= 100
     try:
         context, points = refined_context(networks, hands), points_around(hands)
-        refined = networks.refinement(points, context, networks.initial)
+        refined = context.logits(points)
         training = refined_context(networks.train(), hands).memory.share
     finally:
         networks.eval()
         last.weight *= 100
-    assert torch.equal(refined, networks.initial(points, context.initial))
+    assert torch.equal(refined, context.initial.logits(points))
     assert (training == 1).all()
 
 
 @torch.no_grad()
-def test_no_place_belongs_to_both_hands(networks):
+def test_no_point_is_in_both_hands(networks):
     hands = hands_at(0.065)
     context, points = refined_context(networks, hands), points_around(hands)
-    theirs = in_other_palm(points, context)
-    before = (networks.initial(points, context.initial) > 0) & (
-        networks.initial(theirs, context.other) > 0
-    )
-    own = networks.refinement(points, context, networks.initial)
-    other = networks.refinement(theirs, context.exchanged(), networks.initial)
-    near = networks.initial(points, context.initial).abs() < networks.refinement.preset.band
+    in_other = context.partner_from_palm(points)
+    before = (context.initial.logits(points) > 0) & (context.other.logits(in_other) > 0)
+    own = context.logits(points)
+    other = context.of_partners().logits(in_other)
+    near = context.initial.logits(points).abs() < networks.refinement.preset.band
     assert before[near].sum() > 20
     assert not ((own > 0) & (other > 0))[near].any()
-    # What was taken from one hand is left to the other one.
+    # What is taken from one hand is left to the other one.
     assert ((own > 0) | (other > 0) | (own.abs() < 1))[before & near].all()
 
 
@@ -113,11 +112,9 @@ def test_no_place_belongs_to_both_hands(networks):
 def test_hands_apart_are_not_cut(networks):
     hands = hands_at(0.0)
     context, points = refined_context(networks, hands), points_around(hands)
-    refined = networks.refinement(points, context, networks.initial)
-    alone = networks.refinement.claimed(
-        points, networks.initial(points, context.initial), context.memory
-    )
-    near = networks.initial(points, context.initial).abs() < networks.refinement.preset.band
+    refined = context.logits(points)
+    alone = networks.refinement.corrected(points, context.initial.logits(points), context.memory)
+    near = context.initial.logits(points).abs() < networks.refinement.preset.band
     assert torch.allclose(refined[near], alone[near], atol=1e-4)
 
 
@@ -125,23 +122,23 @@ def test_hands_apart_are_not_cut(networks):
 def test_one_hand_alone_is_refined_without_the_other(networks):
     hands = hands_at(0.0, sides=("right",))
     context, points = refined_context(networks, hands), points_around(hands)
-    first = networks.refinement(points, context, networks.initial)
+    first = context.logits(points)
     # What stands in the missing hand's place is never attended to.
     memory = context.memory
     spoilt = memory.values.clone()
     spoilt[:, :, ANCHOR_COUNT:] += 100
-    context = context._replace(memory=memory._replace(values=spoilt))
-    second = networks.refinement(points, context, networks.initial)
+    context = dataclasses.replace(context, memory=memory._replace(values=spoilt))
+    second = context.logits(points)
     assert torch.isfinite(first).all() and torch.allclose(first, second, atol=1e-5)
 
 
 @torch.no_grad()
-def test_one_hand_can_be_asked_alone(networks):
+def test_one_hand_can_be_evaluated_alone(networks):
     hands = hands_at(0.06)
     context, points = refined_context(networks, hands), points_around(hands)
-    together = networks.refinement(points, context, networks.initial)
+    together = context.logits(points)
     for hand in range(2):
-        alone = networks.refinement(points[hand, None], context.select(hand), networks.initial)
+        alone = context.select(hand).logits(points[hand, None])
         assert torch.allclose(alone[0], together[hand], atol=1e-3)
 
 
@@ -149,7 +146,7 @@ def test_every_weight_takes_part(networks):
     hands = hands_at(0.06)
     context, points = refined_context(networks, hands), points_around(hands, 500)
     networks.zero_grad()
-    networks.refinement(points, context, networks.initial).square().mean().backward()
+    context.logits(points).square().mean().backward()
     without = [
         name
         for name, p in networks.refinement.named_parameters()

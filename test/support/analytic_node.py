@@ -75,7 +75,7 @@ class Field:
 
 
 class Scene:
-    exchanged = False
+    swapped = False
 
     def __init__(self, keypoints: dict, confidence: float, delay: float, cost: float) -> None:
         self.keypoints, self._delay, self._cost = keypoints, delay, cost

@@ -22,6 +22,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from mise import DenseGrid
 from octahedra import octahedra
 from published_order import BOX_SIDE, initial, refined, search_both
 from torch import Tensor
@@ -29,11 +30,10 @@ from two_hands import CAMERA, keypoints, picture
 
 from im2hands_ros.networks.paper.networks import PaperNetworks
 from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy
+from im2hands_ros.networks.paper.surface_anchors import points_on_surface
 from im2hands_ros.pipeline import Im2Hands, Scene
 from im2hands_ros.provenance import describe
-from im2hands_ros.surface.anchors import points_on_surface
 from im2hands_ros.surface.boxes import SearchBoxes
-from im2hands_ros.surface.mise import DenseGrid
 
 RADIUS = 0.08  # an octahedron of 440 cm2
 CELL = BOX_SIDE / 256
@@ -125,7 +125,7 @@ def published_frame(network: PaperRefinedOccupancy, scene: Scene) -> dict[str, o
     first = search_both(lambda palm: initial(network.initial, image, hands, palm), 0.5)
     there = torch.stack([anchors_on(grid, hands, number) for number, grid in enumerate(first)])
     second = search_both(
-        lambda palm: refined(network, image, hands, context.intrinsics, there, palm), 0.5
+        lambda palm: refined(network, image, hands, context.initial.intrinsics, there, palm), 0.5
     )
     for grid in second:
         grid.surface()

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from im2hands_ros.networks.paper.keypoint_refinement import PaperKeypointRefinement
-from im2hands_ros.networks.presets import PaperKeypointPreset
+from im2hands_ros.networks.paper.presets import PaperKeypointPreset
 
 
 def enlarging(factor: float) -> PaperKeypointRefinement:

@@ -22,7 +22,7 @@ MEMORY = "memory"
 
 def short_of_memory(model: Any, room: int) -> Any:
     """The model, with networks that have room for so many points."""
-    encoder = model._network.encoder
+    encoder = model.networks.initial.encoder
     look, evaluate = encoder.forward, Scene._logits
 
     def looking(pixels: torch.Tensor) -> Any:

@@ -142,7 +142,7 @@ class BallModel:
     def encode(self, image: np.ndarray, keypoints: dict, camera: Any) -> SimpleNamespace:
         self.given.append(SimpleNamespace(image=image, keypoints=keypoints, camera=camera))
         return SimpleNamespace(
-            exchanged=False,
+            swapped=False,
             reconstruct=lambda resolution, threshold, voxel_size: Hands(
                 *(ball(keypoints.get(side)) for side in ("left", "right")),
                 timings_ms={"search": 1.0},

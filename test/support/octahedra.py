@@ -11,8 +11,8 @@ import math
 import torch
 
 from im2hands_ros.networks.paper.initial_occupancy import PaperInitialOccupancy
+from im2hands_ros.networks.paper.presets import PAPER
 from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy
-from im2hands_ros.networks.presets import PAPER
 
 SHARPNESS = 40.0
 # The refinement takes this initial occupancy for its surface.

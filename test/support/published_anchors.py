@@ -44,7 +44,7 @@ def abstraction(
     layer: SetAbstraction, positions: Tensor, features: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Fewer points that look at their neighbours twice."""
-    chosen = furthest_points(positions, layer.count, layer.blind)[..., None]
+    chosen = furthest_points(positions, layer.count, layer.excluded)[..., None]
     centres, own = pick(positions, chosen)[:, :, 0], pick(features, chosen)[:, :, 0]
     near = neighbours(centres, positions, layer.neighbours)
     offset = layer.offset(pick(positions, near) - centres[:, :, None])

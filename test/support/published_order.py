@@ -11,16 +11,16 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from mise import DenseGrid, search_rounds
 from published_anchors import encode_anchors
 from torch import Tensor
 from torch.nn import functional as F
 
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.networks.compact.query_decoder import QueryDecoder
 from im2hands_ros.networks.paper.initial_occupancy import HandBranch, PaperInitialOccupancy
 from im2hands_ros.networks.paper.point_transformer import AnchorCode
+from im2hands_ros.networks.paper.query_decoder import QueryDecoder
 from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy, sample_pixels
-from im2hands_ros.surface.mise import DenseGrid, search_rounds
 
 BOX_SIDE = 0.44  # metres; the published box is centred at the palm frame's origin
 AXES = torch.tensor([1.0, -1.0, -1.0])

@@ -10,7 +10,6 @@ import torch
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.networks.compact.networks import CompactNetworks
-from im2hands_ros.networks.presets import PRESETS
 
 CAMERA = Camera(320, 240, 300.0, 300.0, 159.5, 119.5)
 
@@ -51,4 +50,4 @@ def picture(seed: int = 0) -> np.ndarray:
 def untrained_networks(*stages: str) -> CompactNetworks:
     """Compact networks as training starts them, always the same; the first stage and others."""
     torch.manual_seed(0)
-    return CompactNetworks(PRESETS["compact"], ("initial", *stages))
+    return CompactNetworks(stages=("initial", *stages))

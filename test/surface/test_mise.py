@@ -1,9 +1,8 @@
-"""The published search asks for the published points and fills the grid as published."""
+"""The published search evaluates the published points and fills the grid as published."""
 
 import numpy as np
+from mise import published_search
 from published_networks import golden
-
-from im2hands_ros.surface.mise import published_search
 
 
 def ball(points, centre=(0.4, 0.5, 0.55), radius=0.28):

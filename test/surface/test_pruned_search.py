@@ -1,4 +1,4 @@
-"""The sparing search makes the same surfaces as the full one, from fewer evaluations."""
+"""The pruned search makes the same surfaces as the full one, from fewer evaluations."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,13 @@ import torch
 from test_search import HAND, HAND_BONES, SHAPES, field_of, sphere
 
 from im2hands_ros.surface.extract import extract
-from im2hands_ros.surface.pruned_search import SparingSearch
+from im2hands_ros.surface.pruned_search import PrunedSearch
 from im2hands_ros.surface.search import SurfaceSearch
 
 
 def both(field, resolution, threshold=0.0, hands=2, **hints):
     full = SurfaceSearch(resolution, hands)(field, threshold, **hints)
-    return full, SparingSearch(resolution, hands)(field, threshold, **hints)
+    return full, PrunedSearch(resolution, hands)(field, threshold, **hints)
 
 
 def rough(points):
@@ -25,23 +25,23 @@ def rough(points):
 @pytest.mark.parametrize("resolution", [64, 96])
 def test_makes_the_same_triangles(name, resolution):
     field = field_of((SHAPES | {"rough": rough})[name], sphere(0.2))
-    full, sparing = both(field, resolution)
+    full, pruned = both(field, resolution)
     for hand in range(2):
-        assert torch.equal(full.cells[hand], sparing.cells[hand])
-        expected, found = extract(full, hand), extract(sparing, hand)
+        assert torch.equal(full.cells[hand], pruned.cells[hand])
+        expected, found = extract(full, hand), extract(pruned, hand)
         assert np.array_equal(expected.triangles, found.triangles)
         assert np.abs(expected.vertices - found.vertices).max() < 1e-5
 
 
 def test_saves_a_third_of_all_evaluations():
     hints = {"segments": torch.stack((HAND_BONES,) * 2), "reach": 0.1}
-    full, sparing = both(field_of(HAND, HAND), 128, **hints)
-    assert sparing.evaluated < 0.67 * full.evaluated
-    assert torch.equal(full.cells[0], sparing.cells[0])
+    full, pruned = both(field_of(HAND, HAND), 128, **hints)
+    assert pruned.evaluated < 0.67 * full.evaluated
+    assert torch.equal(full.cells[0], pruned.cells[0])
 
 
 def test_what_interpolation_steps_over_is_found_once_a_crossed_edge_leads_there():
-    """A ball with a thin fin: interpolation from cells of twice the side does not see its rim."""
+    """A ball with a thin fin: interpolation from cells of twice the side misses its rim."""
 
     def fin(points):
         offset = points - torch.tensor([0.5, 0.5, 0.5])
@@ -49,12 +49,12 @@ def test_what_interpolation_steps_over_is_found_once_a_crossed_edge_leads_there(
         disc = 0.37 - offset.norm(dim=-1)
         return torch.maximum(0.2 - offset.norm(dim=-1), torch.minimum(plate, disc))
 
-    full, sparing = both(field_of(fin), 64, hands=1)
-    assert torch.equal(full.cells[0], sparing.cells[0])
+    full, pruned = both(field_of(fin), 64, hands=1)
+    assert torch.equal(full.cells[0], pruned.cells[0])
 
 
-def test_a_search_object_forgets_its_guesses():
-    keep = SparingSearch(64, 1)
+def test_a_search_object_clears_its_interpolated_values():
+    keep = PrunedSearch(64, 1)
     fields = [field_of(HAND), field_of(sphere(0.25)), field_of(HAND)]
     first, _, again = (
         (keep(field, threshold).cells[0], keep.lattice.size)
@@ -65,31 +65,31 @@ def test_a_search_object_forgets_its_guesses():
 
 
 def test_evaluates_no_point_twice():
-    seen = []
+    batches = []
 
     def field(points, valid):
-        seen.append((points * 64).round().long()[valid] @ torch.tensor([65 * 65, 65, 1]))
+        batches.append((points * 64).round().long()[valid] @ torch.tensor([65 * 65, 65, 1]))
         return HAND(points)
 
-    result = SparingSearch(64, 1)(field, 0.0)
-    every = torch.cat(seen)
+    result = PrunedSearch(64, 1)(field, 0.0)
+    every = torch.cat(batches)
     assert len(every.unique()) == len(every) == result.evaluated
 
 
-def test_asks_in_few_batches_and_never_on_the_border_of_the_box():
-    seen = []
+def test_evaluates_in_few_batches_and_never_on_the_border_of_the_box():
+    batches = []
 
     def field(points, valid):
-        seen.append(points[valid])
+        batches.append(points[valid])
         return HAND(points)
 
-    result = SparingSearch(128, 1)(field, 0.0, segments=HAND_BONES[None], reach=0.1)
-    every = torch.cat(seen)
+    result = PrunedSearch(128, 1)(field, 0.0, segments=HAND_BONES[None], reach=0.1)
+    every = torch.cat(batches)
     assert (every > 0).all() and (every < 1).all()
     assert len(result.evaluations) <= 14  # two to four for each of four rounds
 
 
 def test_rounds_of_few_cells_are_evaluated_in_full():
-    """At 32 cells a side a finger is about as thick as a cell: nothing is believed."""
-    full, sparing = both(field_of(HAND, HAND), 32)
-    assert full.evaluations == sparing.evaluations
+    """At 32 cells a side a finger is about as thick as a cell: nothing is interpolated."""
+    full, pruned = both(field_of(HAND, HAND), 32)
+    assert full.evaluations == pruned.evaluations

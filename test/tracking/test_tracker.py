@@ -28,7 +28,7 @@ class RecordingModel:
     """Keeps what it is given; refines by a centimetre; finds no surface on `lost` sides."""
 
     stages: tuple[str, ...] = ("initial", "keypoints", "refinement")
-    exchanged: bool = False
+    swapped: bool = False
     lost: tuple[str, ...] = ()
     refine_keypoints: bool = False
     refine_occupancy: bool = False
@@ -48,7 +48,7 @@ class RecordingModel:
         return SimpleNamespace(
             keypoints={side: refined.get(side) for side in SIDES},
             confidence=dict.fromkeys(refined, 0.5),
-            exchanged=self.exchanged,
+            swapped=self.swapped,
             left=None,
             right=None,
             reconstruct=reconstruct,
@@ -135,7 +135,7 @@ def test_smoothing_begins_anew_when_a_hand_comes_back():
 
 
 def test_swapped_hands_are_a_warning_while_the_refinement_that_sees_it_runs():
-    tracker = HandTracker(RecordingModel(exchanged=True))
+    tracker = HandTracker(RecordingModel(swapped=True))
     ((kind, text),) = tracker.update(IMAGE, 1.0, CAMERA, both()).warnings
     assert kind == "swapped" and "mirrored" in text
     tracker.settings = FrameSettings(refine_keypoints=False)

@@ -17,7 +17,6 @@ from im2hands_ros.networks import checkpoints
 from im2hands_ros.training.distributed import Processes
 from im2hands_ros.training.learner import Learner
 from im2hands_ros.training.plan import read_plan
-from im2hands_ros.training.precision import choose_precision
 from im2hands_ros.training.run_state import write_finite
 from im2hands_ros.training.stages import STAGES, make_stage
 from im2hands_ros.training.trainer import Trainer
@@ -239,13 +238,6 @@ def test_a_folder_of_another_stage_is_refused(tmp_path):
     other = Trainer(make_stage("initial", plan, None, CPU), plan, tmp_path, ALONE)
     with pytest.raises(ValueError, match="is of the stage 'toy', not 'initial': choose another"):
         other.resume()
-
-
-def test_half_precision_is_refused_where_it_has_no_use():
-    assert choose_precision("bf16", CPU) is torch.bfloat16
-    assert choose_precision("auto", CPU) in (torch.bfloat16, torch.float32)
-    with pytest.raises(ValueError, match="precision 'fp16' is for GPUs: use auto, bf16 or fp32"):
-        choose_precision("fp16", CPU)
 
 
 def train(*arguments):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from im2hands_ros.canonical import CanonicalHands, canonicalise
 from im2hands_ros.evaluation.solid import Mesh
-from im2hands_ros.networks.compact.articulated_decoder import bone_geometry
+from im2hands_ros.networks.compact.bone_geometry import bone_geometry
 from im2hands_ros.synthetic.hand import BakedHand
 
 # Skin belongs to the bones around it; the share falls by e every so many metres further away.

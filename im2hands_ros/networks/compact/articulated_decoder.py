@@ -1,9 +1,9 @@
 """Articulated decoder: one small network per bone, all bones in one batched matrix product.
 
-Each bone sees the query point in its own straightened frame and answers how deep inside the bone's
-flesh the point lies; the hand is the union of its bones (NASA, ECCV 2020; HALO, section 3.3).
-A capsule around each bone is the starting guess, so the networks only learn what flesh adds, and
-a point is shown only to the bones nearest to it.
+Each bone's network maps the query point, in the bone's own straightened frame, to its depth inside
+of the bone's flesh; the hand is the union of its bones (NASA, ECCV 2020; HALO, section 3.3). A
+capsule around each bone is the initialisation, so the networks only learn what flesh adds, and a
+point is evaluated only in the bones nearest to it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from torch.nn import functional as F
 
 from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.networks.compact.bone_blocks import group_by_bone
-from im2hands_ros.networks.presets import DecoderPreset
-from im2hands_ros.precision import exactly
+from im2hands_ros.networks.compact.bone_geometry import (
+    ENDS,
+    SLOT_COUNT,
+    STARTS,
+    BoneGeometry,
+    bone_geometry,
+)
+from im2hands_ros.networks.compact.presets import DecoderPreset
+from im2hands_ros.precision import autocast_disabled
 
-# The 15 finger bones in the published order (index, middle, pinky, ring, thumb), then the five
-# metacarpals, thumb to pinky: five rigid pieces follow a bending palm, the published one cannot.
-SLOT_COUNT = 20
-_FINGER_BASES = (5, 9, 17, 13, 1)
-_STARTS = (*(base + level for base in _FINGER_BASES for level in range(3)), 0, 0, 0, 0, 0)
-_ENDS = (*(base + level + 1 for base in _FINGER_BASES for level in range(3)), 1, 5, 9, 13, 17)
 # Capsule radii in metres that training starts from, per slot.
 _START_RADII = (
     *(0.0095, 0.0085, 0.0075) * 2,
@@ -34,14 +35,14 @@ _START_RADII = (
     *(0.014, 0.011, 0.009),
     *(0.014, 0.014, 0.014, 0.013, 0.012),
 )
-# Distances between joints that posing leaves (nearly) as they are tell most of a hand's shape: the
-# bones' lengths, and those among the knuckles. First and last joint of each, and what is usual, in
-# millimetres, which is taken away so that small differences count.
+# Distances between joints that posing leaves (nearly) as they are determine most of a hand's shape:
+# the bones' lengths, and those among the knuckles. First and last joint of each, and the mean, in
+# millimetres, which is subtracted so that small differences count.
 _KNUCKLES = (1, 5, 9, 13, 17)
 _KNUCKLE_PAIRS = tuple((a, b) for a in _KNUCKLES for b in _KNUCKLES if a < b)
-_DISTANCE_STARTS = (*_STARTS, *(a for a, _ in _KNUCKLE_PAIRS))
-_DISTANCE_ENDS = (*_ENDS, *(b for _, b in _KNUCKLE_PAIRS))
-_USUAL_DISTANCES = (
+_DISTANCE_STARTS = (*STARTS, *(a for a, _ in _KNUCKLE_PAIRS))
+_DISTANCE_ENDS = (*ENDS, *(b for _, b in _KNUCKLE_PAIRS))
+_MEAN_DISTANCES = (
     *(24, 22, 24, 31, 27, 23, 19, 15, 18, 27, 23, 23, 31, 36, 25),
     *(37, 99, 93, 90, 87),
     *(64, 64, 68, 72, 26, 46, 65, 21, 40, 20),
@@ -53,45 +54,15 @@ DEPTH_UNIT = 0.001
 _SHAPE_UNIT = 0.05
 
 
-class BoneGeometry(NamedTuple):
-    """Bones of H hands, each in a frame of its own whose origin is the bone's start.
-
-    Attributes:
-        rotation: (H, S, 3, 3) and
-        translation: (H, S, 3): point in the bone's frame = rotation @ point_palm + translation,
-            metres.
-        direction: (H, S, 3) unit vector of the bone in its own frame.
-        length: (H, S) metres.
-        start: (H, S, 3) where the bone starts, palm frame.
-        frame: (H, S, 4, 3) and
-        offset: (H, S, 4): frame @ point_palm + offset = point in the bone's frame, and how far
-            along the bone it is, metres.
-    """
-
-    rotation: Tensor
-    translation: Tensor
-    direction: Tensor
-    length: Tensor
-    start: Tensor
-    frame: Tensor
-    offset: Tensor
-
-
 class BoneSlots(NamedTuple):
-    """Bones of H hands as the decoder sees them; all constant over the query points.
+    """The decoder's inputs that are constant over the query points of H hands.
 
     Attributes:
-        rotation, translation, direction, length, start, frame, offset: as in ``BoneGeometry``.
+        geometry: of the bones.
         first_bias, second_bias: (H, S, width) what pose and shape add to the first two layers.
     """
 
-    rotation: Tensor
-    translation: Tensor
-    direction: Tensor
-    length: Tensor
-    start: Tensor
-    frame: Tensor
-    offset: Tensor
+    geometry: BoneGeometry
     first_bias: Tensor
     second_bias: Tensor
 
@@ -107,12 +78,12 @@ class ArticulatedDecoder(nn.Module):
         self.nearest = preset.nearest_bones
         coordinate_width = 3 * (1 + 2 * len(preset.frequencies)) + 2
         self.code = nn.Sequential(
-            nn.Linear(60 + len(_USUAL_DISTANCES), preset.code_hidden),
+            nn.Linear(60 + len(_MEAN_DISTANCES), preset.code_hidden),
             nn.ReLU(),
             nn.Linear(preset.code_hidden, preset.code_width),
             nn.ReLU(),
         )
-        # Supervised in training, so that the code knows the shape where joints can tell it.
+        # Supervised in training, so that the code holds the shape as far as joints determine it.
         self.shape_head = nn.Linear(preset.code_width, preset.shape_width)
         self.code_to_bias = nn.Linear(preset.code_width, slots * 2 * width)
         self.first = _slot_weight(slots, coordinate_width, width)
@@ -121,7 +92,7 @@ class ArticulatedDecoder(nn.Module):
         self.fourth = _slot_weight(slots, width, width)
         self.third_bias = nn.Parameter(torch.zeros(slots, 1, width))
         self.fourth_bias = nn.Parameter(torch.zeros(slots, 1, width))
-        # Starts at zero, so that a decoder trained on keypoints alone is not disturbed.
+        # Starts at zero, so that a decoder trained on keypoints alone goes on as it was.
         self.image = nn.Parameter(torch.zeros(slots, image_width, width))
         self.last = nn.Parameter(torch.zeros(slots, width, 1))
         self.radius = nn.Parameter(torch.tensor(_START_RADII) / _LENGTH_UNIT)
@@ -129,20 +100,19 @@ class ArticulatedDecoder(nn.Module):
 
     def bones(self, hands: CanonicalHands) -> BoneSlots:
         """Everything about the bones of H hands that does not depend on query points."""
-        geometry = bone_geometry(hands)
         biases = self.code_to_bias(self.hand_code(hands)).unflatten(-1, (SLOT_COUNT, 2, -1))
-        return BoneSlots(*geometry, *biases.unbind(2))
+        return BoneSlots(bone_geometry(hands), *biases.unbind(2))
 
     def hand_code(self, hands: CanonicalHands) -> Tensor:
         """(H, code_width) float32: pose and shape of H hands, by their joints."""
         joints = hands.joints_palm
         between = joints[:, list(_DISTANCE_ENDS)] - joints[:, list(_DISTANCE_STARTS)]
-        usual = between.new_tensor(_USUAL_DISTANCES) * 1e-3
-        unusual = (between.norm(dim=-1) - usual) / _DISTANCE_UNIT
-        unusual = unusual.clamp(-_DISTANCE_REACH, _DISTANCE_REACH)
+        mean = between.new_tensor(_MEAN_DISTANCES) * 1e-3
+        deviation = (between.norm(dim=-1) - mean) / _DISTANCE_UNIT
+        deviation = deviation.clamp(-_DISTANCE_REACH, _DISTANCE_REACH)
         # A tenth of a millimetre counts, which half precision would round away.
-        with exactly(joints):
-            return self.code(torch.cat([joints[:, 1:].flatten(1) / _SHAPE_UNIT, unusual], dim=1))
+        with autocast_disabled(joints):
+            return self.code(torch.cat([joints[:, 1:].flatten(1) / _SHAPE_UNIT, deviation], dim=1))
 
     def forward(self, points_palm: Tensor, bones: BoneSlots, image: Tensor | None) -> Tensor:
         """Occupancy logits.
@@ -155,7 +125,7 @@ class ArticulatedDecoder(nn.Module):
         Returns:
             (H, N) float32 logits; one logit is about one millimetre of depth.
         """
-        bone = self._nearest(points_palm, bones)  # (H, K, N)
+        bone = self._nearest(points_palm, bones.geometry)  # (H, K, N)
         hands, _, count = bone.shape
         hand = torch.arange(hands, device=bone.device)[:, None, None]
         blocks = group_by_bone((hand * SLOT_COUNT + bone).flatten(), hands * SLOT_COUNT)
@@ -167,12 +137,12 @@ class ArticulatedDecoder(nn.Module):
         depth = blocks.scatter(self._depth(points, bones, image, blocks.bone_of_block))
         return depth.view_as(bone).logsumexp(dim=1)
 
-    def _nearest(self, points_palm: Tensor, bones: BoneSlots) -> Tensor:
+    def _nearest(self, points_palm: Tensor, bones: BoneGeometry) -> Tensor:
         """(H, K, N) numbers of the bones whose capsules are nearest to (H, N, 3) points.
 
         Squares of distances are expanded into products: distances are right to a micrometre.
         """
-        with exactly(points_palm), torch.no_grad():
+        with autocast_disabled(points_palm), torch.no_grad():
             points = points_palm.float().transpose(1, 2)
             axis, shift = bones.frame[:, :, 3], bones.offset[:, :, 3:]
             reached = torch.baddbmm(shift, axis, points)
@@ -194,8 +164,8 @@ class ArticulatedDecoder(nn.Module):
         """
         bone = slot % SLOT_COUNT
         # The first product stays in float32: half precision would round coordinates to 0.1 mm.
-        with exactly(points):
-            features, distance = self._coordinate_features(points.float(), bones, slot)
+        with autocast_disabled(points):
+            features, distance = self._coordinate_features(points.float(), bones.geometry, slot)
             bias = bones.first_bias.float().flatten(0, 1)[slot, None]
             x = torch.baddbmm(bias, features.transpose(1, 2), self.first[bone])
         x = F.leaky_relu(x, 0.1, inplace=True)
@@ -217,7 +187,7 @@ class ArticulatedDecoder(nn.Module):
         return weight + torch.eye(weight.shape[1], dtype=weight.dtype, device=weight.device)
 
     def _coordinate_features(
-        self, points: Tensor, bones: BoneSlots, slot: Tensor
+        self, points: Tensor, bones: BoneGeometry, slot: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Network inputs (T, C, B) of palm-frame points (T, B, 3), and their distance (T, B) to
         the bones, metres."""
@@ -225,8 +195,8 @@ class ArticulatedDecoder(nn.Module):
             value.flatten(0, 1)[slot] for value in (bones.frame, bones.offset, bones.direction)
         )
         length = bones.length.flatten()[slot, None, None]
-        seen = torch.baddbmm(offset[..., None], frame, points.transpose(1, 2))
-        local, along = seen[:, :3], seen[:, 3:].clamp_min(0).minimum(length)
+        mapped = torch.baddbmm(offset[..., None], frame, points.transpose(1, 2))
+        local, along = mapped[:, :3], mapped[:, 3:].clamp_min(0).minimum(length)
         from_axis = local - along * direction[..., None]
         distance = (from_axis.square().sum(1, keepdim=True) + 1e-12).sqrt()
         scaled = local / _LENGTH_UNIT
@@ -234,23 +204,6 @@ class ArticulatedDecoder(nn.Module):
         share = along / length.clamp_min(1e-4)
         inputs = [scaled, distance / _LENGTH_UNIT, share, waves.sin(), waves.cos()]
         return torch.cat(inputs, dim=1), distance[:, 0]
-
-
-def bone_geometry(hands: CanonicalHands) -> BoneGeometry:
-    """The frames of the ``SLOT_COUNT`` bones of H hands."""
-    transforms = torch.cat([hands.bone_from_palm[:, 1:], hands.metacarpal_from_palm], dim=1)
-    lengths = torch.cat([hands.bone_lengths[:, 1:], hands.metacarpal_lengths], dim=1)
-    rotation = transforms[..., :3]
-    start, end = (hands.joints_palm[:, list(ends)] for ends in (_STARTS, _ENDS))
-    with exactly(rotation):
-        vector = (rotation @ (end - start)[..., None])[..., 0]
-        translation = -(rotation @ start[..., None])[..., 0]
-        direction = vector / vector.norm(dim=-1, keepdim=True).clamp_min(1e-6)
-        axis = (rotation.transpose(2, 3) @ direction[..., None])[..., 0]
-    frame = torch.cat([rotation, axis[:, :, None]], dim=2)
-    behind = -(axis * start).sum(-1, keepdim=True)
-    offset = torch.cat([translation, behind], dim=2)
-    return BoneGeometry(rotation, translation, direction, lengths, start, frame, offset)
 
 
 def _slot_weight(slots: int, inputs: int, outputs: int) -> nn.Parameter:

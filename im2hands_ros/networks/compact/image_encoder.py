@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from im2hands_ros.networks.presets import EncoderPreset
+from im2hands_ros.networks.compact.presets import EncoderPreset
+from im2hands_ros.networks.imagenet import ImageNetNormalisation
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 
 JOINT_MAPS = len(SIDES) * JOINT_COUNT
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
 
 
 class ImageFeatures(NamedTuple):
-    """What later stages read of a crop.
+    """Features of a crop that all stages read.
 
     Attributes:
         pixels: (B, C, S/4, S/4) features aligned with the crop's pixels.
         context: (B, D, S/32, S/32) coarse features for attention tokens.
-        joints: (B, 42, S/4, S/4) heat of each joint, left hand's 21 first; the softmax over a map
-            is where the joint is seen.
+        joints: (B, 42, S/4, S/4) heat maps of the joints, left hand's 21 first; the softmax over a
+            map is the distribution of the joint's position.
     """
 
     pixels: Tensor
@@ -33,9 +31,6 @@ class ImageFeatures(NamedTuple):
 
 class ImageEncoder(nn.Module):
     """Residual stages at strides 4 to 32 and a top-down path back to stride 4."""
-
-    mean: Tensor
-    deviation: Tensor
 
     def __init__(self, preset: EncoderPreset) -> None:
         super().__init__()
@@ -52,17 +47,14 @@ class ImageEncoder(nn.Module):
         )
         self.lateral = nn.ModuleList(nn.Conv2d(w, preset.feature_width * 2, 1) for w in widths)
         self.smooth = nn.Conv2d(preset.feature_width * 2, preset.feature_width, 3, padding=1)
-        # Left hand, right hand, neither: supervised in training, so that features know the side.
+        # Neither, left hand, right hand: supervised in training, so that features tell the sides.
         self.mask_head = nn.Conv2d(preset.feature_width, 3, 1)
         self.joint_head = nn.Conv2d(preset.feature_width * 2, JOINT_MAPS, 3, padding=1)
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer(
-            "deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1), persistent=False
-        )
+        self.normalise = ImageNetNormalisation()
 
     def forward(self, image: Tensor) -> ImageFeatures:
         """(B, 3, S, S) RGB in [0, 1] to features."""
-        x = self.stem((image - self.mean) / self.deviation)
+        x = self.stem(self.normalise(image))
         stages = []
         for stage in self.stages:
             x = stage(x)

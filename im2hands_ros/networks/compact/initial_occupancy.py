@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,55 +12,45 @@ from im2hands_ros.canonical import CanonicalHands, mirror
 from im2hands_ros.networks.attention import QueryImageAttention, TokenMemory
 from im2hands_ros.networks.compact.articulated_decoder import ArticulatedDecoder, BoneSlots
 from im2hands_ros.networks.compact.image_encoder import ImageEncoder, ImageFeatures
-from im2hands_ros.networks.presets import InitialPreset
-from im2hands_ros.precision import exactly
+from im2hands_ros.networks.compact.presets import InitialPreset
+from im2hands_ros.networks.protocol import HandContext, take
+from im2hands_ros.precision import autocast_disabled
 
 # Metres per unit of the query's wrist-relative position.
 _POSITION_UNIT = 0.1
 _POSITION_WIDTH = 3 + 2 + 1
 
 
-class HandContext(NamedTuple):
-    """All that the network knows of H hands before it sees a query point.
+@dataclass(frozen=True, eq=False)
+class InitialContext(HandContext):
+    """What the network computes of H hands before the first query point.
 
     Attributes:
-        hands: their canonical frames.
+        network: that evaluates the query points.
         bones: decoder inputs that are constant over points.
         pixels: (H, C, h, w) image features of each hand's crop.
         memory: attention keys and values of each hand's crop.
         intrinsics: (H, 3, 3) of the crops, pixels.
     """
 
-    hands: CanonicalHands
+    network: InitialOccupancy
     bones: BoneSlots
     pixels: Tensor
     memory: TokenMemory
     intrinsics: Tensor
 
-    def select(self, hand: int) -> HandContext:
-        """The same for one hand alone (H = 1)."""
-        return self.take(slice(hand, hand + 1))
-
-    def take(self, index: slice | Tensor) -> HandContext:
-        """The same for some of the hands, in the order of the index."""
-        return HandContext(
-            CanonicalHands(*(value[index] for value in self.hands)),
-            BoneSlots(*(value[index] for value in self.bones)),
-            self.pixels[index],
-            TokenMemory(*(value[index] for value in self.memory)),
-            self.intrinsics[index],
-        )
+    def logits(self, points_palm: Tensor) -> Tensor:
+        """Millimetres of depth inside of each hand."""
+        return self.network(points_palm, self)
 
 
 class InitialOccupancy(nn.Module):
     """Occupancy of each hand from one crop and its keypoints. Both hands share all weights.
 
     Left hands are mirrored in 3D; which side a hand is enters as one input of the query token,
-    because the image is not mirrored. The depth origin is the wrist, so answers do not depend on
-    the order of the queries (the published network uses the first query's depth).
+    because the image is not mirrored. The depth origin is the wrist, so logits do not depend on the
+    order of the queries (the published network uses the first query's depth).
     """
-
-    crop_margin = 0.3
 
     def __init__(self, preset: InitialPreset) -> None:
         super().__init__()
@@ -81,40 +71,37 @@ class InitialOccupancy(nn.Module):
         )
         self.decoder = ArticulatedDecoder(preset.decoder, attention.query_width)
 
-    def shown(self, features: ImageFeatures) -> Tensor:
-        """(B, S/4, S/4) probability that a crop's pixel shows a hand."""
-        return self.encoder.masks(features).float().softmax(1)[:, 1:].sum(1)
-
     def context(
         self,
         features: ImageFeatures,
         image_index: Tensor,
         intrinsics: Tensor,
         hands: CanonicalHands,
-    ) -> HandContext:
+    ) -> InitialContext:
         """Bind H hands to their crops' features; once per frame.
 
         Args:
             features: of B crops.
-            image_index: (H,) which crop each hand is seen in.
+            image_index: (H,) which crop each hand is in.
             intrinsics: (H, 3, 3) of those crops, pixels.
             hands: canonical frames of the H hands.
         """
-        memory = self.attention.remember(features.context)
-        memory = TokenMemory(memory.keys[image_index], memory.values[image_index])
+        memory = take(self.attention.precompute(features.context), image_index)
         pixels = features.pixels[image_index]
-        return HandContext(hands, self.decoder.bones(hands), pixels, memory, intrinsics)
+        return InitialContext(hands, self, self.decoder.bones(hands), pixels, memory, intrinsics)
 
-    def forward(self, points_palm: Tensor, context: HandContext, use_image: bool = True) -> Tensor:
+    def forward(
+        self, points_palm: Tensor, context: InitialContext, use_image: bool = True
+    ) -> Tensor:
         """Occupancy logits of (H, N, 3) palm-frame points (metres): (H, N) float32."""
         image = self._image_features(points_palm, context) if use_image else None
         return self.decoder(points_palm, context.bones, image)
 
-    def sample(self, points_camera: Tensor, context: HandContext) -> Tensor:
-        """(H, N, C) image features where (H, N, 3) camera-frame points are seen."""
+    def sample(self, points_camera: Tensor, context: InitialContext) -> Tensor:
+        """(H, N, C) image features where (H, N, 3) camera-frame points project to."""
         return _sample(context.pixels, self._crop_coordinates(points_camera, context.intrinsics))
 
-    def _image_features(self, points_palm: Tensor, context: HandContext) -> Tensor:
+    def _image_features(self, points_palm: Tensor, context: InitialContext) -> Tensor:
         hands = context.hands
         points = hands.camera_from_palm(points_palm)
         grid = self._crop_coordinates(points, context.intrinsics)
@@ -126,7 +113,7 @@ class InitialOccupancy(nn.Module):
 
     def _crop_coordinates(self, points_camera: Tensor, intrinsics: Tensor) -> Tensor:
         """(H, N, 2) crop positions in [-1, 1] (pixel edges), clamped a little outside the crop."""
-        with exactly(points_camera):
+        with autocast_disabled(points_camera):
             projected = points_camera @ intrinsics.transpose(1, 2)
         pixel = projected[..., :2] / projected[..., 2:].clamp_min(1e-3)
         return ((2 * pixel + 1) / self.image_size - 1).clamp(-2, 2)

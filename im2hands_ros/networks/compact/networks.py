@@ -9,30 +9,49 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.networks.compact.initial_occupancy import InitialOccupancy
+from im2hands_ros.networks.compact.image_encoder import ImageFeatures
+from im2hands_ros.networks.compact.initial_occupancy import InitialContext, InitialOccupancy
+from im2hands_ros.networks.compact.joint_features import CoarseHands
 from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement
+from im2hands_ros.networks.compact.presets import COMPACT, CompactPreset
 from im2hands_ros.networks.compact.refined_occupancy import RefinedOccupancy
-from im2hands_ros.networks.presets import CompactPreset
+from im2hands_ros.networks.protocol import (
+    EncodedFrame,
+    EstimatedJoints,
+    HandContext,
+    HandNetworks,
+)
+from im2hands_ros.pair import Pair
+from im2hands_ros.skeleton import SIDES
 
 STAGES = ("initial", "keypoints", "refinement")
+# A joint's confidence is the probability that it is this near to the truth, metres.
+_NEAR = 0.01
 
 
-class CompactNetworks(nn.Module):
+class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
     """The stages, None where there are no weights.
 
     Attributes:
         initial: occupancy of each hand; owns the encoder that all stages share.
         keypoints: coarse to refined keypoints.
-        refinement: occupancy of both hands, each knowing the other.
+        refinement: occupancy of two interacting hands.
     """
 
-    def __init__(self, preset: CompactPreset, stages: tuple[str, ...] = STAGES) -> None:
+    crop_margin = 0.3
+
+    def __init__(self, preset: CompactPreset = COMPACT, stages: tuple[str, ...] = STAGES) -> None:
         super().__init__()
-        self.initial = InitialOccupancy(preset.initial)
         encoder = preset.initial.encoder
+        self.image_size = encoder.image_size
+        self.initial = InitialOccupancy(preset.initial)
         self.keypoints = (
             KeypointRefinement(preset.keypoints, encoder) if "keypoints" in stages else None
         )
@@ -40,27 +59,80 @@ class CompactNetworks(nn.Module):
             RefinedOccupancy(preset.refinement, encoder) if "refinement" in stages else None
         )
 
+    @classmethod
+    def load(cls, path: Path) -> tuple[CompactNetworks, dict[str, Any]]:
+        """The stages that a weights file holds, and its record; raises as
+        ``checkpoints.load_into``."""
+        found = {name.partition(".")[0] for name in checkpoints.names_in(path)}
+        networks = cls(stages=("initial", *found))
+        return networks, checkpoints.load_into(networks, path)
+
     @property
     def stages(self) -> tuple[str, ...]:
         """Names of the stages that are there."""
         return tuple(name for name in STAGES if getattr(self, name) is not None)
 
+    @property
+    def encoders(self) -> tuple[nn.Module, ...]:
+        """The shared one."""
+        return (self.initial.encoder,)
 
-def load_compact(preset: CompactPreset, path: Path) -> tuple[CompactNetworks, dict[str, Any]]:
-    """The stages that a weights file holds, and the record of their making.
+    def encode(self, pixels: Tensor) -> ImageFeatures:
+        """Features that all stages read."""
+        return self.initial.encoder(pixels)
 
-    Raises:
-        FileNotFoundError, ValueError: as ``checkpoints.load_into``.
-    """
-    stages = stages_in(checkpoints.names_in(path))
-    networks = CompactNetworks(preset, ("initial", *stages))
-    return networks, checkpoints.load_into(networks, path)
+    def hand_mask_probability(self, frame: EncodedFrame[ImageFeatures]) -> Tensor:
+        """(1, S/4, S/4) probability that a crop's pixel shows a hand."""
+        return self.initial.encoder.masks(frame.features).float().softmax(1)[:, 1:].sum(1)
+
+    def refine_keypoints(
+        self, frame: EncodedFrame[ImageFeatures], joints: Pair[NDArray[np.float32]]
+    ) -> EstimatedJoints:
+        """Refined joints of the hands that are there, on their true sides."""
+        if self.keypoints is None:
+            return super().refine_keypoints(frame, joints)
+        refined = self.keypoints(frame.features, coarse_hands(joints, frame))
+        places = refined.joints[0].float().cpu().numpy()
+        near = (1 - torch.exp(-_NEAR / refined.spread[0].clamp_min(1e-4))).mean(-1).tolist()
+        present = [slot for slot, there in enumerate(refined.present[0].tolist()) if there]
+        return EstimatedJoints(
+            Pair(**{SIDES[slot]: places[slot] for slot in present}),
+            Pair(**{SIDES[slot]: near[slot] for slot in present}),
+            swapped=bool(refined.swapped[0] > self.keypoints.preset.swap_logit),
+        )
+
+    def initial_context(
+        self, frame: EncodedFrame[ImageFeatures], hands: CanonicalHands
+    ) -> InitialContext:
+        """Occupancy of each hand by itself."""
+        return self.initial.context(frame.features, *frame.crop_of(hands), hands)
+
+    def refine_occupancy(
+        self, frame: EncodedFrame[ImageFeatures], context: InitialContext
+    ) -> HandContext:
+        """Occupancy of two interacting hands; one alone is refined by itself."""
+        if self.refinement is None:
+            return context
+        count = len(context.intrinsics)
+        partner = torch.arange(count - 1, -1, -1, device=context.intrinsics.device)
+        accompanied = torch.full_like(partner, count > 1, dtype=torch.bool)
+        return self.refinement.context(context, partner, accompanied)
 
 
-def stages_in(names: list[str]) -> tuple[str, ...]:
-    """The stages that tensors of these names belong to."""
-    found = {name.partition(".")[0] for name in names}
-    return tuple(stage for stage in STAGES if stage in found)
+def coarse_hands(
+    joints: Pair[NDArray[np.float32]], frame: EncodedFrame[ImageFeatures]
+) -> CoarseHands:
+    """The hands of one frame as the keypoint refinement takes them."""
+    # An absent hand's joints are masked; any finite ones will do.
+    present = joints.present
+    known = next(iter(present.values()))
+    both = np.stack([present.get(side, known) for side in SIDES])
+    device = frame.pixels.device
+    return CoarseHands(
+        torch.as_tensor(both, dtype=torch.float32, device=device)[None],
+        torch.tensor([[side in present for side in SIDES]], device=device),
+        torch.as_tensor(frame.camera.K, dtype=torch.float32, device=device)[None],
+    )
 
 
 def under(stage: str, network: nn.Module) -> dict[str, Tensor]:

@@ -1,8 +1,8 @@
-"""Anchors: the same few places on every hand, found on its initial surface by marching outwards.
+"""Anchors: corresponding points on every hand, found on its initial surface by sphere tracing.
 
 A ray starts on each bone at a fixed place in a fixed direction. The initial occupancy's logits are
-millimetres of depth, so stepping outwards by the depth that is left finds the skin in a few steps
-(sphere tracing). No mesh, no sampling, nothing random: the anchors of all hands correspond.
+millimetres of depth, so stepping outwards by the depth that is left finds the skin in a few steps.
+No mesh, no sampling, nothing random.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from im2hands_ros.networks.compact.articulated_decoder import DEPTH_UNIT, SLOT_COUNT, BoneSlots
-from im2hands_ros.precision import exactly
+from im2hands_ros.networks.compact.articulated_decoder import DEPTH_UNIT
+from im2hands_ros.networks.compact.bone_geometry import SLOT_COUNT, BoneGeometry
+from im2hands_ros.precision import autocast_disabled
 
 _FINGER_BONES, _METACARPALS = range(15), range(15, SLOT_COUNT)
 _TIP_BONES = (2, 5, 8, 11, 14)
@@ -70,7 +71,7 @@ _RAY_BONES, _RAY_SHARES, _RAY_DIRECTIONS = _rays()
 ANCHOR_COUNT = len(_RAY_BONES)
 
 
-def trace_anchors(bones: BoneSlots, depth_at: Callable[[Tensor], Tensor]) -> Anchors:
+def trace_anchors(bones: BoneGeometry, depth_at: Callable[[Tensor], Tensor]) -> Anchors:
     """Find the anchors of H hands.
 
     Args:
@@ -87,7 +88,7 @@ def trace_anchors(bones: BoneSlots, depth_at: Callable[[Tensor], Tensor]) -> Anc
     return Anchors(positions, direction, reach, depth_at(positions))
 
 
-def _starts(bones: BoneSlots) -> tuple[Tensor, Tensor]:
+def _starts(bones: BoneGeometry) -> tuple[Tensor, Tensor]:
     """Starts and unit directions (H, A, 3) of the rays in the palm frame."""
     index = torch.tensor(_RAY_BONES, device=bones.length.device)
     share = bones.length.new_tensor(_RAY_SHARES)
@@ -101,6 +102,6 @@ def _starts(bones: BoneSlots) -> tuple[Tensor, Tensor]:
     origin = along * (bones.length[:, index] * share)[..., None]
     # rotation and translation bring palm points into the bone's frame.
     palm_from_bone = bones.rotation[:, index].transpose(2, 3)
-    with exactly(origin):
+    with autocast_disabled(origin):
         start = palm_from_bone @ (origin - bones.translation[:, index])[..., None]
         return start[..., 0], (palm_from_bone @ in_bone[..., None])[..., 0]

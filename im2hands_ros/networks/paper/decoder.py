@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.canonical import BONE_SLOT_COUNT, BOX_SCALE, CanonicalHands
+from im2hands_ros.networks.paper.presets import PaperDecoderPreset
 from im2hands_ros.networks.paper.vector_attention import multiplied_in
-from im2hands_ros.networks.presets import PaperDecoderPreset
 
 _SLOPE = 0.1
 # Points evaluated at once: what a CPU core's cache holds of 16 bones, and what fills a GPU.
@@ -91,10 +91,10 @@ class PaperDecoder(nn.Module):
         logits = points_palm.new_empty(points_palm.shape[:2])
         for hand, points in enumerate(F.pad(points_palm, (0, 1), value=1.0)):
             first = torch.cat([bones.weight[hand], bones.bias[hand]], dim=1)
-            seen = F.pad(image[hand], (0, 1), value=1.0).to(work.dtype)
+            features = F.pad(image[hand], (0, 1), value=1.0).to(work.dtype)
             for start in range(0, len(points), size):
                 part = slice(start, start + size)
-                logits[hand, part] = _evaluate(points[part], seen[part], first, layers, work)
+                logits[hand, part] = _evaluate(points[part], features[part], first, layers, work)
         return logits
 
     def _layers(self, image_width: int) -> _Layers:

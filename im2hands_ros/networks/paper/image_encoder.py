@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from im2hands_ros.networks.compact.image_encoder import DEVIATION, MEAN
+from im2hands_ros.networks.imagenet import ImageNetNormalisation
 
 IMAGE_SIZE = 256
 DECODER_WIDTH = 128
@@ -20,7 +20,7 @@ _BLOCK_COUNTS = (3, 4, 6, 3)
 
 
 class PaperFeatures(NamedTuple):
-    """What the published networks read of (B, 3, 256, 256) crops.
+    """Features of (B, 3, 256, 256) crops that the published networks read.
 
     Attributes:
         shallow: (B, 256, 64, 64) first residual stage ("x4").
@@ -41,22 +41,16 @@ class PaperFeatures(NamedTuple):
 class PaperImageEncoder(nn.Module):
     """ResNet-50, heatmap decoder and dense-pose decoder."""
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self) -> None:
         super().__init__()
         self.backbone = ResNet50()
         self.heat = TopDown(2048, DECODER_WIDTH)
         self.dense = TopDown(2048, DECODER_WIDTH)
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer(
-            "deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1), persistent=False
-        )
+        self.normalise = ImageNetNormalisation()
 
     def forward(self, image: Tensor) -> PaperFeatures:
         """(B, 3, 256, 256) RGB in [0, 1] to features."""
-        return self.from_normalised((image - self.mean) / self.deviation)
+        return self.from_normalised(self.normalise(image))
 
     def from_normalised(self, image: Tensor) -> PaperFeatures:
         """(B, 3, 256, 256) with ImageNet's mean and deviation removed, to features."""

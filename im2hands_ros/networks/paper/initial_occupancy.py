@@ -1,11 +1,11 @@
-"""The published initial occupancy network: left and right decoders that look at the image.
+"""The published initial occupancy network: left and right decoders with image attention.
 
 Im2Hands, section 3.2. Published dropout (0.01) is left out: it does nothing at inference.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,47 +15,38 @@ from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.networks.attention import QueryImageAttention, TokenMemory
 from im2hands_ros.networks.paper.decoder import PaperBones, PaperDecoder
 from im2hands_ros.networks.paper.image_encoder import IMAGE_SIZE, PaperFeatures, PaperImageEncoder
-from im2hands_ros.networks.presets import PaperInitialPreset
+from im2hands_ros.networks.paper.presets import PaperInitialPreset
+from im2hands_ros.networks.protocol import HandContext, take
 from im2hands_ros.skeleton import SIDES
 
 _FEATURE_SIZE = IMAGE_SIZE // 4
 
 
-class PaperHandContext(NamedTuple):
-    """All that the network knows of H hands before it sees a query point; made once per frame.
+@dataclass(frozen=True, eq=False)
+class PaperInitialContext(HandContext):
+    """What the network computes of H hands before the first query point.
 
     Attributes:
-        hands: their canonical frames.
+        network: that evaluates the query points.
         sides: (H) names, which set of weights each hand has.
         bones: first layers of their decoders.
         memory: attention keys and values of each hand's crop, by its own side's weights.
         intrinsics: (H, 3, 3) of the crops, pixels.
     """
 
-    hands: CanonicalHands
+    network: PaperInitialOccupancy
     sides: tuple[str, ...]
     bones: PaperBones
     memory: TokenMemory
     intrinsics: Tensor
 
-    def select(self, hand: int) -> PaperHandContext:
-        """The same for one hand alone (H = 1)."""
-        one = slice(hand, hand + 1)
-        return PaperHandContext(
-            CanonicalHands(*(value[one] for value in self.hands)),
-            self.sides[one],
-            PaperBones(*(value[one] for value in self.bones)),
-            TokenMemory(*(value[one] for value in self.memory)),
-            self.intrinsics[one],
-        )
+    def logits(self, points_palm: Tensor) -> Tensor:
+        """Of the initial occupancy."""
+        return self.network(points_palm, self)
 
 
 class PaperInitialOccupancy(nn.Module):
     """Occupancy of each hand from one crop and its keypoints; weights of its own per side."""
-
-    image_size = IMAGE_SIZE
-    # Published crops hold the hands' surfaces with a quarter more; joints end inside those.
-    crop_margin = 0.2
 
     def __init__(self, preset: PaperInitialPreset) -> None:
         super().__init__()
@@ -64,21 +55,17 @@ class PaperInitialOccupancy(nn.Module):
         self.project = nn.Conv2d(256, preset.feature_width, 1)
         self.hands = nn.ModuleDict({side: HandBranch(preset) for side in SIDES})
 
-    def shown(self, features: PaperFeatures) -> Tensor:
-        """Ones (B, 64, 64): the published masks have no part in Im2Hands and are not kept."""
-        return torch.ones_like(features.shallow[:, 0])
-
     def context(
         self,
         features: PaperFeatures,
         image_index: Tensor,
         intrinsics: Tensor,
         hands: CanonicalHands,
-    ) -> PaperHandContext:
+    ) -> PaperInitialContext:
         """Bind H hands to their crops; arguments as in ``InitialOccupancy.context``."""
         sides = tuple(SIDES[0] if left else SIDES[1] for left in hands.mirrored.tolist())
         pixels = self.project(features.finest)
-        memories = {side: self._branch(side).attention.remember(pixels) for side in set(sides)}
+        memories = {side: self._branch(side).attention.precompute(pixels) for side in set(sides)}
         which = list(zip(sides, image_index.tolist(), strict=True))
         memory = TokenMemory(
             torch.stack([memories[side].keys[image] for side, image in which]),
@@ -89,12 +76,12 @@ class PaperInitialOccupancy(nn.Module):
             torch.stack([of_side[side].weight[hand] for hand, side in enumerate(sides)]),
             torch.stack([of_side[side].bias[hand] for hand, side in enumerate(sides)]),
         )
-        return PaperHandContext(hands, sides, bones, memory, intrinsics)
+        return PaperInitialContext(hands, self, sides, bones, memory, intrinsics)
 
     def forward(
         self,
         points_palm: Tensor,
-        context: PaperHandContext,
+        context: PaperInitialContext,
         points_of: CanonicalHands | None = None,
     ) -> Tensor:
         """Occupancy logits of palm-frame points.
@@ -102,22 +89,21 @@ class PaperInitialOccupancy(nn.Module):
         Args:
             points_palm: (H, N, 3) metres.
             context: of the same H hands.
-            points_of: the hands whose palm frames the points are really in, to ask each network
-                about the other hand's points as the published penetration loss does: the image
-                is looked at where the points are, but the decoder takes them as its own hand's.
+            points_of: the hands whose palm frames the points are really in, to evaluate each
+                network at the other hand's points as the published penetration loss does: image
+                features are those of the points, but the decoder takes them as its own hand's.
 
         Returns:
             (H, N) float32 logits.
         """
-        seen_of = context.hands if points_of is None else points_of
-        seen = seen_of.camera_from_palm(points_palm)
-        origin = self.depth_origin(seen, seen_of)
-        position = torch.cat([seen[..., :2], seen[..., 2:] - origin], dim=-1)
+        frames = context.hands if points_of is None else points_of
+        points_camera = frames.camera_from_palm(points_palm)
+        origin = self.depth_origin(points_camera, frames)
+        position = torch.cat([points_camera[..., :2], points_camera[..., 2:] - origin], dim=-1)
         logits = position.new_empty(position.shape[:2], dtype=torch.float32)
         for side in set(context.sides):
             rows = [hand for hand, other in enumerate(context.sides) if other == side]
-            bones = PaperBones(*(value[rows] for value in context.bones))
-            memory = TokenMemory(*(value[rows] for value in context.memory))
+            bones, memory = take(context.bones, rows), take(context.memory, rows)
             branch = self._branch(side)
             logits[rows] = branch(position[rows], points_palm[rows], bones, memory).float()
         return logits
@@ -156,7 +142,7 @@ class HandBranch(nn.Module):
 
 
 def _first_query(points_camera: Tensor, hands: CanonicalHands) -> Tensor:
-    """(H, 1, 1) depth of each hand's first query point: answers depend on the order of queries."""
+    """(H, 1, 1) depth of each hand's first query point: logits depend on the order of queries."""
     return points_camera[:, :1, 2:]
 
 

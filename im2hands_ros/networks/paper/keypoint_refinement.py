@@ -1,4 +1,4 @@
-"""The published keypoint refinement: joints talk along the skeleton and look at the image.
+"""The published keypoint refinement: graph layers along the skeleton and image attention.
 
 Im2Hands, section 3.4. Joints are in MANO's internal order (wrist; index, middle, pinky, ring and
 thumb, base to third joint; the five tips, thumb to pinky) and in millimetres, camera axes, both
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from im2hands_ros.networks.attention import QueryImageAttention
 from im2hands_ros.networks.paper.image_encoder import IMAGE_SIZE, PaperFeatures, PaperImageEncoder
-from im2hands_ros.networks.presets import PaperKeypointPreset
+from im2hands_ros.networks.paper.presets import PaperKeypointPreset
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 
 # Our joint number of each published one; the inverse brings published joints into our order.
@@ -32,7 +32,7 @@ class PaperKeypointRefinement(nn.Module):
         width = preset.identity_width + preset.point_width
         self.encoder = PaperImageEncoder()
         self.project = nn.Conv2d(512, preset.feature_width, 1)
-        self.hands = nn.ModuleDict({side: HandJoints(preset, width) for side in SIDES})
+        self.hands = nn.ModuleDict({side: HandGraph(preset, width) for side in SIDES})
         last_width = width + preset.graph_width * len(preset.token_widths)
         # Only the left hand's published regressor was ever used, and for both hands.
         self.regress_first = nn.Linear(last_width, preset.regressor_width)
@@ -59,29 +59,29 @@ class PaperKeypointRefinement(nn.Module):
     def refine(self, features: PaperFeatures, left: Tensor, right: Tensor) -> list[Tensor]:
         """(B, 21, 3) joints, MANO order, metres, camera frame, to the same, refined.
 
-        The network says nothing about where a hand is: its middle MCP stays where it was. Joints
+        The network predicts no translation: a hand's middle MCP stays where it was. Joints
         are never in reduced precision, which has no tenths of millimetres.
         """
         origin = left[:, _MIDDLE_MCP, None]
         order = list(PUBLISHED_ORDER)
         given = [(hand - origin)[:, order] * _MILLIMETRES for hand in (left, right)]
         back = torch.tensor(order).argsort().to(left.device)
-        whole = PaperFeatures(
+        features = PaperFeatures(
             features.shallow.float(),
             tuple(level.float() for level in features.heat),
             tuple(level.float() for level in features.dense),
         )
         with torch.autocast(left.device.type, enabled=False):
-            answers = self(whole, *given)
+            refined = self(features, *given)
         results = []
-        for hand, answer in zip((left, right), answers, strict=True):
-            joints = answer[:, back] / _MILLIMETRES
+        for hand, published in zip((left, right), refined, strict=True):
+            joints = published[:, back] / _MILLIMETRES
             anchor = hand[:, _MIDDLE_MCP, None] - joints[:, _MIDDLE_MCP, None]
             results.append(joints + anchor)
         return results
 
 
-class HandJoints(nn.Module):
+class HandGraph(nn.Module):
     """One side's tokens, one per joint, through graph and image layers."""
 
     def __init__(self, preset: PaperKeypointPreset, width: int) -> None:
@@ -122,9 +122,9 @@ class JointLayer(nn.Module):
     def forward(self, tokens: Tensor, pixels: Tensor) -> Tensor:
         """(B, 21, width) to (B, 21, width + graph width)."""
         first, second = self.graph
-        told = second(F.relu(first(tokens)))
-        memory = self.attention.remember(pixels)
-        return self.attention(torch.cat([tokens, told], dim=-1), memory)
+        added = second(F.relu(first(tokens)))
+        memory = self.attention.precompute(pixels)
+        return self.attention(torch.cat([tokens, added], dim=-1), memory)
 
 
 class GraphBlock(nn.Module):

@@ -1,4 +1,4 @@
-"""The published networks that one weights file holds, and the weights that training starts from."""
+"""The networks of the preset ``paper``, and the weights that training starts from."""
 
 from __future__ import annotations
 
@@ -6,15 +6,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.networks.paper.initial_occupancy import PaperInitialOccupancy
+from im2hands_ros.networks.paper.image_encoder import IMAGE_SIZE, PaperFeatures
+from im2hands_ros.networks.paper.initial_occupancy import PaperInitialContext, PaperInitialOccupancy
 from im2hands_ros.networks.paper.keypoint_refinement import PaperKeypointRefinement
+from im2hands_ros.networks.paper.presets import PAPER, PaperKeypointPreset
 from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy
-from im2hands_ros.networks.presets import PAPER, PaperKeypointPreset
+from im2hands_ros.networks.paper.surface_anchors import UnanchoredContext
+from im2hands_ros.networks.protocol import (
+    EncodedFrame,
+    EstimatedJoints,
+    HandContext,
+    HandNetworks,
+)
+from im2hands_ros.pair import Pair
+from im2hands_ros.skeleton import SIDES
 
+STAGES = ("initial", "keypoints", "refinement")
 # How tensors are named in a file of two networks; a file of one has no such prefix.
 SECTIONS = {"init_occ": "occupancy", "ref_occ": "occupancy", "kpts_ref": "keypoints"}
 
@@ -24,13 +38,20 @@ _OCCUPANCIES: dict[str, Callable[[], PaperInitialOccupancy | PaperRefinedOccupan
 }
 
 
-class PaperNetworks(nn.Module):
-    """Occupancy of the hands, and better keypoints where there are weights for them.
+class PaperNetworks(HandNetworks[PaperFeatures, PaperInitialContext]):
+    """Occupancy of the hands, and keypoint refinement where there are weights for it.
+
+    Every network has an image encoder of its own.
 
     Attributes:
         occupancy: initial, or refined with the initial one in it.
         keypoints: coarse to refined keypoints, or None.
     """
+
+    image_size = IMAGE_SIZE
+    # Published crops hold the hands' surfaces with a quarter more; joints end inside those.
+    crop_margin = 0.2
+    gpu_precision = "fp32"
 
     def __init__(
         self,
@@ -41,25 +62,82 @@ class PaperNetworks(nn.Module):
         self.occupancy = occupancy
         self.keypoints = keypoints
 
+    @classmethod
+    def load(cls, path: Path) -> tuple[PaperNetworks, dict[str, Any]]:
+        """What `im2hands import-checkpoint` wrote to the file, and its record.
 
-def load_paper(path: Path) -> tuple[PaperNetworks, dict[str, Any]]:
-    """What `im2hands import-checkpoint` wrote to the file, and its record.
+        Raises:
+            FileNotFoundError, ValueError: as ``checkpoints.load_into``; no whole occupancy network.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"weights file {path} does not exist: no weights are packaged for preset 'paper'; "
+                "convert a published file with 'im2hands import-checkpoint' and name it as "
+                "'weights'"
+            )
+        record = checkpoints.record_of(path)
+        name = record.get("network")
+        if name not in _OCCUPANCIES or not record.get("complete"):
+            raise ValueError(
+                f"weights file {path} is no whole init_occ or ref_occ network: convert one of "
+                "these with 'im2hands import-checkpoint'"
+            )
+        networks = cls(_OCCUPANCIES[name]())
+        if not any(name.startswith("keypoints.") for name in checkpoints.names_in(path)):
+            return networks, checkpoints.load_into(networks.occupancy, path)
+        networks.keypoints = PaperKeypointRefinement(PaperKeypointPreset())
+        return networks, checkpoints.load_into(networks, path)
 
-    Raises:
-        FileNotFoundError, ValueError: as ``checkpoints.load_into``; no whole occupancy network.
-    """
-    record = checkpoints.record_of(path)
-    name = record.get("network")
-    if name not in _OCCUPANCIES or not record.get("complete"):
-        raise ValueError(
-            f"weights file {path} is no whole init_occ or ref_occ network: convert one of these "
-            "with 'im2hands import-checkpoint'"
-        )
-    networks = PaperNetworks(_OCCUPANCIES[name]())
-    if not any(name.startswith("keypoints.") for name in checkpoints.names_in(path)):
-        return networks, checkpoints.load_into(networks.occupancy, path)
-    networks.keypoints = PaperKeypointRefinement(PaperKeypointPreset())
-    return networks, checkpoints.load_into(networks, path)
+    @property
+    def refinement(self) -> PaperRefinedOccupancy | None:
+        """The refined occupancy, if there are weights for it."""
+        return self.occupancy if isinstance(self.occupancy, PaperRefinedOccupancy) else None
+
+    @property
+    def initial(self) -> PaperInitialOccupancy:
+        """The initial occupancy."""
+        occupancy = self.occupancy
+        return occupancy.initial if isinstance(occupancy, PaperRefinedOccupancy) else occupancy
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the stages that there are weights for."""
+        return tuple(name for name in STAGES if getattr(self, name) is not None)
+
+    @property
+    def encoders(self) -> tuple[nn.Module, ...]:
+        """One of each stage."""
+        return tuple(getattr(self, name).encoder for name in self.stages)
+
+    def encode(self, pixels: Tensor) -> PaperFeatures:
+        """Features for the stage ``initial``."""
+        return self.initial.encoder(pixels)
+
+    def refine_keypoints(
+        self, frame: EncodedFrame[PaperFeatures], joints: Pair[NDArray[np.float32]]
+    ) -> EstimatedJoints:
+        """The published keypoint refinement takes two hands; one alone stays as it is."""
+        network, present = self.keypoints, joints.present
+        if network is None or len(present) < len(SIDES):
+            return super().refine_keypoints(frame, joints)
+        given = (torch.as_tensor(hand)[None].to(frame.pixels) for hand in present.values())
+        refined = network.refine(network.encoder(frame.pixels), *given)
+        return EstimatedJoints.as_given(Pair(*(hand[0].cpu().numpy() for hand in refined)))
+
+    def initial_context(
+        self, frame: EncodedFrame[PaperFeatures], hands: CanonicalHands
+    ) -> PaperInitialContext:
+        """Occupancy of each hand by itself."""
+        return self.initial.context(frame.features, *frame.crop_of(hands), hands)
+
+    def refine_occupancy(
+        self, frame: EncodedFrame[PaperFeatures], context: PaperInitialContext
+    ) -> HandContext:
+        """The published refinement takes two hands; one alone keeps its initial occupancy."""
+        if self.refinement is None or len(context.sides) < len(SIDES):
+            return context
+        features = self.refinement.encoder(frame.pixels)
+        return UnanchoredContext(context.hands, context, self.refinement, features)
 
 
 def in_sections(parts: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -22,12 +22,12 @@ from im2hands_ros.networks.checkpoints import check_size
 from im2hands_ros.networks.paper.initial_occupancy import PaperInitialOccupancy
 from im2hands_ros.networks.paper.keypoint_refinement import PaperKeypointRefinement
 from im2hands_ros.networks.paper.official_names import is_dead, official_names
-from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy
-from im2hands_ros.networks.presets import (
+from im2hands_ros.networks.paper.presets import (
     PaperInitialPreset,
     PaperKeypointPreset,
     PaperRefinedPreset,
 )
+from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy
 from im2hands_ros.skeleton import SIDES
 
 # A bone's third layer without image columns, as plain HALO has it.
@@ -118,7 +118,7 @@ def read_official(path: Path) -> tuple[str, dict[str, Tensor]]:
     """Read a published PyTorch file.
 
     Returns:
-        Its kind, a key of ``LAYOUTS``, told by what is in it; its tensors by official names.
+        Its kind, a key of ``LAYOUTS``, recognised by its names; its tensors by official names.
 
     Raises:
         FileNotFoundError: no such file.
@@ -190,7 +190,7 @@ def convert(
 def _fit(
     name: str, tensor: Tensor | None, shape: tuple[int, ...], result: Conversion
 ) -> Tensor | None:
-    """The tensor in our shape, or None and a note of what is wrong."""
+    """The tensor in our shape, or None and a note of the problem."""
     if tensor is None:
         result.missing.append(name)
         return None
@@ -202,7 +202,7 @@ def _fit(
     if have in (shape, (*shape, 1)):
         return tensor.reshape(shape)
     if have == _PLAIN_SHAPE and _BONE_THIRD_LAYER.search(name):
-        # No image columns yet: zeros there keep plain HALO's answers.
+        # No image columns yet: zeros there keep plain HALO's logits.
         result.widened.append(name)
         return torch.cat([tensor, tensor.new_zeros(shape[0], shape[1] - have[1])], dim=1)
     result.unfit.append(f"{name} is {have}, needs {shape}")

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from im2hands_ros.networks.paper.presets import PaperAnchorPreset
 from im2hands_ros.networks.paper.vector_attention import Cloud, TwoLayers, nearest, vector_attention
-from im2hands_ros.networks.presets import PaperAnchorPreset
 
 
 class AnchorCode(NamedTuple):
@@ -60,7 +60,7 @@ class Level(nn.Module):
 
     def __init__(self, preset: PaperAnchorPreset, inputs: int, outputs: int, count: int) -> None:
         super().__init__()
-        self.down = SetAbstraction(inputs, preset.neighbours, count, preset.blind_radius_squared)
+        self.down = SetAbstraction(inputs, preset.neighbours, count, preset.excluded_radius_squared)
         self.mix = PointMix(inputs)
         self.attend = PointTransformer(inputs, preset.neighbours)
         self.widen = nn.Linear(inputs, outputs) if inputs != outputs else nn.Identity()
@@ -133,9 +133,9 @@ class PointMix(nn.Module):
 class SetAbstraction(nn.Module):
     """Fewer points, spread far apart, that attend twice to their neighbours among all points."""
 
-    def __init__(self, width: int, neighbours: int, count: int, blind: float) -> None:
+    def __init__(self, width: int, neighbours: int, count: int, excluded: float) -> None:
         super().__init__()
-        self.neighbours, self.count, self.blind = neighbours, count, blind
+        self.neighbours, self.count, self.excluded = neighbours, count, excluded
         self.offset = TwoLayers(3, width)
         self.first_query = nn.Linear(width, width, bias=False)
         self.first_key = nn.Linear(width, width, bias=False)
@@ -151,7 +151,7 @@ class SetAbstraction(nn.Module):
 
     def forward(self, positions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """(H, N, 3), (H, N, width) to (H, count, 3), (H, count, width)."""
-        chosen = furthest_points(positions, self.count, self.blind)[..., None]
+        chosen = furthest_points(positions, self.count, self.excluded)[..., None]
         centres, own = pick(positions, chosen)[:, :, 0], pick(features, chosen)[:, :, 0]
         near = nearest(centres, positions, self.neighbours)
         # Offsets point to the neighbour: the other way round than in PointTransformer.
@@ -174,13 +174,13 @@ def pick(values: Tensor, index: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def furthest_points(positions: Tensor, count: int, blind_radius_squared: float = 0.0) -> Tensor:
+def furthest_points(positions: Tensor, count: int, excluded_radius_squared: float = 0.0) -> Tensor:
     """Indices of points far apart: each is the furthest from those before it; the first is 0.
 
     Args:
         positions: (H, N, 3) metres.
         count: how many to choose.
-        blind_radius_squared: points this near to the origin or nearer are never chosen, but for
+        excluded_radius_squared: points this near to the origin or nearer are never chosen, but for
             the first; the published sampling has 1e-3 (3 cm).
 
     Returns:
@@ -189,7 +189,7 @@ def furthest_points(positions: Tensor, count: int, blind_radius_squared: float =
     hands = torch.arange(len(positions), device=positions.device)
     chosen = torch.zeros(len(positions), count, dtype=torch.long, device=positions.device)
     distance = positions.new_full(positions.shape[:2], 1e10)
-    distance[positions.square().sum(-1) <= blind_radius_squared] = -1
+    distance[positions.square().sum(-1) <= excluded_radius_squared] = -1
     for number in range(1, count):
         last = positions[hands, chosen[:, number - 1]]
         distance = distance.minimum((positions - last[:, None]).square().sum(-1))

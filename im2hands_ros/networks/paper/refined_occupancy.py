@@ -1,75 +1,61 @@
-"""The published refinement: each hand's occupancy anew, knowing both initial surfaces.
+"""The published refinement: each hand's occupancy given both initial surfaces.
 
-Im2Hands, section 3.3. Points sampled on both initial surfaces ("anchors") carry what the image
-shows there; a query point attends to the nearest anchors of its hand and to a code of both hands
+Im2Hands, section 3.3. Points sampled on both initial surfaces ("anchors") carry the image features
+there; a query point attends to the nearest anchors of its hand and to a code of both hands
 and the image. Everything but the queries is done once per frame.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.networks.compact.query_decoder import QueryDecoder
 from im2hands_ros.networks.paper.image_encoder import (
     DECODER_WIDTH,
     IMAGE_SIZE,
     PaperFeatures,
     PaperImageEncoder,
 )
-from im2hands_ros.networks.paper.initial_occupancy import PaperHandContext, PaperInitialOccupancy
+from im2hands_ros.networks.paper.initial_occupancy import PaperInitialContext, PaperInitialOccupancy
 from im2hands_ros.networks.paper.point_transformer import AnchorEncoder
+from im2hands_ros.networks.paper.presets import PaperRefinedPreset
+from im2hands_ros.networks.paper.query_decoder import QueryDecoder
 from im2hands_ros.networks.paper.vector_attention import Cloud
-from im2hands_ros.networks.presets import PaperRefinedPreset
+from im2hands_ros.networks.protocol import HandContext
 
 # Published axes of points and anchors: x right, y up, z towards the camera.
 _AXES = (1.0, -1.0, -1.0)
 
 
-class PaperRefinedContext(NamedTuple):
-    """All that the network knows of 2 B hands before it sees a query; left hands come first.
+@dataclass(frozen=True, eq=False)
+class PaperRefinedContext(HandContext):
+    """What the network computes of 2 B hands before the first query; left hands come first.
 
     Attributes:
+        network: that evaluates the query points.
         initial: the same for the initial occupancy.
         pixels: (2 B, C, 256, 256) image features at the crop's resolution.
         centre: (2 B, 3) origin of the anchors, metres.
         image_code: (2 B, D) of each hand's crop.
         memory: anchors' positions, keys and values.
-        code: (2 B, D) of both hands and the image, as each hand sees it.
+        code: (2 B, D) of both hands and the image, one for each hand.
     """
 
-    initial: PaperHandContext
+    network: PaperRefinedOccupancy
+    initial: PaperInitialContext
     pixels: Tensor
     centre: Tensor
     image_code: Tensor
     memory: Cloud
     code: Tensor
 
-    @property
-    def hands(self) -> CanonicalHands:
-        """Canonical frames of the hands."""
-        return self.initial.hands
-
-    @property
-    def intrinsics(self) -> Tensor:
-        """(2 B, 3, 3) of the crops, pixels."""
-        return self.initial.intrinsics
-
-    def select(self, hand: int) -> PaperRefinedContext:
-        """The same for one hand alone, to ask about its points."""
-        one = slice(hand, hand + 1)
-        return PaperRefinedContext(
-            self.initial.select(hand),
-            self.pixels[one],
-            self.centre[one],
-            self.image_code[one],
-            Cloud(*(value[one] for value in self.memory)),
-            self.code[one],
-        )
+    def logits(self, points_palm: Tensor) -> Tensor:
+        """Of the refined occupancy."""
+        return self.network(points_palm, self)
 
 
 class PaperRefinedOccupancy(nn.Module):
@@ -91,14 +77,14 @@ class PaperRefinedOccupancy(nn.Module):
         self,
         features: PaperFeatures,
         image_index: Tensor,
-        initial: PaperHandContext,
+        initial: PaperInitialContext,
         anchors_camera: Tensor,
     ) -> PaperRefinedContext:
-        """Look at the image and at both initial surfaces; once per frame.
+        """Encode the image and both initial surfaces; once per frame.
 
         Args:
             features: of B crops, from this network's own encoder.
-            image_index: (2 B,) which crop each hand is seen in.
+            image_index: (2 B,) which crop each hand is in.
             initial: context of the 2 B hands: B left hands, then B right hands, same order.
             anchors_camera: (2 B, N, 3) points on their initial surfaces, camera frame, metres.
 
@@ -114,15 +100,17 @@ class PaperRefinedOccupancy(nn.Module):
         pixels = F.interpolate(
             self.project(features.finest), size=IMAGE_SIZE, mode="bilinear", align_corners=False
         )[image_index]
-        seen = sample_pixels(pixels, anchors_camera, initial.intrinsics)
-        side = seen.new_tensor([[1.0, 0.0], [0.0, 1.0]]).repeat_interleave(pairs, dim=0)
-        side = side[:, None].expand(-1, seen.shape[1], -1)
+        sampled = sample_pixels(pixels, anchors_camera, initial.intrinsics)
+        side = sampled.new_tensor([[1.0, 0.0], [0.0, 1.0]]).repeat_interleave(pairs, dim=0)
+        side = side[:, None].expand(-1, sampled.shape[1], -1)
         positions = anchors_camera * anchors_camera.new_tensor(_AXES)
         centre = _centre_of_both(positions)
-        anchors = self.anchors(positions - centre[:, None], torch.cat([seen, side], dim=-1))
-        memory = self.queries.remember(anchors.positions, anchors.features)
+        anchors = self.anchors(positions - centre[:, None], torch.cat([sampled, side], dim=-1))
+        memory = self.queries.precompute(anchors.positions, anchors.features)
         code = self._code_of_both(anchors.code, image_code)
-        return PaperRefinedContext(initial, pixels, centre, image_code, memory, code)
+        return PaperRefinedContext(
+            initial.hands, self, initial, pixels, centre, image_code, memory, code
+        )
 
     def forward(
         self,
@@ -134,16 +122,16 @@ class PaperRefinedOccupancy(nn.Module):
 
         ``points_of`` as in ``PaperInitialOccupancy.forward``.
         """
-        seen_of = context.initial.hands if points_of is None else points_of
+        frames = context.hands if points_of is None else points_of
         initial = self.initial(points_palm, context.initial, points_of).sigmoid()
-        seen = seen_of.camera_from_palm(points_palm)
-        pixels = sample_pixels(context.pixels, seen, context.initial.intrinsics)
-        positions = seen * seen.new_tensor(_AXES) - context.centre[:, None]
+        points_camera = frames.camera_from_palm(points_palm)
+        pixels = sample_pixels(context.pixels, points_camera, context.initial.intrinsics)
+        positions = points_camera * points_camera.new_tensor(_AXES) - context.centre[:, None]
         return self.queries(positions, pixels, initial, context.memory, context.code).float()
 
     def encoded_again(self, context: PaperRefinedContext) -> PaperRefinedContext:
         """The context as the published penetration loss has it: codes are encoded twice."""
-        return context._replace(code=self._code_of_both(context.code, context.image_code))
+        return replace(context, code=self._code_of_both(context.code, context.image_code))
 
     def _code_of_both(self, code: Tensor, image_code: Tensor) -> Tensor:
         """(2 B, D) codes of single hands to codes of a hand, the other one and the image."""

@@ -1,9 +1,9 @@
 """Attention to nearby points with a weight per channel (AIR-Nets, 3DV 2021, section 3.1).
 
-Point i sees its neighbours j with weights softmax_j score(query_i - key_j + o_ij) and gets the
-weighted sum of value_j + o_ij, where o_ij = offset(position_i - position_j). ``score`` and
+Point i attends to its neighbours j with weights softmax_j score(query_i - key_j + o_ij); its output
+is the weighted sum of value_j + o_ij, where o_ij = offset(position_i - position_j). ``score`` and
 ``offset`` are small networks, evaluated for every pair: nearly all work of the networks that use
-this. Three things make it cheap without changing the answer by more than rounding:
+this. Three things make it cheap without changing the result by more than rounding:
 
 * the last layer of ``offset`` and the first of ``score`` follow each other: they are one product;
 * what depends on one neighbour alone goes through that layer once per neighbour, not per pair;
@@ -65,7 +65,7 @@ def vector_attention(
 
     Args:
         positions: (H, N, 3) of the points, metres.
-        queries: (H, N, C), or (H, 1, C) when all points of a hand ask the same.
+        queries: (H, N, C), or (H, 1, C) when all points of a hand have the same query.
         cloud: what is attended to, A points per hand.
         near: (H, N, K) which of them are each point's neighbours.
         offset: network of the difference of positions. score: network of queries and keys.
@@ -115,7 +115,7 @@ class _Weights(NamedTuple):
             joint,
             score.first.weight.T,
             score.first.bias,
-            # The last bias is the same for all neighbours: softmax does not see it.
+            # The last bias is the same for all neighbours: softmax removes it.
             score.second.weight.T,
         )
         return cls(*(layer.to(kind).contiguous() for layer in layers))
@@ -132,15 +132,15 @@ def _of_hand(
     """The same for one hand: tensors without their first dimension."""
     kind, width = weights.joint.dtype, cloud.keys.shape[-1]
     bias = weights.offset_second_bias
-    asked = torch.addmm(weights.score_first_bias, queries.to(kind), weights.score_first)
+    query = torch.addmm(weights.score_first_bias, queries.to(kind), weights.score_first)
     keys = (bias - cloud.keys.to(kind)) @ weights.score_first
     values = cloud.values.to(kind) + bias
-    alone = asked.new_zeros(width)
+    alone = query.new_zeros(width)
     if whole is not None:
-        alone = F.relu(asked - whole.key.to(kind) @ weights.score_first) @ weights.score_second
+        alone = F.relu(query - whole.key.to(kind) @ weights.score_first) @ weights.score_second
         alone = alone[0]
-    if len(asked) == 1:
-        keys = keys + asked
+    if len(query) == 1:
+        keys = keys + query
     count = near.shape[1]
     portion = max(1, _PAIRS.get(near.device.type, _PAIRS_ELSEWHERE) // count)
     work = keys.new_empty(3, portion * count, width)
@@ -149,18 +149,18 @@ def _of_hand(
         part = slice(start, start + portion)
         index = near[part].T
         difference = (positions[part] - cloud.positions[index]).to(kind).flatten(0, 1)
-        hidden, scores, told = work[:, : len(difference)]
+        hidden, scores, offset_values = work[:, : len(difference)]
         torch.addmm(weights.offset_first_bias, difference, weights.offset_first, out=hidden)
         hidden.relu_()
         torch.index_select(keys, 0, index.flatten(), out=scores).addmm_(hidden, weights.joint)
-        torch.index_select(values, 0, index.flatten(), out=told)
-        told.addmm_(hidden, weights.offset_second)
-        if len(asked) > 1:
-            scores.unflatten(0, index.shape).add_(asked[part])
+        torch.index_select(values, 0, index.flatten(), out=offset_values)
+        offset_values.addmm_(hidden, weights.offset_second)
+        if len(query) > 1:
+            scores.unflatten(0, index.shape).add_(query[part])
         # Relative to the score of the neighbour of all: that one's is then 0.
         torch.addmm(-alone, scores.relu_(), weights.score_second, out=hidden)
         shape = (*index.shape, width)
-        _weigh(hidden.view(shape), told.view(shape), whole, result[part])
+        _weigh(hidden.view(shape), offset_values.view(shape), whole, result[part])
     return result
 
 

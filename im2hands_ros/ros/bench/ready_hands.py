@@ -31,7 +31,7 @@ class ReadyScene:
 
     keypoints: dict[str, np.ndarray | None]
     surfaces: dict[str, HandSurface]
-    exchanged = False
+    swapped = False
     left = right = None
 
     @property

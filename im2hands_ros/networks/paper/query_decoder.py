@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from im2hands_ros.networks.paper.presets import PaperQueryPreset
 from im2hands_ros.networks.paper.vector_attention import (
     Cloud,
     TwoLayers,
@@ -13,7 +14,6 @@ from im2hands_ros.networks.paper.vector_attention import (
     nearest,
     vector_attention,
 )
-from im2hands_ros.networks.presets import PaperQueryPreset
 
 
 class QueryDecoder(nn.Module):
@@ -29,7 +29,7 @@ class QueryDecoder(nn.Module):
         self.blocks = nn.ModuleList(QueryBlock(width, hidden) for _ in range(preset.blocks))
         self.last = nn.Linear(hidden, 1)
 
-    def remember(self, positions: Tensor, features: Tensor) -> Cloud:
+    def precompute(self, positions: Tensor, features: Tensor) -> Cloud:
         """(H, A, 3) anchors with (H, A, D) features to what queries attend to; once per frame."""
         attention = self.attention
         return Cloud(positions, attention.key(features), attention.value(features))
@@ -51,8 +51,8 @@ class QueryDecoder(nn.Module):
         blocks = self._blocks()
         readers: list[Tensor] = [of_attended, *(block.attended.weight for block in blocks)]
         biases: list[Tensor] = [self.start.bias, *(block.attended.bias for block in blocks)]
-        told = F.linear(attended, torch.cat(readers), torch.cat(biases))
-        x, *added = told.split(self.start.out_features, dim=-1)
+        read = F.linear(attended, torch.cat(readers), torch.cat(biases))
+        x, *added = read.split(self.start.out_features, dim=-1)
         x = x + F.linear(pixels, of_pixels) + initial[..., None] * of_initial.sum(1)
         for block, more in zip(blocks, added, strict=True):
             x = block(x + more)

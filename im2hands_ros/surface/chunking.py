@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -11,6 +12,9 @@ import torch
 T = TypeVar("T")
 
 SMALLEST = 64  # points; a device that has no room for these has none for anything
+# Points of a hand evaluated at once, by kind of device: bounds the memory of a query and, on a CPU,
+# keeps the layers in its cache.
+SIZES = {"cpu": 4096, "cuda": 65536}
 
 _log = logging.getLogger(__name__)
 
@@ -50,3 +54,9 @@ class Chunks:
         _log.warning("out of device memory: %d points at once from now on", self.points)
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
+
+
+@cache
+def chunks_of(device: torch.device) -> Chunks:
+    """Those of all models on this device, in this process."""
+    return Chunks(SIZES[device.type])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from im2hands_ros.networks.chunking import SMALLEST, Chunks
+from im2hands_ros.surface.chunking import SMALLEST, Chunks
 
 
 class Device:

@@ -1,0 +1,177 @@
+"""The interface between the pipeline and networks: the methods that every preset has.
+
+A preset is a folder beside this file with a subclass of `HandNetworks` and of `HandContext`, and
+one line in `registry.NETWORKS`. ``Features`` are whatever its image encoder makes of a crop,
+``Context`` is its initial context.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from im2hands_ros.camera import Camera
+from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.pair import Pair
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Features = TypeVar("Features")
+Context = TypeVar("Context", bound="HandContext")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class EncodedFrame(Generic[Features]):
+    """A frame after its image encoder.
+
+    Attributes:
+        pixels: (1, 3, S, S) RGB crop in [0, 1]. camera: the crop's.
+        features: of the crop.
+    """
+
+    pixels: Tensor
+    camera: Camera
+    features: Features
+
+    def crop_of(self, hands: CanonicalHands) -> tuple[Tensor, Tensor]:
+        """Of H hands (H,) int64, which crop each is in: the only one; and (H, 3, 3) its intrinsics,
+        pixels."""
+        count, device = len(hands.wrist), self.pixels.device
+        intrinsics = torch.as_tensor(self.camera.K, dtype=torch.float32, device=device)
+        index = torch.zeros(count, dtype=torch.long, device=device)
+        return index, intrinsics.expand(count, 3, 3)
+
+
+@dataclass(frozen=True)
+class EstimatedJoints:
+    """The joints that shapes are made from.
+
+    Attributes:
+        joints: (21, 3) float32 of each present hand, MANO order, metres, camera frame.
+        confidence: share in [0, 1] of each present hand's joints that are probably near the truth.
+        swapped: left and right were given the wrong way round and have been swapped back.
+    """
+
+    joints: Pair[NDArray[np.float32]]
+    confidence: Pair[float]
+    swapped: bool = False
+
+    @classmethod
+    def as_given(cls, joints: Pair[NDArray[np.float32]]) -> EstimatedJoints:
+        """Joints that no network has refined, with full confidence."""
+        return cls(joints, Pair(**dict.fromkeys(joints.present, 1.0)))
+
+
+class HandTriangles(NamedTuple):
+    """A closed surface of one hand: (V, 3) float32 vertices in the camera frame, metres, and
+    (T, 3) int32 triangles, counter-clockwise from outside."""
+
+    vertices: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class HandContext(ABC):
+    """All of an occupancy field of H hands that does not depend on the query points.
+
+    Every tensor of a subclass, also inside of its tuples, has the hands as its first dimension.
+
+    Attributes:
+        hands: canonical frames.
+        surface_resolution: lattice cells per box side of the initial surfaces that must be given to
+            ``with_surfaces`` before the first query; None where none are.
+    """
+
+    hands: CanonicalHands
+    surface_resolution: ClassVar[int | None] = None
+
+    @abstractmethod
+    def logits(self, points_palm: Tensor) -> Tensor:
+        """Occupancy logits (H, N) of (H, N, 3) points, each hand's in its palm frame, metres."""
+
+    def select(self, hand: int) -> Self:
+        """The same for one hand alone (H = 1)."""
+        return take(self, slice(hand, hand + 1))
+
+    def with_surfaces(self, surfaces: Sequence[HandTriangles | None]) -> HandContext:
+        """The context to go on with, from the initial surface of each hand, None where a hand has
+        none. Only for contexts with a ``surface_resolution``."""
+        raise NotImplementedError(f"{type(self).__name__} needs no surfaces")
+
+
+class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
+    """The networks of one preset.
+
+    Attributes:
+        image_size: side of the square crop, pixels.
+        crop_margin: share of the keypoints' extent that the crop leaves on each side.
+        gpu_precision: what the setting ``precision: auto`` means on a GPU.
+    """
+
+    image_size: int
+    crop_margin: float
+    gpu_precision: ClassVar[str] = "bf16"
+
+    @classmethod
+    @abstractmethod
+    def load(cls, path: Path) -> tuple[Self, dict[str, Any]]:
+        """The networks in a weights file, and the record of their making.
+
+        Raises FileNotFoundError or ValueError, with the remedy, for a file that does not fit.
+        """
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Those of ``initial``, ``keypoints`` and ``refinement`` that there are weights for."""
+        return ("initial",)
+
+    @property
+    def encoders(self) -> tuple[nn.Module, ...]:
+        """Convolutional networks, which are fastest with channels last in memory."""
+        return ()
+
+    @abstractmethod
+    def encode(self, pixels: Tensor) -> Features:
+        """Image features of (1, 3, S, S) RGB crops in [0, 1]."""
+
+    def hand_mask_probability(self, frame: EncodedFrame[Features]) -> Tensor:
+        """(1, s, s) probability over the crop that a pixel shows a hand; 1 without an estimate."""
+        return torch.ones_like(frame.pixels[:, 0])
+
+    def refine_keypoints(
+        self, frame: EncodedFrame[Features], joints: Pair[NDArray[np.float32]]
+    ) -> EstimatedJoints:
+        """The stage ``keypoints``; without one the joints stay as given."""
+        return EstimatedJoints.as_given(joints)
+
+    @abstractmethod
+    def initial_context(self, frame: EncodedFrame[Features], hands: CanonicalHands) -> Context:
+        """The stage ``initial``: occupancy of each hand by itself."""
+
+    def refine_occupancy(self, frame: EncodedFrame[Features], context: Context) -> HandContext:
+        """The stage ``refinement``: occupancy of two interacting hands; without one, as before."""
+        return context
+
+
+def take(values: _T, index: slice | list[int] | Tensor) -> _T:
+    """A context, NamedTuple or tensor of hands for some of the hands: first dimensions are indexed,
+    networks are shared."""
+    taken: Any = values
+    if isinstance(taken, HandContext):
+        parts = {each.name: take(getattr(taken, each.name), index) for each in fields(taken)}
+        taken = replace(taken, **parts)
+    elif hasattr(taken, "_fields"):
+        taken = type(taken)(*(take(part, index) for part in taken))
+    elif not isinstance(taken, nn.Module):
+        taken = taken[index]
+    return taken
