@@ -14,7 +14,7 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.source import BagSource, RawMessage
 from im2hands_ros.bags.topics import COMPRESSED_IMAGE, HAND_KEYPOINTS, Chosen
 from im2hands_ros.camera import Camera
-from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.messages.keypoints import Keypoints, read_keypoints, read_poses
 from im2hands_ros.messages.matching import Pair, StampMatcher
@@ -175,7 +175,7 @@ class Decoder:
         self._decode: Callable[[Any], np.ndarray] = (
             compressed_image_to_rgb if compressed else image_to_rgb
         )
-        self._camera = partial(_given_camera, intrinsics) if intrinsics else camera_of
+        self._camera = partial(_given_camera, intrinsics) if intrinsics else camera_from_info
 
     def __call__(self, frame: Frame) -> tuple[np.ndarray, Camera]:
         """(H, W, 3) uint8 RGB and the camera that took it.

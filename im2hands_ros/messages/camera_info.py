@@ -8,7 +8,7 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera
 
 
-def camera_of(info: Any, size: tuple[int, int]) -> Camera:
+def camera_from_info(info: Any, size: tuple[int, int]) -> Camera:
     """The camera that took an image: binning and region of interest applied (REP-104).
 
     Args:

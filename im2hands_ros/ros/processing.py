@@ -9,7 +9,7 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage, Image
 
-from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.ros.diagnostics import Health
 from im2hands_ros.ros.inputs import Frame
@@ -81,7 +81,7 @@ class Processing:
         with self._health.stage("frame"):
             with self._health.stage("decode"):
                 image = decode(frame.image)
-                camera = camera_of(frame.camera_info, image.shape[1::-1])
+                camera = camera_from_info(frame.camera_info, image.shape[1::-1])
             extent = self._extent()
             tracker.settings = self._frame_settings(settings)
             stamp = header.stamp.sec + header.stamp.nanosec / 1e9

@@ -14,7 +14,7 @@ from visualization_msgs.msg import Marker
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.arrays import cloud_points
-from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.keypoints import read_keypoints, read_poses
 from im2hands_ros.messages.markers import TRIANGLE_BUCKET, draw, triangle_points
 from im2hands_ros.ros.messages import (
@@ -165,7 +165,7 @@ def test_a_pose_array_that_cannot_be_hands_is_refused():
 
 
 def test_the_camera_is_that_of_the_message():
-    camera = camera_of(info(), (64, 48))
+    camera = camera_from_info(info(), (64, 48))
     assert (camera.width, camera.height, camera.distortion_model) == (64, 48, "none")
     assert (camera.fx, camera.cx, camera.fy, camera.cy) == (60.0, 31.5, 60.0, 23.5)
 
@@ -174,10 +174,10 @@ def test_binning_and_region_of_interest_are_applied():
     full = info(width=256, height=192, binning_x=2, binning_y=2)
     full.k = [240.0, 0.0, 100.0, 0.0, 240.0, 90.0, 0.0, 0.0, 1.0]
     full.roi = RegionOfInterest(x_offset=40, y_offset=20, width=128, height=96)
-    binned = camera_of(full, (64, 48))
+    binned = camera_from_info(full, (64, 48))
     message = info(width=256, height=192)
     message.k = full.k
-    whole = camera_of(message, (256, 192))
+    whole = camera_from_info(message, (256, 192))
     point = np.array([[0.01, -0.02, 0.5]])
     # A whole image's pixel u falls into binned pixel ((u - 40) - 0.5) / 2: both centres at whole.
     expected = (whole.project(point) - [40, 20] - 0.5) / 2
@@ -186,10 +186,10 @@ def test_binning_and_region_of_interest_are_applied():
 
 def test_lens_models_are_passed_on():
     coefficients = [0.1, -0.05, 0.001, 0.002, 0.01]
-    camera = camera_of(info(d=coefficients), (64, 48))
+    camera = camera_from_info(info(d=coefficients), (64, 48))
     assert camera.distortion_model == "plumb_bob"
     assert camera.distortion == tuple(coefficients)
-    fish = camera_of(info(distortion_model="equidistant", d=[0.1, 0.0, 0.0, 0.0]), (64, 48))
+    fish = camera_from_info(info(distortion_model="equidistant", d=[0.1, 0.0, 0.0, 0.0]), (64, 48))
     assert fish.is_distorted
 
 
@@ -207,7 +207,7 @@ def test_lens_models_are_passed_on():
 )
 def test_a_calibration_that_is_not_the_images_is_refused(changes, reason, said):
     with pytest.raises(BadInput, match=said) as raised:
-        camera_of(info(**changes), (64, 48))
+        camera_from_info(info(**changes), (64, 48))
     assert raised.value.reason == reason
 
 

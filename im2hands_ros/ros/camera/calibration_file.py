@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from sensor_msgs.msg import CameraInfo
 
-from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.messages.camera_info import camera_from_info
 
 _MATRICES = {
     "k": ("camera_matrix", 9),
@@ -38,7 +38,7 @@ def read_calibration(url: str) -> CameraInfo:
         raise ValueError(f"camera_info_url '{url}' cannot be read: {reason}") from error
     try:
         message = _message(content)
-        camera_of(message, (message.width, message.height))
+        camera_from_info(message, (message.width, message.height))
     except (KeyError, TypeError, ValueError, AssertionError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(

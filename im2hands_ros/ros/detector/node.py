@@ -19,7 +19,7 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.detection.bundle import find_bundle
 from im2hands_ros.detection.detector import DetectedHand, HandDetector
 from im2hands_ros.detection.landmarker import Landmarker
-from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.images import compressed_image_to_rgb, depth_to_metres, image_to_rgb
 from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.base_node import BaseNode
@@ -124,7 +124,7 @@ class Detector(BaseNode[DetectorSettings]):
         with self.health.stage("frame"):
             with self.health.stage("decode"):
                 image = DECODERS[settings.image_transport](view.image)
-                camera = camera_of(view.camera_info, image.shape[1::-1])
+                camera = camera_from_info(view.camera_info, image.shape[1::-1])
                 depth = self._depth_of(view, image)
             with self.health.stage("detect"):
                 hands = detector.detect(

@@ -23,7 +23,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from im2hands_ros.bad_input import BadInput
-from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.messages.keypoints import read_keypoints
 from im2hands_ros.messages.markers import COLOURS, LIFETIME
@@ -225,7 +225,7 @@ class Viewer(BaseNode[ViewerSettings]):
         if self._info is None:
             return None
         try:
-            return camera_of(self._info, (width, height))
+            return camera_from_info(self._info, (width, height))
         except BadInput as problem:
             self.complain("camera_info", f"camera_info: {problem}")
             return None
