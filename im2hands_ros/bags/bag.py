@@ -1,4 +1,4 @@
-"""MCAP bags (rosbag2) of the node's inputs and outputs: written serialised, read back as arrays.
+"""MCAP bags (rosbag2) of the node's inputs and outputs: written serialised, read back as fields.
 
 Needs `rosbags`, not ROS. The bag carries every message definition, ours too, so Foxglove and
 `rosbags` open it on a machine that has never seen this package.
@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 from rosbags.interfaces import (
     Connection,
     Qos,
@@ -33,6 +32,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from im2hands_ros.bags.definitions import standard_types
+from im2hands_ros.messages.header import nanoseconds
 
 _NO_LIMIT = QosTime(9223372036, 854775807)  # rosbag2's "infinite"
 
@@ -133,34 +133,4 @@ class BagReader:
 
 def _stamp_of(message: Any) -> int:
     header = getattr(message, "header", None)
-    if header is None:
-        return 0
-    return header.stamp.sec * 10**9 + header.stamp.nanosec
-
-
-def image_of(message: Any) -> np.ndarray:
-    """(H, W, 3) uint8 RGB pixels of an ``rgb8`` or ``bgr8`` sensor_msgs/Image."""
-    rows = np.asarray(message.data, np.uint8).reshape(message.height, message.step)
-    pixels = rows[:, : 3 * message.width].reshape(message.height, message.width, 3)
-    return np.ascontiguousarray(pixels if message.encoding == "rgb8" else pixels[..., ::-1])
-
-
-def keypoints_of(message: Any) -> dict[str, np.ndarray | None]:
-    """Keypoints per side, (21, 3) float32 metres in the camera frame; None for an absent hand."""
-    return {
-        side: np.asarray(getattr(message, f"{side}_xyz"), np.float32).reshape(-1, 3)
-        if getattr(message, f"{side}_valid")
-        else None
-        for side in ("left", "right")
-    }
-
-
-def meshes_of(message: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Meshes per side present: (V, 3) float32 vertices, metres, and (T, 3) int32 triangles."""
-    return {
-        ("left", "right")[hand.side]: (
-            np.asarray(hand.vertices, np.float32).reshape(-1, 3),
-            np.asarray(hand.triangles, np.int32).reshape(-1, 3),
-        )
-        for hand in message.hands
-    }
+    return 0 if header is None else nanoseconds(header.stamp)

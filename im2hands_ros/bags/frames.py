@@ -15,6 +15,7 @@ from im2hands_ros.bags.source import BagSource, RawMessage
 from im2hands_ros.bags.topics import COMPRESSED_IMAGE, HAND_KEYPOINTS, Chosen
 from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import camera_from_info
+from im2hands_ros.messages.header import nanoseconds
 from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.messages.keypoints import Keypoints, read_keypoints, read_poses
 from im2hands_ros.messages.matching import Pair, StampMatcher
@@ -198,5 +199,4 @@ def _given_camera(
 
 
 def _nanoseconds(message: Message) -> int:
-    stamp = message.fields.header.stamp
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
+    return nanoseconds(message.fields.header.stamp)

@@ -7,7 +7,6 @@ import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
-import made_bags
 import numpy as np
 import pytest
 from backports import zstd
@@ -21,6 +20,7 @@ from made_bags import (
     stamps,
     write_bag,
 )
+from new_messages import MESSAGES
 from rosbags.rosbag2 import CompressionMode
 
 from im2hands_ros.bags.frames import Frames
@@ -133,7 +133,7 @@ def test_messages_out_of_order_and_without_an_index_are_all_read(tmp_path: Path)
         for entry in entries:
             schema = writer.register_schema(entry.kind, "", b"")
             channel = writer.register_channel(entry.topic, "cdr", schema)
-            data = made_bags.MESSAGES.serialise(entry.kind, entry.message)
+            data = MESSAGES.serialise(entry.kind, entry.message)
             writer.add_message(channel, entry.received_ns, data, entry.received_ns)
         writer.finish()
     warnings: list[str] = []

@@ -30,11 +30,13 @@ from tqdm import tqdm
 from visualization_msgs.msg import MarkerArray
 
 from im2hands_ros.camera import Camera
+from im2hands_ros.messages.camera_info import Calibration, write_camera_info
+from im2hands_ros.messages.images import write_image
+from im2hands_ros.messages.keypoints import write_keypoints
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.provenance import describe
 from im2hands_ros.ros.bench.ready_hands import TRIANGLES, VOXELS
 from im2hands_ros.ros.demo.commands import environment
-from im2hands_ros.ros.demo.replay import camera_info_message, image_message, keypoints_message
 from im2hands_ros.ros.endpoints import RESULTS
 from im2hands_ros.ros.interrupts import interrupted_once, undisturbed
 from im2hands_ros.ros.subprocesses import Child
@@ -49,7 +51,8 @@ DATA = {
     "right/wrist_pose": PoseStamped,
 }
 CASES = {"with_markers": {**DATA, "markers": MarkerArray}, "without_markers": DATA}
-_CAMERA = Camera(WIDTH, HEIGHT, 600.0, 600.0, 319.5, 239.5)
+_CALIBRATION = Calibration.of(Camera(WIDTH, HEIGHT, 600.0, 600.0, 319.5, 239.5))
+_CONFIDENCE = {"left": 1.0, "right": 1.0}
 _NAMESPACE = "/frame_cost"
 _SETTLING = 30  # frames before the measured ones
 _PATIENCE = 60.0
@@ -119,7 +122,7 @@ class _Client:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
         self._inputs = {
-            kind: node.create_publisher(kind, topic, qos_profile_sensor_data)
+            topic: node.create_publisher(kind, topic, qos_profile_sensor_data)
             for topic, kind in (
                 ("image", Image),
                 ("camera_info", CameraInfo),
@@ -190,12 +193,9 @@ class _Client:
         self._heard.clear()
         header = Header(stamp=self._node.get_clock().now().to_msg(), frame_id="camera")
         stamp = header.stamp.sec, header.stamp.nanosec
-        for message in (
-            camera_info_message(_CAMERA, header),
-            keypoints_message(self._keypoints, header),
-            image_message(self._pixels, "rgb8", header),
-        ):
-            self._inputs[type(message)].publish(message)
+        self._inputs["camera_info"].publish(write_camera_info(header, _CALIBRATION))
+        self._inputs["keypoints"].publish(write_keypoints(header, self._keypoints, _CONFIDENCE))
+        self._inputs["image"].publish(write_image(header, self._pixels))
         took = float("nan")
         while (elapsed := time.monotonic() - started) < _ANSWER_PATIENCE:
             self._executor.spin_once(0.01)

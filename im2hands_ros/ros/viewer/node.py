@@ -27,12 +27,13 @@ from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.messages.keypoints import read_keypoints
 from im2hands_ros.messages.markers import COLOURS, LIFETIME
+from im2hands_ros.messages.meshes import read_meshes
+from im2hands_ros.messages.occupancy import read_occupancy, voxel_size
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.endpoints import RESULTS
 from im2hands_ros.ros.process import run_process
 from im2hands_ros.ros.viewer.memory import RecentImages, Results, stamp_ns
-from im2hands_ros.ros.viewer.messages import meshes_of, voxel_size, voxels_of
 from im2hands_ros.ros.viewer.settings import ViewerSettings
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Viewer(BaseNode[ViewerSettings]):
         self._voxel_size = 0.005
         self._show: dict[str, Callable[[Any], None]] = {
             "camera_info": self._take_info,
-            "meshes": lambda message: self._page.show_meshes(meshes_of(message)),
+            "meshes": lambda message: self._page.show_meshes(read_meshes(message)),
             "refined_keypoints": self._show_keypoints,
             "occupancy": self._show_voxels,
         }
@@ -193,7 +194,7 @@ class Viewer(BaseNode[ViewerSettings]):
         self._page.show_keypoints({side: xyz for side, xyz in hands.items() if xyz is not None})
 
     def _show_voxels(self, message: PointCloud2) -> None:
-        centres = voxels_of(message)
+        centres = read_occupancy(message)
         if centres:
             self._voxel_size = voxel_size(max(centres.values(), key=len)) or self._voxel_size
         self._page.show_voxels(centres, self._voxel_size)
