@@ -13,6 +13,7 @@ from std_msgs.msg import Header
 
 from im2hands_ros.messages.hands import present
 from im2hands_ros.ros.endpoints import Complain, Output
+from im2hands_ros.scene import Hands
 from im2hands_ros.surface.simplify import simplify
 
 MOST_FACES = 500
@@ -32,7 +33,7 @@ class Collisions:
         self._shown: set[str] = set()
         self._published_at = -_PERIOD
 
-    def publish(self, header: Header, hands: Any) -> None:
+    def publish(self, header: Header, hands: Hands) -> None:
         """Publish the hands if it is time to; a lost hand is removed at once."""
         surfaces = dict(present(hands))
         self._remove(header, self._shown - surfaces.keys())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.lifecycle import LifecycleNode
@@ -12,6 +11,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from im2hands_ros.messages.hands import HandPair, PosedHand
 from im2hands_ros.messages.markers import LIFETIME
 from im2hands_ros.messages.results import Messages, ResultEncoder
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
@@ -19,6 +19,7 @@ from im2hands_ros.ros.collisions import collisions_for
 from im2hands_ros.ros.endpoints import Complain, Output
 from im2hands_ros.ros.parameters import Settings
 from im2hands_ros.ros.transforms import transforms_for
+from im2hands_ros.scene import Hands
 
 # The topics of `messages.results.RESULT_TYPES`, with rclpy's classes.
 POSES = {
@@ -88,13 +89,19 @@ class Outputs:
         """Whether anybody has subscribed to more than keypoints and poses."""
         return any(output.listeners for output in self._surfaces)
 
-    def publish(self, header: Header, hands: Any, voxel_size: float) -> bool:
+    def publish(
+        self,
+        header: Header,
+        hands: HandPair[PosedHand],
+        surfaces: Hands | None,
+        voxel_size: float,
+    ) -> bool:
         """Publish a frame's hands under the image's header; False if closed or not subscribed to.
 
         Args:
             header: the image's.
-            hands: `left` and `right`: HandSurface or None; `keypoints` and `confidence` are enough
-                where nobody wants surfaces.
+            hands: keypoints and confidence.
+            surfaces: of the same hands; None where the frame was not taken so far.
             voxel_size: side of the drawn voxels, metres.
         """
         with self._lock:
@@ -107,9 +114,10 @@ class Outputs:
             else:
                 self._send(self._encoder.poses(header, hands, wanted | {"/tf"}))
                 self._transforms.publish(header, self._encoder.wrists)
-            self._send(self._encoder.surfaces(header, hands, voxel_size, wanted))
-            if self._collisions is not None:
-                self._collisions.publish(header, hands)
+            if surfaces is not None:
+                self._send(self._encoder.surfaces(header, surfaces, voxel_size, wanted))
+                if self._collisions is not None:
+                    self._collisions.publish(header, surfaces)
             self._header, self._published_at = header, time.monotonic()
             return True
 

@@ -90,8 +90,12 @@ class Processing:
             if hands.scene is not None or extent >= Extent.FIELD:
                 self._queries.keep(header, hands.scene)
             with self._health.stage("publish"):
-                found = hands.surfaces if extent == Extent.SURFACES else hands
-                published = self._outputs.publish(header, found, settings.occupancy_voxel_size)
+                published = self._outputs.publish(
+                    header,
+                    hands,
+                    hands.surfaces if extent == Extent.SURFACES else None,
+                    settings.occupancy_voxel_size,
+                )
         if extent == Extent.SURFACES and hands.scene is not None:
             self._budget.note(1e3 * (time.perf_counter() - started))
         if published:
