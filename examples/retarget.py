@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from im2hands_ros.bags.bag import BagReader
+from im2hands_ros.bags.reader import BagReader
 from im2hands_ros.messages.keypoints import read_keypoints
 from im2hands_ros.skeleton import JOINT_NAMES, TIPS, WRIST
 from im2hands_ros.wrist import wrist_rotation

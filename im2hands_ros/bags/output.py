@@ -9,9 +9,9 @@ from pathlib import Path
 
 from rosbags.typesys.store import Typestore
 
-from im2hands_ros.bags.bag import BagWriter
 from im2hands_ros.bags.definitions import Topic
-from im2hands_ros.bags.source import RawMessage
+from im2hands_ros.bags.reader import RawMessage
+from im2hands_ros.bags.writer import BagWriter
 from im2hands_ros.messages.results import RESULT_TYPES
 
 

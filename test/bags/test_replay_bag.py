@@ -33,7 +33,7 @@ from two_hands import joints
 
 from im2hands_ros import cli
 from im2hands_ros.bags.definitions import DEFINITIONS
-from im2hands_ros.bags.source import BagSource
+from im2hands_ros.bags.reader import BagReader
 from im2hands_ros.bags.topics import choose
 from im2hands_ros.messages.results import RESULT_TYPES
 
@@ -174,7 +174,7 @@ def test_usual_names_decide_between_topics_of_one_type(tmp_path: Path) -> None:
         keypoints(0)._replace(topic="/refined_keypoints"),
         pose_array(0),
     ]
-    with BagSource(write_bag(tmp_path / "bag", entries), pytest.fail) as source:
+    with BagReader(write_bag(tmp_path / "bag", entries), pytest.fail) as source:
         chosen = choose(source.topics, {})
     assert chosen.names == ("/camera/image_raw", "/camera/camera_info", "/tracker/keypoints")
 

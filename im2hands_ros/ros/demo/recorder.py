@@ -29,7 +29,7 @@ from rosbags.rosbag2 import WriterError
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
-from im2hands_ros.bags.bag import BagWriter
+from im2hands_ros.bags.writer import BagWriter
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 
 INPUTS = {"image": Image, "camera_info": CameraInfo, "keypoints": HandKeypoints}

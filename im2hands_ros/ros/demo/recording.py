@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from im2hands_ros.bags.bag import BagReader
+from im2hands_ros.bags.reader import BagReader
 from im2hands_ros.messages.images import image_to_rgb
 from im2hands_ros.messages.keypoints import read_keypoints
 from im2hands_ros.messages.meshes import read_meshes

@@ -25,7 +25,7 @@ from reference_messages import keypoints_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from im2hands_ros.bags.bag import BagReader
+from im2hands_ros.bags.reader import BagReader
 from im2hands_ros.messages.images import image_to_rgb
 from im2hands_ros.messages.keypoints import read_keypoints
 from im2hands_ros.messages.meshes import read_meshes
