@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from typing import NamedTuple, Protocol
 
 _SECOND = 1_000_000_000  # nanoseconds
+_STAMP = struct.Struct("<iI")
 
 
 class StampFields(Protocol):
@@ -49,3 +51,18 @@ class Header(NamedTuple):
 def nanoseconds(stamp: StampFields) -> int:
     """A stamp as nanoseconds since the epoch."""
     return stamp.sec * _SECOND + stamp.nanosec
+
+
+def read_stamp(message: bytes, in_sequence: bool = False) -> int:
+    """Stamp, in nanoseconds, of a serialised message; 0 when it is too short for one.
+
+    Args:
+        message: it begins with a header.
+        in_sequence: it begins with a sequence of messages that begin with a header, as a
+            MarkerArray does: the stamp is the first one's.
+    """
+    at = 8 if in_sequence else 4  # after the encapsulation and the number of messages
+    if len(message) < at + _STAMP.size:
+        return 0
+    seconds, rest = _STAMP.unpack_from(message, at)
+    return seconds * _SECOND + rest

@@ -7,7 +7,6 @@ machine. The messages are sent and taken as bytes.
 from __future__ import annotations
 
 import os
-import struct
 import sys
 import tempfile
 import time
@@ -35,6 +34,7 @@ from im2hands_ros.bags.frames import Decoder, Frame
 from im2hands_ros.bags.topics import COMPRESSED_IMAGE, POSE_ARRAY, Chosen
 from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import Calibration, write_camera_info
+from im2hands_ros.messages.header import nanoseconds, read_stamp
 from im2hands_ros.messages.results import RESULT_TYPES
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.demo.commands import NODE_NAME, environment
@@ -51,7 +51,6 @@ _REST_PATIENCE = 1.0  # seconds for the rest of an answer, which may lack a wris
 _DIAGNOSTICS_PATIENCE = 1.5  # seconds; they come every second
 _ALWAYS = {"/refined_keypoints", "/meshes", "/occupancy"}
 _POLL = 0.02
-_STAMP = struct.Struct("<iI")
 
 
 class NodeTimes(Stopwatch):
@@ -92,7 +91,7 @@ class ThroughNode:
         self._command = [*command, *_arguments(settings, chosen)]
         self._stack = ExitStack()
         self._answer: dict[str, bytes] = {}
-        self._awaited: tuple[int, int] | None = None
+        self._awaited: int | None = None
         self.times = NodeTimes(self._hear_diagnostics)
 
     def __enter__(self) -> ThroughNode:
@@ -117,8 +116,7 @@ class ThroughNode:
         """
         with self.times.stage("decode"):
             _, camera = self._decoder(frame)
-        stamp = frame.header.stamp
-        self._answer, self._awaited = {}, (stamp.sec, stamp.nanosec)
+        self._answer, self._awaited = {}, nanoseconds(frame.header.stamp)
         with self.times.stage("round trip"):
             self._send(frame, camera)
             if not self._spin_until(lambda: self._answer.keys() >= _ALWAYS, _ANSWER_PATIENCE):
@@ -203,9 +201,7 @@ class ThroughNode:
         self._publishers["image"].publish(frame.image.raw.data)
 
     def _hear(self, topic: str, data: bytes) -> None:
-        # After four bytes of CDR; in a MarkerArray the first marker's header, after their number.
-        at = 8 if topic == "/markers" else 4
-        if len(data) >= at + _STAMP.size and _STAMP.unpack_from(data, at) == self._awaited:
+        if read_stamp(data, in_sequence=topic == "/markers") == self._awaited:
             self._answer[topic] = data
 
     def _all_that_comes(self) -> set[str]:

@@ -9,7 +9,7 @@ from new_messages import new_header
 from two_hands import joints
 
 from im2hands_ros.bad_input import BadInput
-from im2hands_ros.messages.header import Header, nanoseconds
+from im2hands_ros.messages.header import Header, nanoseconds, read_stamp
 from im2hands_ros.messages.markers import (
     COLOURS,
     LIFETIME,
@@ -187,6 +187,13 @@ def test_lost_hands_are_deleted_once(parse):
     assert {(each.action, each.ns) for each in markers} == {(2, name) for _, name in shown}
     assert encoder.withdraw(HEADER) is None
     assert namespaces(Hands(None, None)) == []
+
+
+def test_the_stamp_of_a_serialised_message_is_read_where_there_is_one():
+    for topic, data in ResultEncoder().encode(HEADER, HANDS, 0.005):
+        assert read_stamp(data, in_sequence=topic == "/markers") == 1_700_000_000_000_000_001
+    assert read_stamp(b"too short") == 0
+    assert read_stamp(write_markers(HEADER, []), in_sequence=True) == 0
 
 
 def test_a_turning_wrist_does_not_jump_and_a_palm_seen_as_a_line_has_none(parse):

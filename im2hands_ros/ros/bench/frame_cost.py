@@ -7,7 +7,6 @@ voxels, keypoints, wrist poses and (first case) markers come back to this proces
 from __future__ import annotations
 
 import os
-import struct
 import sys
 import tempfile
 import time
@@ -31,6 +30,7 @@ from visualization_msgs.msg import MarkerArray
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import Calibration, write_camera_info
+from im2hands_ros.messages.header import nanoseconds, read_stamp
 from im2hands_ros.messages.images import write_image
 from im2hands_ros.messages.keypoints import write_keypoints
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
@@ -57,8 +57,6 @@ _NAMESPACE = "/frame_cost"
 _SETTLING = 30  # frames before the measured ones
 _PATIENCE = 60.0
 _ANSWER_PATIENCE = 2.0
-# A marker array begins with its length, every other output with its header; 4 bytes before both.
-_STAMP_AT = {"markers": 8}
 
 
 def report(frames: int) -> dict[str, Any]:
@@ -131,7 +129,7 @@ class _Client:
         }
         self._pixels = np.random.default_rng(0).integers(0, 200, (HEIGHT, WIDTH, 3), np.uint8)
         self._keypoints = load_demo_sequence().frames[30].keypoints
-        self._heard: dict[str, tuple[int, int]] = {}
+        self._heard: dict[str, int] = {}
         self._values: dict[str, str] = {}
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 1)
 
@@ -180,10 +178,8 @@ class _Client:
             self._node.destroy_subscription(subscription)
 
     def _hear(self, topic: str) -> Callable[[bytes], None]:
-        at = _STAMP_AT.get(topic, 4)
-
         def hear(data: bytes) -> None:
-            self._heard[topic] = struct.unpack_from("<iI", data, at)
+            self._heard[topic] = read_stamp(data, in_sequence=topic == "markers")
 
         return hear
 
@@ -192,7 +188,7 @@ class _Client:
         started = time.monotonic()
         self._heard.clear()
         header = Header(stamp=self._node.get_clock().now().to_msg(), frame_id="camera")
-        stamp = header.stamp.sec, header.stamp.nanosec
+        stamp = nanoseconds(header.stamp)
         self._inputs["camera_info"].publish(write_camera_info(header, _CALIBRATION))
         self._inputs["keypoints"].publish(write_keypoints(header, self._keypoints, _CONFIDENCE))
         self._inputs["image"].publish(write_image(header, self._pixels))

@@ -24,6 +24,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.camera_info import camera_from_info
+from im2hands_ros.messages.header import read_stamp
 from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.messages.keypoints import read_keypoints
 from im2hands_ros.messages.markers import COLOURS, LIFETIME
@@ -33,7 +34,7 @@ from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.endpoints import RESULTS
 from im2hands_ros.ros.process import run_process
-from im2hands_ros.ros.viewer.memory import RecentImages, Results, stamp_ns
+from im2hands_ros.ros.viewer.memory import RecentImages, Results
 from im2hands_ros.ros.viewer.settings import ViewerSettings
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class Viewer(BaseNode[ViewerSettings]):
         if topic == "/diagnostics":  # the newest one may be another node's
             self._guarded(topic, self._show_diagnostics, cdr)
             return
-        stamp = stamp_ns(cdr)
+        stamp = read_stamp(cdr)
         if topic == "image":
             self._images.add(stamp, cdr)
             return
