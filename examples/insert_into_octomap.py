@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import octomap
 
-from im2hands_ros.bags.bag import BagReader
+from im2hands_ros.bags.reader import BagReader
 
 _FLOAT32 = 7  # sensor_msgs/PointField.FLOAT32
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import trimesh
 
-from im2hands_ros.bags.bag import BagReader
+from im2hands_ros.bags.reader import BagReader
 
 SIDES = ("left", "right")  # HandMesh.LEFT is 0, HandMesh.RIGHT is 1
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from im2hands_ros.bags.bag import BagReader, keypoints_of
+from im2hands_ros.bags.reader import BagReader
+from im2hands_ros.messages.keypoints import read_keypoints
 from im2hands_ros.skeleton import JOINT_NAMES, TIPS, WRIST
 from im2hands_ros.wrist import wrist_rotation
 
@@ -57,7 +58,7 @@ def joints_in_bag(bag: Path, side: str) -> Iterator[tuple[float, np.ndarray]]:
     """(stamp in seconds, joints) of each message that has this hand."""
     with BagReader(bag) as reader:
         for received in reader.messages("/refined_keypoints"):
-            xyz = keypoints_of(received.message)[side]
+            xyz = read_keypoints(received.message).hands[side]
             joints = None if xyz is None else joints_for_retargeting(xyz, side)
             if joints is not None:
                 yield received.stamp_ns / 1e9, joints

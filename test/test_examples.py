@@ -19,7 +19,7 @@ from made_bags import BallModel, recording, write_bag
 from two_hands import joints
 
 from im2hands_ros import cli
-from im2hands_ros.bags.bag import BagReader
+from im2hands_ros.bags.reader import BagReader
 from im2hands_ros.skeleton import INDEX_MCP, MIDDLE_MCP, TIPS
 from im2hands_ros.surface.voxels import occupied_voxels
 

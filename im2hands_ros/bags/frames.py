@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from im2hands_ros.bad_input import BadInput
-from im2hands_ros.bags.source import BagSource, RawMessage
+from im2hands_ros.bags.reader import BagReader, RawMessage
 from im2hands_ros.bags.topics import COMPRESSED_IMAGE, HAND_KEYPOINTS, Chosen
 from im2hands_ros.camera import Camera
-from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.messages.camera_info import camera_from_info
+from im2hands_ros.messages.header import nanoseconds
 from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.messages.keypoints import Keypoints, read_keypoints, read_poses
 from im2hands_ros.messages.matching import Pair, StampMatcher
@@ -71,7 +72,7 @@ class Frames:
 
     def __init__(
         self,
-        source: BagSource,
+        source: BagReader,
         chosen: Chosen,
         slop: float,
         every: int,
@@ -94,7 +95,7 @@ class Frames:
         }
         if self._chosen.camera_info is not None:
             handlers[self._chosen.camera_info.name] = self._on_camera_info
-        for raw in self._source.messages(tuple(handlers), *self._window_ns):
+        for raw in self._source.raw_messages(tuple(handlers), *self._window_ns):
             message = self._fields_of(raw)
             pair = handlers[raw.topic](message) if message is not None else None
             yield self._frame_of(pair), raw.received_ns
@@ -109,12 +110,12 @@ class Frames:
         """A camera tells its calibration once, perhaps after its first images, or hours before."""
         if self._chosen.camera_info is None:
             return None
-        raws = self._source.messages((self._chosen.camera_info.name,))
+        raws = self._source.raw_messages((self._chosen.camera_info.name,))
         return next(filter(None, map(self._fields_of, raws)), None)
 
     def _fields_of(self, raw: RawMessage) -> Message | None:
         try:
-            return Message(raw, self._source.message(raw))
+            return Message(raw, self._source.parse(raw))
         except Exception as error:  # noqa: BLE001 - garbled bytes make any error
             self.skip("unreadable", f"a message of {raw.topic} cannot be read: {error}")
             return None
@@ -175,7 +176,7 @@ class Decoder:
         self._decode: Callable[[Any], np.ndarray] = (
             compressed_image_to_rgb if compressed else image_to_rgb
         )
-        self._camera = partial(_given_camera, intrinsics) if intrinsics else camera_of
+        self._camera = partial(_given_camera, intrinsics) if intrinsics else camera_from_info
 
     def __call__(self, frame: Frame) -> tuple[np.ndarray, Camera]:
         """(H, W, 3) uint8 RGB and the camera that took it.
@@ -198,5 +199,4 @@ def _given_camera(
 
 
 def _nanoseconds(message: Message) -> int:
-    stamp = message.fields.header.stamp
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
+    return nanoseconds(message.fields.header.stamp)

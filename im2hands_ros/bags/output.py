@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rosbags.typesys.store import Typestore
 
-from im2hands_ros.bags.bag import BagWriter
 from im2hands_ros.bags.definitions import Topic
-from im2hands_ros.bags.source import RawMessage
-from im2hands_ros.messages.encoding import RESULTS
+from im2hands_ros.bags.reader import RawMessage
+from im2hands_ros.bags.writer import BagWriter
+from im2hands_ros.messages.results import RESULT_TYPES
 
 
 class Output:
@@ -45,7 +45,7 @@ class Output:
         if not path.absolute().parent.is_dir():
             raise FileNotFoundError(f"directory '{path.parent}' does not exist: create it first")
         for topic in self._copied:
-            if topic.name in RESULTS:
+            if topic.name in RESULT_TYPES:
                 raise ValueError(f"{topic.name} is a result's name: replay without --copy-inputs")
 
     def write(self, messages: Iterable[tuple[str, bytes]], received_ns: int) -> None:
@@ -72,6 +72,6 @@ class Output:
             self._bag = BagWriter(self._folder)
             for topic in self._copied:
                 self._bag.add_topic(topic.name, topic.type, reliable=False, types=self._types)
-            for name, kind in RESULTS.items():
+            for name, kind in RESULT_TYPES.items():
                 self._bag.add_topic(name, kind, reliable=True)
         return self._bag

@@ -16,7 +16,7 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.frames import Decoder, Frame, Frames, Message
 from im2hands_ros.bags.output import Output
 from im2hands_ros.camera import Camera
-from im2hands_ros.messages.encoding import ResultEncoder
+from im2hands_ros.messages.results import ResultEncoder
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.tracking.settings import ReplaySettings, load_model
 from im2hands_ros.tracking.tracker import HandTracker, TrackedFrame

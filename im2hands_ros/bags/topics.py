@@ -105,7 +105,7 @@ def _narrowed(role: str, fitting: list[Topic], near: str) -> list[Topic]:
             lambda each: _last(each) in _USUAL[role],
         ),
         "camera_info": (
-            lambda each: each.name.rpartition("/")[0] == _camera_of(near),
+            lambda each: each.name.rpartition("/")[0] == _camera_namespace(near),
             lambda each: _last(each) in _USUAL[role],
         ),
         "keypoints": (
@@ -124,7 +124,7 @@ def _last(topic: Topic) -> str:
     return topic.name.removesuffix("/compressed").rpartition("/")[2]
 
 
-def _camera_of(image: str) -> str:
+def _camera_namespace(image: str) -> str:
     """The namespace that an image shares with its camera_info."""
     return image.removesuffix("/compressed").rpartition("/")[0]
 

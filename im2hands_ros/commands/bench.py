@@ -7,9 +7,9 @@ Reads
 Writes
   OUT        .json: per resolution the median and 95th percentile of every stage in milliseconds,
              points evaluated, the time of a dense evaluation of the same lattice in the same run
-             and the ratio; the time to build the ROS messages, spliced and plain, where ROS 2 is
-             installed; the machine. With --ros: what ROS alone costs a frame, with ready made hands
-             in place of the networks
+             and the ratio; the time to build the ROS messages, directly and through rclpy, where
+             ROS 2 is installed; the machine. With --ros: what ROS alone costs a frame, with ready
+             made hands in place of the networks
 
 Frames are synthetic ones of two interacting hands, one after the other, after a warm-up.
 """

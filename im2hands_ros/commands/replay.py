@@ -29,8 +29,8 @@ from im2hands_ros.command_line import Intrinsics, add_settings, intrinsics_from,
 from im2hands_ros.tracking.settings import ReplaySettings
 
 if TYPE_CHECKING:
+    from im2hands_ros.bags.reader import BagReader
     from im2hands_ros.bags.replay import Engine, Replay
-    from im2hands_ros.bags.source import BagSource
     from im2hands_ros.bags.topics import Chosen
 
 INTERRUPTED = 130
@@ -67,14 +67,14 @@ def run(args: argparse.Namespace) -> int:
     """Replay; the exit status. Raises ValueError when no frame gave a result."""
     from im2hands_ros.bags.frames import Frames
     from im2hands_ros.bags.output import Output
+    from im2hands_ros.bags.reader import BagReader
     from im2hands_ros.bags.replay import Replay
-    from im2hands_ros.bags.source import BagSource
 
     settings = settings_from(args, ReplaySettings)
     intrinsics = intrinsics_from(args.camera)
     if args.every < 1:
         raise ValueError(f"--every {args.every}: give 1 or more")
-    with BagSource(args.bag, _warn) as source:
+    with BagReader(args.bag, _warn) as source:
         chosen = _chosen(args, source)
         window_ns = _window(args, source)
         copied = [source.topics[name] for name in chosen.names] if args.copy_inputs else []
@@ -108,14 +108,14 @@ def _beside(bag: Path) -> Path:
     return bag.with_name(f"{bag.name.partition('.')[0]}_hands")
 
 
-def _chosen(args: argparse.Namespace, source: BagSource) -> Chosen:
+def _chosen(args: argparse.Namespace, source: BagReader) -> Chosen:
     from im2hands_ros.bags.topics import choose
 
     wanted = {role: getattr(args, role) for role in ("image", "camera_info", "keypoints")}
     return choose(source.topics, wanted, needs_camera_info=args.camera is None)
 
 
-def _window(args: argparse.Namespace, source: BagSource) -> tuple[int, int]:
+def _window(args: argparse.Namespace, source: BagReader) -> tuple[int, int]:
     """Reception of the messages to replay: from, and up to but not at; ns."""
     length = (source.end_ns - source.start_ns) / 1e9
     if not 0 <= args.start < length:

@@ -1,14 +1,67 @@
-"""CameraInfo to the camera that took an image. Needs no ROS: anything with its fields will do."""
+"""sensor_msgs/CameraInfo: the camera that took an image, and the other way round. No ROS here."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera
+from im2hands_ros.messages.cdr import CdrWriter
+from im2hands_ros.messages.header import HeaderFields
 
 
-def camera_of(info: Any, size: tuple[int, int]) -> Camera:
+class Region(NamedTuple):
+    """The fields of sensor_msgs/RegionOfInterest; all zero: the whole image."""
+
+    x_offset: int = 0
+    y_offset: int = 0
+    height: int = 0
+    width: int = 0
+    do_rectify: bool = False
+
+
+class Calibration(NamedTuple):
+    """The fields of sensor_msgs/CameraInfo but its header, where there is no ROS."""
+
+    width: int
+    height: int
+    distortion_model: str
+    d: tuple[float, ...]
+    k: tuple[float, ...]  # 9
+    r: tuple[float, ...]  # 9
+    p: tuple[float, ...]  # 12
+    binning_x: int = 0
+    binning_y: int = 0
+    roi: Region = Region()
+
+    @classmethod
+    def of(cls, camera: Camera) -> Calibration:
+        """Of a camera; one without distortion is a `plumb_bob` of zeros."""
+        model, coefficients = camera.distortion_model, camera.distortion
+        if model == "none":
+            model, coefficients = "plumb_bob", (0.0,) * 5
+        projection = np.hstack([camera.K, np.zeros((3, 1))])
+        k, r, p = (tuple(each.ravel().tolist()) for each in (camera.K, np.eye(3), projection))
+        return cls(camera.width, camera.height, model, coefficients, k, r, p)
+
+
+def write_camera_info(header: HeaderFields, info: Any) -> bytes:
+    """A serialised CameraInfo with the fields of `info`, a `Calibration` or a message."""
+    cdr = CdrWriter()
+    cdr.header(header)
+    cdr.fields("2I", info.height, info.width)
+    cdr.string(info.distortion_model)
+    cdr.sequence(np.asarray(info.d, np.float64))
+    cdr.fields("9d 9d 12d", *info.k, *info.r, *info.p)
+    cdr.fields("2I", info.binning_x, info.binning_y)
+    roi = info.roi
+    cdr.fields("4I ?", roi.x_offset, roi.y_offset, roi.height, roi.width, roi.do_rectify)
+    return cdr.message
+
+
+def camera_from_info(info: Any, size: tuple[int, int]) -> Camera:
     """The camera that took an image: binning and region of interest applied (REP-104).
 
     Args:

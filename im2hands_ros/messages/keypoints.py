@@ -1,15 +1,22 @@
-"""Keypoints as trackers send them, checked: HandKeypoints of any joint order, or 42 poses."""
+"""Keypoints as trackers send them, checked: HandKeypoints of any joint order, or 42 poses.
+
+And as they are published: HandKeypoints in MANO order. No ROS here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.checks import check_hand
-from im2hands_ros.skeleton import JOINT_COUNT, SIDES, to_mano_order
+from im2hands_ros.messages.cdr import CdrWriter
+from im2hands_ros.messages.header import HeaderFields
+from im2hands_ros.skeleton import JOINT_COUNT, ORDER_MANO, SIDES, to_mano_order
 
 if TYPE_CHECKING:  # read by their fields: a bag's reader makes other classes of them
     from geometry_msgs.msg import PoseArray
@@ -35,6 +42,32 @@ class Keypoints:
     def usable(self) -> bool:
         """False when every hand that was offered is refused."""
         return not self.problems or any(hand is not None for hand in self.hands.values())
+
+
+def write_keypoints(
+    header: HeaderFields,
+    hands: Mapping[str, NDArray[np.floating] | None],
+    confidence: Mapping[str, float | None],
+) -> bytes:
+    """A serialised HandKeypoints.
+
+    Args:
+        header: stamp of the image, its optical frame.
+        hands: "left" and "right" -> (21, 3) metres, camera frame, MANO order; None or missing for
+            an absent hand.
+        confidence: of each hand, in [0, 1]; every joint of the hand gets it. None: unknown.
+    """
+    given = [hands.get(side) for side in SIDES]
+    joints = [np.asarray(() if xyz is None else xyz, np.float32) for xyz in given]
+    cdr = CdrWriter()
+    cdr.header(header)
+    cdr.fields("B 2?", ORDER_MANO, *(xyz is not None for xyz in given))
+    for xyz in joints:
+        cdr.sequence(xyz.reshape(-1))
+    for side, xyz in zip(SIDES, joints, strict=True):
+        share = confidence.get(side)
+        cdr.sequence(np.full(0 if share is None else len(xyz), share or 0.0, np.float32))
+    return cdr.message
 
 
 def read_keypoints(message: HandKeypoints) -> Keypoints:

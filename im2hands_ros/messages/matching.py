@@ -1,4 +1,4 @@
-"""Pairs an image with the keypoints of the same instant; keeps only the newest pair. No ROS here.
+"""Pairs an image with the keypoints of the same instant. No ROS here.
 
 `message_filters` is not used: its Python synchroniser runs the callback inside its own lock without
 releasing it on an exception, and it stops pairing after a bag loops.
@@ -6,13 +6,10 @@ releasing it on an exception, and it stops pairing after a bag loops.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 IMAGE, KEYPOINTS = "image", "keypoints"
 _OTHER = {IMAGE: KEYPOINTS, KEYPOINTS: IMAGE}
@@ -152,46 +149,3 @@ class StampMatcher:
         for old in [other for other in stream.waiting if other < stamp]:
             del stream.waiting[old]
             self._on_drop(f"{name}_skipped", "a newer one was paired first")
-
-
-class Mailbox(Generic[T]):
-    """Hands the newest item from one thread to another; an unread older one is overwritten."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._item: T | None = None
-        self._closed = self._nudged = False
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._closed
-
-    def put(self, item: T) -> bool:
-        """Leave an item; True when it overwrote one that nobody had read."""
-        with self._changed:
-            overwritten = self._item is not None
-            self._item = item
-            self._changed.notify()
-            return overwritten
-
-    def take(self, timeout: float) -> T | None:
-        """Wait up to `timeout` seconds for an item; None when none came or the box is closed."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._item is not None or self._closed or self._nudged, timeout
-            )
-            item, self._item, self._nudged = self._item, None, False
-            return None if self._closed else item
-
-    def nudge(self) -> None:
-        """Wake the reader up without an item."""
-        with self._changed:
-            self._nudged = True
-            self._changed.notify()
-
-    def close(self) -> None:
-        """Wake the reader up for good."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()

@@ -11,8 +11,9 @@ from rclpy.lifecycle import LifecycleNode
 from shape_msgs.msg import Mesh, MeshTriangle
 from std_msgs.msg import Header
 
+from im2hands_ros.messages.hands import present
 from im2hands_ros.ros.endpoints import Complain, Output
-from im2hands_ros.ros.messages import present
+from im2hands_ros.scene import Hands
 from im2hands_ros.surface.simplify import simplify
 
 MOST_FACES = 500
@@ -32,7 +33,7 @@ class Collisions:
         self._shown: set[str] = set()
         self._published_at = -_PERIOD
 
-    def publish(self, header: Header, hands: Any) -> None:
+    def publish(self, header: Header, hands: Hands) -> None:
         """Publish the hands if it is time to; a lost hand is removed at once."""
         surfaces = dict(present(hands))
         self._remove(header, self._shown - surfaces.keys())
@@ -41,7 +42,7 @@ class Collisions:
             return
         self._published_at = now
         for side, surface in surfaces.items():
-            mesh = mesh_message(*simplify(surface.vertices, surface.triangles, MOST_FACES))
+            mesh = _mesh(*simplify(surface.vertices, surface.triangles, MOST_FACES))
             self._send(header, side, self._kind.ADD, [mesh])
         self._shown |= surfaces.keys()
 
@@ -75,7 +76,7 @@ def collisions_for(node: LifecycleNode, complain: Complain) -> Collisions | None
     return Collisions(CollisionObject, Output(node, CollisionObject, "collision_object", complain))
 
 
-def mesh_message(vertices: np.ndarray, triangles: np.ndarray) -> Mesh:
+def _mesh(vertices: np.ndarray, triangles: np.ndarray) -> Mesh:
     """(V, 3) metres and (T, 3) vertex numbers as a shape_msgs/Mesh."""
     return Mesh(
         vertices=[Point(x=x, y=y, z=z) for x, y, z in vertices.tolist()],

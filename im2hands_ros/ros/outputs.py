@@ -1,44 +1,54 @@
-"""The node's voice: each kind of result only while somebody listens to it."""
+"""The node's publishers: each kind of result only while it is subscribed to."""
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import Any
 
+from geometry_msgs.msg import PoseStamped
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from im2hands_ros.messages.arrays import cloud_points
-from im2hands_ros.messages.markers import LIFETIME, draw
-from im2hands_ros.msg import HandMeshArray
-from im2hands_ros.ros.cdr import cloud_bytes, marker_array_bytes, mesh_array_bytes
+from im2hands_ros.messages.hands import HandPair, PosedHand
+from im2hands_ros.messages.markers import LIFETIME
+from im2hands_ros.messages.results import Messages, ResultEncoder
+from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.collisions import collisions_for
 from im2hands_ros.ros.endpoints import Complain, Output
 from im2hands_ros.ros.parameters import Settings
-from im2hands_ros.ros.poses import Poses
+from im2hands_ros.ros.transforms import transforms_for
+from im2hands_ros.scene import Hands
+
+# The topics of `messages.results.RESULT_TYPES`, with rclpy's classes.
+POSES = {
+    "/refined_keypoints": HandKeypoints,
+    "/left/wrist_pose": PoseStamped,
+    "/right/wrist_pose": PoseStamped,
+}
+SURFACES = {"/meshes": HandMeshArray, "/occupancy": PointCloud2, "/markers": MarkerArray}
 
 
 class Outputs:
     """All results' publishers, and which markers viewers show now. Thread-safe."""
 
     def __init__(self, node: LifecycleNode, settings: Settings, complain: Complain) -> None:
-        self._markers = Output(node, MarkerArray, "markers", complain)
-        self._meshes = Output(node, HandMeshArray, "meshes", complain)
-        self._occupancy = Output(node, PointCloud2, "occupancy", complain)
-        self._poses = Poses(node, complain, settings.publish_tf)
+        self._results = {
+            topic: Output(node, kind, topic.removeprefix("/"), complain)
+            for topic, kind in (POSES | SURFACES).items()
+        }
+        self._transforms = transforms_for(node, complain) if settings.publish_tf else None
         self._collisions = (
             collisions_for(node, complain) if settings.publish_collision_objects else None
         )
-        self._surfaces = [self._markers, self._meshes, self._occupancy]
+        self._surfaces = [self._results[topic] for topic in SURFACES]
         if self._collisions is not None:
             self._surfaces.append(self._collisions.output)
-        self._all = [*self._surfaces, *self._poses.outputs]
+        self._all = [*self._surfaces, *(self._results[topic] for topic in POSES)]
+        self._encoder = ResultEncoder()
         self._lock = threading.Lock()
         self._open = False
-        self._shown: tuple[tuple[str, int], ...] = ()
         self._header = Header()
         self._published_at = 0.0
 
@@ -60,7 +70,8 @@ class Outputs:
 
     def destroy(self) -> None:
         """Give the publishers back."""
-        self._poses.destroy()
+        if self._transforms is not None:
+            self._transforms.destroy()
         for output in self._all:
             output.destroy()
 
@@ -70,33 +81,43 @@ class Outputs:
 
     def wanted(self) -> bool:
         """Whether anybody has subscribed to a result."""
-        return self.subscribers() > 0 or self._poses.wanted_as_transforms
+        return self.subscribers() > 0 or (
+            self._transforms is not None and self._transforms.subscribed
+        )
 
     def wants_surfaces(self) -> bool:
         """Whether anybody has subscribed to more than keypoints and poses."""
         return any(output.listeners for output in self._surfaces)
 
-    def publish(self, header: Header, hands: Any, voxel_size: float) -> bool:
-        """Publish a frame's hands under the image's header; False if closed or nobody listens.
+    def publish(
+        self,
+        header: Header,
+        hands: HandPair[PosedHand],
+        surfaces: Hands | None,
+        voxel_size: float,
+    ) -> bool:
+        """Publish a frame's hands under the image's header; False if closed or not subscribed to.
 
         Args:
             header: the image's.
-            hands: `left` and `right`: HandSurface or None; `keypoints` are enough where nobody
-                wants surfaces.
+            hands: keypoints and confidence.
+            surfaces: of the same hands; None where the frame was not taken so far.
             voxel_size: side of the drawn voxels, metres.
         """
         with self._lock:
             if not (self._open and self.wanted()):
                 return False
-            self._poses.publish(header, hands)  # first: whoever steers a robot cannot wait
-            if self._meshes.listeners:
-                self._meshes.publish(mesh_array_bytes(header, hands))
-            if self._occupancy.listeners:
-                self._occupancy.publish(cloud_bytes(header, cloud_points(hands)))
-            if self._markers.listeners:
-                self._publish_markers(header, hands, voxel_size)
-            if self._collisions is not None:
-                self._collisions.publish(header, hands)
+            wanted = {topic for topic, output in self._results.items() if output.listeners}
+            # Poses first: a robot that follows a hand needs them soonest.
+            if self._transforms is None:
+                self._send(self._encoder.poses(header, hands, wanted))
+            else:
+                self._send(self._encoder.poses(header, hands, wanted | {"/tf"}))
+                self._transforms.publish(header, self._encoder.wrists)
+            if surfaces is not None:
+                self._send(self._encoder.surfaces(header, surfaces, voxel_size, wanted))
+                if self._collisions is not None:
+                    self._collisions.publish(header, surfaces)
             self._header, self._published_at = header, time.monotonic()
             return True
 
@@ -106,17 +127,13 @@ class Outputs:
             if time.monotonic() - self._published_at > LIFETIME:
                 self._withdraw()
 
-    def _publish_markers(self, header: Header, hands: Any, voxel_size: float) -> None:
-        drawings = draw(hands, voxel_size)
-        shown = tuple(drawing.style.key for drawing in drawings)
-        lost = tuple(key for key in self._shown if key not in shown)
-        if drawings or lost:
-            self._markers.publish(marker_array_bytes(header, drawings, lost))
-        self._shown = shown
+    def _send(self, messages: Messages) -> None:
+        for topic, data in messages:
+            self._results[topic].publish(data)
 
     def _withdraw(self) -> None:
-        if self._shown:
-            self._markers.publish(marker_array_bytes(self._header, (), self._shown))
-        self._shown = ()
+        deletions = self._encoder.withdraw(self._header)
+        if deletions is not None:
+            self._results["/markers"].publish(deletions)
         if self._collisions is not None:
             self._collisions.withdraw(self._header)

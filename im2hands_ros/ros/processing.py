@@ -9,7 +9,7 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage, Image
 
-from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.ros.diagnostics import Health
 from im2hands_ros.ros.inputs import Frame
@@ -81,7 +81,7 @@ class Processing:
         with self._health.stage("frame"):
             with self._health.stage("decode"):
                 image = decode(frame.image)
-                camera = camera_of(frame.camera_info, image.shape[1::-1])
+                camera = camera_from_info(frame.camera_info, image.shape[1::-1])
             extent = self._extent()
             tracker.settings = self._frame_settings(settings)
             stamp = header.stamp.sec + header.stamp.nanosec / 1e9
@@ -90,8 +90,12 @@ class Processing:
             if hands.scene is not None or extent >= Extent.FIELD:
                 self._queries.keep(header, hands.scene)
             with self._health.stage("publish"):
-                found = hands.surfaces if extent == Extent.SURFACES else hands
-                published = self._outputs.publish(header, found, settings.occupancy_voxel_size)
+                published = self._outputs.publish(
+                    header,
+                    hands,
+                    hands.surfaces if extent == Extent.SURFACES else None,
+                    settings.occupancy_voxel_size,
+                )
         if extent == Extent.SURFACES and hands.scene is not None:
             self._budget.note(1e3 * (time.perf_counter() - started))
         if published:

@@ -7,7 +7,6 @@ machine. The messages are sent and taken as bytes.
 from __future__ import annotations
 
 import os
-import struct
 import sys
 import tempfile
 import time
@@ -18,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseArray, PoseStamped
@@ -33,10 +31,11 @@ from visualization_msgs.msg import MarkerArray
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.definitions import standard_types
 from im2hands_ros.bags.frames import Decoder, Frame
-from im2hands_ros.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, POSE_ARRAY, Chosen
+from im2hands_ros.bags.topics import COMPRESSED_IMAGE, POSE_ARRAY, Chosen
 from im2hands_ros.camera import Camera
-from im2hands_ros.messages.composing import Messages
-from im2hands_ros.messages.encoding import RESULTS
+from im2hands_ros.messages.camera_info import Calibration, write_camera_info
+from im2hands_ros.messages.header import nanoseconds, read_stamp
+from im2hands_ros.messages.results import RESULT_TYPES
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.demo.commands import NODE_NAME, environment
 from im2hands_ros.ros.interrupts import interrupted_once, undisturbed
@@ -52,7 +51,6 @@ _REST_PATIENCE = 1.0  # seconds for the rest of an answer, which may lack a wris
 _DIAGNOSTICS_PATIENCE = 1.5  # seconds; they come every second
 _ALWAYS = {"/refined_keypoints", "/meshes", "/occupancy"}
 _POLL = 0.02
-_STAMP = struct.Struct("<iI")
 
 
 class NodeTimes(Stopwatch):
@@ -91,10 +89,9 @@ class ThroughNode:
     ) -> None:
         self._decoder, self._chosen = decoder, chosen
         self._command = [*command, *_arguments(settings, chosen)]
-        self._camera_info = Messages(standard_types())
         self._stack = ExitStack()
         self._answer: dict[str, bytes] = {}
-        self._awaited: tuple[int, int] | None = None
+        self._awaited: int | None = None
         self.times = NodeTimes(self._hear_diagnostics)
 
     def __enter__(self) -> ThroughNode:
@@ -119,8 +116,7 @@ class ThroughNode:
         """
         with self.times.stage("decode"):
             _, camera = self._decoder(frame)
-        stamp = frame.header.stamp
-        self._answer, self._awaited = {}, (stamp.sec, stamp.nanosec)
+        self._answer, self._awaited = {}, nanoseconds(frame.header.stamp)
         with self.times.stage("round trip"):
             self._send(frame, camera)
             if not self._spin_until(lambda: self._answer.keys() >= _ALWAYS, _ANSWER_PATIENCE):
@@ -130,7 +126,7 @@ class ThroughNode:
                 )
             wanted = self._all_that_comes()
             self._spin_until(lambda: self._answer.keys() >= wanted, _REST_PATIENCE)
-        return [(topic, self._answer[topic]) for topic in RESULTS if topic in self._answer]
+        return [(topic, self._answer[topic]) for topic in RESULT_TYPES if topic in self._answer]
 
     def _start(self) -> None:
         """The node, and a client that has found it."""
@@ -153,7 +149,7 @@ class ThroughNode:
         classes = {
             f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}": kind for kind in _CLASSES
         }
-        for topic, name in RESULTS.items():
+        for topic, name in RESULT_TYPES.items():
             hear = partial(self._hear, topic)
             self._node.create_subscription(
                 classes[name], topic, hear, QoSProfile(depth=10), raw=True
@@ -175,7 +171,7 @@ class ThroughNode:
 
         def is_heard() -> bool:
             heard = all(each.get_subscription_count() for each in self._publishers.values())
-            return heard and all(self._node.count_publishers(topic) for topic in RESULTS)
+            return heard and all(self._node.count_publishers(topic) for topic in RESULT_TYPES)
 
         for what, condition in (("active", is_active), ("found over DDS", is_heard)):
             if not self._spin_until(condition, _START_PATIENCE):
@@ -196,35 +192,23 @@ class ThroughNode:
 
     def _send(self, frame: Frame, camera: Camera) -> None:
         """The image goes last: when it arrives, everything it needs is there."""
-        info = frame.camera_info
-        data = self._made_camera_info(frame, camera) if info is None else info.raw.data
+        if frame.camera_info is None:
+            data = write_camera_info(frame.header, Calibration.of(camera))
+        else:
+            data = frame.camera_info.raw.data
         self._publishers["camera_info"].publish(data)
         self._publishers["keypoints"].publish(frame.keypoints_message.raw.data)
         self._publishers["image"].publish(frame.image.raw.data)
 
-    def _made_camera_info(self, frame: Frame, camera: Camera) -> bytes:
-        message = self._camera_info.new(
-            CAMERA_INFO,
-            header=frame.header,
-            width=camera.width,
-            height=camera.height,
-            distortion_model="plumb_bob",
-            d=np.zeros(5),
-            k=camera.K.ravel(),
-        )
-        return self._camera_info.serialise(CAMERA_INFO, message)
-
     def _hear(self, topic: str, data: bytes) -> None:
-        # After four bytes of CDR; in a MarkerArray the first marker's header, after their number.
-        at = 8 if topic == "/markers" else 4
-        if len(data) >= at + _STAMP.size and _STAMP.unpack_from(data, at) == self._awaited:
+        if read_stamp(data, in_sequence=topic == "/markers") == self._awaited:
             self._answer[topic] = data
 
     def _all_that_comes(self) -> set[str]:
         """The topics of this answer: hands that are there have wrists and markers."""
         types = standard_types()
         name = "/refined_keypoints"
-        keypoints: Any = types.deserialize_cdr(self._answer[name], RESULTS[name])
+        keypoints: Any = types.deserialize_cdr(self._answer[name], RESULT_TYPES[name])
         sides = [side for side in ("left", "right") if getattr(keypoints, f"{side}_valid")]
         return (
             _ALWAYS | {f"/{side}/wrist_pose" for side in sides} | ({"/markers"} if sides else set())

@@ -6,13 +6,54 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from im2hands_ros.messages.matching import Mailbox
-
 S = TypeVar("S")
 T = TypeVar("T")
 
 _IDLE_PERIOD = 0.25
 _CANCEL_PERIOD = 0.1
+
+
+class Mailbox(Generic[T]):
+    """Hands the newest item from one thread to another; an unread older one is overwritten."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._item: T | None = None
+        self._closed = self._nudged = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    def put(self, item: T) -> bool:
+        """Leave an item; True when it overwrote one that nobody had read."""
+        with self._changed:
+            overwritten = self._item is not None
+            self._item = item
+            self._changed.notify()
+            return overwritten
+
+    def take(self, timeout: float) -> T | None:
+        """Wait up to `timeout` seconds for an item; None when none came or the box is closed."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._item is not None or self._closed or self._nudged, timeout
+            )
+            item, self._item, self._nudged = self._item, None, False
+            return None if self._closed else item
+
+    def nudge(self) -> None:
+        """Wake the reader up without an item."""
+        with self._changed:
+            self._nudged = True
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Wake the reader up for good."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
 
 class Worker(Generic[S, T]):

@@ -33,9 +33,9 @@ from two_hands import joints
 
 from im2hands_ros import cli
 from im2hands_ros.bags.definitions import DEFINITIONS
-from im2hands_ros.bags.source import BagSource
+from im2hands_ros.bags.reader import BagReader
 from im2hands_ros.bags.topics import choose
-from im2hands_ros.messages.encoding import RESULTS
+from im2hands_ros.messages.results import RESULT_TYPES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,8 +55,8 @@ def test_every_kind_of_input_in_every_storage_becomes_all_results(
     status, out = replay(write_bag(tmp_path / "bag", entries, storage))
     assert status == 0
     found = read(out)
-    assert set(found) == set(RESULTS)
-    for topic in set(RESULTS) - {"/markers"}:
+    assert set(found) == set(RESULT_TYPES)
+    for topic in set(RESULT_TYPES) - {"/markers"}:
         assert stamps(found[topic]) == numbers(0, 1, 2)
         assert {each.header.frame_id for each in found[topic]} == {made_bags.FRAME_ID}
     assert [given.image[0, 0].tolist() for given in model.given] == [[v] * 3 for v in (40, 41, 42)]
@@ -174,7 +174,7 @@ def test_usual_names_decide_between_topics_of_one_type(tmp_path: Path) -> None:
         keypoints(0)._replace(topic="/refined_keypoints"),
         pose_array(0),
     ]
-    with BagSource(write_bag(tmp_path / "bag", entries), pytest.fail) as source:
+    with BagReader(write_bag(tmp_path / "bag", entries), pytest.fail) as source:
         chosen = choose(source.topics, {})
     assert chosen.names == ("/camera/image_raw", "/camera/camera_info", "/tracker/keypoints")
 

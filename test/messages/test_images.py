@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.messages.header import Header
 from im2hands_ros.messages.images import (
     ENCODINGS,
     compressed_image_to_rgb,
-    fill_image,
     image_to_rgb,
+    write_image,
 )
 
 WIDTH, HEIGHT = 6, 4
@@ -156,27 +157,32 @@ def test_arbitrary_fields_are_decoded_or_refused():
 
 
 @pytest.mark.parametrize(
-    ("encoding", "pixels"), [("rgb8", RGB), ("bgr8", RGB), ("mono8", RGB[..., 1])]
+    ("encoding", "pixels"),
+    [("rgb8", RGB), ("bgr8", RGB), ("mono8", RGB[..., 1]), ("rgb8", RGB[:, ::2])],
 )
-def test_a_filled_message_decodes_to_what_was_put_in(encoding, pixels):
-    filled = fill_image(Image(), pixels, encoding)
-    assert isinstance(filled.data, array.array)
-    expected = {"rgb8": RGB, "bgr8": RGB[..., ::-1], "mono8": as_grey(RGB[..., 1])}[encoding]
-    assert np.array_equal(image_to_rgb(filled), expected)
-
-
-def test_strided_arrays_can_be_put_in():
-    filled = fill_image(Image(), RGB[:, ::2])
-    assert np.array_equal(image_to_rgb(filled), RGB[:, ::2])
+def test_a_written_image_decodes_to_what_was_put_in(parse, encoding, pixels):
+    data = write_image(Header.at(1_000_000_002, "camera"), pixels, encoding)
+    image = parse("sensor_msgs/msg/Image", data)
+    expected = {"rgb8": pixels, "bgr8": pixels[..., ::-1], "mono8": as_grey(RGB[..., 1])}[encoding]
+    assert np.array_equal(image_to_rgb(image), expected)
+    assert (image.header.stamp.sec, image.header.stamp.nanosec) == (1, 2)
+    assert image.header.frame_id == "camera"
 
 
 @pytest.mark.parametrize(
     ("encoding", "pixels"),
-    [("rgb8", RGB[..., 0]), ("mono8", RGB), ("rgb8", RGB.astype(float)), ("rgba8", RGB)],
+    [
+        ("rgb8", RGB[..., 0]),
+        ("rgb8", RGB[..., :2]),
+        ("mono8", RGB),
+        ("mono8", RGB[0, :, 0]),
+        ("rgb8", RGB.astype(float)),
+        ("rgba8", RGB),
+    ],
 )
 def test_arrays_that_do_not_fit_the_encoding_are_refused(encoding, pixels):
     with pytest.raises(ValueError, match="give uint8"):
-        fill_image(Image(), pixels, encoding)
+        write_image(Header.at(1, "camera"), pixels, encoding)
 
 
 @dataclass

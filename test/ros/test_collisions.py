@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import trimesh
-from analytic_node import Hands
+from ball_surfaces import Hands
 from geometry_msgs.msg import Pose
 from harness import header
 from std_msgs.msg import Header

@@ -23,10 +23,8 @@ from harness import (
     header,
     keypoints,
 )
-from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
-
-from im2hands_ros.messages.images import fill_image
-from im2hands_ros.ros.messages import keypoints_message
+from reference_messages import image_message, keypoints_message
+from sensor_msgs.msg import CameraInfo, RegionOfInterest
 
 SIZE = (640, 480)
 K = np.array([[500.0, 0, 330], [0, 510, 235], [0, 0, 1]])
@@ -108,7 +106,7 @@ def test_the_wrist_lies_where_the_picture_shows_it_to_less_than_a_pixel(client, 
     beside = hand("right") + np.float32([0.02, 0.01, 0])
     client.send(
         info,
-        fill_image(Image(header=header(stamp)), picture(info)),
+        image_message(header(stamp), picture(info)),
         keypoints_message(header(stamp), {"right": beside}),
     )
     (mesh,) = client.wait_for_frame(stamp).hands
@@ -170,7 +168,7 @@ def test_what_cannot_be_used_is_refused_until_a_good_one_comes(process, client):
         change(bad)
         for info in (bad, calibration()):
             good.append(next(_stamps))
-            pixels = fill_image(Image(header=header(good[-1])), picture(calibration()))
+            pixels = image_message(header(good[-1]), picture(calibration()))
             client.send(info, pixels, keypoints(good[-1]))
             client.spin(0.1)
         client.wait_for_frame(good[-1])

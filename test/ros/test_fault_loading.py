@@ -25,10 +25,9 @@ from harness import (
 )
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from reference_messages import image_message
 from safetensors.torch import load_file, save_file
-from sensor_msgs.msg import Image
 
-from im2hands_ros.messages.images import fill_image
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.pipeline import WEIGHTS
 
@@ -181,7 +180,7 @@ def test_without_memory_chunks_halve_and_frames_are_answered_and_the_node_lives(
 
     def send(stamp: float, value: int) -> None:
         pixels = np.full((HEIGHT, WIDTH, 3), value, np.uint8)
-        picture = fill_image(Image(header=header(stamp)), pixels)
+        picture = image_message(header(stamp), pixels)
         client.send(camera_info(stamp), picture, keypoints(stamp))
 
     send(1.0, 90)

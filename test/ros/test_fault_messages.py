@@ -22,7 +22,7 @@ from harness import (
     keypoints,
 )
 
-from im2hands_ros.messages.arrays import CLOUD_DTYPE
+from im2hands_ros.messages.occupancy import CLOUD_DTYPE
 
 TRIED = 500
 BATCH = 10  # broken messages at once: fewer than the node keeps waiting for a partner

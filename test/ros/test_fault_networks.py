@@ -11,10 +11,9 @@ import trimesh
 from fuzzing import ODD_SHAPES, fuzzed_keypoints
 from harness import LOSSLESS, LOSSLESS_INPUTS, REAL_NODE, Client, NodeProcess, header
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
-from sensor_msgs.msg import CameraInfo, Image
+from reference_messages import image_message, keypoints_message
+from sensor_msgs.msg import CameraInfo
 
-from im2hands_ros.messages.images import fill_image
-from im2hands_ros.ros.messages import keypoints_message
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
 ODD = 12  # frames of shapes that are no hand
@@ -51,7 +50,7 @@ def answer(client: Client, sequence: object, points: HandKeypoints | None = None
     info.k = camera.K.ravel().tolist()
     points = points or keypoints_message(header(stamp), frame.keypoints)
     points.header = header(stamp)
-    client.send(info, fill_image(Image(header=header(stamp)), frame.image), points)
+    client.send(info, image_message(header(stamp), frame.image), points)
     return client.wait_for_frame(stamp)
 
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import trimesh
 from harness import REAL_NODE, Client, NodeProcess, header
+from reference_messages import image_message, keypoints_message
 from scipy.spatial import cKDTree
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo
 
-from im2hands_ros.messages.images import fill_image
-from im2hands_ros.ros.messages import keypoints_message
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
 LOADING = 120.0  # seconds for torch and the weights on a busy machine
@@ -40,7 +39,7 @@ def test_a_demo_frame_gives_two_watertight_hands_where_the_true_ones_are(client)
     for stamp in (1.0, 2.0):
         client.send(
             calibration(sequence.camera),
-            fill_image(Image(header=header(stamp)), frame.image),
+            image_message(header(stamp), frame.image),
             keypoints_message(header(stamp), frame.keypoints),
         )
         message = client.wait_for_frame(stamp)

@@ -9,9 +9,9 @@ import pytest
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from harness import FRAME_ID, Client, camera_info, hand, header, image, keypoints
 from im2hands_ros.msg import HandKeypoints
+from reference_messages import keypoints_message
 from scipy.spatial.transform import Rotation
 
-from im2hands_ros.ros.messages import keypoints_message
 from im2hands_ros.wrist import wrist_rotation
 
 # A broadcaster that publishes what tf2_ros's would, on a topic that needs no tf2_msgs.

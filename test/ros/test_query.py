@@ -8,7 +8,8 @@ import time
 
 import numpy as np
 import pytest
-from analytic_node import RADIUS, occupancy
+from analytic_node import occupancy
+from ball_surfaces import RADIUS
 from harness import FRAME_ID, Client, hand
 from im2hands_ros.srv import QueryOccupancy
 from lifecycle_msgs.msg import Transition

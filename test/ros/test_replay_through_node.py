@@ -1,4 +1,4 @@
-"""`im2hands replay --node`, and that replay without ROS writes what the node would publish."""
+"""`im2hands replay --node`, and that replay without ROS writes what the node publishes."""
 
 from __future__ import annotations
 
@@ -8,76 +8,18 @@ from types import SimpleNamespace
 
 import made_bags
 import pytest
-from analytic_node import Hands, Spheres, balls
+from analytic_node import Spheres
 from cdr_padding import without_padding
-from geometry_msgs.msg import PoseStamped
-from harness import ANALYTIC_NODE, hand, header
-from im2hands_ros.msg import HandKeypoints, HandMeshArray
+from harness import ANALYTIC_NODE
 from made_bags import camera_info, compressed_image, image, keypoints, pose_array, write_bag
-from rclpy.serialization import deserialize_message, serialize_message
+from rclpy.serialization import deserialize_message
 from rosbags.rosbag2 import Reader
-from sensor_msgs.msg import PointCloud2
-from visualization_msgs.msg import MarkerArray
 
 from im2hands_ros import cli
 from im2hands_ros.bags.frames import WAITING_FRAMES
-from im2hands_ros.messages.arrays import cloud_points
-from im2hands_ros.messages.encoding import RESULTS, ResultEncoder
-from im2hands_ros.messages.markers import draw
+from im2hands_ros.messages.results import RESULT_TYPES
 from im2hands_ros.ros import inputs, through_node
-from im2hands_ros.ros.messages import (
-    cloud_message,
-    keypoints_message,
-    marker_array_message,
-    mesh_array_message,
-)
-from im2hands_ros.ros.poses import wrist_message
-from im2hands_ros.skeleton import WRIST
-from im2hands_ros.wrist import quaternion, wrist_rotation
-
-LEFT, RIGHT = balls(hand("left"), 1.0), balls(hand("right"), 0.25)
-
-
-CLASSES = {
-    "/refined_keypoints": HandKeypoints,
-    "/left/wrist_pose": PoseStamped,
-    "/right/wrist_pose": PoseStamped,
-    "/meshes": HandMeshArray,
-    "/occupancy": PointCloud2,
-    "/markers": MarkerArray,
-}
-
-
-@pytest.mark.parametrize("frame_id", ["", "camera", "head/camera_é"])
-@pytest.mark.parametrize("hands", [Hands(LEFT, RIGHT), Hands(None, RIGHT), Hands(None, None)])
-def test_without_ros_the_bytes_are_those_that_the_node_publishes(
-    hands: Hands, frame_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("im2hands_ros.messages.markers.TRIANGLE_BUCKET", 50)
-    message = header(1234.567)
-    message.frame_id = frame_id
-    encoder = ResultEncoder()
-    list(encoder.encode(message, Hands(LEFT, None), 0.005))
-    found = dict(encoder.encode(message, hands, 0.005))
-    drawings = draw(hands, 0.005)
-    lost = [] if hands.left else [drawing.style.key for drawing in draw(Hands(LEFT, None), 0.005)]
-    there = {"left": hands.left, "right": hands.right}
-    xyz = {side: surface.keypoints for side, surface in there.items() if surface}
-    sure = {side: surface.confidence for side, surface in there.items() if surface}
-    plain = {
-        "/refined_keypoints": keypoints_message(message, xyz, confidence=sure),
-        "/meshes": mesh_array_message(message, hands),
-        "/occupancy": cloud_message(message, cloud_points(hands)),
-    }
-    if drawings or lost:
-        plain["/markers"] = marker_array_message(message, drawings, lost)
-    for side, points in xyz.items():
-        wrist = points[WRIST], quaternion(wrist_rotation(points, side))
-        plain[f"/{side}/wrist_pose"] = wrist_message(message, wrist)
-    assert found.keys() == plain.keys()
-    for topic, expected in plain.items():
-        data = without_padding(serialize_message(expected), expected)
-        assert without_padding(found[topic], expected) == data, topic
+from im2hands_ros.ros.outputs import POSES, SURFACES
 
 
 def test_as_many_frames_wait_as_in_the_node() -> None:
@@ -111,9 +53,9 @@ def test_every_frame_goes_through_the_node_and_comes_back_as_without_ros(
     assert cli.main(["replay", str(bag), "-o", str(tmp_path / "node"), "--node", "--debug"]) == 0
     assert cli.main(["replay", str(bag), "-o", str(tmp_path / "offline")]) == 0
     live, alone = results(tmp_path / "node"), results(tmp_path / "offline")
-    assert live.keys() == alone.keys() == set(RESULTS)
-    assert [len(live[topic]) for topic in RESULTS] == [4, 3, 4, 4, 4, 4]
-    for topic, kind in CLASSES.items():
+    assert live.keys() == alone.keys() == set(RESULT_TYPES)
+    assert [len(live[topic]) for topic in RESULT_TYPES] == [4, 3, 4, 4, 4, 4]
+    for topic, kind in (POSES | SURFACES).items():
         for ours, theirs in zip(alone[topic], live[topic], strict=True):
             message = deserialize_message(theirs, kind)
             sent = without_padding(theirs, message)  # DDS fills up to whole words

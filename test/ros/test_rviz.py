@@ -138,7 +138,7 @@ def test_rviz_has_a_switch_for_every_kind_of_marker() -> None:
         keypoints=np.zeros((21, 3), np.float32),
     )
     drawn = draw(SimpleNamespace(left=surface, right=surface), 0.005)
-    assert {each.style.namespace for each in drawn} == DISPLAYS["Markers"]["Namespaces"].keys()
+    assert {each.namespace for each in drawn} == DISPLAYS["Markers"]["Namespaces"].keys()
 
 
 def test_rviz_s_fixed_frame_is_the_one_that_replay_stamps() -> None:

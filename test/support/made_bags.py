@@ -13,19 +13,18 @@ import pytest
 import trimesh
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
+from new_messages import MESSAGES
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from two_hands import joints
 
 from im2hands_ros import cli
 from im2hands_ros.bags.definitions import standard_types
-from im2hands_ros.messages.composing import Messages
 from im2hands_ros.scene import Hands, HandSurface
 
 WIDTH, HEIGHT = 64, 48
 FRAME_ID = "camera_optical_frame"
 START_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 100_000_000
-MESSAGES = Messages(standard_types())
 STORAGES = {"mcap": StoragePlugin.MCAP, "db3": StoragePlugin.SQLITE3}
 BALL = trimesh.creation.icosphere(subdivisions=1, radius=0.05)
 

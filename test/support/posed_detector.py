@@ -16,7 +16,7 @@ from harness import camera_info, hand
 
 from im2hands_ros.detection.detector import HandDetector
 from im2hands_ros.detection.landmarks import Landmarks
-from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.ros.detector.node import main
 from im2hands_ros.skeleton import JOINT_COUNT
 
@@ -26,7 +26,7 @@ RIGHT = 0.8  # the probability that it is a right hand
 def posed(joints: np.ndarray) -> Landmarks:
     """What a perfect landmarker says of joints that are all at one depth."""
     info = camera_info(1.0)
-    pixels = camera_of(info, (info.width, info.height)).project(joints)
+    pixels = camera_from_info(info, (info.width, info.height)).project(joints)
     shape = (joints - joints.mean(axis=0)).astype(np.float64)
     return Landmarks(pixels, np.zeros(JOINT_COUNT), shape, RIGHT)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from im2hands_ros.msg import HandKeypoints
+from reference_messages import image_message, keypoints_message
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from im2hands_ros.messages.images import fill_image
-from im2hands_ros.ros.messages import keypoints_message
 from im2hands_ros.skeleton import BONES
 
 WIDTH, HEIGHT = 64, 48
@@ -33,7 +32,7 @@ def header(stamp: float) -> Header:
 def image(stamp: float, value: int = 90) -> Image:
     """A plain grey image."""
     pixels = np.full((HEIGHT, WIDTH, 3), value, np.uint8)
-    return fill_image(Image(header=header(stamp)), pixels)
+    return image_message(header(stamp), pixels)
 
 
 def camera_info(stamp: float) -> CameraInfo:

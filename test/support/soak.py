@@ -158,12 +158,10 @@ def _read(result: Result, client: object) -> None:
 
 def _picture() -> object:
     from harness import header
-    from sensor_msgs.msg import Image
-
-    from im2hands_ros.messages.images import fill_image
+    from reference_messages import image_message
 
     pixels = np.random.default_rng(0).integers(0, 200, (HEIGHT, WIDTH, 3), np.uint8)
-    return fill_image(Image(header=header(1.0)), pixels)
+    return image_message(header(1.0), pixels)
 
 
 def _calibration() -> object:

@@ -16,12 +16,15 @@ from chromium import Page
 from diagnostic_msgs.msg import DiagnosticArray
 from harness import HEIGHT, WIDTH, NodeProcess, hand, header
 from rclpy.qos import qos_profile_sensor_data
+from reference_messages import (
+    cloud_message,
+    image_message,
+    keypoints_message,
+    mesh_array_message,
+)
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from im2hands_ros.messages.arrays import cloud_points
-from im2hands_ros.messages.images import fill_image
-from im2hands_ros.ros.messages import cloud_message, keypoints_message, mesh_array_message
 from im2hands_ros.ros.reporter import diagnostic_array
 from im2hands_ros.ros.viewer.node import TOPICS
 
@@ -62,7 +65,7 @@ SURFACES = {side: surface(side) for side in BOTH}
 
 def raw_image(head: Header, pixels: np.ndarray) -> Image:
     """An image as it is."""
-    return fill_image(Image(header=head), pixels)
+    return image_message(head, pixels)
 
 
 def compressed_image(head: Header, pixels: np.ndarray) -> CompressedImage:
@@ -119,7 +122,7 @@ class Publisher:
         )
         joints = {side: hand(side) if side in sides else None for side in BOTH}
         self.outputs["meshes"].publish(mesh_array_message(head, hands))
-        self.outputs["occupancy"].publish(cloud_message(head, cloud_points(hands)))
+        self.outputs["occupancy"].publish(cloud_message(head, hands))
         self.outputs["refined_keypoints"].publish(keypoints_message(head, joints))
 
     def _diagnostics(self) -> DiagnosticArray:

@@ -7,7 +7,6 @@ voxels, keypoints, wrist poses and (first case) markers come back to this proces
 from __future__ import annotations
 
 import os
-import struct
 import sys
 import tempfile
 import time
@@ -30,11 +29,14 @@ from tqdm import tqdm
 from visualization_msgs.msg import MarkerArray
 
 from im2hands_ros.camera import Camera
+from im2hands_ros.messages.camera_info import Calibration, write_camera_info
+from im2hands_ros.messages.header import nanoseconds, read_stamp
+from im2hands_ros.messages.images import write_image
+from im2hands_ros.messages.keypoints import write_keypoints
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.provenance import describe
 from im2hands_ros.ros.bench.ready_hands import TRIANGLES, VOXELS
 from im2hands_ros.ros.demo.commands import environment
-from im2hands_ros.ros.demo.replay import camera_info_message, image_message, keypoints_message
 from im2hands_ros.ros.endpoints import RESULTS
 from im2hands_ros.ros.interrupts import interrupted_once, undisturbed
 from im2hands_ros.ros.subprocesses import Child
@@ -49,13 +51,12 @@ DATA = {
     "right/wrist_pose": PoseStamped,
 }
 CASES = {"with_markers": {**DATA, "markers": MarkerArray}, "without_markers": DATA}
-_CAMERA = Camera(WIDTH, HEIGHT, 600.0, 600.0, 319.5, 239.5)
+_CALIBRATION = Calibration.of(Camera(WIDTH, HEIGHT, 600.0, 600.0, 319.5, 239.5))
+_CONFIDENCE = {"left": 1.0, "right": 1.0}
 _NAMESPACE = "/frame_cost"
 _SETTLING = 30  # frames before the measured ones
 _PATIENCE = 60.0
 _ANSWER_PATIENCE = 2.0
-# A marker array begins with its length, every other output with its header; 4 bytes before both.
-_STAMP_AT = {"markers": 8}
 
 
 def report(frames: int) -> dict[str, Any]:
@@ -119,7 +120,7 @@ class _Client:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
         self._inputs = {
-            kind: node.create_publisher(kind, topic, qos_profile_sensor_data)
+            topic: node.create_publisher(kind, topic, qos_profile_sensor_data)
             for topic, kind in (
                 ("image", Image),
                 ("camera_info", CameraInfo),
@@ -128,7 +129,7 @@ class _Client:
         }
         self._pixels = np.random.default_rng(0).integers(0, 200, (HEIGHT, WIDTH, 3), np.uint8)
         self._keypoints = load_demo_sequence().frames[30].keypoints
-        self._heard: dict[str, tuple[int, int]] = {}
+        self._heard: dict[str, int] = {}
         self._values: dict[str, str] = {}
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 1)
 
@@ -177,10 +178,8 @@ class _Client:
             self._node.destroy_subscription(subscription)
 
     def _hear(self, topic: str) -> Callable[[bytes], None]:
-        at = _STAMP_AT.get(topic, 4)
-
         def hear(data: bytes) -> None:
-            self._heard[topic] = struct.unpack_from("<iI", data, at)
+            self._heard[topic] = read_stamp(data, in_sequence=topic == "markers")
 
         return hear
 
@@ -189,13 +188,10 @@ class _Client:
         started = time.monotonic()
         self._heard.clear()
         header = Header(stamp=self._node.get_clock().now().to_msg(), frame_id="camera")
-        stamp = header.stamp.sec, header.stamp.nanosec
-        for message in (
-            camera_info_message(_CAMERA, header),
-            keypoints_message(self._keypoints, header),
-            image_message(self._pixels, "rgb8", header),
-        ):
-            self._inputs[type(message)].publish(message)
+        stamp = nanoseconds(header.stamp)
+        self._inputs["camera_info"].publish(write_camera_info(header, _CALIBRATION))
+        self._inputs["keypoints"].publish(write_keypoints(header, self._keypoints, _CONFIDENCE))
+        self._inputs["image"].publish(write_image(header, self._pixels))
         took = float("nan")
         while (elapsed := time.monotonic() - started) < _ANSWER_PATIENCE:
             self._executor.spin_once(0.01)

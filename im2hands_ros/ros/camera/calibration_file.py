@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from sensor_msgs.msg import CameraInfo
 
-from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.camera import Camera
+from im2hands_ros.messages.camera_info import Calibration, camera_from_info
 
 _MATRICES = {
     "k": ("camera_matrix", 9),
@@ -18,14 +18,11 @@ _MATRICES = {
 }
 
 
-def read_calibration(url: str) -> CameraInfo:
+def read_calibration(url: str) -> Calibration:
     """Read a calibration.
 
     Args:
         url: path of the YAML file, file:///path or package://name/path.
-
-    Returns:
-        the message, without a header.
 
     Raises:
         ValueError: no such file, or one that is no calibration; names it and the remedy.
@@ -37,15 +34,15 @@ def read_calibration(url: str) -> CameraInfo:
         reason = str(error).splitlines()[0]
         raise ValueError(f"camera_info_url '{url}' cannot be read: {reason}") from error
     try:
-        message = _message(content)
-        camera_of(message, (message.width, message.height))
-    except (KeyError, TypeError, ValueError, AssertionError) as error:
+        calibration = _calibration(content)
+        camera_from_info(calibration, (calibration.width, calibration.height))
+    except (KeyError, TypeError, ValueError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(
             f"camera_info_url '{url}' is no calibration ({reason}): save one with "
             "`ros2 run camera_calibration cameracalibrator`"
         ) from error
-    return message
+    return calibration
 
 
 def _path(url: str) -> Path:
@@ -70,22 +67,22 @@ def _path(url: str) -> Path:
         ) from error
 
 
-def _message(content: Any) -> CameraInfo:
-    message = CameraInfo(
+def _calibration(content: Any) -> Calibration:
+    matrices = {}
+    for name, (key, count) in _MATRICES.items():
+        matrices[name] = tuple(float(value) for value in content[key]["data"])
+        if len(matrices[name]) != count:
+            raise ValueError(f"{key} holds {len(matrices[name])} numbers instead of {count}")
+    return Calibration(
         width=int(content["image_width"]),
         height=int(content["image_height"]),
         distortion_model=str(content["distortion_model"]),
-        d=[float(value) for value in content["distortion_coefficients"]["data"]],
+        d=tuple(float(value) for value in content["distortion_coefficients"]["data"]),
+        **matrices,
     )
-    for name, (key, count) in _MATRICES.items():
-        values = [float(value) for value in content[key]["data"]]
-        if len(values) != count:
-            raise ValueError(f"{key} holds {len(values)} numbers instead of {count}")
-        setattr(message, name, values)
-    return message
 
 
-def guessed_calibration(width: int, height: int, field_of_view: float) -> CameraInfo:
+def guessed_calibration(width: int, height: int, field_of_view: float) -> Calibration:
     """Square pixels, no distortion, the middle in the middle.
 
     Args:
@@ -93,13 +90,5 @@ def guessed_calibration(width: int, height: int, field_of_view: float) -> Camera
         field_of_view: horizontal, degrees.
     """
     focal = width / 2 / math.tan(math.radians(field_of_view) / 2)
-    x, y = (width - 1) / 2, (height - 1) / 2
-    return CameraInfo(
-        width=width,
-        height=height,
-        distortion_model="plumb_bob",
-        d=[0.0] * 5,
-        k=[focal, 0.0, x, 0.0, focal, y, 0.0, 0.0, 1.0],
-        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-        p=[focal, 0.0, x, 0.0, 0.0, focal, y, 0.0, 0.0, 0.0, 1.0, 0.0],
-    )
+    middle = (width - 1) / 2, (height - 1) / 2
+    return Calibration.of(Camera(width, height, focal, focal, *middle))

@@ -19,7 +19,8 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from im2hands_ros.messages.images import fill_image
+from im2hands_ros.messages.camera_info import Calibration, write_camera_info
+from im2hands_ros.messages.images import write_image
 from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.camera.calibration_file import guessed_calibration, read_calibration
 from im2hands_ros.ros.camera.capture import Capture, SourceLost, VideoCapture, is_device
@@ -64,7 +65,7 @@ class CameraSource(BaseNode[CameraSettings]):
         self._thread = threading.Thread(target=self._run, name="camera_source", daemon=True)
         self.report(describe=self._describe)
 
-    def _read_calibration(self) -> CameraInfo | None:
+    def _read_calibration(self) -> Calibration | None:
         """The calibration, or None where it is to be guessed."""
         if self.settings.camera_info_url:
             return read_calibration(self.settings.camera_info_url)
@@ -169,10 +170,9 @@ class CameraSource(BaseNode[CameraSettings]):
         pixels = capture.picture()
         if self.settings.flip:
             pixels = cv2.flip(pixels, 1)
-        self._info.header = header
         # The image goes last: when it arrives, everything it needs is there.
-        self._outputs["camera_info"].publish(self._info)
-        self._outputs["image"].publish(fill_image(Image(header=header), pixels, "bgr8"))
+        self._outputs["camera_info"].publish(write_camera_info(header, self._info))
+        self._outputs["image"].publish(write_image(header, pixels, "bgr8"))
         self.health.publish()
 
     def _wait_for_subscribers(self) -> None:

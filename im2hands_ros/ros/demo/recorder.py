@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-import struct
 import sys
 import time
 from collections import Counter
@@ -29,7 +28,8 @@ from rosbags.rosbag2 import WriterError
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
-from im2hands_ros.bags.bag import BagWriter
+from im2hands_ros.bags.writer import BagWriter
+from im2hands_ros.messages.header import read_stamp
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 
 INPUTS = {"image": Image, "camera_info": CameraInfo, "keypoints": HandKeypoints}
@@ -44,7 +44,6 @@ OUTPUTS = {
 DIAGNOSTICS = {"/diagnostics": DiagnosticArray}
 TOPICS = INPUTS | OUTPUTS | DIAGNOSTICS
 _ANNOUNCE_EVERY = 0.2  # seconds between two progress lines
-_HEADER = struct.Struct("<iI")  # stamp of a message that begins with a header, after 4 bytes of CDR
 
 
 @dataclass
@@ -89,8 +88,7 @@ class Recorder(Node):
         seen.counts[name] += 1
         seen.last_arrival = time.monotonic()
         if name in ("image", "meshes"):
-            seconds, nanoseconds = _HEADER.unpack_from(cdr, 4)
-            seen.latest_ns[name] = seconds * 10**9 + nanoseconds
+            seen.latest_ns[name] = read_stamp(cdr)
         if name == "meshes":
             seen.latency_ms = (received_ns - seen.latest_ns[name]) / 1e6
 

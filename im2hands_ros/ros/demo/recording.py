@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from im2hands_ros.bags.bag import BagReader, image_of, keypoints_of, meshes_of
+from im2hands_ros.bags.reader import BagReader
+from im2hands_ros.messages.images import image_to_rgb
+from im2hands_ros.messages.keypoints import read_keypoints
+from im2hands_ros.messages.meshes import read_meshes
 from im2hands_ros.ros.demo.contact_sheet import Meshes
 
 COUNTED = (
@@ -55,7 +58,7 @@ class Recording:
                     continue
                 latency_ms = (received.received_ns - received.stamp_ns) / 1e6
                 frame = frame_of_stamp.get(received.stamp_ns)
-                meshes = meshes_of(received.message)
+                meshes = read_meshes(received.message)
                 recording.answers.append(Answer(received.stamp_ns, frame, latency_ms, meshes))
         return recording
 
@@ -84,8 +87,8 @@ def read_inputs(path: Path, stamps: Iterable[int]) -> dict[int, Input]:
             if received.stamp_ns not in wanted:
                 continue
             if received.topic == "/image":
-                images[received.stamp_ns] = image_of(received.message)
+                images[received.stamp_ns] = image_to_rgb(received.message)
             else:
-                keypoints[received.stamp_ns] = keypoints_of(received.message)
+                keypoints[received.stamp_ns] = read_keypoints(received.message).hands
     both = images.keys() & keypoints.keys()
     return {stamp: Input(images[stamp], keypoints[stamp]) for stamp in sorted(both)}

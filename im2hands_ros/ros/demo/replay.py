@@ -7,13 +7,11 @@ holds its frames back until somebody listens, so that a recording starts at the 
 
 from __future__ import annotations
 
-import array
 import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import rclpy
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
@@ -27,9 +25,11 @@ from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from im2hands_ros.camera import Camera
+from im2hands_ros.messages.camera_info import Calibration, write_camera_info
+from im2hands_ros.messages.images import write_image
+from im2hands_ros.messages.keypoints import write_keypoints
 from im2hands_ros.msg import HandKeypoints
-from im2hands_ros.skeleton import ORDER_MANO, SIDES
+from im2hands_ros.skeleton import SIDES
 
 if TYPE_CHECKING:
     from im2hands_ros.synthetic.demo_sequence import DemoSequence
@@ -71,41 +71,6 @@ _PARAMETERS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
         None,
     ),
 }
-
-
-def image_message(image: np.ndarray, encoding: str, header: Header) -> Image:
-    """Pack a (H, W, 3) uint8 RGB image as ``rgb8`` or ``bgr8``."""
-    pixels = np.ascontiguousarray(image if encoding == "rgb8" else image[..., ::-1])
-    height, width = pixels.shape[:2]
-    message = Image(header=header, height=height, width=width, encoding=encoding, step=3 * width)
-    message.data = array.array("B")  # any other buffer is copied byte by byte
-    message.data.frombytes(memoryview(pixels).cast("B"))
-    return message
-
-
-def camera_info_message(camera: Camera, header: Header) -> CameraInfo:
-    """Pack intrinsics; a camera without distortion becomes a ``plumb_bob`` of zeros."""
-    undistorted = camera.distortion_model == "none"
-    message = CameraInfo(header=header, width=camera.width, height=camera.height)
-    message.distortion_model = "plumb_bob" if undistorted else camera.distortion_model
-    message.d = list(camera.distortion) or [0.0] * 5
-    message.k = camera.K.ravel().tolist()
-    message.r = np.eye(3).ravel().tolist()
-    message.p = np.hstack([camera.K, np.zeros((3, 1))]).ravel().tolist()
-    return message
-
-
-def keypoints_message(keypoints: dict[str, np.ndarray | None], header: Header) -> HandKeypoints:
-    """Pack (21, 3) keypoints per side, metres, camera frame, MANO order; None: hand not seen."""
-    message = HandKeypoints(header=header, joint_order=ORDER_MANO)
-    for side in SIDES:
-        xyz = keypoints.get(side)
-        setattr(message, f"{side}_valid", xyz is not None)
-        if xyz is not None:
-            values = np.asarray(xyz, np.float32)
-            setattr(message, f"{side}_xyz", array.array("f", values.tobytes()))
-            setattr(message, f"{side}_confidence", array.array("f", [1.0] * len(values)))
-    return message
 
 
 class Replay(Node):
@@ -213,14 +178,17 @@ class Replay(Node):
         self.finished.set_result(EXIT_NOBODY_LISTENS)
 
     def _publish_next(self) -> None:
-        frame = self._sequence.frames[self._index]
+        frame, encoding = self._sequence.frames[self._index], self._value("encoding")
         image = frame.image  # decoded before the stamp: a camera's latency is not ours to show
+        pixels = image if encoding == "rgb8" else image[..., ::-1]
         stamp = self.get_clock().now()
         header = Header(stamp=stamp.to_msg(), frame_id=self._value("frame_id"))
         # The image goes last: when it arrives, everything it needs is there.
-        self._outputs["camera_info"].publish(camera_info_message(self._sequence.camera, header))
-        self._outputs["keypoints"].publish(keypoints_message(frame.keypoints, header))
-        self._outputs["image"].publish(image_message(image, self._value("encoding"), header))
+        calibration = Calibration.of(self._sequence.camera)
+        self._outputs["camera_info"].publish(write_camera_info(header, calibration))
+        confidence = dict.fromkeys(SIDES, 1.0)
+        self._outputs["keypoints"].publish(write_keypoints(header, frame.keypoints, confidence))
+        self._outputs["image"].publish(write_image(header, pixels, encoding))
         self._announce(event="frame", frame=self._index, stamp_ns=stamp.nanoseconds)
         self._index = (self._index + 1) % len(self._sequence.frames)
         if self._index == 0 and not self._value("loop"):

@@ -19,14 +19,14 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.detection.bundle import find_bundle
 from im2hands_ros.detection.detector import DetectedHand, HandDetector
 from im2hands_ros.detection.landmarker import Landmarker
-from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.images import compressed_image_to_rgb, depth_to_metres, image_to_rgb
+from im2hands_ros.messages.keypoints import write_keypoints
 from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.detector.inputs import View, Views
 from im2hands_ros.ros.detector.settings import DetectorSettings
 from im2hands_ros.ros.endpoints import OVERRIDING, RESULTS
-from im2hands_ros.ros.messages import keypoints_message
 from im2hands_ros.ros.process import run_process
 from im2hands_ros.ros.worker import Worker
 
@@ -124,7 +124,7 @@ class Detector(BaseNode[DetectorSettings]):
         with self.health.stage("frame"):
             with self.health.stage("decode"):
                 image = DECODERS[settings.image_transport](view.image)
-                camera = camera_of(view.camera_info, image.shape[1::-1])
+                camera = camera_from_info(view.camera_info, image.shape[1::-1])
                 depth = self._depth_of(view, image)
             with self.health.stage("detect"):
                 hands = detector.detect(
@@ -158,10 +158,10 @@ class Detector(BaseNode[DetectorSettings]):
     def _publish(self, view: View, hands: dict[str, DetectedHand]) -> None:
         header = view.image.header
         with self.health.stage("publish"):
-            message = keypoints_message(
+            message = write_keypoints(
                 header,
                 {side: hand.keypoints for side, hand in hands.items()},
-                confidence={side: hand.confidence for side, hand in hands.items()},
+                {side: hand.confidence for side, hand in hands.items()},
             )
             self._publisher.publish(message)
         self.health.publish()

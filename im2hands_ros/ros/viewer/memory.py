@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-import struct
 import time
 from collections import deque
-
-_STAMP = struct.Struct("<iI")  # of a message that begins with a header, after 4 bytes of CDR
-
-
-def stamp_ns(cdr: bytes) -> int:
-    """The stamp of a serialised message that begins with a header; 0 when it is too short."""
-    if len(cdr) < 4 + _STAMP.size:
-        return 0
-    seconds, nanoseconds = _STAMP.unpack_from(cdr, 4)
-    return seconds * 10**9 + nanoseconds
 
 
 class RecentImages:

@@ -23,16 +23,18 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from im2hands_ros.bad_input import BadInput
-from im2hands_ros.messages.camera_info import camera_of
+from im2hands_ros.messages.camera_info import camera_from_info
+from im2hands_ros.messages.header import read_stamp
 from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
 from im2hands_ros.messages.keypoints import read_keypoints
 from im2hands_ros.messages.markers import COLOURS, LIFETIME
+from im2hands_ros.messages.meshes import read_meshes
+from im2hands_ros.messages.occupancy import read_occupancy, voxel_size
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.endpoints import RESULTS
 from im2hands_ros.ros.process import run_process
-from im2hands_ros.ros.viewer.memory import RecentImages, Results, stamp_ns
-from im2hands_ros.ros.viewer.messages import meshes_of, voxel_size, voxels_of
+from im2hands_ros.ros.viewer.memory import RecentImages, Results
 from im2hands_ros.ros.viewer.settings import ViewerSettings
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class Viewer(BaseNode[ViewerSettings]):
         self._voxel_size = 0.005
         self._show: dict[str, Callable[[Any], None]] = {
             "camera_info": self._take_info,
-            "meshes": lambda message: self._page.show_meshes(meshes_of(message)),
+            "meshes": lambda message: self._page.show_meshes(read_meshes(message)),
             "refined_keypoints": self._show_keypoints,
             "occupancy": self._show_voxels,
         }
@@ -159,7 +161,7 @@ class Viewer(BaseNode[ViewerSettings]):
         if topic == "/diagnostics":  # the newest one may be another node's
             self._guarded(topic, self._show_diagnostics, cdr)
             return
-        stamp = stamp_ns(cdr)
+        stamp = read_stamp(cdr)
         if topic == "image":
             self._images.add(stamp, cdr)
             return
@@ -193,7 +195,7 @@ class Viewer(BaseNode[ViewerSettings]):
         self._page.show_keypoints({side: xyz for side, xyz in hands.items() if xyz is not None})
 
     def _show_voxels(self, message: PointCloud2) -> None:
-        centres = voxels_of(message)
+        centres = read_occupancy(message)
         if centres:
             self._voxel_size = voxel_size(max(centres.values(), key=len)) or self._voxel_size
         self._page.show_voxels(centres, self._voxel_size)
@@ -225,7 +227,7 @@ class Viewer(BaseNode[ViewerSettings]):
         if self._info is None:
             return None
         try:
-            return camera_of(self._info, (width, height))
+            return camera_from_info(self._info, (width, height))
         except BadInput as problem:
             self.complain("camera_info", f"camera_info: {problem}")
             return None

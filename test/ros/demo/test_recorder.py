@@ -15,16 +15,21 @@ import numpy as np
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from im2hands_ros.msg import HandKeypoints, HandMesh, HandMeshArray
+from harness import hand
+from im2hands_ros.msg import HandMesh, HandMeshArray
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.serialization import serialize_message
+from reference_messages import keypoints_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from im2hands_ros.bags.bag import BagReader, image_of, keypoints_of, meshes_of
-from im2hands_ros.messages.encoding import RESULTS
+from im2hands_ros.bags.reader import BagReader
+from im2hands_ros.messages.images import image_to_rgb
+from im2hands_ros.messages.keypoints import read_keypoints
+from im2hands_ros.messages.meshes import read_meshes
+from im2hands_ros.messages.results import RESULT_TYPES
 from im2hands_ros.ros.demo.recorder import OUTPUTS, TOPICS
 
 FRAMES = 5
@@ -71,7 +76,7 @@ def publish(publishers: dict[str, Publisher]) -> list[bytes]:
         header.stamp.sec, header.stamp.nanosec = 100 + i, 7
         image = Image(header=header, height=2, width=2, encoding="bgr8", step=6)
         image.data = bytes(range(i, i + 12))
-        keypoints = HandKeypoints(header=header, right_valid=True, right_xyz=[float(i)] * 63)
+        keypoints = keypoints_message(header, {"right": hand("right") + np.float32(i / 100)})
         mesh = HandMesh(side=HandMesh.RIGHT, vertices=[0.0] * 9, triangles=[0, 1, 2])
         # Serialised once: a second time, the padding between fields may hold other bytes.
         sent.append(serialize_message(image))
@@ -107,7 +112,7 @@ def test_a_signal_leaves_a_complete_bag(
 
 def test_a_recorded_bag_holds_the_results_that_a_replayed_one_does() -> None:
     types = {f"/{name}": kind.__name__ for name, kind in OUTPUTS.items()}
-    assert types == {topic: kind.rpartition("/")[2] for topic, kind in RESULTS.items()}
+    assert types == {topic: kind.rpartition("/")[2] for topic, kind in RESULT_TYPES.items()}
 
 
 def test_it_ends_by_itself_when_the_images_have_ended(
@@ -137,10 +142,11 @@ def test_messages_are_recorded_byte_for_byte_and_read_back(
         }
     image, keypoints, meshes = (messages[2] for messages in received.values())
     assert image.stamp_ns == 102 * 10**9 + 7 and image.received_ns > before
-    assert image_of(image.message)[0, 0].tolist() == [4, 3, 2]
-    assert keypoints_of(keypoints.message)["left"] is None
-    assert keypoints_of(keypoints.message)["right"] == pytest.approx(np.full((21, 3), 2.0))
-    vertices, triangles = meshes_of(meshes.message)["right"]
+    assert image_to_rgb(image.message)[0, 0].tolist() == [4, 3, 2]
+    hands = read_keypoints(keypoints.message).hands
+    assert hands["left"] is None
+    assert np.array_equal(hands["right"], hand("right") + np.float32(0.02))
+    vertices, triangles = read_meshes(meshes.message)["right"]
     assert (vertices.shape, triangles.tolist()) == ((3, 3), [[0, 1, 2]])
     raw = [bytes(data) for data in _raw(tmp_path / "bag", "/image")]
     assert raw == sent

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from im2hands_ros.bags.bag import BagWriter
 from im2hands_ros.bags.definitions import standard_types
+from im2hands_ros.bags.writer import BagWriter
 from im2hands_ros.camera import Camera
 from im2hands_ros.evaluation.metrics import Mesh
 from im2hands_ros.ros.demo.contact_sheet import Shot, contact_sheet, draw_keypoints, second_view

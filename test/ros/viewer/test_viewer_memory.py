@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import struct
-
 import pytest
 
-from im2hands_ros.ros.viewer.memory import RecentImages, Results, stamp_ns
+from im2hands_ros.ros.viewer.memory import RecentImages, Results
 
 
 def test_the_image_of_the_results_is_found_and_old_ones_make_room() -> None:
@@ -17,11 +15,6 @@ def test_the_image_of_the_results_is_found_and_old_ones_make_room() -> None:
     assert images.of(3) == bytes([3] * 10)
     assert images.of(1) == bytes([4] * 10)  # gone: the newest stands in
     assert images.of(None) == bytes([4] * 10)
-
-
-def test_the_stamp_of_a_serialised_message_is_read_where_there_is_one() -> None:
-    assert stamp_ns(bytes(4) + struct.pack("<iI", 7, 5) + bytes(9)) == 7_000_000_005
-    assert stamp_ns(b"too short") == 0
 
 
 @pytest.mark.parametrize(

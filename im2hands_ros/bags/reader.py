@@ -1,4 +1,4 @@
-"""Any rosbag2 as one stream of serialised messages, read piece by piece.
+"""Reads any rosbag2 as one stream of messages, piece by piece.
 
 A folder with metadata.yaml, such a folder without it, or one file: MCAP or sqlite3, compressed or
 not. A damaged bag gives what can be had of it, and a warning.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,16 +24,27 @@ from ruamel.yaml.error import YAMLError
 from im2hands_ros.bags.definitions import Topic, types_of
 from im2hands_ros.bags.salvage import RawMessage
 from im2hands_ros.bags.storage import SUFFIXES, StorageFile, reason
+from im2hands_ros.messages.header import nanoseconds
 
 _ZSTD = b"\x28\xb5\x2f\xfd"  # a message that was compressed by itself begins so; CDR never does
 
 
-class BagSource:
-    """Opens a bag for reading. Use as a context manager.
+@dataclass(frozen=True)
+class Received:
+    """One message of a bag: its topic, when it was received, its header's stamp, and its fields."""
+
+    topic: str
+    received_ns: int
+    stamp_ns: int
+    message: Any
+
+
+class BagReader:
+    """An open bag. Use as a context manager.
 
     Args:
         path: a bag's folder, or one of its files.
-        warn: told what is damaged, a line each.
+        warn: called with what is damaged, a line each.
 
     Attributes:
         topics: name -> topic, counted.
@@ -40,10 +53,10 @@ class BagSource:
 
     Raises:
         FileNotFoundError: there is no such file, or no bag in the folder.
-        ValueError: not a bag, an empty one, or one that cannot be read at all.
+        ValueError: not a bag, or one that cannot be read at all.
     """
 
-    def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, warn: Callable[[str], None] = warnings.warn) -> None:
         self._warn = warn
         self._stack = ExitStack()
         if not path.exists():
@@ -51,8 +64,6 @@ class BagSource:
         try:
             self._files = self._open(path)
             self.topics = _summed(self._files)
-            if not any(topic.count for topic in self.topics.values()):
-                raise ValueError(f"'{path}' holds no messages: record it again")
             self.types = types_of(self.topics.values())
         except BaseException:
             self._stack.close()
@@ -60,7 +71,7 @@ class BagSource:
         self.start_ns = min(file.start_ns for file in self._files)
         self.end_ns = max(file.end_ns for file in self._files)
 
-    def __enter__(self) -> BagSource:
+    def __enter__(self) -> BagReader:
         return self
 
     def __exit__(
@@ -71,7 +82,23 @@ class BagSource:
     ) -> None:
         self._stack.close()
 
-    def messages(
+    def count(self, topic: str) -> int:
+        """How many messages of a topic the bag holds."""
+        return self.topics[topic].count if topic in self.topics else 0
+
+    def messages(self, *topics: str) -> Iterator[Received]:
+        """The messages of these topics, of all without any, file by file.
+
+        Raises:
+            rosbags.serde.SerdeError and others: one is garbled.
+        """
+        for raw in self.raw_messages(topics or tuple(self.topics)):
+            message = self.parse(raw)
+            header = getattr(message, "header", None)
+            stamp_ns = 0 if header is None else nanoseconds(header.stamp)
+            yield Received(raw.topic, raw.received_ns, stamp_ns, message)
+
+    def raw_messages(
         self, names: Collection[str], start_ns: int | None = None, end_ns: int | None = None
     ) -> Iterator[RawMessage]:
         """The messages of these topics, received in [start_ns, end_ns), file by file."""
@@ -81,7 +108,7 @@ class BagSource:
             for message in file.messages(names, start_ns, end_ns):
                 yield _unpacked(message)
 
-    def message(self, raw: RawMessage) -> Any:
+    def parse(self, raw: RawMessage) -> Any:
         """The message's fields. Raises rosbags.serde.SerdeError and others when it is garbled."""
         return self.types.deserialize_cdr(raw.data, self.topics[raw.topic].type)
 

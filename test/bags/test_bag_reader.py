@@ -7,7 +7,6 @@ import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
-import made_bags
 import numpy as np
 import pytest
 from backports import zstd
@@ -21,10 +20,12 @@ from made_bags import (
     stamps,
     write_bag,
 )
+from new_messages import MESSAGES
 from rosbags.rosbag2 import CompressionMode
 
+from im2hands_ros import cli
 from im2hands_ros.bags.frames import Frames
-from im2hands_ros.bags.source import BagSource
+from im2hands_ros.bags.reader import BagReader
 from im2hands_ros.bags.topics import choose
 
 
@@ -43,10 +44,10 @@ def test_compressed_bags_are_read_as_a_folder_and_as_a_file(
 ) -> None:
     bag = write_bag(tmp_path / "bag", recording(2), storage, mode)
     for path in (bag, next(file for file in bag.iterdir() if file.name != "metadata.yaml")):
-        with BagSource(path, pytest.fail) as source:
-            names = [raw.topic for raw in source.messages(("/camera/image_raw",))]
+        with BagReader(path, pytest.fail) as source:
+            names = [raw.topic for raw in source.raw_messages(("/camera/image_raw",))]
             assert len(names) == 2 and source.topics["/camera/image_raw"].count == 2
-            assert all(source.message(raw).height == 48 for raw in source.messages(names))
+            assert all(source.parse(raw).height == 48 for raw in source.raw_messages(names))
 
 
 def test_compressed_chunks_are_read(tmp_path: Path, model: BallModel) -> None:
@@ -114,8 +115,8 @@ def test_a_chunk_that_is_garbled_is_left_out(tmp_path: Path) -> None:
     data[third : third + 200] = bytes(200)
     (bag / "bag.mcap").write_bytes(data)
     warnings: list[str] = []
-    with BagSource(bag, warnings.append) as source:
-        times = [raw.received_ns for raw in source.messages(("/camera/image_raw",))]
+    with BagReader(bag, warnings.append) as source:
+        times = [raw.received_ns for raw in source.raw_messages(("/camera/image_raw",))]
     everything = [stamp_of(number) + 20 for number in range(400)]
     assert times[0] == everything[0] and times[-1] == everything[-1]
     assert sorted(times) == times and 200 < len(times) < 400
@@ -133,11 +134,11 @@ def test_messages_out_of_order_and_without_an_index_are_all_read(tmp_path: Path)
         for entry in entries:
             schema = writer.register_schema(entry.kind, "", b"")
             channel = writer.register_channel(entry.topic, "cdr", schema)
-            data = made_bags.MESSAGES.serialise(entry.kind, entry.message)
+            data = MESSAGES.serialise(entry.kind, entry.message)
             writer.add_message(channel, entry.received_ns, data, entry.received_ns)
         writer.finish()
     warnings: list[str] = []
-    with BagSource(tmp_path / "fast.mcap", warnings.append) as source:
+    with BagReader(tmp_path / "fast.mcap", warnings.append) as source:
         chosen = choose(source.topics, {})
         frames = Frames(source, chosen, 0.01, 1, (source.start_ns, source.end_ns))
         assert sum(frame is not None for frame, _ in frames.steps()) == 6
@@ -147,7 +148,7 @@ def test_a_database_log_that_was_not_written_back_is_told(tmp_path: Path) -> Non
     bag = write_bag(tmp_path / "bag", recording(1), "db3")
     (bag / "bag.db3-wal").write_bytes(b"pages")
     warnings: list[str] = []
-    with BagSource(bag, warnings.append):
+    with BagReader(bag, warnings.append):
         assert "wal_checkpoint" in warnings[0]
 
 
@@ -163,7 +164,7 @@ def test_random_damage_is_survived_or_said(tmp_path: Path, storage: str) -> None
             data[at : at + random.integers(1, 60)] = random.integers(0, 256)
         data[: random.integers(len(data) // 10, 2 * len(data))].tofile(bag / f"bag.{storage}")
         try:
-            with BagSource(bag, lambda text: None) as source:
+            with BagReader(bag, lambda text: None) as source:
                 chosen = choose(source.topics, {})
                 frames = Frames(source, chosen, 0.01, 1, (source.start_ns, source.end_ns))
                 outcomes.add(sum(frame is not None for frame, _ in frames.steps()))
@@ -176,8 +177,8 @@ def test_damaged_definitions_are_not_used(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "bag", recording(1))
     data = (bag / "bag.mcap").read_bytes()
     (bag / "bag.mcap").write_bytes(data.replace(b"uint32 x_offset", b"uint32 x_uffset"))
-    with BagSource(bag, pytest.fail) as source:
-        info = source.message(next(source.messages(("/camera/camera_info",))))
+    with BagReader(bag, pytest.fail) as source:
+        info = source.parse(next(source.raw_messages(("/camera/camera_info",))))
     assert info.roi.x_offset == 0
 
 
@@ -187,7 +188,7 @@ def test_a_replay_that_was_killed_leaves_what_can_be_salvaged(
     file = write_bag(tmp_path / "bag", recording(200)) / "bag.mcap"
     file.write_bytes(file.read_bytes()[: file.stat().st_size * 2 // 3])  # no index, no end
     warnings: list[str] = []
-    with BagSource(file, warnings.append) as source:
+    with BagReader(file, warnings.append) as source:
         assert source.topics["/tracker/keypoints"].count > 60
         assert source.end_ns > stamp_of(60)
     assert len(warnings) == 1
@@ -211,7 +212,7 @@ def test_a_long_bag_takes_no_more_memory_than_a_short_one(
         file = next(bag.glob("*.mcap"))
         if damaged:
             file.write_bytes(file.read_bytes()[:-100])
-        with BagSource(file, lambda text: None) as source:
+        with BagReader(file, lambda text: None) as source:
             chosen = choose(source.topics, {})
             frames = Frames(source, chosen, 0.01, 1, (source.start_ns, source.end_ns))
             tracemalloc.start()
@@ -226,5 +227,17 @@ def test_a_bag_file_packed_by_hand_is_read(tmp_path: Path) -> None:
     plain = (write_bag(tmp_path / "bag", recording(1)) / "bag.mcap").read_bytes()
     with zstd.open(tmp_path / "bag.mcap.zstd", "wb") as packed:
         packed.write(plain)
-    with BagSource(tmp_path / "bag.mcap.zstd", pytest.fail) as source:
-        assert len(list(source.messages(tuple(source.topics)))) == 3
+    with BagReader(tmp_path / "bag.mcap.zstd", pytest.fail) as source:
+        assert len(list(source.raw_messages(tuple(source.topics)))) == 3
+
+
+def test_a_bag_without_messages_is_read_and_cannot_be_replayed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = write_bag(tmp_path / "bag", [])
+    with BagReader(bag) as reader:
+        assert list(reader.messages()) == [] and reader.count("/image") == 0
+    assert cli.main(["replay", str(bag)]) == 2
+    assert "the bag has no image topic (Image or CompressedImage): it holds nothing" in (
+        capsys.readouterr().err
+    )

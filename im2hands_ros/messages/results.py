@@ -1,0 +1,108 @@
+"""All that is published of a frame, for the live node and for bags. No ROS here."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from typing import TYPE_CHECKING
+
+from im2hands_ros.messages.hands import HandPair, PosedHand, present
+from im2hands_ros.messages.header import HeaderFields
+from im2hands_ros.messages.keypoints import write_keypoints
+from im2hands_ros.messages.markers import Key, draw, write_markers
+from im2hands_ros.messages.meshes import write_meshes
+from im2hands_ros.messages.occupancy import write_occupancy
+from im2hands_ros.messages.wrist_poses import WristPose, WristPoses, write_wrist_pose
+
+if TYPE_CHECKING:
+    from im2hands_ros.scene import HandSurface
+
+# Topic -> type.
+RESULT_TYPES = {
+    "/refined_keypoints": "im2hands_ros/msg/HandKeypoints",
+    "/left/wrist_pose": "geometry_msgs/msg/PoseStamped",
+    "/right/wrist_pose": "geometry_msgs/msg/PoseStamped",
+    "/meshes": "im2hands_ros/msg/HandMeshArray",
+    "/occupancy": "sensor_msgs/msg/PointCloud2",
+    "/markers": "visualization_msgs/msg/MarkerArray",
+}
+# The topics that need the wrists' poses; the transforms' messages are tf2_ros's own.
+_OF_WRISTS = ("/left/wrist_pose", "/right/wrist_pose", "/tf")
+
+Messages = Iterator[tuple[str, bytes]]  # topic, serialised message
+
+
+class ResultEncoder:
+    """Serialises frames in the order of a stream: wrists do not jump, lost hands are deleted.
+
+    Each message is made when it is asked of the iterator: it can be sent before the next one.
+
+    Attributes:
+        wrists: side -> pose, of the last frame whose wrists were wanted.
+    """
+
+    def __init__(self) -> None:
+        self._poses = WristPoses()
+        self._shown: tuple[Key, ...] = ()
+        self.wrists: dict[str, WristPose] = {}
+
+    def encode(
+        self, header: HeaderFields, hands: HandPair[HandSurface], voxel_size: float
+    ) -> Messages:
+        """All results of a frame.
+
+        Args:
+            header: the image's.
+            hands: the surfaces; None for an absent hand.
+            voxel_size: side of the drawn voxels, metres.
+        """
+        yield from self.poses(header, hands)
+        yield from self.surfaces(header, hands, voxel_size)
+
+    def poses(
+        self,
+        header: HeaderFields,
+        hands: HandPair[PosedHand],
+        wanted: Container[str] = RESULT_TYPES,
+    ) -> Messages:
+        """Keypoints and wrist poses, those of the topics in `wanted`; `wrists` for "/tf" in it."""
+        if any(topic in wanted for topic in _OF_WRISTS):
+            self.wrists = self._poses.of(hands)
+        if "/refined_keypoints" in wanted:
+            found = dict(present(hands))
+            yield (
+                "/refined_keypoints",
+                write_keypoints(
+                    header,
+                    {side: hand.keypoints for side, hand in found.items()},
+                    {side: hand.confidence for side, hand in found.items()},
+                ),
+            )
+        for side, pose in self.wrists.items():
+            if (topic := f"/{side}/wrist_pose") in wanted:
+                yield topic, write_wrist_pose(header, pose)
+
+    def surfaces(
+        self,
+        header: HeaderFields,
+        hands: HandPair[HandSurface],
+        voxel_size: float,
+        wanted: Container[str] = RESULT_TYPES,
+    ) -> Messages:
+        """Meshes, occupied voxels and markers, those of the topics in `wanted`."""
+        if "/meshes" in wanted:
+            yield "/meshes", write_meshes(header, hands)
+        if "/occupancy" in wanted:
+            yield "/occupancy", write_occupancy(header, hands)
+        if "/markers" not in wanted:
+            return
+        drawings = draw(hands, voxel_size)
+        shown = tuple(drawing.key for drawing in drawings)
+        lost = tuple(key for key in self._shown if key not in shown)
+        self._shown = shown
+        if drawings or lost:
+            yield "/markers", write_markers(header, drawings, lost)
+
+    def withdraw(self, header: HeaderFields) -> bytes | None:
+        """A MarkerArray that deletes what viewers show; None when they show nothing."""
+        lost, self._shown = self._shown, ()
+        return write_markers(header, (), lost) if lost else None

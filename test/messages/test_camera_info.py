@@ -1,0 +1,85 @@
+"""A calibration becomes the camera that took the image, and a camera a calibration."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from im2hands_ros.bad_input import BadInput
+from im2hands_ros.camera import Camera
+from im2hands_ros.messages.camera_info import Calibration, camera_from_info, write_camera_info
+from im2hands_ros.messages.header import Header
+
+CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+K = np.array([60.0, 0, 31.5, 0, 60.0, 23.5, 0, 0, 1])
+
+
+def info(new, **changes: object) -> object:
+    usual = {"width": 64, "height": 48, "distortion_model": "plumb_bob", "d": np.zeros(5), "k": K}
+    return new(CAMERA_INFO, **(usual | changes))
+
+
+def test_the_camera_is_that_of_the_message(new):
+    camera = camera_from_info(info(new), (64, 48))
+    assert (camera.width, camera.height, camera.distortion_model) == (64, 48, "none")
+    assert (camera.fx, camera.cx, camera.fy, camera.cy) == (60.0, 31.5, 60.0, 23.5)
+
+
+def test_binning_and_region_of_interest_are_applied(new):
+    k = np.array([240.0, 0.0, 100.0, 0.0, 240.0, 90.0, 0.0, 0.0, 1.0])
+    roi = new("sensor_msgs/msg/RegionOfInterest", x_offset=40, y_offset=20, width=128, height=96)
+    full = info(new, width=256, height=192, binning_x=2, binning_y=2, k=k, roi=roi)
+    binned = camera_from_info(full, (64, 48))
+    whole = camera_from_info(info(new, width=256, height=192, k=k), (256, 192))
+    point = np.array([[0.01, -0.02, 0.5]])
+    # A whole image's pixel u falls into binned pixel ((u - 40) - 0.5) / 2: both centres at whole.
+    expected = (whole.project(point) - [40, 20] - 0.5) / 2
+    assert np.allclose(binned.project(point), expected)
+
+
+def test_lens_models_are_passed_on(new):
+    coefficients = [0.1, -0.05, 0.001, 0.002, 0.01]
+    camera = camera_from_info(info(new, d=np.array(coefficients)), (64, 48))
+    assert camera.distortion_model == "plumb_bob"
+    assert camera.distortion == tuple(coefficients)
+    changes = {"distortion_model": "equidistant", "d": np.array([0.1, 0.0, 0.0, 0.0])}
+    assert camera_from_info(info(new, **changes), (64, 48)).is_distorted
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "said"),
+    [
+        ({"width": 1280}, "camera_info_size", "1280x48 image but the image is 64x48"),
+        ({"binning_x": 2}, "camera_info_size", "32x48"),
+        ({"k": np.zeros(9)}, "camera_info_values", "calibrate the camera"),
+        ({"k": np.full(9, np.nan)}, "camera_info_values", "calibrate the camera"),
+        (
+            {"distortion_model": "magic", "d": np.ones(1)},
+            "camera_info_values",
+            "'magic' is unknown",
+        ),
+        ({"d": np.array([1.0, 2.0])}, "camera_info_values", "has 2 coefficients"),
+        ({"d": np.full(5, np.nan)}, "camera_info_values", "not finite"),
+    ],
+)
+def test_a_calibration_that_is_not_the_images_is_refused(new, changes, reason, said):
+    with pytest.raises(BadInput, match=said) as raised:
+        camera_from_info(info(new, **changes), (64, 48))
+    assert raised.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [
+        Camera(64, 48, 60.0, 61.0, 31.5, 23.25),
+        Camera(64, 48, 60.0, 61.0, 31.5, 23.25, "equidistant", (0.1, 0.2, 0.3, 0.4)),
+    ],
+)
+def test_a_written_calibration_is_read_back_as_its_camera(parse, camera):
+    data = write_camera_info(Header.at(3, "camera"), Calibration.of(camera))
+    message = parse(CAMERA_INFO, data)
+    assert camera_from_info(message, (64, 48)) == camera
+    assert camera_from_info(Calibration.of(camera), (64, 48)) == camera
+    assert np.array_equal(message.p, np.hstack([camera.K, np.zeros((3, 1))]).ravel())
+    assert np.array_equal(message.r, np.eye(3).ravel())
+    assert message.distortion_model != "none"

@@ -1,0 +1,216 @@
+"""What is published of a frame: meshes, voxels, markers and wrists, written and read back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ball_surfaces import Hands, balls
+from new_messages import new_header
+from two_hands import joints
+
+from im2hands_ros.bad_input import BadInput
+from im2hands_ros.messages.header import Header, nanoseconds, read_stamp
+from im2hands_ros.messages.markers import (
+    COLOURS,
+    LIFETIME,
+    TRIANGLE_BUCKET,
+    TRIANGLE_LIST,
+    draw,
+    triangle_points,
+    write_markers,
+)
+from im2hands_ros.messages.meshes import read_meshes, write_meshes
+from im2hands_ros.messages.occupancy import (
+    CLOUD_DTYPE,
+    cloud_points,
+    read_occupancy,
+    voxel_size,
+    write_occupancy,
+)
+from im2hands_ros.messages.results import RESULT_TYPES, ResultEncoder
+from im2hands_ros.messages.wrist_poses import WristPoses
+
+HEADER = Header.at(1_700_000_000_000_000_001, "camera")
+LEFT, RIGHT = balls(joints("left")), balls(joints("right"), confidence=0.25)
+HANDS = Hands(LEFT, RIGHT)
+CORNERS = np.eye(3, dtype=np.float32)
+MESHES, CLOUD, MARKERS = (RESULT_TYPES[topic] for topic in ("/meshes", "/occupancy", "/markers"))
+
+
+@pytest.mark.parametrize("hands", [HANDS, Hands(LEFT, None), Hands(None, RIGHT), Hands(None, None)])
+def test_meshes_and_voxels_are_read_back_as_they_were_written(parse, hands):
+    message = parse(MESHES, write_meshes(HEADER, hands))
+    meshes = read_meshes(message)
+    voxels = read_occupancy(parse(CLOUD, write_occupancy(HEADER, hands)))
+    surfaces = {"left": hands.left, "right": hands.right}
+    present = {side: surface for side, surface in surfaces.items() if surface is not None}
+    assert list(meshes) == list(voxels) == list(present)
+    assert nanoseconds(message.header.stamp) == 1_700_000_000_000_000_001
+    assert [each.confidence for each in message.hands] == [s.confidence for s in present.values()]
+    for side, surface in present.items():
+        np.testing.assert_array_equal(meshes[side][0], surface.vertices)
+        np.testing.assert_array_equal(meshes[side][1], surface.triangles)
+        np.testing.assert_array_equal(voxels[side], surface.voxels)
+
+
+def mesh(new, side: int, vertices: np.ndarray, triangles: list[int]) -> object:
+    flat, corners = np.asarray(vertices, np.float32).ravel(), np.array(triangles, np.uint32)
+    hand = new("im2hands_ros/msg/HandMesh", side=side, vertices=flat, triangles=corners)
+    return new(MESHES, header=new_header(new, HEADER), hands=[hand])
+
+
+def test_a_mesh_without_triangles_is_an_absent_hand(new):
+    assert read_meshes(mesh(new, 0, np.empty((0, 3)), [])) == {}
+
+
+@pytest.mark.parametrize(
+    ("side", "vertices", "triangles", "reason"),
+    [
+        (2, CORNERS, [0, 1, 2], "mesh_layout"),
+        (0, np.zeros(8), [0, 1, 2], "mesh_layout"),
+        (0, CORNERS, [0, 1], "mesh_layout"),
+        (0, CORNERS, [0, 1, 3], "mesh_values"),
+        (0, CORNERS * np.nan, [0, 1, 2], "mesh_values"),
+    ],
+)
+def test_arrays_that_are_no_mesh_are_refused(new, side, vertices, triangles, reason):
+    with pytest.raises(BadInput) as refused:
+        read_meshes(mesh(new, side, vertices, triangles))
+    assert refused.value.reason == reason
+
+
+def test_a_cloud_says_what_its_points_hold(parse):
+    message = parse(CLOUD, write_occupancy(HEADER, HANDS))
+    formats = {7: "<f4", 2: "u1"}  # sensor_msgs/PointField.FLOAT32, UINT8
+    layout = {
+        "names": [each.name for each in message.fields],
+        "formats": [formats[each.datatype] for each in message.fields],
+        "offsets": [each.offset for each in message.fields],
+        "itemsize": message.point_step,
+    }
+    points = np.frombuffer(message.data, np.dtype(layout))
+    assert layout["names"] == ["x", "y", "z", "occupancy", "side"]
+    assert (message.width, message.height, message.row_step) == (42, 1, len(message.data))
+    assert points["side"].tolist() == [0] * 21 + [1] * 21
+    np.testing.assert_array_equal(points["x"][21:], RIGHT.voxels[:, 0])
+    np.testing.assert_array_equal(points["occupancy"], np.ones(42, np.float32))
+    assert points.dtype == CLOUD_DTYPE
+    np.testing.assert_array_equal(points, cloud_points(HANDS))
+
+
+def test_voxels_tell_their_size():
+    lattice = 0.004 * np.float32([[0, 0, 9], [1, 0, 9], [3, 2, 9]]) + np.float32([0.1, 0, 0.4])
+    assert voxel_size(lattice) == pytest.approx(0.004, abs=1e-5)
+    assert voxel_size(lattice[:1]) is None
+
+
+def test_a_cloud_of_another_kind_is_refused(parse):
+    message = parse(CLOUD, write_occupancy(HEADER, HANDS))
+    message.fields[4].offset = 20
+    with pytest.raises(BadInput, match="do not fit a point"):
+        read_occupancy(message)
+    message.fields = message.fields[:3]
+    with pytest.raises(BadInput, match="lacks side"):
+        read_occupancy(message)
+
+
+def test_a_cloud_with_less_data_than_it_says_is_refused(parse):
+    message = parse(CLOUD, write_occupancy(HEADER, HANDS))
+    message.width += 1
+    with pytest.raises(BadInput, match="says 43 points but holds fewer"):
+        read_occupancy(message)
+
+
+def test_triangles_are_padded_to_a_constant_length_with_triangles_of_no_area():
+    corners = triangle_points(LEFT.vertices, LEFT.triangles).reshape(-1, 3, 3)
+    count = len(LEFT.triangles)
+    assert len(corners) == TRIANGLE_BUCKET
+    assert np.array_equal(corners[:count], LEFT.vertices[LEFT.triangles])
+    assert (corners[count:] == corners[count:, :1]).all()
+    fewer = triangle_points(LEFT.vertices, LEFT.triangles[:-5])
+    assert fewer.shape == corners.reshape(-1, 3).shape
+
+
+def test_markers_suit_rviz_and_foxglove(parse):
+    message = parse(MARKERS, write_markers(HEADER, draw(HANDS, 0.005), lost=[("left", 7)]))
+    deletion, *markers = message.markers
+    assert (deletion.action, deletion.ns, deletion.id) == (2, "left", 7)  # Marker.DELETE
+    assert len({(each.ns, each.id) for each in markers}) == len(markers) == 8
+    for marker in markers:
+        assert marker.points
+        assert not len(marker.colors)
+        assert 0 < marker.color.a <= 1
+        assert marker.lifetime.sec + marker.lifetime.nanosec / 1e9 == LIFETIME
+        assert marker.pose.orientation.w == 1.0
+        assert marker.header.frame_id == "camera"
+    meshes = [marker for marker in markers if marker.type == TRIANGLE_LIST]
+    assert all(len(marker.points) % 3 == 0 for marker in meshes)
+    colours = [(each.color.r, each.color.g, each.color.b) for each in meshes]
+    np.testing.assert_allclose(colours, list(COLOURS.values()), rtol=1e-6)
+
+
+def test_nothing_is_drawn_of_an_absent_hand_or_an_empty_part():
+    right = balls(joints("right"))
+    right.voxels = right.voxels[:0]
+    names = {each.namespace for each in draw(Hands(None, right), 0.005)}
+    assert names == {"right", "right_keypoints"}
+
+
+def test_an_encoder_gives_each_topic_once_and_only_what_is_wanted():
+    encoder = ResultEncoder()
+    assert [topic for topic, _ in encoder.encode(HEADER, HANDS, 0.005)] == list(RESULT_TYPES)
+    wanted = {"/right/wrist_pose", "/occupancy"}
+    found = [
+        *encoder.poses(HEADER, HANDS, wanted),
+        *encoder.surfaces(HEADER, HANDS, 0.005, wanted),
+    ]
+    assert [topic for topic, _ in found] == ["/right/wrist_pose", "/occupancy"]
+
+
+def test_lost_hands_are_deleted_once(parse):
+    encoder = ResultEncoder()
+
+    def namespaces(hands: Hands) -> list[tuple[int, str]]:
+        found = dict(encoder.surfaces(HEADER, hands, 0.005))
+        if "/markers" not in found:
+            return []
+        return sorted({(m.action, m.ns) for m in parse(MARKERS, found["/markers"]).markers})
+
+    assert namespaces(Hands(None, None)) == []
+    left = [(0, "left"), (0, "left_keypoints"), (0, "left_occupancy")]
+    assert namespaces(Hands(LEFT, None)) == left
+    deleted = [(2, name) for _, name in left]
+    shown = [(0, "right"), (0, "right_keypoints"), (0, "right_occupancy")]
+    assert namespaces(Hands(None, RIGHT)) == sorted(deleted + shown)
+    assert namespaces(Hands(None, RIGHT)) == shown
+    markers = parse(MARKERS, encoder.withdraw(HEADER)).markers
+    assert {(each.action, each.ns) for each in markers} == {(2, name) for _, name in shown}
+    assert encoder.withdraw(HEADER) is None
+    assert namespaces(Hands(None, None)) == []
+
+
+def test_the_stamp_of_a_serialised_message_is_read_where_there_is_one():
+    for topic, data in ResultEncoder().encode(HEADER, HANDS, 0.005):
+        assert read_stamp(data, in_sequence=topic == "/markers") == 1_700_000_000_000_000_001
+    assert read_stamp(b"too short") == 0
+    assert read_stamp(write_markers(HEADER, []), in_sequence=True) == 0
+
+
+def test_a_turning_wrist_does_not_jump_and_a_palm_seen_as_a_line_has_none(parse):
+    encoder = ResultEncoder()
+    last = None
+    for angle in np.linspace(0, 4 * np.pi, 60):
+        c, s = np.cos(angle), np.sin(angle)
+        turn = np.float32([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+        hands = Hands(None, balls(joints("right") @ turn.T))
+        found = dict(encoder.poses(HEADER, hands))
+        assert "/left/wrist_pose" not in found
+        pose = parse(RESULT_TYPES["/right/wrist_pose"], found["/right/wrist_pose"]).pose
+        orientation = np.array([getattr(pose.orientation, axis) for axis in "xyzw"])
+        position = [getattr(pose.position, axis) for axis in "xyz"]
+        np.testing.assert_array_equal(position, hands.right.keypoints[0])
+        assert np.linalg.norm(orientation) == pytest.approx(1)
+        assert last is None or orientation @ last > 0.9
+        last = orientation
+    line = balls(np.linspace([0, 0, 0.5], [0.1, 0, 0.5], 21, dtype=np.float32))
+    assert WristPoses().of(Hands(line, None)) == {}
