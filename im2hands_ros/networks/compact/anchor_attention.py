@@ -55,9 +55,9 @@ class QueryAnchorDecoder(nn.Module):
     def precompute(self, positions: Tensor, tokens: Tensor, mask: Tensor) -> AnchorMemory:
         """Keys and values of (H, 2 A, W) anchor tokens at (H, 2 A, 3) positions.
 
-        `-|x - a|^2 / 2 r^2 = (x . a - |a|^2 / 2) / r^2` + what is the same for all anchors: positions
-        enter the attention's product as four more channels, the last of which also holds the
-        ``mask`` (H, 2 A). No separate mask, and values as wide as keys, is what fused attention
+        `-|x - a|^2 / 2 r^2 = (x . a - |a|^2 / 2) / r^2` + what is the same for all anchors:
+        positions enter the attention's product as four more channels, the last of which also holds
+        the ``mask`` (H, 2 A). No separate mask, and values as wide as keys, is what fused attention
         takes.
         """
         reach = self.log_reach.exp().view(1, -1, 1, 1)
