@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +13,7 @@ from tqdm import tqdm
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.frames import Decoder, Frame, Frames, Message
 from im2hands_ros.bags.output import Output
+from im2hands_ros.bags.running import Once, stop_on_signal
 from im2hands_ros.camera import Camera
 from im2hands_ros.messages.results import ResultEncoder
 from im2hands_ros.stopwatch import Stopwatch
@@ -46,13 +45,12 @@ class TrackerEngine:
     def __init__(
         self, settings: ReplaySettings, decoder: Decoder, warn: Callable[[str], None]
     ) -> None:
-        self._decoder, self._warn = decoder, warn
-        self._warned: set[str] = set()
+        self._decoder, self._warn = decoder, Once(warn)
         self._tracker = HandTracker(load_model(settings), settings)
         self._encoder = ResultEncoder()
         self.times = Stopwatch()
         if self._tracker.missing_stages:
-            warn(self._tracker.missing_stages)
+            self._warn("missing_stages", self._tracker.missing_stages)
 
     def __call__(self, frame: Frame) -> Results:
         """The results that the node would publish for a frame."""
@@ -62,9 +60,7 @@ class TrackerEngine:
         for stage, milliseconds in tracked.timings_ms.items():
             self.times.add(stage, milliseconds)
         for kind, text in tracked.warnings:
-            if kind not in self._warned:
-                self._warned.add(kind)
-                self._warn(text)
+            self._warn(kind, text)
         with self.times.stage("serialise"):
             voxel_size = self._tracker.settings.occupancy_voxel_size
             return list(self._encoder.encode(frame.header, tracked.surfaces, voxel_size))
@@ -98,7 +94,7 @@ class Replay:
         try:
             with (
                 tqdm(total=seconds, bar_format=_BAR, dynamic_ncols=True) as bar,
-                _stop_on_signal(self),
+                stop_on_signal(self),
             ):
                 for frame, received_ns in self.frames.steps():
                     if frame is not None:
@@ -130,22 +126,3 @@ class Replay:
             if message is not None and message is not self._camera_info:
                 self.output.copy(message.raw)
         self._camera_info = frame.camera_info  # it may serve many frames
-
-
-@contextmanager
-def _stop_on_signal(replay: Replay) -> Iterator[None]:
-    """The first SIGINT or SIGTERM ends after the frame at work; a second one at once."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
-
-    def stop(number: int, _: Any) -> None:
-        replay.interrupted = True
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in numbers:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

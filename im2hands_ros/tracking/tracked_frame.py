@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -42,6 +42,7 @@ class TrackedFrame:
 
     Attributes:
         left, right: None: no such hand, or no surface of it was found.
+        given: the joints that came in, or the detector's, per present side.
         scene: the occupancy field, to be evaluated anywhere; None: not encoded.
         timings_ms: milliseconds by stage.
         warnings: kind and text of what the user should know.
@@ -49,6 +50,7 @@ class TrackedFrame:
 
     left: TrackedHand | None = None
     right: TrackedHand | None = None
+    given: Mapping[str, Joints] = field(default_factory=dict)
     scene: EncodedScene | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
     warnings: tuple[tuple[str, str], ...] = ()

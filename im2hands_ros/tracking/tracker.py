@@ -74,21 +74,22 @@ class HandTracker:
         check_image(image, camera)
         if keypoints is None:
             keypoints = self._detect(image, stamp, camera, depth)
-        joints = self._smooth(check_keypoints(keypoints), stamp)
+        given = check_keypoints(keypoints)
+        joints = self._smooth(given, stamp)
         if not joints:
             return TrackedFrame()
         if extent == Extent.KEYPOINTS and not self._model.refine_keypoints:
-            return _frame({side: TrackedHand(xyz, None) for side, xyz in joints.items()})
+            return _frame({side: TrackedHand(xyz, None) for side, xyz in joints.items()}, given)
         scene = self._model.encode(image, {side: joints.get(side) for side in SIDES}, camera)
         warnings = (("swapped", _SWAPPED),) if self._has_swapped(scene) else ()
         if extent < Extent.SURFACES:
-            return _frame(_without_surfaces(scene), scene, {}, warnings)
+            return _frame(_without_surfaces(scene), given, scene, warnings=warnings)
         hands = scene.reconstruct(
             resolution=self.settings.resolution,
             threshold=self.settings.occupancy_threshold,
             voxel_size=self.settings.occupancy_voxel_size,
         )
-        return _frame(_with_surfaces(hands), scene, hands.timings_ms, warnings)
+        return _frame(_with_surfaces(hands), given, scene, hands.timings_ms, warnings)
 
     def warm_up(self) -> None:
         """Run a made-up frame, so that the first real one takes no longer than the others."""
@@ -173,8 +174,11 @@ def _with_surfaces(hands: Hands) -> dict[str, TrackedHand]:
 
 def _frame(
     hands: Mapping[str, TrackedHand],
+    given: Mapping[str, Joints],
     scene: EncodedScene | None = None,
     timings_ms: dict[str, float] | None = None,
     warnings: tuple[tuple[str, str], ...] = (),
 ) -> TrackedFrame:
-    return TrackedFrame(hands.get("left"), hands.get("right"), scene, timings_ms or {}, warnings)
+    return TrackedFrame(
+        hands.get("left"), hands.get("right"), given, scene, timings_ms or {}, warnings
+    )
