@@ -11,7 +11,7 @@ The scenes are computer graphics: MediaPipe was made for photographs and finds f
 than of real ones. The figures show what the metric lift and the stages after it do with what was
 found, and what changes from release to release; they are no promise for a camera.
 
-Each picture is a video of its own, so no hand is known from the frame before. A hand is found
+Each picture stands alone, so no hand is known from a frame before. A hand is found
 where the detected joints lie less than a quarter of its extent off on the average. Distances
 follow from a usual palm's length (picture), from this person's (hand size) or from the depth
 image (depth).
@@ -21,13 +21,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from im2hands_ros.detection.landmarks import Landmarks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from im2hands_ros.detection.bundle import find_bundle
+    from im2hands_ros.detection.detector import HandDetector
     from im2hands_ros.evaluation.chain import chain_methods, chain_scores
     from im2hands_ros.evaluation.detections import detect, scores_of
     from im2hands_ros.evaluation.detector_report import ScoredPicture, report_of, write_report
@@ -62,12 +55,12 @@ def run(args: argparse.Namespace) -> int:
     from im2hands_ros.provenance import describe
     from im2hands_ros.synthetic.camera_pictures import camera_pictures
 
-    bundle = find_bundle(args.model)
+    detector = HandDetector.load(args.model)
     model = Im2Hands.load(args.weights, device=args.device)
     methods = chain_methods(model, args.resolution)
     scored = []
     for picture in tqdm(camera_pictures(args.split, 0, args.count), total=args.count, unit="scene"):
-        detection = detect(lambda image: landmarks_alone(bundle, image), picture)
+        detection = detect(detector, picture)
         sample = picture.sample
         chain = chain_scores(sample, detection, methods)
         scored.append(ScoredPicture(subset_of(sample), scores_of(sample, detection), chain))
@@ -81,14 +74,3 @@ def run(args: argparse.Namespace) -> int:
     report = report_of(scored, settings, describe(model.device))
     print(write_report(args.out, report))
     return 0
-
-
-def landmarks_alone(bundle: Path, image: NDArray[np.uint8]) -> list[Landmarks]:
-    """The landmarks in a picture that has nothing to do with any before it."""
-    from im2hands_ros.detection.landmarker import Landmarker
-
-    landmarker = Landmarker(bundle)
-    try:
-        return landmarker(image, 0.0)
-    finally:
-        landmarker.close()
