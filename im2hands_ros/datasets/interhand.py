@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from im2hands_ros.cli import run_alone
+from im2hands_ros.command_line import run_alone
 from im2hands_ros.datasets.annotations import SPLITS, Annotations, Frame
 from im2hands_ros.datasets.mano import ManoHand
 from im2hands_ros.datasets.scenes import (

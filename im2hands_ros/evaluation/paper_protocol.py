@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from tqdm import tqdm
 
-from im2hands_ros.cli import run_alone
+from im2hands_ros.command_line import run_alone
 from im2hands_ros.evaluation.inputs import case_of
 from im2hands_ros.evaluation.metrics import Mesh, contains, iou, sample_surface
 from im2hands_ros.pipeline import HandSurface, Im2Hands

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from im2hands_ros.cli import main
-from im2hands_ros.commands import bench as benchmark
+from im2hands_ros.commands import bench
 from im2hands_ros.evaluation import regression
 
 MACHINE = {"cpu": "Made Up 3000", "cores": 2, "threads": 1, "device": "cpu", "commit": "abc"}
@@ -84,7 +84,7 @@ def test_the_command_measures_what_is_stored_and_ends_with_the_verdict(
         measured.append((frames, resolutions, args.threads))
         return report(took)
 
-    monkeypatch.setattr(benchmark, "_frame_report", measure)
+    monkeypatch.setattr(bench, "_measured", measure)
     stored = tmp_path / "stored.json"
     stored.write_text(json.dumps(report()))
     assert main(["bench", "--compare", str(stored)]) == status
