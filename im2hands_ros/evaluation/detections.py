@@ -36,7 +36,7 @@ class Detection:
     on: dict[str, str]
 
     def keypoints(self, lift: str) -> dict[str, NDArray[np.floating] | None]:
-        """Per side (21, 3) metres, camera frame, as the detector's node publishes them."""
+        """Per side (21, 3) metres, camera frame, as the detector node publishes them."""
         given = self.hands[lift]
         return {side: given[side].keypoints if side in given else None for side in SIDES}
 

@@ -7,7 +7,7 @@ completeness, each a mean Euclidean distance to the other surface. One differenc
 the nearest point of the other mesh's triangles, not to the nearest of its samples, so identical
 meshes score 0 and not half the sample spacing.
 
-Whoever asks more than one thing of a mesh gives its `Solid`.
+Whoever scores a mesh more than once gives its `Solid`.
 """
 
 from __future__ import annotations
@@ -37,19 +37,6 @@ def iou(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
     return np.count_nonzero(predicted & true) / union if union else 1.0
 
 
-def contains(mesh: Mesh | Solid, points: Array) -> NDArray[np.bool_]:
-    """Which points (N, 3) lie inside a closed mesh, by its winding number."""
-    return Solid.of(mesh).contains(points)
-
-
-def sample_surface(mesh: Mesh | Solid, count: int, seed: int = 0) -> tuple[Array, Array]:
-    """`count` points spread evenly by area, and their triangles' unit normals: (N, 3) float64 each.
-
-    Stratified: one point in each of `count` equal parts of the area, so seeds differ little.
-    """
-    return Solid.of(mesh).samples(count, seed)
-
-
 def surface_scores(
     predicted: Mesh | Solid,
     true: Mesh | Solid,
@@ -75,16 +62,6 @@ def surface_scores(
         f_score=float(2 * precision * recall / max(precision + recall, 1e-30)),
         normal_consistency=float(cosine_true.mean() + cosine_predicted.mean()) / 2,
     )
-
-
-def volume(mesh: Mesh | Solid) -> float:
-    """Signed volume in m³: positive for a closed mesh with outward triangles."""
-    return Solid.of(mesh).volume
-
-
-def is_watertight(mesh: Mesh | Solid) -> bool:
-    """Does every edge join exactly two triangles, which run along it in opposite directions?"""
-    return Solid.of(mesh).is_watertight
 
 
 def _to_surface(points: Array, normals: Array, solid: Solid) -> tuple[Array, Array]:

@@ -34,7 +34,7 @@ def inside_on_grid(solid: Solid, axes: list[Array]) -> NDArray[np.bool_]:
     """Which points of a grid lie inside, for ascending coordinates along x, y and z: (X, Y, Z).
 
     A closed surface is crossed by the grid's lines along z: triangles above a point that face up,
-    less those that face down, are its winding number. A hundred times cheaper than to ask for
+    less those that face down, are its winding number. A hundred times cheaper than one query for
     each point, which an open mesh needs.
     """
     if not solid.is_watertight:

@@ -1,4 +1,4 @@
-"""A closed mesh that answers many questions: its trees, samples and normals are made once.
+"""A closed mesh for scoring: its trees, samples and normals are made once.
 
 Lengths are metres; triangles are counter-clockwise seen from outside.
 """
@@ -52,8 +52,8 @@ class Solid:
         low, high = self.box
         near = ((points >= low) & (points <= high)).all(1)
         if near.any():
-            asked = np.ascontiguousarray(points[near], np.float64)
-            inside[near] = np.abs(self._windings.winding_number(asked)) > 0.5
+            queries = np.ascontiguousarray(points[near], np.float64)
+            inside[near] = np.abs(self._windings.winding_number(queries)) > 0.5
         return inside
 
     def nearest(self, points: Array) -> tuple[Array, Array]:
@@ -83,7 +83,7 @@ class Solid:
 
     @cached_property
     def is_watertight(self) -> bool:
-        """Does every edge join exactly two triangles, which run along it oppositely?"""
+        """Whether every edge joins exactly two triangles, which run along it oppositely."""
         edges = self.triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
         forward = np.sort(edges[:, 0] << 32 | edges[:, 1])
         backward = np.sort(edges[:, 1] << 32 | edges[:, 0])

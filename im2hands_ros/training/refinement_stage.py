@@ -1,4 +1,4 @@
-"""The stage ``refinement``: two hands that know of each other, on top of the earlier stages."""
+"""The stage ``refinement``: two-hand interaction refinement on top of the earlier stages."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from im2hands_ros.networks.compact.refined_occupancy import (
     in_other_palm,
 )
 from im2hands_ros.networks.presets import PRESETS
-from im2hands_ros.training.batches import Batch, SceneFolder
+from im2hands_ros.training.batches import Batch
 from im2hands_ros.training.keypoint_stage import KeypointPlan, shape_keypoints
 from im2hands_ros.training.losses import depth_loss, occupancy_loss
+from im2hands_ros.training.scene_folder import SceneFolder
 from im2hands_ros.training.stage import Term
 from im2hands_ros.training.tracked_batches import TrackedBatch, draw_tracked, noisy_batch
 
 _SCENES, _CHUNK_SCENES = 64, 8
 _VOLUME = 4096
 _NOISE = 0.01
-# Of the query points, for the penetration: both hands are asked at each.
+# Of the query points, for the penetration: both hands are evaluated at each.
 _EVERY = 4
 _SCORES = ("iou", "iou_initial", "shared", "shared_initial")
 
@@ -40,10 +41,11 @@ class RefinementStage:
         if weights is None:
             raise ValueError("the stage refinement builds on the stage initial: give --weights")
         drawing = plan.batches
-        if drawing.blind_steps or drawing.image_share < 1:
+        if drawing.keypoint_only_steps or drawing.image_share < 1:
             raise ValueError(
-                f"blind_steps is {drawing.blind_steps} and image_share {drawing.image_share}: the "
-                "stage refinement has no steps without images, give 0 and 1"
+                f"keypoint_only_steps is {drawing.keypoint_only_steps} and image_share "
+                f"{drawing.image_share}: the stage refinement has no steps without images, give 0 "
+                "and 1"
             )
         self._networks, _ = load_compact(preset, weights)
         if self._networks.refinement is None:

@@ -25,7 +25,7 @@ from im2hands_ros.datasets.scenes import (
     make_sample,
     pose_pair,
 )
-from im2hands_ros.evaluation.metrics import Mesh, contains, is_watertight
+from im2hands_ros.evaluation.solid import Mesh, Solid
 from im2hands_ros.skeleton import SIDES, WRIST
 from im2hands_ros.synthetic.labels import signed_depth
 from im2hands_ros.synthetic.sample import HandSurface
@@ -109,8 +109,9 @@ def test_labels_belong_to_the_stored_points_of_each_hand(frames, hand):
     sample = make_sample(frames[0], hand, SMALL)
     for side in SIDES:
         mesh = Mesh(sample.meshes[side], sample.triangles_of(side))
-        assert is_watertight(mesh)
-        assert np.array_equal(sample.occupancy[side], contains(mesh, sample.points[side]))
+        solid = Solid(mesh)
+        assert solid.is_watertight
+        assert np.array_equal(sample.occupancy[side], solid.contains(sample.points[side]))
         depth = signed_depth(*mesh, sample.points[side])
         assert np.allclose(sample.depth[side], depth, atol=2e-6)
         assert 20 < sample.occupancy[side].sum() < 280

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from im2hands_ros.commands.train import origin_of
 from im2hands_ros.datasets import interhand
 from im2hands_ros.datasets.scenes import (
     Conversion,
@@ -15,9 +14,10 @@ from im2hands_ros.datasets.scenes import (
 )
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.shards import load_shard, save_shard
-from im2hands_ros.training.batches import BatchPlan, SceneFolder, draw_batch
+from im2hands_ros.training.batches import BatchPlan, draw_batch
 from im2hands_ros.training.distributed import Processes
 from im2hands_ros.training.plan import TrainingPlan, read_plan
+from im2hands_ros.training.scene_folder import SceneFolder
 from im2hands_ros.training.stages import make_stage
 from im2hands_ros.training.trainer import Trainer
 
@@ -104,9 +104,10 @@ def test_training_learns_from_converted_shards(data, tmp_path):
     assert convert(data, tmp_path / "data", split="train") == 0
     scenes = SceneFolder(tmp_path / "data")
     assert len(scenes) == 4
-    assert "CC BY-NC" in origin_of(tmp_path / "data")["licence"]
-    assert origin_of(tmp_path) == {}
-    drawing = BatchPlan(scenes=2, points=128, image_size=192, blind_steps=3)
+    assert "CC BY-NC" in scenes.origin()["licence"]
+    (tmp_path / "data/train.json").unlink()
+    assert scenes.origin() == {}
+    drawing = BatchPlan(scenes=2, points=128, image_size=192, keypoint_only_steps=3)
     plan = dataclasses.replace(
         read_plan("initial", TrainingPlan), steps=8, warm_up=1, batches=drawing
     )

@@ -13,8 +13,8 @@ from stand_in_model import StandInModel
 from im2hands_ros.cli import main
 from im2hands_ros.detection.detector import HandDetector
 from im2hands_ros.detection.landmarks import Landmarks
-from im2hands_ros.evaluation.chain import TRUE, chain_methods, chain_scores
 from im2hands_ros.evaluation.detections import DEPTH, LIFTS, PICTURE, detect, scores_of
+from im2hands_ros.evaluation.end_to_end import TRUE, end_to_end_methods, end_to_end_scores
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.camera_pictures import CAMERA, CameraPicture, camera_pictures
 
@@ -36,7 +36,7 @@ def pair() -> CameraPicture:
 
 
 def landmarks_in(picture: CameraPicture) -> dict[str, Landmarks]:
-    """What a perfect landmarker would say of each hand."""
+    """What a perfect landmarker would find of each hand."""
     found = {}
     for side in SIDES:
         joints = picture.sample.keypoints[side]
@@ -92,13 +92,13 @@ def test_exchanged_missed_and_invented_hands_are_counted(pair) -> None:
     assert nothing == {"found": [0, 0], "true": []}
 
 
-def test_the_chain_scores_what_the_stages_make_of_detected_hands(pair) -> None:
+def test_the_end_to_end_scores_what_the_stages_make_of_detected_hands(pair) -> None:
     model = StandInModel([pair.sample])
-    methods = chain_methods(model, 32)
+    methods = end_to_end_methods(model, 32)
     assert list(methods) == ["initial+refinement", "keypoints+initial+refinement"]
     only_left = landmarks_in(pair)["left"]
     detection = detect(detector_of([only_left]), pair)
-    scores = chain_scores(pair.sample, detection, methods)
+    scores = end_to_end_scores(pair.sample, detection, methods)
     plain, refined = (scores[PICTURE, name] for name in methods)
     assert plain["answered"] == [1, 0]
     assert refined["keypoints_out_mm"][0] == pytest.approx(plain["keypoints_in_mm"][0] / 2, 1e-3)
@@ -110,7 +110,9 @@ def test_a_mesh_is_scored_again_where_its_joints_should_be(pair) -> None:
     detection = detect(detector_of(landmarks_in(pair).values()), pair)
     (scores,) = [
         s
-        for (source, _), s in chain_scores(pair.sample, detection, chain_methods(model, 32)).items()
+        for (source, _), s in end_to_end_scores(
+            pair.sample, detection, end_to_end_methods(model, 32)
+        ).items()
         if source == PICTURE
     ]
     assert min(scores["moved_iou"]) > max(scores["iou"]) + 0.1

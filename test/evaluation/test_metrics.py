@@ -4,17 +4,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from im2hands_ros.evaluation.metrics import (
-    Mesh,
-    contains,
-    iou,
-    is_watertight,
-    sample_surface,
-    surface_scores,
-    volume,
-)
+from im2hands_ros.evaluation.metrics import iou, surface_scores
 from im2hands_ros.evaluation.penetration import inside_on_grid, penetration
-from im2hands_ros.evaluation.solid import Solid
+from im2hands_ros.evaluation.solid import Mesh, Solid
 
 RADIUS = 0.05
 
@@ -62,7 +54,7 @@ def test_an_empty_mesh_is_refused_by_name() -> None:
 
 
 def test_samples_are_spread_evenly_by_area() -> None:
-    points, normals = sample_surface(ball(), 4000)
+    points, normals = Solid(ball()).samples(4000)
     relative = points - [0, 0, 0.5]
     assert np.linalg.norm(relative, axis=1) == pytest.approx(RADIUS, rel=0.01)
     assert np.abs(relative.mean(0)).max() < 0.01 * RADIUS
@@ -78,13 +70,13 @@ def test_contains_agrees_with_the_exact_ball() -> None:
     points = np.random.default_rng(0).uniform(-0.07, 0.07, (4000, 3))
     distance = np.linalg.norm(points, axis=1)
     clear = np.abs(distance - RADIUS) > 0.001
-    inside = contains(ball(), points + [0, 0, 0.5])
+    inside = Solid(ball()).contains(points + [0, 0, 0.5])
     np.testing.assert_array_equal(inside[clear], distance[clear] < RADIUS)
 
 
 def test_contains_of_nothing_is_nothing() -> None:
-    assert contains(ball(), np.zeros((0, 3))).shape == (0,)
-    assert not contains(Mesh(np.zeros((0, 3)), np.zeros((0, 3), int)), np.zeros((2, 3))).any()
+    assert Solid(ball()).contains(np.zeros((0, 3))).shape == (0,)
+    assert not Solid(Mesh(np.zeros((0, 3)), np.zeros((0, 3), int))).contains(np.zeros((2, 3))).any()
 
 
 def test_penetration_of_two_balls_is_their_lens() -> None:
@@ -131,7 +123,7 @@ def test_where_two_parts_of_a_mesh_overlap_is_inside_on_a_grid() -> None:
     np.testing.assert_array_equal(joined, alone[0] | alone[1])
 
 
-def test_an_open_mesh_is_asked_point_by_point() -> None:
+def test_an_open_mesh_is_evaluated_point_by_point() -> None:
     vertices, triangles = ball()
     solid = Solid(Mesh(vertices, triangles[1:]))
     axes = [np.arange(-0.06, 0.06, 0.01)] * 2 + [np.arange(0.44, 0.56, 0.01)]
@@ -141,16 +133,17 @@ def test_an_open_mesh_is_asked_point_by_point() -> None:
 
 def test_volume_is_signed() -> None:
     shape = ball()
-    assert volume(shape) == pytest.approx(4 / 3 * np.pi * RADIUS**3, rel=0.01)
-    assert volume(Mesh(shape.vertices, shape.triangles[:, ::-1])) == pytest.approx(-volume(shape))
+    assert Solid(shape).volume == pytest.approx(4 / 3 * np.pi * RADIUS**3, rel=0.01)
+    inward = Mesh(shape.vertices, shape.triangles[:, ::-1])
+    assert Solid(inward).volume == pytest.approx(-Solid(shape).volume)
 
 
-def test_watertightness_notices_holes_turned_and_doubled_triangles() -> None:
+def test_watertightness_rules_out_holes_turned_and_doubled_triangles() -> None:
     vertices, triangles = ball()
     turned = triangles.copy()
     turned[0] = turned[0, ::-1]
-    assert is_watertight(Mesh(vertices, triangles))
-    assert not is_watertight(Mesh(vertices, triangles[1:]))
-    assert not is_watertight(Mesh(vertices, turned))
-    assert not is_watertight(Mesh(vertices, np.concatenate((triangles, triangles[:1]))))
-    assert not is_watertight(Mesh(vertices, triangles[:0]))
+    assert Solid(Mesh(vertices, triangles)).is_watertight
+    assert not Solid(Mesh(vertices, triangles[1:])).is_watertight
+    assert not Solid(Mesh(vertices, turned)).is_watertight
+    assert not Solid(Mesh(vertices, np.concatenate((triangles, triangles[:1])))).is_watertight
+    assert not Solid(Mesh(vertices, triangles[:0])).is_watertight

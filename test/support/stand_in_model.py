@@ -2,7 +2,7 @@
 
 Shapes are capsules on the keypoints; refined keypoints are half as wrong as those given, and the
 refined occupancy is the true hand. What the interface of `Im2Hands` and its `Scene` promises, no
-more of it than the evaluation asks for.
+more of it than the evaluation needs.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import torch
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.evaluation.baselines.capsule_hand import CapsuleHand
-from im2hands_ros.evaluation.metrics import contains
-from im2hands_ros.evaluation.solid import Mesh
+from im2hands_ros.evaluation.solid import Mesh, Solid
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.sample import Sample
 
@@ -85,7 +84,7 @@ class StandInScene:
 
     def _occupancy(self, side: str, points: np.ndarray) -> np.ndarray:
         if self._is_true:
-            return contains(self._mesh(side), points).astype(np.float32)
+            return Solid(self._mesh(side)).contains(points).astype(np.float32)
         return CapsuleHand(self.keypoints[side]).occupancy(points)
 
 

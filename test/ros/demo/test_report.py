@@ -15,7 +15,7 @@ import trimesh
 from im2hands_ros.bags.bag import BagWriter
 from im2hands_ros.bags.definitions import standard_types
 from im2hands_ros.camera import Camera
-from im2hands_ros.evaluation.metrics import Mesh
+from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.ros.demo.contact_sheet import Shot, contact_sheet, draw_keypoints, second_view
 from im2hands_ros.ros.demo.report import compare, evenly, write_glb, write_report
 
