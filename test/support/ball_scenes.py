@@ -23,6 +23,9 @@ class BallScenes:
     def __getitem__(self, index):
         return self._scenes[index]
 
+    def origin(self):
+        return {}
+
     @staticmethod
     def _scene(index, count):
         rng = np.random.default_rng(index)

@@ -159,7 +159,9 @@ def test_a_run_keeps_the_best_weights_their_record_and_a_log(tmp_path):
     assert [x["validation"]["selection"] for x in lines(tmp_path) if "validation" in x] == [
         0.5, 0.3, 0.4,
     ]  # fmt: skip
-    assert {path.suffix for path in tmp_path.iterdir()} == {".safetensors", ".jsonl", ".im2hands"}
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files[0] == "best.safetensors" and files[1].startswith("events.out.tfevents.")
+    assert files[2:] == ["latest.safetensors", "log.jsonl"]
 
 
 def test_best_weights_are_averages_and_training_goes_on_with_its_own(tmp_path):
