@@ -162,19 +162,14 @@ def _samples(args: argparse.Namespace) -> Iterator[Sample]:
 
     from im2hands_ros.synthetic.dataset import make_samples
     from im2hands_ros.synthetic.hand import ASSET
-    from im2hands_ros.synthetic.shards import load_shard
+    from im2hands_ros.synthetic.shards import load_shard, split_shards
 
     split, count, data = args.split, args.count, args.data
     if data is None:
         drawn = make_samples(split, 0, count, asset=args.hand or ASSET)
         yield from tqdm(drawn, total=count, desc="scenes", unit="scene")
         return
-    shards = sorted(data.glob(f"{split}_*.npz"))
-    if not shards:
-        raise FileNotFoundError(
-            f"no {split}_*.npz in '{data}': make them with im2hands synthesize --split {split}"
-        )
-    for shard in shards:
+    for shard in split_shards(data, split, "im2hands synthesize"):
         for sample in load_shard(shard)[:count]:
             yield sample
             count -= 1

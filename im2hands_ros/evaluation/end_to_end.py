@@ -17,9 +17,8 @@ from im2hands_ros.evaluation.methods import (
     network_method,
 )
 from im2hands_ros.evaluation.scoring import Scores, TrueHand, score_prediction, true_hands
-from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.pipeline import Im2Hands
-from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.synthetic.sample import Mesh, Sample
 
 TRUE = "true keypoints"
 SOURCES = (TRUE, PICTURE, DEPTH)

@@ -16,9 +16,9 @@ from im2hands_ros.evaluation.baselines.skinned_hand import SkinnedHand
 from im2hands_ros.evaluation.baselines.template_hand import TemplateHand
 from im2hands_ros.evaluation.inputs import EvaluationInput
 from im2hands_ros.evaluation.noise_levels import NETWORK, STAGED
-from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.sample import Mesh
 
 
 class PredictedHand(NamedTuple):

@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 from im2hands_ros.command_line import add_model_arguments, run_alone
 from im2hands_ros.evaluation.inputs import input_of
+from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.evaluation.metrics import iou
 from im2hands_ros.evaluation.report_file import (
     check_report_path,
@@ -37,11 +38,10 @@ from im2hands_ros.evaluation.report_file import (
     markdown_table,
     write_report,
 )
-from im2hands_ros.evaluation.solid import Mesh, Solid
 from im2hands_ros.pipeline import HandSurface, Im2Hands
 from im2hands_ros.skeleton import MIDDLE_MCP, SIDES, WRIST
-from im2hands_ros.synthetic.sample import Sample
-from im2hands_ros.synthetic.shards import load_shard
+from im2hands_ros.synthetic.sample import Mesh, Sample
+from im2hands_ros.synthetic.shards import load_shard, split_shards
 
 SURFACE_SAMPLES = 100_000
 COLUMNS = {
@@ -75,8 +75,8 @@ def sampled_surface_scores(
     for name, mesh in (("predicted", predicted), ("true", true)):
         if not len(mesh.triangles):
             raise ValueError(f"the {name} mesh has no triangles; score reconstructed hands only")
-    found, found_normals = Solid(predicted).samples(samples, seed)
-    wanted, wanted_normals = Solid(true).samples(samples, seed + 1)
+    found, found_normals = MeshQueries(predicted).samples(samples, seed)
+    wanted, wanted_normals = MeshQueries(true).samples(samples, seed + 1)
     to_true, nearest_true = cKDTree(wanted).query(found)
     to_found, nearest_found = cKDTree(found).query(wanted)
     forth = np.abs((found_normals * wanted_normals[nearest_true]).sum(1)).mean()
@@ -103,7 +103,7 @@ def aligned_joint_error(
 
 def stored_point_iou(mesh: Mesh, points: NDArray[np.floating], inside: NDArray[np.bool_]) -> float:
     """IoU of a mesh's inside and stored labels (N,) at stored points (N, 3) in its frame."""
-    return iou(Solid(mesh).contains(points), inside)
+    return iou(MeshQueries(mesh).contains(points), inside)
 
 
 def score_hand(sample: Sample, side: str, surface: HandSurface | None) -> Scores:
@@ -111,7 +111,7 @@ def score_hand(sample: Sample, side: str, surface: HandSurface | None) -> Scores
     if surface is None:
         return {"iou": 0.0}
     mesh = Mesh(surface.vertices, surface.triangles)
-    true = Mesh(sample.meshes[side], sample.triangles_of(side))
+    true = sample.mesh_of(side)
     shape = sampled_surface_scores(mesh, true)
     return {
         "iou": 100 * stored_point_iou(mesh, sample.points[side], sample.occupancy[side]),
@@ -177,13 +177,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _samples(folder: Path, split: str) -> Iterator[Sample]:
     """Those with a hand; shards are read one after the other."""
-    shards = sorted(folder.glob(f"{split}_*.npz"))
-    if not shards:
-        raise FileNotFoundError(
-            f"no {split}_*.npz in '{folder}': make them with python -m "
-            f"im2hands_ros.datasets.interhand --split {split}"
-        )
-    for shard in shards:
+    for shard in split_shards(folder, split, "python -m im2hands_ros.datasets.interhand"):
         for sample in load_shard(shard):
             if any(sample.keypoints[side] is not None for side in SIDES):
                 yield sample

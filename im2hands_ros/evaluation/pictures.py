@@ -12,9 +12,8 @@ from im2hands_ros.camera import Camera, crop_around
 from im2hands_ros.evaluation.inputs import EvaluationInput
 from im2hands_ros.evaluation.methods import Method
 from im2hands_ros.evaluation.scoring import Scores
-from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.synthetic.renderer import render_meshes, render_meshes_over
-from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.synthetic.sample import Mesh, Sample
 
 COLOURS = {"left": (0.36, 0.55, 0.83), "right": (0.93, 0.60, 0.32)}
 # The second viewpoint looks from here around the vertical axis, degrees.
@@ -54,9 +53,9 @@ def save_ranked(
 def panel(sample: Sample, found: Hands, title: str) -> Image:
     """(H, W, 3) uint8 RGB: image, truth and reconstruction over it, both from the side."""
     true = {
-        side: Mesh(vertices, sample.triangles_of(side))
-        for side, vertices in sample.meshes.items()
-        if vertices is not None
+        side: sample.mesh_of(side)
+        for side, keypoints in sample.keypoints.items()
+        if keypoints is not None
     }
     everything = np.concatenate([mesh.vertices for mesh in true.values()])
     crop = crop_around(sample.camera, everything, TILE, margin=0.15)

@@ -6,7 +6,6 @@ left to other processes.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -15,7 +14,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from im2hands_ros.evaluation.cache import ScoreCache
@@ -24,6 +22,7 @@ from im2hands_ros.evaluation.methods import Method, Prediction, baseline_method
 from im2hands_ros.evaluation.noise_levels import BASELINES, Configuration, NoiseLevel
 from im2hands_ros.evaluation.scoring import SceneScores, score_prediction, subset_of, true_hands
 from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.synthetic.worker_pool import use_one_thread
 
 # Scenes that go together: one fit for all their hands, one message to a worker.
 BATCH = 16
@@ -155,10 +154,4 @@ class _SerialExecutor(Executor):
 def _executor(workers: int) -> Executor:
     if not workers:
         return _SerialExecutor()
-    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_use_one_thread)
-
-
-def _use_one_thread() -> None:
-    """More would only compete with the other workers for the cores."""
-    os.environ["IGL_NUM_THREADS"] = "1"
-    torch.set_num_threads(1)
+    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=use_one_thread)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.evaluation.inputs import EvaluationInput
+from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.evaluation.methods import PredictedHand, Prediction
 from im2hands_ros.evaluation.metrics import iou, surface_scores
 from im2hands_ros.evaluation.penetration import penetration
-from im2hands_ros.evaluation.solid import Mesh, Solid
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.sample import Sample
 
@@ -35,7 +35,7 @@ class TrueHand:
     labels (N,): which of the points a method labels lie inside. keypoints (21, 3).
     """
 
-    solid: Solid
+    mesh: MeshQueries
     labels: NDArray[np.bool_]
     keypoints: NDArray[np.floating]
 
@@ -60,7 +60,7 @@ def true_hands(sample: Sample, near: int) -> dict[str, TrueHand]:
     """
     return {
         side: TrueHand(
-            Solid(Mesh(sample.meshes[side], sample.triangles_of(side))),
+            MeshQueries(sample.mesh_of(side)),
             sample.occupancy[side][near:],
             sample.keypoints[side],
         )
@@ -75,16 +75,16 @@ def score_prediction(
     """Scores by name: one value per true hand, for two hands one of their penetration, one time."""
     scores: Scores = defaultdict(list)
     found = {side: hand.mesh for side, hand in prediction.hands.items() if hand.mesh is not None}
-    solids = {side: Solid(mesh) for side, mesh in found.items() if side in true}
+    meshes = {side: MeshQueries(mesh) for side, mesh in found.items() if side in true}
     for side, hand in true.items():
         predicted = prediction.hands.get(side)
         for name, value in (
             _keypoint_scores(hand, given.keypoints[side], predicted)
-            | _shape_scores(hand, given.points[side], predicted, solids.get(side))
+            | _shape_scores(hand, given.points[side], predicted, meshes.get(side))
         ).items():
             scores[name].append(value)
-    if len(solids) == 2:
-        overlap = penetration(*solids.values(), PENETRATION_SPACING)
+    if len(meshes) == 2:
+        overlap = penetration(*meshes.values(), PENETRATION_SPACING)
         scores["penetration_cm3"].append(overlap.volume * _CUBIC_CENTIMETRES)
         scores["penetration_mm"].append(overlap.depth * _MILLIMETRES)
     return dict(scores) | {FRAME_MS: [prediction.frame_ms]}
@@ -108,24 +108,24 @@ def _shape_scores(
     true: TrueHand,
     points: NDArray[np.floating],
     predicted: PredictedHand | None,
-    solid: Solid | None,
+    mesh: MeshQueries | None,
 ) -> dict[str, float]:
     """A hand without a mesh has IoU 0 and no other scores; without a field, its mesh's IoU."""
-    mesh_iou = 0.0 if solid is None else iou(solid.contains(points), true.labels)
+    mesh_iou = 0.0 if mesh is None else iou(mesh.contains(points), true.labels)
     field = None if predicted is None else predicted.inside
     scores = {
-        "found": float(solid is not None),
+        "found": float(mesh is not None),
         "iou": mesh_iou,
         "iou_field": mesh_iou if field is None else iou(field, true.labels),
     }
-    if solid is None:
+    if mesh is None:
         return scores
-    surface = surface_scores(solid, true.solid, SURFACE_SAMPLES)
+    surface = surface_scores(mesh, true.mesh, SURFACE_SAMPLES)
     return scores | {
         "chamfer_mm": surface.chamfer * _MILLIMETRES,
         "f5": surface.f_score,
         "normal_consistency": surface.normal_consistency,
-        "watertight": float(solid.is_watertight and solid.volume > 0),
+        "watertight": float(mesh.is_watertight and mesh.volume > 0),
     }
 
 

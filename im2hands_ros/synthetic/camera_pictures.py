@@ -1,7 +1,7 @@
-"""Whole pictures of a camera, and what a depth camera beside it would see.
+"""Whole pictures of a camera, and the depth image of a camera beside it.
 
-The samples of `dataset` are crops around the hands. Who has to find the hands needs the picture
-that a camera takes, with the hands anywhere in it: here the same scenes, seen from elsewhere.
+The samples of `dataset` are crops around the hands. A hand detector needs the picture that a camera
+takes, with the hands anywhere in it: here the same scenes, seen from elsewhere.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ from typing import NamedTuple
 import numpy as np
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.dataset import (
     BLOCK,
     SPLIT_SEEDS,
+    DrawnHands,
     PointCounts,
     draw_hands,
+    finish_sample,
     hand_part,
     is_clear,
-    label_hands,
     scene_block,
     scene_hands,
 )
-from im2hands_ros.synthetic.photography import photograph
 from im2hands_ros.synthetic.raytracing import RayScene, pixel_rays
 from im2hands_ros.synthetic.sample import (
     MASK_IDS,
@@ -82,21 +81,8 @@ def _picture(scenes: Scenes, place: int, seed: int) -> CameraPicture | None:
             break
     else:
         return None
-    points, depth = label_hands(rng, hands, POINTS)
-    both = dict.fromkeys(SIDES)
-    sample = Sample(
-        jpeg=photograph(picture, rng),
-        camera=CAMERA,
-        mask=mask,
-        keypoints=both | {side: hand.keypoints for side, hand in hands.items()},
-        points=both | points,
-        depth=both | depth,
-        subset=str(scenes.subset[place]),
-        kind=str(scenes.kind[place]),
-        seed=seed,
-        parameters=both | parameters,
-        near=POINTS.near,
-    )
+    drawn = DrawnHands(parameters, hands, CAMERA, picture, mask)
+    sample = finish_sample(rng, drawn, POINTS, scenes, place, seed)
     return CameraPicture(sample, depth_seen(rng, hands))
 
 

@@ -9,7 +9,7 @@ import torch
 
 from im2hands_ros.datasets import interhand
 from im2hands_ros.datasets.scenes import (
-    Conversion,
+    ConversionSettings,
     make_sample,
 )
 from im2hands_ros.skeleton import SIDES
@@ -21,7 +21,7 @@ from im2hands_ros.training.scene_folder import SceneFolder
 from im2hands_ros.training.stages import make_stage
 from im2hands_ros.training.trainer import Trainer
 
-SMALL = Conversion("test", near=200, volume=100)
+SMALL = ConversionSettings("test", near=200, volume=100)
 
 
 def convert(data, out, *more, split="test"):

@@ -23,8 +23,9 @@ from scipy.spatial.transform import Rotation
 from im2hands_ros.datasets.mano import ManoHand, ManoLayer, wrist_loop
 from im2hands_ros.datasets.mano_file import ManoArrays, with_left_shapes
 from im2hands_ros.datasets.restricted_pickle import as_array, read_pickle
-from im2hands_ros.evaluation.solid import Mesh, Solid
+from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.sample import Mesh
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +218,7 @@ def test_a_left_hand_is_the_mirror_of_the_right_one(hand):
 @pytest.mark.parametrize("side", SIDES)
 def test_the_closed_hand_is_watertight_and_outward(hand, side):
     posed = hand.annotated(*pose_of(7), side)
-    solid = Solid(Mesh(posed.surface[0].numpy(), hand.triangles_of(side)))
+    solid = MeshQueries(Mesh(posed.surface[0].numpy(), hand.triangles_of(side)))
     assert solid.vertices.shape == (779, 3) and len(solid.triangles) == 1554
     assert solid.is_watertight and solid.volume > 0
     assert set(hand.loops[side]) == set(WRIST_LOOP)

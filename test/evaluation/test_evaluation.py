@@ -20,7 +20,6 @@ from im2hands_ros.evaluation.scoring import (
     summarise,
     true_hands,
 )
-from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.synthetic.dataset import PointCounts, make_samples
 from im2hands_ros.synthetic.sample import Sample
 
@@ -71,7 +70,7 @@ def true_prediction(
     """The true hands with the given keypoints, but for sides that were not found."""
     hands = {
         side: PredictedHand(
-            None if side in without else Mesh(sample.meshes[side], sample.triangles_of(side)),
+            None if side in without else sample.mesh_of(side),
             given.keypoints[side],
         )
         for side in given.sides
@@ -111,7 +110,7 @@ def test_a_hand_reported_as_the_other_one_is_not_found_and_has_no_keypoints(samp
         {"left": None, "right": exact.keypoints["left"]},
         exact.points,
     )
-    predicted = PredictedHand(Mesh(sample.meshes["left"], sample.triangles_of("left")), None)
+    predicted = PredictedHand(sample.mesh_of("left"), None)
     scores = score_prediction(
         true_hands(sample, NEAR), swapped, Prediction({"right": predicted}, 1.0)
     )

@@ -17,10 +17,9 @@ from im2hands_ros.evaluation.paper_protocol import (
     stored_point_iou,
     table,
 )
-from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.photography import encode
-from im2hands_ros.synthetic.sample import HandSurface, Sample
+from im2hands_ros.synthetic.sample import Mesh, Sample
 from im2hands_ros.synthetic.shards import save_shard
 
 
@@ -52,7 +51,7 @@ def sample_of_balls():
         kind="balls",
         seed=1,
         parameters=dict.fromkeys(SIDES),
-        surfaces={side: HandSurface(*mesh) for side, mesh in meshes.items()},
+        surfaces={side: Mesh(*mesh) for side, mesh in meshes.items()},
     )
 
 

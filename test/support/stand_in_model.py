@@ -14,9 +14,9 @@ import torch
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.evaluation.baselines.capsule_hand import CapsuleHand
-from im2hands_ros.evaluation.solid import Mesh, Solid
+from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.skeleton import SIDES
-from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.synthetic.sample import Mesh, Sample
 
 STAGES = ("initial", "refinement", "keypoints")
 
@@ -79,12 +79,12 @@ class StandInScene:
 
     def _mesh(self, side: str) -> Mesh:
         if self._is_true:
-            return Mesh(self._sample.meshes[side], self._sample.triangles_of(side))
+            return self._sample.mesh_of(side)
         return CapsuleHand(self.keypoints[side]).mesh(32)
 
     def _occupancy(self, side: str, points: np.ndarray) -> np.ndarray:
         if self._is_true:
-            return Solid(self._mesh(side)).contains(points).astype(np.float32)
+            return MeshQueries(self._mesh(side)).contains(points).astype(np.float32)
         return CapsuleHand(self.keypoints[side]).occupancy(points)
 
 

@@ -6,23 +6,17 @@ Lengths are metres; triangles are counter-clockwise seen from outside.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
 
 import igl
 import numpy as np
 from numpy.typing import NDArray
 
+from im2hands_ros.synthetic.sample import Mesh
+
 Array = NDArray[np.floating]
 
 
-class Mesh(NamedTuple):
-    """vertices (V, 3) metres, triangles (T, 3) counter-clockwise from outside."""
-
-    vertices: Array
-    triangles: NDArray[np.integer]
-
-
-class Solid:
+class MeshQueries:
     """A mesh with what its scores are computed from.
 
     Attributes:
@@ -35,9 +29,9 @@ class Solid:
         self._samples: dict[tuple[int, int], tuple[Array, Array]] = {}
 
     @classmethod
-    def of(cls, mesh: Mesh | Solid) -> Solid:
-        """The mesh's solid; a solid is its own."""
-        return mesh if isinstance(mesh, Solid) else cls(mesh)
+    def of(cls, mesh: Mesh | MeshQueries) -> MeshQueries:
+        """The queries of a mesh; those that were made already are kept."""
+        return mesh if isinstance(mesh, MeshQueries) else cls(mesh)
 
     @cached_property
     def box(self) -> tuple[Array, Array]:
