@@ -3,7 +3,7 @@
 Reads
   weights    the packaged ones, or --weights
   COMPARE    an OUT of before: exit status 1 when a frame's 95th percentile is more than 15 % above
-             it; of another device it is said and not judged
+             it; a file of another device is named and not compared
 Writes
   OUT        .json: per resolution the median and 95th percentile of every stage in milliseconds,
              points evaluated, the time of a dense evaluation of the same lattice in the same run
@@ -76,9 +76,9 @@ def run(args: argparse.Namespace) -> int:
         args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if not stored:
         return 0
-    verdict = regression.compare(report, stored)
-    print(verdict)
-    return verdict.status
+    comparison = regression.compare(report, stored)
+    print(comparison)
+    return comparison.status
 
 
 def _measured(args: argparse.Namespace, frames: int, resolutions: list[int]) -> dict[str, Any]:

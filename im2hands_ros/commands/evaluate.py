@@ -20,7 +20,7 @@ shares the true hands' mesh, rig and keypoint convention, which no real hand doe
 
 Errors: gaussian is noise with the standard deviations of --noise on every coordinate of every
 keypoint; tracker is what trackers do: wrong size, depth, place and relative depth of the hands,
-noise, joints far off, now and then left and right exchanged.
+noise, joints far off, now and then left and right swapped.
 
 IoU: volume points against the published mesh (iou) and the field (iou_field). Means are over
 hands, those of penetration over pairs. Time is the median of a frame from picture to meshes, of

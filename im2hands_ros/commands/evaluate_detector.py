@@ -11,7 +11,7 @@ The scenes are computer graphics: MediaPipe was made for photographs and finds f
 than of real ones. The figures show what the metric lift and the stages after it do with what was
 found, and what changes from release to release; they are no promise for a camera.
 
-Each picture stands alone, so no hand is known from a frame before. A hand is found
+Each picture is processed by itself: no hand is tracked from a frame before. A hand is found
 where the detected joints lie less than a quarter of its extent off on the average. Distances
 follow from a usual palm's length (picture), from this person's (hand size) or from the depth
 image (depth).

@@ -8,7 +8,7 @@ Moon et al., ECCV 2020. In `annotations/<split>/`, per split::
   InterHand2.6M_<split>_MANO_NeuralAnnot.json capture -> frame -> right, left -> pose, shape, trans
 
 World coordinates, camera positions and joints are millimetres, MANO's trans metres; everything
-here is metres. A camera sees x_camera = camrot (x_world - campos), with x right, y down, z forward.
+here is metres. x_camera = camrot (x_world - campos), with x right, y down, z forward.
 """
 
 from __future__ import annotations

@@ -134,8 +134,10 @@ def pose_pair(frame: AnnotatedFrame, hand: ManoHand) -> PosedPair:
         with torch.no_grad():
             pose, shape, translation = (torch.from_numpy(v)[None] for v in frame.fits[side])
             posed = hand.annotated(pose, shape, translation, side)
-        seen = (frame.view.to_camera(p[0].numpy()) for p in (posed.surface, posed.keypoints))
-        vertices, keypoints[side] = (points.astype(np.float32) for points in seen)
+        posed_camera = (
+            frame.view.to_camera(p[0].numpy()) for p in (posed.surface, posed.keypoints)
+        )
+        vertices, keypoints[side] = (points.astype(np.float32) for points in posed_camera)
         surfaces[side] = Mesh(vertices, hand.triangles_of(side).astype(np.int32))
     return PosedPair(surfaces, keypoints)
 

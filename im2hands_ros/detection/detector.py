@@ -106,7 +106,7 @@ class HandDetector:
             if keypoints is not None:
                 pixels = landmarks.pixels.astype(np.float32)
                 hands[each.side] = DetectedHand(keypoints, pixels, each.confidence)
-        # A depth image tells better than one hand could of the other.
+        # A depth image gives a hand's distance better than the other hand does.
         return hands if depth is not None else _as_one_person(hands)
 
 

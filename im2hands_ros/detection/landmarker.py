@@ -28,7 +28,7 @@ def keep_to_this_machine(proxy: str = _NOBODY) -> None:
 
     Releases after 0.10.21 send metrics to play.googleapis.com and have no switch for that
     (google-ai-edge/mediapipe#6291). They use libcurl, which obeys these variables of the process
-    and then asks not even a name server. Other programs of the same process obey them too.
+    and then does not even query a name server. Other code of the same process obeys them too.
     """
     for name in ("no_proxy", "NO_PROXY"):
         os.environ.pop(name, None)
@@ -139,10 +139,12 @@ def _read(result: Any, image: np.ndarray) -> list[Landmarks]:
 
 def _hand(points: Any, shape: Any, label: Any, size: tuple[int, int]) -> Landmarks:
     """From edges of the image at 0 and 1 to centres of pixels at whole numbers."""
-    seen = np.array([(point.x, point.y, point.z) for point in points], np.float64)
-    alone = np.array([(point.x, point.y, point.z) for point in shape], np.float64)
+    in_image = np.array([(point.x, point.y, point.z) for point in points], np.float64)
+    shape_xyz = np.array([(point.x, point.y, point.z) for point in shape], np.float64)
     # The current releases name the hand as an unmirrored picture shows it; 0.10.21's old API
     # named the other one.
     right = label.score if label.category_name == "Right" else 1 - label.score
     # MediaPipe's z has about the scale of its x.
-    return Landmarks(seen[:, :2] * size - 0.5, seen[:, 2] * size[0], alone, float(right))
+    return Landmarks(
+        in_image[:, :2] * size - 0.5, in_image[:, 2] * size[0], shape_xyz, float(right)
+    )

@@ -20,7 +20,7 @@ class Landmarks:
         pixels: (21, 2) in the image; the top-left pixel's centre is (0, 0).
         relief: (21,) how much farther away than others a joint is, in pixels too.
         shape: (21, 3) the hand by itself, turned as the camera sees it (x right, y down,
-            z forward); its place is none, its size a guess.
+            z forward); at the origin, of a typical size.
         right: probability that it is a right hand.
     """
 

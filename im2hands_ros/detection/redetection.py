@@ -1,7 +1,7 @@
 """Re-detection of a missed hand: the palm detector overlooks hands that fill the image.
 
 In 200 of our own renders both detections found 228 of 358 hands where one found 202, with three
-more on no hand; of three photographs one showed its hand in the second detection alone.
+more on no hand; of three photographs one needed the second detection.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def missed(found: Sequence[Landmarks], again: Sequence[Landmarks]) -> list[Landm
 
 
 def _apart(hand: Landmarks, other: Landmarks) -> bool:
-    """By joints, which also tells two hands on each other, and by middles, whatever the turn."""
+    """By joints, which separates two overlapping hands too, and by middles, whatever the turn."""
     reach = _SAME * other.extent
     joints = np.linalg.norm(hand.pixels - other.pixels, axis=1).mean()
     middles = np.linalg.norm(hand.centre - other.centre)

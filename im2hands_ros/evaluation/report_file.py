@@ -1,4 +1,4 @@
-"""A report's files: what it says of its own making, so that it can be repeated, and its tables."""
+"""A report's files: how it was made, so that it can be repeated, and its tables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def format_row(row: dict[str, Any], columns: dict[str, tuple[str, str]]) -> list
 
     columns: name of the value -> title and format.
     """
-    return [look.format(row[name]) if name in row else "" for name, (_, look) in columns.items()]
+    return [form.format(row[name]) if name in row else "" for name, (_, form) in columns.items()]
 
 
 def markdown_table(titles: list[str], rows: Iterable[list[str]], left: int) -> list[str]:

@@ -48,7 +48,7 @@ _LEAST_HAND_PIXELS = 1200
 
 
 class CameraPicture(NamedTuple):
-    """A sample whose picture is all that ``CAMERA`` sees, all its points in the hands' boxes.
+    """A sample whose picture is the whole image of ``CAMERA``, all its points in the hands' boxes.
 
     depth: (480, 640) float32 metres along z, of the hands, the forearms and a wall behind them.
     """
@@ -83,7 +83,7 @@ def _picture(scenes: Scenes, place: int, seed: int) -> CameraPicture | None:
         return None
     drawn = DrawnHands(parameters, hands, CAMERA, picture, mask)
     sample = finish_sample(rng, drawn, POINTS, scenes, place, seed)
-    return CameraPicture(sample, depth_seen(rng, hands))
+    return CameraPicture(sample, depth_image(rng, hands))
 
 
 def _placed(
@@ -114,7 +114,7 @@ def _fits(hands: list[PosedHand]) -> bool:
     return bool((pixels >= _MARGIN).all() and (pixels <= most).all())
 
 
-def depth_seen(rng: np.random.Generator, hands: dict[str, PosedHand]) -> np.ndarray:
+def depth_image(rng: np.random.Generator, hands: dict[str, PosedHand]) -> np.ndarray:
     """(480, 640) float32 metres along z: a perfect depth camera's image, registered."""
     skin = random_skin(rng)
     scene = RayScene([hand_part(side, hand.skin, skin) for side, hand in hands.items()])
@@ -122,5 +122,5 @@ def depth_seen(rng: np.random.Generator, hands: dict[str, PosedHand]) -> np.ndar
     met = scene.cast(pixel_rays(CAMERA, u.ravel(), v.ravel()))
     farthest = max(float(hand.surface[:, 2].max()) for hand in hands.values())
     # The rays' z is 1, so distances along them are depths.
-    seen = np.where(met.hit, met.distance, farthest + rng.uniform(*_WALL))
-    return seen.reshape(CAMERA.height, CAMERA.width).astype(np.float32)
+    depth = np.where(met.hit, met.distance, farthest + rng.uniform(*_WALL))
+    return depth.reshape(CAMERA.height, CAMERA.width).astype(np.float32)

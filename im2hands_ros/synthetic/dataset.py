@@ -49,7 +49,7 @@ SPLIT_SIZE = 1_000_000_000
 BLOCK = 64
 _FOREARM_ID = 0
 _VIEW_TRIES = 8
-# A hand hidden almost wholly behind the other or its arm teaches little: look from elsewhere.
+# Of a hand hidden almost wholly behind the other or its arm little can be learned: try again.
 _PICTURE_TRIES = 3
 _LEAST_HAND_PIXELS = 300
 
@@ -172,7 +172,7 @@ def scene_hands(scenes: Scenes, place: int) -> dict[str, HandParameters]:
 def _viewed(
     rng: np.random.Generator, in_scene: dict[str, HandParameters], asset: Path
 ) -> tuple[dict[str, HandParameters], dict[str, PosedHand], Viewpoint]:
-    """Choose a camera that is not inside an arm, and the hands as it sees them."""
+    """Choose a camera that is not inside an arm, and the hands in its frame."""
     joints = [pose_hand(side, given, asset).keypoints for side, given in in_scene.items()]
     for _ in range(_VIEW_TRIES):
         view = random_viewpoint(rng, joints)
@@ -213,14 +213,14 @@ def draw_hands(
 
 def hand_part(side: str, vertices: np.ndarray, skin: Skin, asset: Path = ASSET) -> RenderPart:
     """A posed skin mesh with its forearm, ready to draw; ids: ``MASK_IDS``, 0 on the forearm."""
-    look = _skin_look(asset)
-    ids = np.where(look.on_hand, MASK_IDS[side], _FOREARM_ID).astype(np.int8)
-    triangles = look.triangles if side == "right" else look.triangles[:, ::-1]
-    closed = np.concatenate([vertices, vertices[look.rim].mean(axis=0, keepdims=True)])
-    return RenderPart(closed, triangles, look.attributes, skin, ids)
+    template = _skin_template(asset)
+    ids = np.where(template.on_hand, MASK_IDS[side], _FOREARM_ID).astype(np.int8)
+    triangles = template.triangles if side == "right" else template.triangles[:, ::-1]
+    closed = np.concatenate([vertices, vertices[template.rim].mean(axis=0, keepdims=True)])
+    return RenderPart(closed, triangles, template.attributes, skin, ids)
 
 
-class _SkinLook(NamedTuple):
+class _SkinTemplate(NamedTuple):
     """The right skin with its elbow end closed by one vertex more, in the middle of its rim."""
 
     triangles: np.ndarray
@@ -230,7 +230,7 @@ class _SkinLook(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _skin_look(asset: Path) -> _SkinLook:
+def _skin_template(asset: Path) -> _SkinTemplate:
     model = hand_model(asset)
     neutral = HandParameters(
         np.zeros(model.pose_dims, np.float32),
@@ -247,7 +247,7 @@ def _skin_look(asset: Path) -> _SkinLook:
     attributes = SkinAttributes.of(rest, triangles, nails, posed.keypoints).values
     # The watertight hand is the skin's first vertices and the middle of its wrist cap.
     on_hand = (triangles < len(posed.surface) - 1).all(axis=1)
-    return _SkinLook(triangles, rim, attributes, on_hand)
+    return _SkinTemplate(triangles, rim, attributes, on_hand)
 
 
 def _closed(triangles: np.ndarray, centre: int) -> tuple[np.ndarray, np.ndarray]:

@@ -81,8 +81,8 @@ class InitialStage:
         terms |= self._shape_term(hands, batch)
         masks = self.network.encoder.masks(features)
         terms["mask"] = Term(mask_loss(masks, batch.mask), batch.mask.numel())
-        heat, pixels, seen = joint_targets(features.joints, batch)
-        terms["joints"] = Term(joint_loss(heat, pixels, seen), int(seen.sum()))
+        heat, pixels, inside = joint_targets(features.joints, batch)
+        terms["joints"] = Term(joint_loss(heat, pixels, inside), int(inside.sum()))
         return terms
 
     def _shape_term(self, hands: CanonicalHands, batch: Batch) -> dict[str, Term]:

@@ -119,7 +119,7 @@ class KeypointStage:
 def shape_keypoints(batch: TrackedBatch, refined: RefinedKeypoints, share: float) -> Tensor:
     """(H, 21, 3) keypoints to make shapes from: refined ones in the batch's first scenes.
 
-    A hand that is too far off would only teach to blur.
+    A hand that is too far off would only blur the shape.
     """
     index = batch.hands.image_index
     joints = refined.joints.detach()

@@ -63,7 +63,7 @@ class RefinementStage:
         return draw_tracked(folder, self._plan.batches, self._plan.tracker, step, part)
 
     def losses(self, batch: TrackedBatch) -> dict[str, Term]:
-        """Depth and occupancy at the hands' own points; how far both claim them."""
+        """Depth and occupancy at the hands' own points; how far both hands overlap."""
         context = self._context(batch)
         points = context.hands.palm_from_camera(batch.hands.points)
         logits = self.network(points, context, self._initial)
@@ -119,7 +119,7 @@ class RefinementStage:
         for first in range(0, count, _CHUNK_SCENES):
             chunk = range(first, min(first + _CHUNK_SCENES, count))
             batch = noisy_batch(folder, chunk, self._plan.batches, sigma).to(self._device)
-            # As given, not refined: the stage is judged by itself.
+            # As given, not refined: the stage is scored by itself.
             batch = batch._replace(hands=batch.hands._replace(keypoints=_coarse_of(batch)))
             self._score_chunk(batch, rows)
         return {name: float(torch.cat(values).mean()) for name, values in rows.items()}

@@ -63,8 +63,8 @@ class RunLog:
         self._bar.update()
         if self._quiet:
             return
-        shown = {name: value if math.isfinite(value) else None for name, value in losses.items()}
-        self._line({"step": step, **shown})
+        finite = {name: value if math.isfinite(value) else None for name, value in losses.items()}
+        self._line({"step": step, **finite})
         tagged = {f"loss/{name}": value for name, value in losses.items()}
         self._add_scalars(step, {**tagged, "learning_rate": learning_rate})
 

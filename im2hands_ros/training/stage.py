@@ -42,7 +42,7 @@ class Stage(Protocol):
         """The scenes ``part`` of the batch of one step, as a tuple with ``to(device)``.
 
         All that is random about a scene depends on the seed, the step and the scene's number in
-        the batch alone, so that several processes see together what one process would.
+        the batch alone, so that several processes draw together what one process would.
         """
 
     def losses(self, batch: Any) -> dict[str, Term]:

@@ -36,11 +36,11 @@ def test_the_command_writes_stages_ratio_and_machine(weights, tmp_path, capsys) 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [(["--resolutions", "big"], "--resolutions big"), (["--frames", "0"], "--frames 0")],
 )
-def test_bad_arguments_are_one_line(arguments, complaint, tmp_path, capsys) -> None:
+def test_bad_arguments_are_one_line(arguments, message, tmp_path, capsys) -> None:
     assert main(["bench", *arguments, "--out", str(tmp_path / "x.json")]) == 2
     error = capsys.readouterr().err
-    assert complaint in error
+    assert message in error
     assert error.count("\n") == 1

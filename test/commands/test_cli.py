@@ -19,7 +19,7 @@ CAMERA = {"fx": 60.0, "fy": 60.0, "cx": 31.5, "cy": 23.5}
 
 
 class FakeModel:
-    """Remembers what it was given and finds a ball where the left hand is."""
+    """Keeps what it was given and finds a ball where the left hand is."""
 
     def encode(self, image, keypoints, camera):
         FakeModel.given = SimpleNamespace(image=image, keypoints=keypoints, camera=camera)
@@ -153,7 +153,7 @@ def test_intrinsics_on_the_command_line_come_before_the_file(files, fake_model):
 
 
 @pytest.mark.parametrize(
-    ("fields", "complaint"),
+    ("fields", "message"),
     [
         ({"left": HAND.tolist()}, "--fov"),
         ({"camera": CAMERA}, "neither 'left' nor 'right'"),
@@ -167,22 +167,22 @@ def test_intrinsics_on_the_command_line_come_before_the_file(files, fake_model):
         ([1, 2], "list"),
     ],
 )
-def test_unfit_keypoint_files_are_one_line_with_the_reason(files, fields, complaint, capsys):
+def test_unfit_keypoint_files_are_one_line_with_the_reason(files, fields, message, capsys):
     files.keypoints.write_text(json.dumps(fields))
     assert reconstruct(files) == 2
-    assert complaint in the_one_line(capsys)
+    assert message in the_one_line(capsys)
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"), [(["--fov", "200"], "--fov 200"), (["--camera", "1,2"], "fx,fy")]
+    ("options", "message"), [(["--fov", "200"], "--fov 200"), (["--camera", "1,2"], "fx,fy")]
 )
-def test_unfit_camera_options_are_one_line_with_the_reason(files, options, complaint, capsys):
+def test_unfit_camera_options_are_one_line_with_the_reason(files, options, message, capsys):
     assert reconstruct(files, *options) == 2
-    assert complaint in the_one_line(capsys)
+    assert message in the_one_line(capsys)
 
 
-@pytest.mark.parametrize(("name", "complaint"), [("out.xyz", ".glb"), ("no/out.glb", "create")])
-def test_an_unfit_output_is_refused_before_any_work(files, name, complaint, capsys):
+@pytest.mark.parametrize(("name", "message"), [("out.xyz", ".glb"), ("no/out.glb", "create")])
+def test_an_unfit_output_is_refused_before_any_work(files, name, message, capsys):
     files.out = files.out.with_name(name) if "/" not in name else files.out.parent / name
     assert reconstruct(files) == 2
-    assert complaint in the_one_line(capsys)
+    assert message in the_one_line(capsys)

@@ -50,8 +50,8 @@ def test_converted_shards_read_back_with_their_own_meshes(data, frames, hand, tm
         assert sample.near == 200
     record = json.loads((tmp_path / "test.json").read_text())
     assert record["conversion"]["near"] == 200 and record["not_selected"]["one hand"] == 1
-    told = capsys.readouterr().out
-    assert "4 of 5 pictures" in told and "nearly black" in told and "mean 0.0 mm" in told
+    printed = capsys.readouterr().out
+    assert "4 of 5 pictures" in printed and "nearly black" in printed and "mean 0.0 mm" in printed
 
 
 def test_an_interrupted_conversion_goes_on_and_another_one_is_refused(data, tmp_path, capsys):
@@ -89,8 +89,8 @@ def test_several_workers_write_what_one_writes(data, tmp_path):
 )
 def test_errors_are_one_line_with_the_remedy(data, tmp_path, capsys, arguments, message):
     assert convert(data, tmp_path, *(a.format(tmp_path) for a in arguments)) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 1 and message.format(tmp_path) in told[0]
+    printed = capsys.readouterr().err.splitlines()
+    assert len(printed) == 1 and message.format(tmp_path) in printed[0]
 
 
 def test_shards_of_posed_and_of_meshed_hands_do_not_mix(frames, hand, tmp_path):

@@ -136,7 +136,7 @@ def test_every_way_to_call_a_function_is_closed(tmp_path, code):
 
 
 def test_names_that_are_allowed_do_nothing_either(tmp_path):
-    """numpy, scipy.sparse and chumpy are not called, whatever a pickle asks of them."""
+    """numpy, scipy.sparse and chumpy are not called, whatever a pickle names."""
     path = tmp_path / "MANO_RIGHT.pkl"
     path.write_bytes(b"(dS'f'\ncscipy.sparse.construct\nos.system\n(S'exit 1'\ntRs.")
     with pytest.raises(ValueError, match="not an array of numbers"):
@@ -196,13 +196,13 @@ def test_skinning_agrees_with_manos_formula_written_out(hand, side):
         assert np.abs(keypoints[[4, 8, 12, 16, 20]] - vertices[list(TIPS)]).max() < 2e-6
 
 
-def test_the_published_left_hands_shapes_are_mended_and_mended_ones_kept(folder):
+def test_the_published_left_hands_shapes_are_mirrored_and_mirrored_ones_kept(folder):
     left, right = (ManoArrays.read(folder / f"MANO_{s.upper()}.pkl") for s in SIDES)
     assert np.array_equal(left.shape_basis[:, 0], right.shape_basis[:, 0])
-    mended = with_left_shapes(left, right)
-    assert np.array_equal(mended.shape_basis[:, 0], -right.shape_basis[:, 0])
-    assert np.array_equal(mended.shape_basis[:, 1:], right.shape_basis[:, 1:])
-    assert with_left_shapes(mended, right) is mended
+    mirrored = with_left_shapes(left, right)
+    assert np.array_equal(mirrored.shape_basis[:, 0], -right.shape_basis[:, 0])
+    assert np.array_equal(mirrored.shape_basis[:, 1:], right.shape_basis[:, 1:])
+    assert with_left_shapes(mirrored, right) is mirrored
 
 
 def test_a_left_hand_is_the_mirror_of_the_right_one(hand):

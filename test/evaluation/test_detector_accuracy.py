@@ -78,11 +78,11 @@ def test_perfect_landmarks_are_found_on_their_sides_and_depth_places_them(pair) 
     assert all(len(scores[f"{lift}: pair_mm"]) == 1 for lift in LIFTS)
 
 
-def test_exchanged_missed_and_invented_hands_are_counted(pair) -> None:
+def test_swapped_missed_and_invented_hands_are_counted(pair) -> None:
     found = landmarks_in(pair)
     left, right = found["left"], found["right"]
-    exchanged = [replace(left, right=1.0), replace(right, right=0.0)]
-    scores = scores_of(pair.sample, detect(detector_of(exchanged), pair))
+    swapped = [replace(left, right=1.0), replace(right, right=0.0)]
+    scores = scores_of(pair.sample, detect(detector_of(swapped), pair))
     assert scores["found"] == [1, 1] and scores["right_side"] == [0, 0]
     elsewhere = replace(left, pixels=left.pixels + 2 * left.extent)
     scores = scores_of(pair.sample, detect(detector_of([elsewhere, right]), pair))
@@ -146,14 +146,14 @@ def test_the_command_writes_its_tables_and_how_to_repeat_them(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         (["--out", "x.txt"], "give a .json file"),
         (["--count", "0", "--out", "x.json"], "--count 0: give at least 1"),
         (["--model", "/none.task", "--out", "x.json"], "no hand landmarker model at /none.task"),
     ],
 )
-def test_bad_arguments_are_one_line_that_names_them(arguments, complaint, capsys) -> None:
+def test_bad_arguments_are_one_line_that_names_them(arguments, message, capsys) -> None:
     assert main(["evaluate-detector", *arguments]) == 2
     error = capsys.readouterr().err
-    assert complaint in error and error.count("\n") == 1
+    assert message in error and error.count("\n") == 1

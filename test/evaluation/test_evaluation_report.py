@@ -117,7 +117,7 @@ def test_the_command_reports_every_stage_and_baseline_and_how_to_repeat_it(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         (["--noise", "lots", "--out", "x.json"], "--noise lots: give millimetres"),
         (["--noise", "-1", "--out", "x.json"], "millimetres from 0 to 100"),
@@ -128,10 +128,10 @@ def test_the_command_reports_every_stage_and_baseline_and_how_to_repeat_it(
         (["--workers", "-1", "--out", "x.json"], "--workers -1: give at least 0"),
     ],
 )
-def test_bad_arguments_are_one_line_that_names_them(arguments, complaint, capsys) -> None:
+def test_bad_arguments_are_one_line_that_names_them(arguments, message, capsys) -> None:
     assert main(["evaluate", *arguments]) == 2
     error = capsys.readouterr().err
-    assert complaint in error
+    assert message in error
     assert error.count("\n") == 1
 
 

@@ -1,6 +1,6 @@
 """The simplest hand that 21 keypoints give: tapered capsules along the bones and a rounded palm.
 
-It knows nothing but proportions, so it is the floor that a network has to beat.
+It has nothing but proportions, so it is the least that a network has to beat.
 """
 
 from __future__ import annotations
