@@ -6,7 +6,7 @@ Camera frame (REP-103 optical): x right, y down, z forward, metres.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -70,6 +70,11 @@ class Camera:
     def is_distorted(self) -> bool:
         """Whether any distortion coefficient is non-zero."""
         return any(self.distortion)
+
+    @property
+    def pinhole(self) -> Camera:
+        """The same camera without its lens's distortion."""
+        return replace(self, distortion_model="none", distortion=())
 
     def project(self, points_camera: np.ndarray) -> np.ndarray:
         """Project (N, 3) camera-frame points (metres) to (N, 2) float64 pixels, lens included.

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "tracking": {"", "pipeline"},
     "detection": {""},
     "messages": {"", "pipeline"},
-    "viewing": {"", "messages"},
+    "viewing": {"", "messages", "synthetic"},
     "synthetic": {""},
     "datasets": {"", "synthetic"},
     "training": {"", "networks", "pipeline", "synthetic"},
@@ -34,8 +34,8 @@ MAY_IMPORT = {
     },
     "bags": {"", "messages", "tracking"},
     "ros": {
-        *("", "pipeline", "tracking", "detection", "messages", "viewing", "synthetic"),
-        *("evaluation", "bags"),
+        *("", "surface", "pipeline", "tracking", "detection", "messages", "viewing"),
+        *("synthetic", "evaluation", "bags"),
     },
     "commands": {
         *("", "networks", "pipeline", "tracking", "detection", "messages", "viewing"),

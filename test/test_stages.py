@@ -7,8 +7,8 @@ from two_hands import CAMERA, joints, keypoints, picture, untrained_networks
 
 from im2hands_ros import Im2Hands
 from im2hands_ros.evaluation.penetration import penetration
-from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.networks import checkpoints
+from im2hands_ros.synthetic.sample import Mesh
 
 
 @pytest.fixture(scope="module")

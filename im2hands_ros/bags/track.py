@@ -5,15 +5,20 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 from tqdm import tqdm
 
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.bags.definitions import Topic, standard_types
 from im2hands_ros.bags.output import Output
+from im2hands_ros.bags.reader import RawMessage
 from im2hands_ros.bags.running import Once, stop_on_signal
+from im2hands_ros.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, HAND_KEYPOINTS
 from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import Calibration, write_camera_info
 from im2hands_ros.messages.header import Header, Stamp
@@ -24,11 +29,12 @@ from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.tracking.image_stream import ImageStream
 from im2hands_ros.tracking.tracker import HandTracker, TrackedFrame
 
-INPUT_TYPES = {
-    "/image/compressed": "sensor_msgs/msg/CompressedImage",
-    "/camera_info": "sensor_msgs/msg/CameraInfo",
-    "/keypoints": "im2hands_ros/msg/HandKeypoints",
-}
+_NO_DEFINITION = MessageDefinition(MessageDefinitionFormat.NONE, "")
+_INPUTS = (
+    Topic("/image/compressed", COMPRESSED_IMAGE, 0, _NO_DEFINITION),
+    Topic("/camera_info", CAMERA_INFO, 0, _NO_DEFINITION),
+    Topic("/keypoints", HAND_KEYPOINTS, 0, _NO_DEFINITION),
+)
 _FIRST_STAMP = 1.0  # seconds; zero would mean that there is none
 
 
@@ -52,7 +58,8 @@ class Track:
         stream: the frames.
         camera: their intrinsics.
         frame_id: of all results.
-        output: the bag; inputs are written as well if it has their topics.
+        path: bag folder or .mcap file to write.
+        with_inputs: images, calibration and keypoints are written as well.
         overlay: takes every frame with its meshes.
 
     Attributes:
@@ -65,11 +72,13 @@ class Track:
         stream: ImageStream,
         camera: Camera,
         frame_id: str,
-        output: Output,
+        path: Path,
+        with_inputs: bool,
         overlay: FrameSink | None = None,
     ) -> None:
         self._stream, self._camera, self._frame_id = stream, camera, frame_id
-        self.output, self._overlay = output, overlay
+        self._with_inputs, self._overlay = with_inputs, overlay
+        self.output = Output(path, _INPUTS if with_inputs else (), standard_types())
         self._encoder = ResultEncoder()
         self._voxel_size = 0.0
         self.frames, self.seconds, self.interrupted = 0, 0.0, False
@@ -120,13 +129,14 @@ class Track:
 
     def _write(self, image: NDArray[np.uint8], stamp_ns: int, frame: TrackedFrame) -> None:
         header = Header(Stamp(*divmod(stamp_ns, 10**9)), self._frame_id)
-        if not INPUT_TYPES.keys().isdisjoint(self.output.topics):
-            self.output.write(self._inputs(header, image, frame), stamp_ns)
+        if self._with_inputs:
+            for topic, data in self._inputs(header, image, frame):
+                self.output.copy(RawMessage(topic, stamp_ns, data))
         results = self._encoder.encode(header, frame.surfaces, self._voxel_size)
         self.output.write(results, stamp_ns)
         meshes = {
             side: (hand.surface.vertices, hand.surface.triangles)
-            for side, hand in frame.present()
+            for side, hand in frame.present.items()
             if hand.surface is not None
         }
         self.hands.update(meshes.keys())
@@ -137,6 +147,5 @@ class Track:
         self, header: Header, image: NDArray[np.uint8], frame: TrackedFrame
     ) -> Iterator[tuple[str, bytes]]:
         yield "/camera_info", write_camera_info(header, Calibration.of(self._camera))
-        given = {side: xyz for side, xyz in frame.given.items() if xyz is not None}
-        yield "/keypoints", write_keypoints(header, given)
+        yield "/keypoints", write_keypoints(header, frame.given, dict.fromkeys(frame.given, 1.0))
         yield "/image/compressed", write_compressed_image(header, image)

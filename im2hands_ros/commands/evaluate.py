@@ -20,7 +20,7 @@ shares the true hands' mesh, rig and keypoint convention, which no real hand doe
 
 Errors: gaussian is noise with the standard deviations of --noise on every coordinate of every
 keypoint; tracker is what trackers do: wrong size, depth, place and relative depth of the hands,
-noise, joints far off, now and then left and right exchanged.
+noise, joints far off, now and then left and right swapped.
 
 IoU: volume points against the published mesh (iou) and the field (iou_field). Means are over
 hands, those of penetration over pairs. Time is the median of a frame from picture to meshes, of
@@ -34,18 +34,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from im2hands_ros.command_line import add_model_arguments
 from im2hands_ros.evaluation.noise_levels import (
     BASELINES,
     ERRORS,
     METHODS,
-    Condition,
+    Configuration,
     parse_levels,
     parse_methods,
 )
 
 if TYPE_CHECKING:
     from im2hands_ros.evaluation.methods import Method
-    from im2hands_ros.evaluation.runner import Plan, Scored
+    from im2hands_ros.evaluation.runner import EvaluationPlan, Scored
     from im2hands_ros.pipeline import Im2Hands
     from im2hands_ros.synthetic.sample import Sample
 
@@ -56,9 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=224, help="how many scenes (224)")
     parser.add_argument("--data", type=Path, help="folder of shards, instead of drawing scenes")
     parser.add_argument("--hand", type=Path, help="another hand to draw scenes with (packaged)")
-    parser.add_argument("--weights", type=Path, help="weights file (the packaged ones)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
-    parser.add_argument("--resolution", type=int, default=64, help="cells per box side (64)")
+    add_model_arguments(parser, resolution=64)
     parser.add_argument(
         "--noise", default="0,5,10,15", metavar="MM,...", help="keypoint noise, mm (0,5,10,15)"
     )
@@ -90,34 +89,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score every method under every error; 0 when the report is written."""
+    """Score every method at every noise level; 0 when the report is written."""
     levels = tuple(parse_levels(args.noise, args.errors))
     names = None if args.methods is None else parse_methods(args.methods)
     _check(args)
 
-    from im2hands_ros.evaluation.record import settings_of
-    from im2hands_ros.evaluation.report import markdown, report_of, write_report
-    from im2hands_ros.evaluation.runner import Plan, run_trials
+    from im2hands_ros.evaluation.report import markdown, report_of, settings_of
+    from im2hands_ros.evaluation.report_file import check_report_path, write_report
+    from im2hands_ros.evaluation.runner import EvaluationPlan, run_evaluation
+    from im2hands_ros.provenance import describe
     from im2hands_ros.synthetic.dataset import DEFAULT_POINTS
+
+    check_report_path(args.out)
 
     model, networks = _networks(names, args)
     names = names or [*networks, *BASELINES]
     samples = list(_samples(args))
-    plan = Plan(tuple(names), levels, DEFAULT_POINTS[args.split].near, args.cache)
-    scored = run_trials(samples, plan, networks, args.workers)
-    report = report_of(
-        scored, settings_of(args, plan, samples, model), model.device if model else "cpu"
-    )
-    write_report(args.out, report)
-    print(markdown(report))
+    plan = EvaluationPlan(tuple(names), levels, DEFAULT_POINTS[args.split].near, args.cache)
+    scored = run_evaluation(samples, plan, networks, args.workers)
+    settings = settings_of(args, plan, samples, model)
+    report = report_of(scored, settings, describe(model.device if model else "cpu"))
+    write_report(args.out, report, markdown(report))
     if args.pictures:
         _save_pictures(args.pictures, samples, plan, networks, scored)
     return 0
 
 
 def _check(args: argparse.Namespace) -> None:
-    if args.out.suffix != ".json":
-        raise ValueError(f"--out {args.out}: give a .json file; the tables go beside it as .md")
     for name, least in (("count", 1), ("workers", 0)):
         if getattr(args, name) < least:
             raise ValueError(f"--{name} {getattr(args, name)}: give at least {least}")
@@ -129,20 +127,24 @@ def _networks(
     names: list[str] | None, args: argparse.Namespace
 ) -> tuple[Im2Hands | None, dict[str, Method]]:
     """The model, warm, and its methods among the names (None: all that it has)."""
-    from im2hands_ros.evaluation.methods import held_by, network_method
+    from im2hands_ros.evaluation.methods import methods_of, network_method
     from im2hands_ros.pipeline import Im2Hands
 
     if names is not None and set(names) <= set(BASELINES):
         return None, {}
     model = Im2Hands.load(args.weights, device=args.device)
-    wanted = held_by(model) if names is None else [n for n in names if n not in BASELINES]
+    wanted = methods_of(model) if names is None else [n for n in names if n not in BASELINES]
     networks = {name: network_method(model, name, args.resolution) for name in wanted}
     model.warm_up(args.resolution)
     return model, networks
 
 
 def _save_pictures(
-    folder: Path, samples: list[Sample], plan: Plan, networks: dict[str, Method], scored: Scored
+    folder: Path,
+    samples: list[Sample],
+    plan: EvaluationPlan,
+    networks: dict[str, Method],
+    scored: Scored,
 ) -> None:
     """Pictures of the last network, or of the first baseline where there is none, first level."""
     from im2hands_ros.evaluation.methods import baseline_method
@@ -151,8 +153,8 @@ def _save_pictures(
     name = [*networks][-1] if networks else plan.methods[0]
     method = networks[name] if networks else baseline_method(name)
     level = plan.levels[0]
-    scores = [scene.scores for scene in scored[Condition(name, level)]]
-    save_ranked(folder, method, samples, plan.cases(samples, level), scores)
+    scores = [scene.scores for scene in scored[Configuration(name, level)]]
+    save_ranked(folder, method, samples, plan.inputs(samples, level), scores)
 
 
 def _samples(args: argparse.Namespace) -> Iterator[Sample]:
@@ -160,19 +162,14 @@ def _samples(args: argparse.Namespace) -> Iterator[Sample]:
 
     from im2hands_ros.synthetic.dataset import make_samples
     from im2hands_ros.synthetic.hand import ASSET
-    from im2hands_ros.synthetic.shards import load_shard
+    from im2hands_ros.synthetic.shards import load_shard, split_shards
 
     split, count, data = args.split, args.count, args.data
     if data is None:
         drawn = make_samples(split, 0, count, asset=args.hand or ASSET)
         yield from tqdm(drawn, total=count, desc="scenes", unit="scene")
         return
-    shards = sorted(data.glob(f"{split}_*.npz"))
-    if not shards:
-        raise FileNotFoundError(
-            f"no {split}_*.npz in '{data}': make them with im2hands synthesize --split {split}"
-        )
-    for shard in shards:
+    for shard in split_shards(data, split, "im2hands synthesize"):
         for sample in load_shard(shard)[:count]:
             yield sample
             count -= 1

@@ -11,7 +11,7 @@ The scenes are computer graphics: MediaPipe was made for photographs and finds f
 than of real ones. The figures show what the metric lift and the stages after it do with what was
 found, and what changes from release to release; they are no promise for a camera.
 
-Each picture is a video of its own, so no hand is known from the frame before. A hand is found
+Each picture is processed by itself: no hand is tracked from a frame before. A hand is found
 where the detected joints lie less than a quarter of its extent off on the average. Distances
 follow from a usual palm's length (picture), from this person's (hand size) or from the depth
 image (depth).
@@ -21,13 +21,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from im2hands_ros.detection.landmarks import Landmarks
+from im2hands_ros.command_line import add_model_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,58 +32,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="", help="hand landmarker bundle (the one that make setup made)"
     )
-    parser.add_argument("--weights", type=Path, help="weights file (the packaged ones)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
-    parser.add_argument("--resolution", type=int, default=64, help="cells per box side (64)")
+    add_model_arguments(parser, resolution=64)
     parser.add_argument("--out", type=Path, required=True, help=".json file to write")
 
 
 def run(args: argparse.Namespace) -> int:
     """Detect, reconstruct, score; 0 when the report is written."""
-    if args.out.suffix != ".json":
-        raise ValueError(f"--out {args.out}: give a .json file; the tables go beside it as .md")
     if args.count < 1:
         raise ValueError(f"--count {args.count}: give at least 1")
 
     from tqdm import tqdm
 
-    from im2hands_ros.detection.bundle import find_bundle
-    from im2hands_ros.evaluation.chain import chain_methods, chain_scores
+    from im2hands_ros.detection.detector import HandDetector
     from im2hands_ros.evaluation.detections import detect, scores_of
-    from im2hands_ros.evaluation.detector_report import ScoredPicture, report_of, write_report
-    from im2hands_ros.evaluation.record import command_of, weights_of
+    from im2hands_ros.evaluation.detector_report import ScoredPicture, markdown, report_of
+    from im2hands_ros.evaluation.end_to_end import end_to_end_methods, end_to_end_scores
+    from im2hands_ros.evaluation.report_file import (
+        check_report_path,
+        command_of,
+        describe_weights,
+        write_report,
+    )
     from im2hands_ros.evaluation.scoring import subset_of
     from im2hands_ros.pipeline import Im2Hands
     from im2hands_ros.provenance import describe
     from im2hands_ros.synthetic.camera_pictures import camera_pictures
 
-    bundle = find_bundle(args.model)
+    check_report_path(args.out)
+    detector = HandDetector.load(args.model)
     model = Im2Hands.load(args.weights, device=args.device)
-    methods = chain_methods(model, args.resolution)
+    methods = end_to_end_methods(model, args.resolution)
     scored = []
     for picture in tqdm(camera_pictures(args.split, 0, args.count), total=args.count, unit="scene"):
-        detection = detect(lambda image: landmarks_alone(bundle, image), picture)
+        detection = detect(detector, picture)
         sample = picture.sample
-        chain = chain_scores(sample, detection, methods)
-        scored.append(ScoredPicture(subset_of(sample), scores_of(sample, detection), chain))
+        end_to_end = end_to_end_scores(sample, detection, methods)
+        scored.append(ScoredPicture(subset_of(sample), scores_of(sample, detection), end_to_end))
     settings = {
         "command": command_of(args, "evaluate-detector"),
         "split": args.split,
         "scenes": len(scored),
         "resolution": args.resolution,
-        "weights": weights_of(model, args.weights),
+        "weights": describe_weights(model, args.weights),
     }
     report = report_of(scored, settings, describe(model.device))
-    print(write_report(args.out, report))
+    write_report(args.out, report, markdown(report))
     return 0
-
-
-def landmarks_alone(bundle: Path, image: NDArray[np.uint8]) -> list[Landmarks]:
-    """The landmarks in a picture that has nothing to do with any before it."""
-    from im2hands_ros.detection.landmarker import Landmarker
-
-    landmarker = Landmarker(bundle)
-    try:
-        return landmarker(image, 0.0)
-    finally:
-        landmarker.close()

@@ -1,7 +1,7 @@
 """Convert published Im2Hands checkpoints (PyTorch) to one weights file (safetensors).
 
-Reads init_occ.pt, ref_occ.pt, kpts_ref.pt, halo_baseline.pt or intaghand_baseline.pth; the kind is
-told by what is in a file, not by its name. Two files, init_occ or ref_occ and kpts_ref, become one
+Reads init_occ.pt, ref_occ.pt, kpts_ref.pt, halo_baseline.pt or intaghand_baseline.pth; a file's
+content decides its kind, not its name. Two files, init_occ or ref_occ and kpts_ref, become one
 weights file with both networks. Writes OUT with our names of the tensors and a record of where
 they came from. Nothing in a file is executed; a file with anything but tensors and numbers in it
 is refused. Names that are missing, unexpected or of the wrong shape are listed, and then nothing

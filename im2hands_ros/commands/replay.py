@@ -18,14 +18,12 @@ on this machine: ROS must be sourced. Ctrl-C ends early; what was written until 
 from __future__ import annotations
 
 import argparse
-import sys
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
-from im2hands_ros.command_line import Intrinsics, add_settings, intrinsics_from, settings_from
+from im2hands_ros.command_line import Intrinsics, add_settings, intrinsics_from, settings_from, warn
 from im2hands_ros.tracking.settings import ReplaySettings
 
 if TYPE_CHECKING:
@@ -71,10 +69,10 @@ def run(args: argparse.Namespace) -> int:
     from im2hands_ros.bags.replay import Replay
 
     settings = settings_from(args, ReplaySettings)
-    intrinsics = intrinsics_from(args.camera)
+    intrinsics = None if args.camera is None else intrinsics_from(args.camera)
     if args.every < 1:
         raise ValueError(f"--every {args.every}: give 1 or more")
-    with BagReader(args.bag, _warn) as source:
+    with BagReader(args.bag, partial(warn, "replay")) as source:
         chosen = _chosen(args, source)
         window_ns = _window(args, source)
         copied = [source.topics[name] for name in chosen.names] if args.copy_inputs else []
@@ -97,7 +95,7 @@ def _engine(
     if not through_node:
         from im2hands_ros.bags.replay import TrackerEngine
 
-        return nullcontext(TrackerEngine(settings, decoder, _warn))
+        return nullcontext(TrackerEngine(settings, decoder, partial(warn, "replay")))
     from im2hands_ros.ros.through_node import ThroughNode
 
     return ThroughNode(settings, decoder, chosen)
@@ -126,10 +124,6 @@ def _window(args: argparse.Namespace, source: BagReader) -> tuple[int, int]:
     if args.duration is None:
         return start_ns, source.end_ns
     return start_ns, min(source.end_ns, start_ns + round(1e9 * args.duration))
-
-
-def _warn(text: str) -> None:
-    tqdm.write(f"im2hands replay: warning: {text}", file=sys.stderr)
 
 
 def _summarise(bag: Path, out: Path, replay: Replay, means_ms: dict[str, float]) -> None:

@@ -7,7 +7,7 @@ Writes
   OUT        a rosbag2 folder with an .mcap, or one .mcap file, for Foxglove, RViz and rosbags: the
              topics meshes, markers, occupancy, refined_keypoints, left/wrist_pose and
              right/wrist_pose as the node publishes them, and the inputs image/compressed,
-             camera_info and keypoints, which `im2hands replay` reads. The first frame's stamp is 1 s
+             camera_info and keypoints, which `im2hands replay` reads; stamps count from 1 s
   OVERLAY    .mp4: the meshes drawn over the frames
 
 The camera's intrinsics are --camera or, as a guess, --fov: every distance is as wrong as the guess.
@@ -17,6 +17,7 @@ Ctrl-C ends early; what was written until then is complete.
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,8 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Track; the exit status. Raises ValueError when no frame showed a hand."""
-    from im2hands_ros.bags.output import Output
-    from im2hands_ros.bags.track import INPUT_TYPES, Track
+    from im2hands_ros.bags.track import Track
     from im2hands_ros.detection.detector import HandDetector
     from im2hands_ros.tracking.image_stream import open_stream
     from im2hands_ros.tracking.settings import load_model
@@ -68,13 +68,12 @@ def run(args: argparse.Namespace) -> int:
     camera = camera_from_arguments(args, *stream.size)
     if camera is None:
         raise ValueError(f"{args.video} names no camera: give --camera FX,FY,CX,CY or --fov")
-    output = Output(args.out, {} if args.results_only else INPUT_TYPES)
     overlay = OverlayVideo(args.overlay, stream.size, stream.rate) if args.overlay else None
+    track = Track(stream, camera, args.frame_id, args.out, not args.results_only, overlay)
     tracker = HandTracker(load_model(settings), settings, HandDetector.load(args.model))
     if tracker.missing_stages:
         warn("track", tracker.missing_stages)
-    track = Track(stream, camera, args.frame_id, output, overlay)
-    track.run(tracker, lambda text: warn("track", text))
+    track.run(tracker, partial(warn, "track"))
     return _summarise(args, track)
 
 

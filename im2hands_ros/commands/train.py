@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import signal
 from dataclasses import asdict
 from pathlib import Path
@@ -14,9 +12,9 @@ import torch
 
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.provenance import describe
-from im2hands_ros.training.batches import SceneFolder
-from im2hands_ros.training.distributed import Processes
+from im2hands_ros.training.distributed import Processes, device_of
 from im2hands_ros.training.plan import PACKAGED, PRECISIONS, TrainingPlan, read_plan
+from im2hands_ros.training.scene_folder import SceneFolder
 from im2hands_ros.training.stages import STAGES, make_stage
 from im2hands_ros.training.trainer import Trainer
 
@@ -25,7 +23,7 @@ _CHANGES = {
     "--steps": (int, "steps", "length of the schedule"),
     "--batch": (int, "batches.scenes", "scenes a step, over all processes"),
     "--points": (int, "batches.points", "query points a hand"),
-    "--blind-steps": (int, "batches.blind_steps", "first steps, without images"),
+    "--keypoint-only-steps": (int, "batches.keypoint_only_steps", "first steps, without images"),
     "--seed": (int, "batches.seed", "of everything that is random"),
     "--learning-rate": (float, "learning_rate", "its peak"),
     "--precision": (str, "precision", ", ".join(PRECISIONS)),
@@ -73,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     plan = plan_of(args)
-    processes = Processes.join(_device(args.device))
+    processes = Processes.join(device_of(args.device))
     try:
         return _train(args, plan, processes)
     finally:
@@ -93,7 +91,7 @@ def _train(args: argparse.Namespace, plan: TrainingPlan, processes: Processes) -
             f"{len(train)} scenes to train on, {len(validation)} to validate on, "
             f"{processes.count} x {processes.device}, {trainer.learner.precision}"
         )
-    record = record_of(args, plan, train, processes) | origin_of(args.data / "train")
+    record = record_of(args, plan, train, processes) | train.origin()
     until = min(args.until or plan.steps, plan.steps)
     stopped = trainer.run(train, validation, record, until)
     if stopped is None:
@@ -134,24 +132,3 @@ def record_of(
         began = {"file": args.weights.name, "sha256": checkpoints.sha256(args.weights)}
         record["began_with"] = {**began, "record": checkpoints.record_of(args.weights)}
     return record
-
-
-def origin_of(folder: Path) -> dict[str, Any]:
-    """Data and licence as the conversion of a data set left them beside its shards, if one did."""
-    path = folder / "train.json"
-    if not path.is_file():
-        return {}
-    made = json.loads(path.read_text(encoding="utf-8"))
-    return {name: made[name] for name in ("data", "licence") if name in made}
-
-
-def _device(name: str) -> torch.device:
-    """The device of this process: one GPU each, as ``torchrun`` numbers them."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and "LOCAL_RANK" in os.environ:
-        name = f"cuda:{os.environ['LOCAL_RANK']}"
-    device = torch.device(name)
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    return device

@@ -8,7 +8,7 @@ Moon et al., ECCV 2020. In `annotations/<split>/`, per split::
   InterHand2.6M_<split>_MANO_NeuralAnnot.json capture -> frame -> right, left -> pose, shape, trans
 
 World coordinates, camera positions and joints are millimetres, MANO's trans metres; everything
-here is metres. A camera sees x_camera = camrot (x_world - campos), with x right, y down, z forward.
+here is metres. x_camera = camrot (x_world - campos), with x right, y down, z forward.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _JOINT_ROWS = {"right": slice(0, 21), "left": slice(21, 42)}
 _MILLIMETRE = 1e-3
 
 
-class View(NamedTuple):
+class CalibratedCamera(NamedTuple):
     """One calibrated camera: rotation (3, 3), world to camera; position (3,) world metres."""
 
     camera: Camera
@@ -52,30 +52,33 @@ class ManoFit(NamedTuple):
     translation: NDArray[np.float32]
 
 
-class Joints(NamedTuple):
+class AnnotatedJoints(NamedTuple):
     """One hand's annotated joints: xyz (21, 3) world metres, MANO order; valid (21,) bool."""
 
     xyz: NDArray[np.float64]
     valid: NDArray[np.bool_]
 
 
+AnnotatedHands = tuple[dict[str, ManoFit], dict[str, AnnotatedJoints]]
+
+
 @dataclass(frozen=True)
-class Frame:
+class AnnotatedFrame:
     """One picture of two hands. fits, joints: by side; identity: the annotation's number."""
 
     identity: int
     image: Path
     sequence: str
-    view: View
+    view: CalibratedCamera
     fits: dict[str, ManoFit]
-    joints: dict[str, Joints]
+    joints: dict[str, AnnotatedJoints]
 
 
 @dataclass(frozen=True)
 class Selection:
     """The frames that can be used, and how many could not, by reason."""
 
-    frames: list[Frame]
+    frames: list[AnnotatedFrame]
     rejected: dict[str, int]
 
 
@@ -95,9 +98,9 @@ class Annotations:
     root: Path
     split: str
     folder: Path | None = None
-    _views: dict[tuple[Any, ...], View] = field(default_factory=dict, repr=False)
-    _hands: dict[tuple[str, str], tuple[dict[str, ManoFit], dict[str, Joints]] | str] = field(
-        default_factory=dict, repr=False
+    _views: dict[tuple[Any, ...], CalibratedCamera] = field(default_factory=dict, repr=False)
+    _hands: dict[tuple[str, str], tuple[dict[str, ManoFit], dict[str, AnnotatedJoints]] | str] = (
+        field(default_factory=dict, repr=False)
     )
 
     def __post_init__(self) -> None:
@@ -149,13 +152,13 @@ class Annotations:
                     f"{self.path('data')}: annotation {number} lacks {error}: the files are not "
                     "those of one release and split"
                 ) from error
-            if isinstance(found, Frame):
+            if isinstance(found, AnnotatedFrame):
                 frames.append(found)
             else:
                 rejected[found] += 1
         return Selection(frames, dict(rejected))
 
-    def _frame(self, annotation: dict[str, Any], image: dict[str, Any]) -> Frame | str:
+    def _frame(self, annotation: dict[str, Any], image: dict[str, Any]) -> AnnotatedFrame | str:
         """One frame, or why it cannot be used."""
         if annotation["hand_type"] != "interacting":
             return "one hand"
@@ -165,7 +168,7 @@ class Annotations:
         if isinstance(hands, str):
             return hands
         fits, joints = hands
-        return Frame(
+        return AnnotatedFrame(
             identity=int(annotation["id"]),
             image=self.root / "images" / self.split / image["file_name"],
             sequence=str(image["seq_name"]),
@@ -174,9 +177,7 @@ class Annotations:
             joints=joints,
         )
 
-    def _hands_of(
-        self, capture: str, moment: str
-    ) -> tuple[dict[str, ManoFit], dict[str, Joints]] | str:
+    def _hands_of(self, capture: str, moment: str) -> AnnotatedHands | str:
         """Fits and joints of one moment; all its cameras share them."""
         key = (capture, moment)
         if key not in self._hands:
@@ -190,14 +191,14 @@ class Annotations:
                 )
         return self._hands[key]
 
-    def _view(self, image: dict[str, Any]) -> View:
+    def _view(self, image: dict[str, Any]) -> CalibratedCamera:
         capture, name = str(image["capture"]), str(image["camera"])
         size = int(image["width"]), int(image["height"])
         key = (capture, name, *size)
         if key not in self._views:
             values = self._cameras[capture]
             (fx, fy), (cx, cy) = values["focal"][name], values["princpt"][name]
-            self._views[key] = View(
+            self._views[key] = CalibratedCamera(
                 Camera(*size, float(fx), float(fy), float(cx), float(cy)),
                 np.array(values["camrot"][name], np.float64).reshape(3, 3),
                 np.array(values["campos"][name], np.float64).reshape(3) * _MILLIMETRE,
@@ -214,11 +215,11 @@ def _fit(given: dict[str, Any]) -> ManoFit:
     return ManoFit(*arrays)
 
 
-def _joints(given: dict[str, Any]) -> dict[str, Joints]:
+def _joints(given: dict[str, Any]) -> dict[str, AnnotatedJoints]:
     xyz = np.array(given["world_coord"], np.float64).reshape(42, 3) * _MILLIMETRE
     valid = np.array(given["joint_valid"], np.float64).reshape(42, 1) > 0
     return {
-        side: Joints(
+        side: AnnotatedJoints(
             to_mano_order(xyz[rows], ORDER_INTERHAND),
             to_mano_order(np.repeat(valid[rows], 3, axis=1), ORDER_INTERHAND)[:, 0],
         )

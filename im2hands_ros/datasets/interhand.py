@@ -18,8 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -32,26 +30,24 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from im2hands_ros.cli import run_alone
-from im2hands_ros.datasets.annotations import SPLITS, Annotations, Frame
+from im2hands_ros.command_line import run_alone
+from im2hands_ros.datasets.annotations import SPLITS, AnnotatedFrame, Annotations
 from im2hands_ros.datasets.mano import ManoHand
 from im2hands_ros.datasets.scenes import (
     PUBLISHED_FILL,
     SAMPLINGS,
-    Conversion,
+    ConversionSettings,
     fit_error,
     make_sample,
 )
+from im2hands_ros.synthetic.dataset import DEFAULT_POINTS
 from im2hands_ros.synthetic.sample import Sample
-from im2hands_ros.synthetic.shards import save_shard
+from im2hands_ros.synthetic.shards import save_shard, shard_path
+from im2hands_ros.synthetic.worker_pool import worker_pool
 
-# Default numbers of labelled points a hand, (near, volume): those of `im2hands synthesize`, which
-# `im2hands evaluate` counts on, and the published ones.
-_PROJECT_POINTS = {"train": (768, 256), "val": (4096, 16384), "test": (4096, 16384)}
-_PAPER_POINTS = (50_000, 50_000)
+_PAPER_POINTS = (50_000, 50_000)  # labelled points a hand, (near, volume), as published
 # Fits come within some 5 mm of the annotated joints; beyond this the files do not match.
 _SUSPICIOUS_FIT = 0.025
-_SINGLE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "IGL_NUM_THREADS")
 
 # A sample and its fit's distance from the joints, or why there is no sample.
 Converted = tuple[Sample, float] | str
@@ -112,18 +108,18 @@ def run(args: argparse.Namespace) -> int:
     missing = list(_missing_shards(args, frames))
     kept = len(frames) - sum(len(part) for _, part in missing)
     left_out, errors = _convert_all(args, how, missing, kept)
-    _report(args, len(frames), left_out, errors)
+    _print_summary(args, len(frames), left_out, errors)
     return 0
 
 
-def conversion_of(args: argparse.Namespace) -> Conversion:
+def conversion_of(args: argparse.Namespace) -> ConversionSettings:
     """How samples are made, from the arguments."""
-    default = _PROJECT_POINTS[args.split] if args.sampling == "project" else _PAPER_POINTS
+    default = DEFAULT_POINTS[args.split] if args.sampling == "project" else _PAPER_POINTS
     try:
         near, volume = map(int, args.points.split(",")) if args.points else default
     except ValueError:
         raise ValueError(f"--points {args.points}: give two numbers like 768,256") from None
-    return Conversion(args.split, near, volume, args.sampling, args.fill)
+    return ConversionSettings(args.split, near, volume, args.sampling, args.fill)
 
 
 def _check_counts(args: argparse.Namespace) -> None:
@@ -147,17 +143,20 @@ def _write_record(path: Path, record: dict[str, Any]) -> None:
 
 
 def _missing_shards(
-    args: argparse.Namespace, frames: list[Frame]
-) -> Iterator[tuple[Path, list[Frame]]]:
+    args: argparse.Namespace, frames: list[AnnotatedFrame]
+) -> Iterator[tuple[Path, list[AnnotatedFrame]]]:
     for first in range(0, len(frames), args.shard_size):
         part = frames[first : first + args.shard_size]
-        path = args.out / f"{args.split}_{first:08d}_{len(part):04d}.npz"
+        path = shard_path(args.out, args.split, first, len(part))
         if not path.exists():
             yield path, part
 
 
 def _convert_all(
-    args: argparse.Namespace, how: Conversion, missing: list[tuple[Path, list[Frame]]], kept: int
+    args: argparse.Namespace,
+    how: ConversionSettings,
+    missing: list[tuple[Path, list[AnnotatedFrame]]],
+    kept: int,
 ) -> tuple[Counter[str], list[float]]:
     """Write the missing shards; what was left out by reason, and the fits' errors in metres."""
     left_out, errors = Counter[str](), list[float]()
@@ -181,37 +180,28 @@ def _convert_all(
 
 
 @contextmanager
-def _workers(count: int, mano: Path, how: Conversion) -> Iterator[Any]:
+def _workers(count: int, mano: Path, how: ConversionSettings) -> Iterator[Any]:
     """A function from frames to their `Converted`, in order; one worker is this process."""
     if count == 1:
         hand = ManoHand.load(mano)
         yield partial(map, partial(_convert, hand=hand, how=how))
         return
-    for name in _SINGLE_THREAD:
-        os.environ.setdefault(name, "1")
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(count, initializer=_start_worker, initargs=(mano, how)) as pool:
-        yield partial(pool.imap, _convert_here, chunksize=4)
+    with worker_pool(count, _load_hand, mano, how) as pool:
+        yield partial(pool.imap, _convert_in_worker, chunksize=4)
 
 
-_here: dict[str, Any] = {}
+_of_worker: dict[str, Any] = {}
 
 
-def _start_worker(mano: Path, how: Conversion) -> None:
-    """One thread per process: more would only fight the other workers for the cores."""
-    import cv2
-    import torch
-
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    _here.update(hand=ManoHand.load(mano), how=how)
+def _load_hand(mano: Path, how: ConversionSettings) -> None:
+    _of_worker.update(hand=ManoHand.load(mano), how=how)
 
 
-def _convert_here(frame: Frame) -> Converted:
-    return _convert(frame, **_here)
+def _convert_in_worker(frame: AnnotatedFrame) -> Converted:
+    return _convert(frame, **_of_worker)
 
 
-def _convert(frame: Frame, hand: ManoHand, how: Conversion) -> Converted:
+def _convert(frame: AnnotatedFrame, hand: ManoHand, how: ConversionSettings) -> Converted:
     sample = make_sample(frame, hand, how)
     if isinstance(sample, str):
         return sample
@@ -219,7 +209,7 @@ def _convert(frame: Frame, hand: ManoHand, how: Conversion) -> Converted:
     return sample, fit_error(frame, keypoints)
 
 
-def _report(
+def _print_summary(
     args: argparse.Namespace, count: int, left_out: Counter[str], errors: list[float]
 ) -> None:
     print(f"{count - left_out.total()} of {count} pictures in {args.out}")

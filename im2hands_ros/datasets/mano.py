@@ -152,7 +152,7 @@ class ManoHand:
     ) -> Posed:
         """Skin, surface and keypoints of B hands; differentiable.
 
-        pose (B, 45), shape (B, 10) as the class says; rotation (B, 3, 3) and translation (B, 3)
+        pose (B, 45), shape (B, 10) as in the class; rotation (B, 3, 3) and translation (B, 3)
         metres bring the rest frame to that of the result, so translation is the wrist's place.
         """
         hand = self.layers[check_side(side)].about_wrist(pose, shape)
@@ -173,7 +173,7 @@ class ManoHand:
 def wrist_loop(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
     """The vertices (L,) around the only hole of a mesh, in the direction of its triangles' edges.
 
-    Raises ValueError unless there is exactly one hole.
+    Raises ValueError unless there is one hole.
     """
     edges = triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
     known = {(int(a), int(b)) for a, b in edges}

@@ -30,7 +30,7 @@ _DAMAGE = (pickle.UnpicklingError, EOFError, TypeError, AttributeError, IndexErr
 
 
 class StandIn:
-    """In place of an object (or a function's result) that a pickle asks for: inert.
+    """In place of an object (or a function's result) that a pickle names: inert.
 
     Attributes:
         origin: full name of the class or function. given: its arguments. state: what the pickle

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.canonical import canonicalise
-from im2hands_ros.datasets.annotations import Frame
+from im2hands_ros.datasets.annotations import AnnotatedFrame
 from im2hands_ros.datasets.mano import ManoHand
 from im2hands_ros.skeleton import SIDES, WRIST
 from im2hands_ros.synthetic.labels import sample_points, signed_depth, surface_points
@@ -21,7 +21,7 @@ from im2hands_ros.synthetic.photography import encode
 from im2hands_ros.synthetic.raytracing import RayScene, pixel_rays, plain_part
 from im2hands_ros.synthetic.sample import (
     MASK_IDS,
-    HandSurface,
+    Mesh,
     Sample,
     pack_depth,
     pack_points,
@@ -46,12 +46,12 @@ SPLIT_SEEDS = {"train": 5_000_000_000, "val": 6_000_000_000, "test": 7_000_000_0
 class PosedPair(NamedTuple):
     """Two hands in the camera frame, metres: meshes (V, 3) and keypoints (21, 3) by side."""
 
-    surfaces: dict[str, HandSurface]
+    surfaces: dict[str, Mesh]
     keypoints: dict[str, Points]
 
 
 @dataclass(frozen=True)
-class Conversion:
+class ConversionSettings:
     """How samples are made. The same frame and conversion always give the same sample.
 
     Attributes:
@@ -76,7 +76,7 @@ class Conversion:
             raise ValueError(f"fill {self.fill}: give 0.2 to 1 of the crop's side")
 
 
-def make_sample(frame: Frame, hand: ManoHand, how: Conversion) -> Sample | str:
+def make_sample(frame: AnnotatedFrame, hand: ManoHand, how: ConversionSettings) -> Sample | str:
     """One frame's sample, or why there is none.
 
     Raises:
@@ -113,7 +113,7 @@ def make_sample(frame: Frame, hand: ManoHand, how: Conversion) -> Sample | str:
     )
 
 
-def read_picture(frame: Frame) -> NDArray[np.uint8]:
+def read_picture(frame: AnnotatedFrame) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB of the camera's size; errors as `make_sample`."""
     if not frame.image.is_file():
         raise FileNotFoundError(f"no picture {frame.image}: unpack the images of this split")
@@ -127,20 +127,22 @@ def read_picture(frame: Frame) -> NDArray[np.uint8]:
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8)
 
 
-def pose_pair(frame: Frame, hand: ManoHand) -> PosedPair:
+def pose_pair(frame: AnnotatedFrame, hand: ManoHand) -> PosedPair:
     """Both hands of a frame from their fits, in its camera's frame."""
     surfaces, keypoints = {}, {}
     for side in SIDES:
         with torch.no_grad():
             pose, shape, translation = (torch.from_numpy(v)[None] for v in frame.fits[side])
             posed = hand.annotated(pose, shape, translation, side)
-        seen = (frame.view.to_camera(p[0].numpy()) for p in (posed.surface, posed.keypoints))
-        vertices, keypoints[side] = (points.astype(np.float32) for points in seen)
-        surfaces[side] = HandSurface(vertices, hand.triangles_of(side).astype(np.int32))
+        posed_camera = (
+            frame.view.to_camera(p[0].numpy()) for p in (posed.surface, posed.keypoints)
+        )
+        vertices, keypoints[side] = (points.astype(np.float32) for points in posed_camera)
+        surfaces[side] = Mesh(vertices, hand.triangles_of(side).astype(np.int32))
     return PosedPair(surfaces, keypoints)
 
 
-def fit_error(frame: Frame, pair_keypoints: dict[str, Points]) -> float:
+def fit_error(frame: AnnotatedFrame, pair_keypoints: dict[str, Points]) -> float:
     """Mean distance in metres of a pair's keypoints from the annotated joints (nan: none valid).
 
     The published fits come within some 5 mm; joints that MANO and the annotators place
@@ -157,7 +159,7 @@ def fit_error(frame: Frame, pair_keypoints: dict[str, Points]) -> float:
 
 
 def crop_of(
-    camera: Camera, surfaces: dict[str, HandSurface], fill: float = PUBLISHED_FILL
+    camera: Camera, surfaces: dict[str, Mesh], fill: float = PUBLISHED_FILL
 ) -> tuple[NDArray[np.float64], Camera]:
     """The published crop: the square around both hands' vertices, `fill` of it theirs.
 
@@ -175,7 +177,7 @@ def crop_of(
     return affine, Camera(SIZE, SIZE, fx, fy, cx, cy)
 
 
-def mask_of(camera: Camera, surfaces: dict[str, HandSurface]) -> NDArray[np.uint8]:
+def mask_of(camera: Camera, surfaces: dict[str, Mesh]) -> NDArray[np.uint8]:
     """(H, W) uint8 of the nearest hand at each pixel: 0 none, 1 left, 2 right."""
     grey = np.ones(3)
     scene = RayScene([plain_part(*mesh, grey, MASK_IDS[side]) for side, mesh in surfaces.items()])
@@ -185,7 +187,9 @@ def mask_of(camera: Camera, surfaces: dict[str, HandSurface]) -> NDArray[np.uint
     return found.reshape(camera.height, camera.width).astype(np.uint8)
 
 
-def _points_of(side: str, pair: PosedPair, how: Conversion, rng: np.random.Generator) -> Points:
+def _points_of(
+    side: str, pair: PosedPair, how: ConversionSettings, rng: np.random.Generator
+) -> Points:
     """Points as shards keep them, so that the labels are those of the points that are read."""
     keypoints = pair.keypoints[side]
     drawn = SAMPLINGS[how.sampling](pair.surfaces[side], keypoints, side, how, rng)
@@ -193,13 +197,13 @@ def _points_of(side: str, pair: PosedPair, how: Conversion, rng: np.random.Gener
 
 
 def _as_synthetic(
-    mesh: HandSurface, keypoints: Points, side: str, how: Conversion, rng: np.random.Generator
+    mesh: Mesh, keypoints: Points, side: str, how: ConversionSettings, rng: np.random.Generator
 ) -> Points:
     return sample_points(*mesh, rng, how.near, how.volume)
 
 
 def _as_published(
-    mesh: HandSurface, keypoints: Points, side: str, how: Conversion, rng: np.random.Generator
+    mesh: Mesh, keypoints: Points, side: str, how: ConversionSettings, rng: np.random.Generator
 ) -> Points:
     near = surface_points(*mesh, rng, how.near)
     near = near + rng.normal(0, _SKIN_SIGMA, near.shape)

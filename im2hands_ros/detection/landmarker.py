@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from im2hands_ros.detection.landmarks import Landmarks
-from im2hands_ros.detection.second_look import enlarged, missed, smaller
+from im2hands_ros.detection.redetection import enlarged, missed, smaller
 
 INSTALL_IT = (
     "run `pip install 'im2hands_ros[detector]'` and `pip install --no-deps mediapipe==1.2.2`"
@@ -26,7 +28,7 @@ def keep_to_this_machine(proxy: str = _NOBODY) -> None:
 
     Releases after 0.10.21 send metrics to play.googleapis.com and have no switch for that
     (google-ai-edge/mediapipe#6291). They use libcurl, which obeys these variables of the process
-    and then asks not even a name server. Other programs of the same process obey them too.
+    and then does not even query a name server. Other code of the same process obeys them too.
     """
     for name in ("no_proxy", "NO_PROXY"):
         os.environ.pop(name, None)
@@ -35,12 +37,12 @@ def keep_to_this_machine(proxy: str = _NOBODY) -> None:
 
 
 class Landmarker:
-    """Finds up to two hands in the frames of one video, following them from frame to frame.
+    """Finds up to two hands in an image, or in the frames of a video.
 
     Args:
         bundle: the model file, see `bundle.find_bundle`.
         detection, presence, tracking: MediaPipe's three thresholds, 0 to 1.
-        look_again: look a second time, see `second_look`, where fewer than two hands are found.
+        redetect: detect again, see `redetection`, where fewer than two hands are found.
         proxy: see `keep_to_this_machine`.
 
     Raises:
@@ -53,7 +55,7 @@ class Landmarker:
         detection: float = DETECTION,
         presence: float = PRESENCE,
         tracking: float = TRACKING,
-        look_again: bool = True,
+        redetect: bool = True,
         proxy: str = _NOBODY,
     ) -> None:
         keep_to_this_machine(proxy)
@@ -67,35 +69,50 @@ class Landmarker:
             "min_hand_presence_confidence": presence,
             "min_tracking_confidence": tracking,
         }
+        self._still = _task(bundle, vision.RunningMode.IMAGE, thresholds)
         self._video = _task(bundle, vision.RunningMode.VIDEO, thresholds)
-        self._still = _task(bundle, vision.RunningMode.IMAGE, thresholds) if look_again else None
-        self._picture = mediapipe.Image
+        self._redetect = redetect
+        self._image = mediapipe.Image
         self._format = mediapipe.ImageFormat.SRGB
-        self._time = 0
+        self._milliseconds = 0
+        _close_in_time(self, [self._still, self._video])
 
-    def __call__(self, image: np.ndarray, seconds: float) -> list[Landmarks]:
-        """The hands in the next frame, in no particular order.
+    def __call__(self, image: np.ndarray, stamp: float | None = None) -> list[Landmarks]:
+        """The hands in an image, in no particular order.
 
         Args:
             image: (H, W, 3) uint8 RGB, not mirrored.
-            seconds: when it was taken. A clock that steps back does no harm.
+            stamp: when the next frame of the video was taken, seconds; a clock that steps back
+                does no harm. None: the image is no frame of it.
         """
-        # MediaPipe refuses stamps that do not rise.
-        self._time = max(self._time + 1, round(1e3 * seconds))
-        found = _read(self._video.detect_for_video(self._packed(image), self._time), image)
-        if self._still is not None and len(found) < _MOST_HANDS:
+        if stamp is None:
+            result = self._still.detect(self._packed(image))
+        else:
+            # MediaPipe refuses stamps that do not rise.
+            self._milliseconds = max(self._milliseconds + 1, round(1e3 * stamp))
+            result = self._video.detect_for_video(self._packed(image), self._milliseconds)
+        found = _read(result, image)
+        if self._redetect and len(found) < _MOST_HANDS:
             again = _read(self._still.detect(self._packed(smaller(image))), image)
             found += missed(found, [enlarged(hand, image.shape[:2]) for hand in again])
         return found
 
     def _packed(self, image: np.ndarray) -> Any:
-        return self._picture(image_format=self._format, data=np.ascontiguousarray(image))
+        return self._image(image_format=self._format, data=np.ascontiguousarray(image))
 
-    def close(self) -> None:
-        """Let go of the model."""
-        self._video.close()
-        if self._still is not None:
-            self._still.close()
+
+def _close_in_time(owner: Landmarker, tasks: list[Any]) -> None:
+    """Close MediaPipe's tasks with their owner, or when the program ends.
+
+    A task closes on a thread of its own, which has ended by the time that `atexit` or `__del__`
+    run; threading's own exit handlers, which the standard library keeps to itself, run before.
+    """
+
+    def close() -> None:
+        for task in tasks:
+            task.close()
+
+    threading._register_atexit(weakref.finalize(owner, close))  # type: ignore[attr-defined]
 
 
 def _task(bundle: Path, mode: Any, thresholds: dict[str, float]) -> Any:
@@ -121,11 +138,13 @@ def _read(result: Any, image: np.ndarray) -> list[Landmarks]:
 
 
 def _hand(points: Any, shape: Any, label: Any, size: tuple[int, int]) -> Landmarks:
-    """From edges of the picture at 0 and 1 to centres of pixels at whole numbers."""
-    seen = np.array([(point.x, point.y, point.z) for point in points], np.float64)
-    alone = np.array([(point.x, point.y, point.z) for point in shape], np.float64)
+    """From edges of the image at 0 and 1 to centres of pixels at whole numbers."""
+    in_image = np.array([(point.x, point.y, point.z) for point in points], np.float64)
+    shape_xyz = np.array([(point.x, point.y, point.z) for point in shape], np.float64)
     # The current releases name the hand as an unmirrored picture shows it; 0.10.21's old API
     # named the other one.
     right = label.score if label.category_name == "Right" else 1 - label.score
     # MediaPipe's z has about the scale of its x.
-    return Landmarks(seen[:, :2] * size - 0.5, seen[:, 2] * size[0], alone, float(right))
+    return Landmarks(
+        in_image[:, :2] * size - 0.5, in_image[:, 2] * size[0], shape_xyz, float(right)
+    )

@@ -1,4 +1,4 @@
-"""What a hand landmarker says about one hand."""
+"""What a hand landmarker finds of one hand."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Landmarks:
     """One hand; joints in MANO order, which is MediaPipe's too.
 
     Attributes:
-        pixels: (21, 2) in the picture; the top-left pixel's centre is (0, 0).
+        pixels: (21, 2) in the image; the top-left pixel's centre is (0, 0).
         relief: (21,) how much farther away than others a joint is, in pixels too.
         shape: (21, 3) the hand by itself, turned as the camera sees it (x right, y down,
-            z forward); its place is none, its size a guess.
+            z forward); at the origin, of a typical size.
         right: probability that it is a right hand.
     """
 
@@ -36,11 +36,11 @@ class Landmarks:
 
     @property
     def extent(self) -> float:
-        """Diagonal of the hand's box in the picture, pixels."""
+        """Diagonal of the hand's box in the image, pixels."""
         return float(np.linalg.norm(np.ptp(self.pixels, axis=0)))
 
     def mirrored(self, width: int) -> Landmarks:
-        """The pixels of the same hand in the picture mirrored left to right."""
+        """The pixels of the same hand in the image mirrored left to right."""
         return replace(self, pixels=self.pixels * (-1, 1) + (width - 1, 0))
 
 

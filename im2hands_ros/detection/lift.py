@@ -1,8 +1,8 @@
 """From landmarks in the picture to joints in metres before the camera.
 
-One picture cannot tell a large hand far away from a small one near by. The joints lie on the rays
-of their landmarks; how much farther one is than another MediaPipe guesses, twice, as a share of the
-distance; the distance itself follows from the length that the user's bones have, or from a depth
+One image cannot tell a large hand far away from a small one near by. The joints lie on the rays
+of their landmarks; how much farther one is than another MediaPipe estimates, twice, as a share of
+the distance; the distance itself follows from the length of the user's bones, or from a depth
 image. (Fitting MediaPipe's metric hand to the picture, by least squares for its place or by PnP for
 its place and turn, was a quarter worse.)
 """
@@ -19,7 +19,7 @@ PALM_LENGTH = 0.093
 """Metres from wrist to middle knuckle: the mean of the synthetic adults."""
 
 # Fitted to 162 hands found in 180 of our own renders. The mean over all bones is steadier than the
-# palm, which foreshortening spoils. True bones are 0.416 palms long; errors lengthen those seen.
+# palm, which foreshortening spoils. True bones are 0.416 palms long; errors make them longer.
 _BONE_PER_PALM = 0.366
 _WRIST_SHIFT = 0.05  # palm lengths; MediaPipe's wrist lies nearer the fingers than the joint
 
@@ -30,7 +30,7 @@ _SKIN_TO_JOINT = 0.012  # metres
 _WINDOW = 2  # pixels around a landmark
 _FEWEST = 4  # landmarks with a depth
 _AGREEMENT = 0.03  # metres that depths may differ from the hand's and count for its distance
-_OWN_DEPTH = 0.06  # metres within which a landmark's own depth is half believed
+_OWN_DEPTH = 0.06  # metres within which a landmark's own depth has half the weight
 
 
 def lift(
@@ -69,26 +69,26 @@ def lift(
 
 
 def _relative_depth(hand: Landmarks, rays: FloatArray, focal: float) -> FloatArray:
-    """(21,) depth of each joint over that of the hand's middle: the mean of two guesses."""
-    seen = np.column_stack([rays[:, :2], hand.relief / focal])
-    alone = hand.shape[:, 2] * (mean_bone_length(seen) / mean_bone_length(hand.shape))
-    relief = (seen[:, 2] + alone) / 2
+    """(21,) depth of each joint over that of the hand's middle: the mean of two estimates."""
+    on_rays = np.column_stack([rays[:, :2], hand.relief / focal])
+    scale = mean_bone_length(on_rays) / mean_bone_length(hand.shape)
+    relief = (on_rays[:, 2] + scale * hand.shape[:, 2]) / 2
     return 1 + relief - relief.mean()
 
 
 def _with_depth(z: FloatArray, depth: np.ndarray, pixels: FloatArray) -> FloatArray:
-    """Move the hand to where the depth image sees it; unchanged where that sees too little."""
-    seen = depth_around(depth, pixels) + _SKIN_TO_JOINT
-    valid = np.isfinite(seen)
+    """Move the hand to where the depth image has it; unchanged where too few depths are valid."""
+    measured = depth_around(depth, pixels) + _SKIN_TO_JOINT
+    valid = np.isfinite(measured)
     if valid.sum() < _FEWEST:
         return z
-    ratios = seen / z
+    ratios = measured / z
     moved = z * np.median(ratios[valid])
-    near = np.abs(seen - moved) < _AGREEMENT
+    near = np.abs(measured - moved) < _AGREEMENT
     if near.sum() >= _FEWEST:
         moved = z * np.median(ratios[near])
-    own = np.abs(seen - moved) < _OWN_DEPTH
-    return np.where(own, (moved + seen) / 2, moved)
+    own = np.abs(measured - moved) < _OWN_DEPTH
+    return np.where(own, (moved + measured) / 2, moved)
 
 
 def depth_around(depth: np.ndarray, pixels: FloatArray) -> FloatArray:

@@ -2,7 +2,7 @@
 
 The distance of a hand that one picture gives is a seventh off, and of two hands each by its own:
 hands that touch come to lie a palm's length behind each other. The hands of one person differ less
-in distance than these estimates do, so a part of their difference is believed; their mean is kept.
+in distance than these estimates do, so a part of their difference is kept, and their mean.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 # Of the logarithm of the ratio of both distances. Fitted to 62 pairs found in our own renders,
 # touching and up to 25 cm apart: the hands' places to each other are 52 instead of 98 mm off.
-_BELIEVED = 0.3
+_KEPT = 0.3
 _ANOTHER_PERSON = 0.7  # the same logarithm: one hand seems twice as far away as the other
 
 
@@ -29,5 +29,5 @@ def settle_pair(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.n
     apart = math.log(float(first[:, 2].mean() / second[:, 2].mean()))
     if abs(apart) > _ANOTHER_PERSON:
         return first, second
-    change = math.exp((_BELIEVED - 1) * apart / 2)
+    change = math.exp((_KEPT - 1) * apart / 2)
     return (first * change).astype(np.float32), (second / change).astype(np.float32)

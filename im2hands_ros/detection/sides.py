@@ -10,7 +10,7 @@ import numpy as np
 from im2hands_ros.detection.landmarks import FloatArray, Landmarks
 
 _SHARE = 0.3  # of a new frame in a hand's running probability
-_FORGET = 0.5  # seconds without a hand until it is another one
+_LONGEST_GAP = 0.5  # seconds without a hand until it is another one
 _REACH = 0.5  # of a hand's extent: how far it may move between frames
 _SAME = 0.25  # of a hand's extent: two findings this close are one hand
 
@@ -31,7 +31,7 @@ class Sided:
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Followed:
     centre: FloatArray
     right: float
 
@@ -44,29 +44,30 @@ class Sides:
     """
 
     def __init__(self) -> None:
-        self._known: list[_Known] = []
-        self._seconds = 0.0
+        self._before: list[_Followed] = []
+        self._stamp = 0.0
 
-    def assign(self, hands: Sequence[Landmarks], seconds: float) -> list[Sided]:
+    def assign(self, hands: Sequence[Landmarks], stamp: float) -> list[Sided]:
         """The hands of the next frame with their sides.
 
         Args:
             hands: any number; findings of the same hand are merged and at most two are kept.
-            seconds: when the frame was taken; a step back or a long gap forgets the past.
+            stamp: seconds, when the frame was taken; after a step back or a long gap
+                probabilities start anew.
         """
-        if not 0 <= seconds - self._seconds < _FORGET:
-            self._known = []
+        if not 0 <= stamp - self._stamp < _LONGEST_GAP:
+            self._before = []
         kept = _distinct(hands)[:2]
-        rights = self._followed(kept)
+        rights = self._running(kept)
         if kept:
-            self._seconds = seconds
-            known = zip(kept, rights, strict=True)
-            self._known = [_Known(hand.centre, right) for hand, right in known]
+            self._stamp = stamp
+            both = zip(kept, rights, strict=True)
+            self._before = [_Followed(hand.centre, right) for hand, right in both]
         return _sided(kept, rights)
 
-    def _followed(self, hands: Sequence[Landmarks]) -> list[float]:
+    def _running(self, hands: Sequence[Landmarks]) -> list[float]:
         """Running probabilities of being a right hand."""
-        left = list(self._known)
+        left = list(self._before)
         rights = []
         for hand in hands:
             distances = [float(np.linalg.norm(hand.centre - each.centre)) for each in left]
@@ -74,13 +75,13 @@ class Sides:
             if nearest is None or distances[nearest] > _REACH * hand.extent:
                 rights.append(hand.right)
                 continue
-            before = left.pop(nearest).right
-            rights.append(before + _SHARE * (hand.right - before))
+            running = left.pop(nearest).right
+            rights.append(running + _SHARE * (hand.right - running))
         return rights
 
 
 def _distinct(hands: Sequence[Landmarks]) -> list[Landmarks]:
-    """Without second findings of a hand; those surest of their side come first."""
+    """Without second findings of a hand; the most probable sides come first."""
     kept: list[Landmarks] = []
     for hand in sorted(hands, key=lambda each: -abs(each.right - 0.5)):
         gaps = (np.linalg.norm(hand.pixels - other.pixels, axis=1).mean() for other in kept)

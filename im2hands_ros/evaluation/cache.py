@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import im2hands_ros
-from im2hands_ros.evaluation.inputs import Case
+from im2hands_ros.evaluation.inputs import EvaluationInput
 from im2hands_ros.evaluation.scoring import FRAME_MS, Scores
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.sample import Sample
@@ -32,18 +32,24 @@ class ScoreCache:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
-    def read(self, method: str, samples: list[Sample], cases: list[Case]) -> list[Scores] | None:
+    def read(
+        self, method: str, samples: list[Sample], inputs: list[EvaluationInput]
+    ) -> list[Scores] | None:
         """Scores of each sample without their time; None if there are none yet."""
-        path = self._path(method, samples, cases)
+        path = self._path(method, samples, inputs)
         if path is None or not path.exists():
             return None
         return json.loads(path.read_text(encoding="utf-8"))
 
     def write(
-        self, method: str, samples: list[Sample], cases: list[Case], scores: list[Scores]
+        self,
+        method: str,
+        samples: list[Sample],
+        inputs: list[EvaluationInput],
+        scores: list[Scores],
     ) -> None:
         """Keep scores of samples; a reader never sees them half written."""
-        path = self._path(method, samples, cases)
+        path = self._path(method, samples, inputs)
         if path is None:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,13 +58,15 @@ class ScoreCache:
         unfinished.write_text(json.dumps(kept), encoding="utf-8")
         unfinished.replace(path)
 
-    def _path(self, method: str, samples: list[Sample], cases: list[Case]) -> Path | None:
+    def _path(
+        self, method: str, samples: list[Sample], inputs: list[EvaluationInput]
+    ) -> Path | None:
         if self._folder is None:
             return None
         digest = hashlib.sha256(f"{_code()} {method}".encode())
-        for sample, case in zip(samples, cases, strict=True):
+        for sample, given in zip(samples, inputs, strict=True):
             for side in SIDES:
-                values = (case.keypoints[side], case.points[side])
+                values = (given.keypoints[side], given.points[side])
                 values += (sample.keypoints[side], sample.occupancy[side], sample.meshes[side])
                 for value in values:
                     digest.update(b"-" if value is None else np.ascontiguousarray(value).tobytes())

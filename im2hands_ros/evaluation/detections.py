@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
@@ -10,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.detection.detector import DetectedHand, HandDetector
-from im2hands_ros.detection.landmarks import Landmarks
 from im2hands_ros.detection.lift import PALM_LENGTH
 from im2hands_ros.skeleton import MIDDLE_MCP, SIDES, WRIST
 from im2hands_ros.synthetic.camera_pictures import CameraPicture
@@ -38,29 +36,25 @@ class Detection:
     on: dict[str, str]
 
     def keypoints(self, lift: str) -> dict[str, NDArray[np.floating] | None]:
-        """Per side (21, 3) metres, camera frame, as the detector's node publishes them."""
+        """Per side (21, 3) metres, camera frame, as the detector node publishes them."""
         given = self.hands[lift]
         return {side: given[side].keypoints if side in given else None for side in SIDES}
 
 
-def detect(find: Callable[[NDArray[np.uint8]], list[Landmarks]], given: CameraPicture) -> Detection:
-    """The hands of one picture, which is a video of its own.
-
-    find: gives the landmarks in an (H, W, 3) uint8 RGB picture.
-    """
-    sample, image = given.sample, given.sample.image
+def detect(detector: HandDetector, picture: CameraPicture) -> Detection:
+    """The hands of one picture, which is no frame of a video."""
+    sample, image = picture.sample, picture.sample.image
     true = true_joints(sample)
-    landmarks = find(image)
     palms = [np.linalg.norm(hand[MIDDLE_MCP] - hand[WRIST]) for hand in true.values()]
     ways = {
-        PICTURE: (PALM_LENGTH, None),
-        SIZE: (float(np.mean(palms)), None),
-        DEPTH: (PALM_LENGTH, given.depth),
+        PICTURE: (None, PALM_LENGTH),
+        SIZE: (None, float(np.mean(palms))),
+        DEPTH: (picture.depth, PALM_LENGTH),
     }
-    hands = {
-        lift: HandDetector(lambda *_: landmarks).detect(image, 0.0, sample.camera, palm, depth)
-        for lift, (palm, depth) in ways.items()
-    }
+    hands = {}
+    for lift, (depth, palm) in ways.items():
+        found = detector.detect(image, sample.camera, depth, palm_length=palm)
+        hands[lift] = {side: hand for side, hand in found.items() if hand is not None}
     return Detection(hands, _matched(hands[PICTURE], true, sample))
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from im2hands_ros.evaluation.detections import LIFTS
+from im2hands_ros.evaluation.report_file import format_row, markdown_table
 from im2hands_ros.evaluation.scoring import SUBSETS, Scores
 
 _ERRORS = ("absolute_mm", "root_relative_mm", "centred_mm", "pair_mm", "distance_percent")
-_CHAIN = {
+_END_TO_END = {
     "answered": ("answered", "{:.1%}"),
     "iou": ("IoU", "{:.3f}"),
     "chamfer_mm": ("Chamfer-L1 mm", "{:.1f}"),
@@ -27,36 +26,27 @@ Row = dict[str, Any]
 
 
 class ScoredPicture(NamedTuple):
-    """A picture's subset; scores of its detection, and of the chain by source and method."""
+    """A picture's subset; scores of its detection, and end to end by source and method."""
 
     subset: str
     detection: Scores
-    chain: dict[tuple[str, str], Scores]
+    end_to_end: dict[tuple[str, str], Scores]
 
 
 def report_of(
     scored: list[ScoredPicture], settings: dict[str, Any], machine: dict[str, Any]
 ) -> dict[str, Any]:
-    """Rows of the detection by subset, and of the chain by source, method and subset."""
-    detection, chain = [], []
+    """Rows of the detection by subset, and end to end by source, method and subset."""
+    detection, end_to_end = [], []
     for subset in ("all", *SUBSETS):
         pictures = [each for each in scored if subset in ("all", each.subset)]
         if not pictures:
             continue
         detection.append({"subset": subset} | _detection(pictures))
-        for source, method in pictures[0].chain:
-            means = _means(each.chain[source, method] for each in pictures)
-            chain.append({"subset": subset, "source": source, "method": method} | means)
-    return {"settings": settings, "machine": machine, "detection": detection, "chain": chain}
-
-
-def write_report(path: Path, report: dict[str, Any]) -> str:
-    """Write the .json file and the .md file of the same name; returns the latter's text."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    text = markdown(report)
-    path.with_suffix(".md").write_text(text, encoding="utf-8")
-    return text
+        for source, method in pictures[0].end_to_end:
+            means = _means(each.end_to_end[source, method] for each in pictures)
+            end_to_end.append({"subset": subset, "source": source, "method": method} | means)
+    return {"settings": settings, "machine": machine, "detection": detection, "chain": end_to_end}
 
 
 def _detection(pictures: list[ScoredPicture]) -> Row:
@@ -91,7 +81,7 @@ def _together(scores: Iterable[Scores]) -> Scores:
 
 
 def markdown(report: dict[str, Any]) -> str:
-    """What was found, how far off it was, and what the chain made of it."""
+    """What was found, how far off it was, and what the pipeline made of it."""
     settings, machine = report["settings"], report["machine"]
     lines = [
         f"# MediaPipe's hands in {settings['scenes']} pictures of held-out scenes "
@@ -120,7 +110,7 @@ def markdown(report: dict[str, Any]) -> str:
         "",
         f"## Meshes from detected keypoints, {settings['resolution']} cells per box side",
         "",
-        *_chain_table([row for row in report["chain"] if row["subset"] == "all"]),
+        *_end_to_end_table([row for row in report["chain"] if row["subset"] == "all"]),
         "",
         "Answered: of all hands, those with a mesh of their side; the rest is means over these. "
         "Moved: after each mesh was moved so that its joints' middle is the true one.",
@@ -129,25 +119,25 @@ def markdown(report: dict[str, Any]) -> str:
 
 
 def _found_table(rows: list[Row]) -> list[str]:
-    lines = ["| subset | hands | found | both found | false | right side | pixels |"]
-    lines.append("|---|" + "---:|" * 6)
+    titles = ["subset", "hands", "found", "both found", "false", "right side", "pixels"]
+    cells = []
     for row in rows:
         share = f"{row['right_side'] / row['found']:.1%}" if row["found"] else ""
         both = f"{row['both_found']} of {row['pictures_of_two']}" if row["pictures_of_two"] else ""
-        cells = [row["subset"], row["hands"], row["found"], both, row["false"], share]
-        lines.append("| " + " | ".join([*map(str, cells), _pair(row, "pixels")]) + " |")
-    return lines
+        counts = [str(row[name]) for name in ("hands", "found", "false")]
+        cells.append([row["subset"], *counts[:2], both, counts[2], share, _pair(row, "pixels")])
+    return markdown_table(titles, cells, left=1)
 
 
 def _error_table(rows: list[Row]) -> list[str]:
-    titles = ["absolute", "root-relative", "centred", "one hand to the other", "distance off %"]
-    lines = ["| subset | distance from | " + " | ".join(titles) + " |"]
-    lines.append("|---|---|" + "---:|" * len(titles))
-    for row in rows:
-        for lift in LIFTS:
-            cells = [_pair(row, f"{lift}: {error}") for error in _ERRORS]
-            lines.append("| " + " | ".join([row["subset"], lift, *cells]) + " |")
-    return lines
+    titles = ["subset", "distance from", "absolute", "root-relative", "centred"]
+    titles += ["one hand to the other", "distance off %"]
+    cells = [
+        [row["subset"], lift, *(_pair(row, f"{lift}: {error}") for error in _ERRORS)]
+        for row in rows
+        for lift in LIFTS
+    ]
+    return markdown_table(titles, cells, left=2)
 
 
 def _pair(row: Row, name: str) -> str:
@@ -156,10 +146,7 @@ def _pair(row: Row, name: str) -> str:
     return f"{row['means'][name]:.1f} / {row['medians'][name]:.1f}"
 
 
-def _chain_table(rows: list[Row]) -> list[str]:
-    titles = ["keypoints", "method", *(title for title, _ in _CHAIN.values())]
-    lines = ["| " + " | ".join(titles) + " |", "|---|---|" + "---:|" * len(_CHAIN)]
-    for row in rows:
-        cells = [look.format(row[key]) if key in row else "" for key, (_, look) in _CHAIN.items()]
-        lines.append("| " + " | ".join([row["source"], row["method"], *cells]) + " |")
-    return lines
+def _end_to_end_table(rows: list[Row]) -> list[str]:
+    titles = ["keypoints", "method", *(title for title, _ in _END_TO_END.values())]
+    cells = [[row["source"], row["method"], *format_row(row, _END_TO_END)] for row in rows]
+    return markdown_table(titles, cells, left=2)

@@ -1,4 +1,4 @@
-"""What a method is given of a sample: the picture, and keypoints with errors on them."""
+"""What a method is given of a sample: the image, and keypoints with errors on them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
+from im2hands_ros.evaluation.noise_levels import NoiseLevel
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.sample import Sample
-from im2hands_ros.training.augmentation import TrackerErrors, track
+from im2hands_ros.training.augmentation import TrackerErrors, simulate_tracker_errors
 
 # Every scene gets all of a tracker's errors at once; keypoints stay in the true convention, so
 # that their error can be measured, and no hand is taken away, so that each can be scored.
@@ -24,8 +25,8 @@ Keypoints = dict[str, NDArray[np.floating] | None]
 
 
 @dataclass(frozen=True)
-class Case:
-    """What a method sees of a sample, camera frame, metres; an absent side is None.
+class EvaluationInput:
+    """What a method is given of a sample, camera frame, metres; an absent side is None.
 
     keypoints: per side (21, 3), possibly wrong. points: per true hand (N, 3) to be labelled.
     """
@@ -41,15 +42,14 @@ class Case:
         return [side for side in SIDES if self.keypoints[side] is not None]
 
 
-def case_of(sample: Sample, noise_mm: float | None, near: int) -> Case:
+def input_of(sample: Sample, noise_mm: NoiseLevel, near: int) -> EvaluationInput:
     """What a method is given of a sample; depends on the sample's seed and the errors alone.
 
-    noise_mm: standard deviation of Gaussian noise on every keypoint coordinate; None: the errors
-        of a tracker instead. near: how many points, from the first, to leave out.
+    noise_mm: see `Configuration`. near: how many points, from the first, to leave out.
     """
-    given = _tracked(sample) if noise_mm is None else _noisy(sample, noise_mm)
+    given = _as_tracked(sample) if noise_mm is None else _noisy(sample, noise_mm)
     points = {side: None if p is None else p[near:] for side, p in sample.points.items()}
-    return Case(sample.image, sample.camera, given, points)
+    return EvaluationInput(sample.image, sample.camera, given, points)
 
 
 def _noisy(sample: Sample, noise_mm: float) -> Keypoints:
@@ -61,7 +61,7 @@ def _noisy(sample: Sample, noise_mm: float) -> Keypoints:
     return keypoints
 
 
-def _tracked(sample: Sample) -> Keypoints:
+def _as_tracked(sample: Sample) -> Keypoints:
     random = np.random.default_rng((sample.seed, _TRACKER_SEED))
     true = {side: joints for side, joints in sample.keypoints.items() if joints is not None}
-    return dict.fromkeys(SIDES) | track(true, TRACKER_ERRORS, random).coarse
+    return dict.fromkeys(SIDES) | simulate_tracker_errors(true, TRACKER_ERRORS, random).coarse

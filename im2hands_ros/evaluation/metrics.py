@@ -7,7 +7,7 @@ completeness, each a mean Euclidean distance to the other surface. One differenc
 the nearest point of the other mesh's triangles, not to the nearest of its samples, so identical
 meshes score 0 and not half the sample spacing.
 
-Whoever asks more than one thing of a mesh gives its `Solid`.
+Whoever scores a mesh more than once gives its `MeshQueries`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.evaluation.solid import Array, Mesh, Solid
+from im2hands_ros.evaluation.mesh_queries import Array, MeshQueries
+from im2hands_ros.synthetic.sample import Mesh
 
 
 @dataclass(frozen=True)
@@ -37,22 +38,9 @@ def iou(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
     return np.count_nonzero(predicted & true) / union if union else 1.0
 
 
-def contains(mesh: Mesh | Solid, points: Array) -> NDArray[np.bool_]:
-    """Which points (N, 3) lie inside a closed mesh, by its winding number."""
-    return Solid.of(mesh).contains(points)
-
-
-def sample_surface(mesh: Mesh | Solid, count: int, seed: int = 0) -> tuple[Array, Array]:
-    """`count` points spread evenly by area, and their triangles' unit normals: (N, 3) float64 each.
-
-    Stratified: one point in each of `count` equal parts of the area, so seeds differ little.
-    """
-    return Solid.of(mesh).samples(count, seed)
-
-
 def surface_scores(
-    predicted: Mesh | Solid,
-    true: Mesh | Solid,
+    predicted: Mesh | MeshQueries,
+    true: Mesh | MeshQueries,
     samples: int = 10_000,
     tolerance: float = 0.005,
     seed: int = 0,
@@ -61,9 +49,9 @@ def surface_scores(
 
     Raises ValueError for an empty mesh.
     """
-    predicted, true = Solid.of(predicted), Solid.of(true)
-    for name, solid in (("predicted", predicted), ("true", true)):
-        if not len(solid.triangles):
+    predicted, true = MeshQueries.of(predicted), MeshQueries.of(true)
+    for name, mesh in (("predicted", predicted), ("true", true)):
+        if not len(mesh.triangles):
             raise ValueError(f"the {name} mesh has no triangles; score reconstructed hands only")
     to_true, cosine_true = _to_surface(*predicted.samples(samples, seed), true)
     to_predicted, cosine_predicted = _to_surface(*true.samples(samples, seed + 1), predicted)
@@ -77,17 +65,7 @@ def surface_scores(
     )
 
 
-def volume(mesh: Mesh | Solid) -> float:
-    """Signed volume in m³: positive for a closed mesh with outward triangles."""
-    return Solid.of(mesh).volume
-
-
-def is_watertight(mesh: Mesh | Solid) -> bool:
-    """Does every edge join exactly two triangles, which run along it in opposite directions?"""
-    return Solid.of(mesh).is_watertight
-
-
-def _to_surface(points: Array, normals: Array, solid: Solid) -> tuple[Array, Array]:
+def _to_surface(points: Array, normals: Array, mesh: MeshQueries) -> tuple[Array, Array]:
     """Distance of points to a mesh, and the cosine of their normals with the nearest triangles'."""
-    distance, other = solid.nearest(points)
+    distance, other = mesh.nearest(points)
     return distance, (normals * other).sum(1)

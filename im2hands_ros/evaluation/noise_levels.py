@@ -1,4 +1,4 @@
-"""The lines of an evaluation: names of methods, and the errors on the keypoints they are given."""
+"""The lines of an evaluation: names of methods, and the noise on the keypoints they are given."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ STAGED = (
 BASELINES = ("capsules", "skinned", "fitted")
 METHODS = (NETWORK, *STAGED, *BASELINES)
 ERRORS = ("gaussian", "tracker")
-# A level of noise in millimetres; None: the errors of a tracker.
-Level = float | None
+NoiseLevel = float | None
 
 
-class Condition(NamedTuple):
-    """One line: a method, and the standard deviation of the noise on its keypoints, millimetres.
+class Configuration(NamedTuple):
+    """One line: a method and the noise on its keypoints.
 
-    noise_mm None: the errors of a tracker instead of Gaussian noise.
+    noise_mm: standard deviation of Gaussian noise on every coordinate, millimetres; None: the
+        errors of a tracker instead.
     """
 
     method: str
-    noise_mm: Level
+    noise_mm: NoiseLevel
 
 
-def parse_levels(noise: str, errors: str) -> list[Level]:
+def parse_levels(noise: str, errors: str) -> list[NoiseLevel]:
     """Levels of --noise where --errors has gaussian, and None where it has tracker.
 
     Raises ValueError with the option and the value that cannot be used.
@@ -39,7 +39,7 @@ def parse_levels(noise: str, errors: str) -> list[Level]:
     for kind in kinds:
         if kind not in ERRORS:
             raise ValueError(f"--errors: '{kind}' is not one of {', '.join(ERRORS)}")
-    levels: list[Level] = list(_millimetres(noise)) if "gaussian" in kinds else []
+    levels: list[NoiseLevel] = list(_millimetres(noise)) if "gaussian" in kinds else []
     return levels + [None] * ("tracker" in kinds)
 
 

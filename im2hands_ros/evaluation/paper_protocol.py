@@ -16,7 +16,6 @@ Reads shards (SPLIT_*.npz); writes OUT (.json) and its table beside it (.md).
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -29,22 +28,28 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from tqdm import tqdm
 
-from im2hands_ros.cli import run_alone
-from im2hands_ros.evaluation.inputs import case_of
-from im2hands_ros.evaluation.metrics import Mesh, contains, iou, sample_surface
+from im2hands_ros.command_line import add_model_arguments, run_alone
+from im2hands_ros.evaluation.inputs import input_of
+from im2hands_ros.evaluation.mesh_queries import MeshQueries
+from im2hands_ros.evaluation.metrics import iou
+from im2hands_ros.evaluation.report_file import (
+    check_report_path,
+    format_row,
+    markdown_table,
+    write_report,
+)
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.scene import HandSurface
 from im2hands_ros.skeleton import MIDDLE_MCP, SIDES, WRIST
-from im2hands_ros.synthetic.sample import Sample
-from im2hands_ros.synthetic.shards import load_shard
+from im2hands_ros.synthetic.sample import Mesh, Sample
+from im2hands_ros.synthetic.shards import load_shard, split_shards
 
 SURFACE_SAMPLES = 100_000
-# Score -> heading of its column; millimetres where it says so.
 COLUMNS = {
-    "iou": "IoU (%)",
-    "chamfer_mm": "Chamfer-L1 (mm)",
-    "normal_consistency": "normal consistency",
-    "joints_mm": "joints (mm)",
+    "iou": ("IoU (%)", "{:.2f}"),
+    "chamfer_mm": ("Chamfer-L1 (mm)", "{:.2f}"),
+    "normal_consistency": ("normal consistency", "{:.2f}"),
+    "joints_mm": ("joints (mm)", "{:.2f}"),
 }
 Scores = dict[str, float]
 
@@ -71,8 +76,8 @@ def sampled_surface_scores(
     for name, mesh in (("predicted", predicted), ("true", true)):
         if not len(mesh.triangles):
             raise ValueError(f"the {name} mesh has no triangles; score reconstructed hands only")
-    found, found_normals = sample_surface(predicted, samples, seed)
-    wanted, wanted_normals = sample_surface(true, samples, seed + 1)
+    found, found_normals = MeshQueries(predicted).samples(samples, seed)
+    wanted, wanted_normals = MeshQueries(true).samples(samples, seed + 1)
     to_true, nearest_true = cKDTree(wanted).query(found)
     to_found, nearest_found = cKDTree(found).query(wanted)
     forth = np.abs((found_normals * wanted_normals[nearest_true]).sum(1)).mean()
@@ -99,7 +104,7 @@ def aligned_joint_error(
 
 def stored_point_iou(mesh: Mesh, points: NDArray[np.floating], inside: NDArray[np.bool_]) -> float:
     """IoU of a mesh's inside and stored labels (N,) at stored points (N, 3) in its frame."""
-    return iou(contains(mesh, points), inside)
+    return iou(MeshQueries(mesh).contains(points), inside)
 
 
 def score_hand(sample: Sample, side: str, surface: HandSurface | None) -> Scores:
@@ -107,7 +112,7 @@ def score_hand(sample: Sample, side: str, surface: HandSurface | None) -> Scores
     if surface is None:
         return {"iou": 0.0}
     mesh = Mesh(surface.vertices, surface.triangles)
-    true = Mesh(sample.meshes[side], sample.triangles_of(side))
+    true = sample.mesh_of(side)
     shape = sampled_surface_scores(mesh, true)
     return {
         "iou": 100 * stored_point_iou(mesh, sample.points[side], sample.occupancy[side]),
@@ -119,10 +124,10 @@ def score_hand(sample: Sample, side: str, surface: HandSurface | None) -> Scores
 
 def score_scene(model: Im2Hands, sample: Sample, noise_mm: float, resolution: int) -> list[Scores]:
     """Scores of a sample's hands from its picture and its (noisy) keypoints."""
-    case = case_of(sample, noise_mm, near=0)
-    scene = model.encode(case.image, case.keypoints, case.camera)
+    given = input_of(sample, noise_mm, near=0)
+    scene = model.encode(given.image, given.keypoints, given.camera)
     hands = scene.reconstruct(resolution=resolution, voxel_size=0)
-    return [score_hand(sample, side, getattr(hands, side)) for side in case.sides]
+    return [score_hand(sample, side, getattr(hands, side)) for side in given.sides]
 
 
 def mean_scores(scenes: list[list[Scores]]) -> Scores:
@@ -138,20 +143,16 @@ def mean_scores(scenes: list[list[Scores]]) -> Scores:
 
 def table(rows: dict[str, Scores]) -> str:
     """Markdown: one line per row's name."""
-    lines = ["| keypoints | " + " | ".join(COLUMNS.values()) + " |", "| --- " * 5 + "|"]
-    for name, scores in rows.items():
-        cells = [f"{scores[key]:.2f}" if key in scores else "–" for key in COLUMNS]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    titles = ["keypoints", *(title for title, _ in COLUMNS.values())]
+    cells = [[name, *format_row(scores, COLUMNS)] for name, scores in rows.items()]
+    return "\n".join(markdown_table(titles, cells, left=1)) + "\n"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--data", type=Path, required=True, help="folder of shards")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
-    parser.add_argument("--weights", type=Path, help="weights file (the packaged ones)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
-    parser.add_argument("--resolution", type=int, default=128, help="cells per box side (128)")
+    add_model_arguments(parser, resolution=128)
     parser.add_argument("--count", type=int, help="how many scenes (all)")
     parser.add_argument(
         "--noise", type=float, default=[0.0], nargs="+", metavar="MM", help="keypoint noise (0)"
@@ -161,8 +162,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score and write the table; raises FileNotFoundError or ValueError for what is missing."""
-    if args.out.suffix != ".json":
-        raise ValueError(f"--out {args.out}: give a .json file; the table goes beside it as .md")
+    check_report_path(args.out)
     model = Im2Hands.load(args.weights, device=args.device)
     samples = list(islice(_samples(args.data, args.split), args.count))
     rows = {}
@@ -172,22 +172,13 @@ def run(args: argparse.Namespace) -> int:
         rows[name] = mean_scores([score_scene(model, s, noise, args.resolution) for s in scenes])
     settings = {"scenes": len(samples), "split": args.split, "resolution": args.resolution}
     report = {"settings": settings, "weights": model.record, "scores": rows}
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(report, indent=1, default=str) + "\n", encoding="utf-8")
-    args.out.with_suffix(".md").write_text(table(rows), encoding="utf-8")
-    print(table(rows), end="")
+    write_report(args.out, report, table(rows))
     return 0
 
 
 def _samples(folder: Path, split: str) -> Iterator[Sample]:
     """Those with a hand; shards are read one after the other."""
-    shards = sorted(folder.glob(f"{split}_*.npz"))
-    if not shards:
-        raise FileNotFoundError(
-            f"no {split}_*.npz in '{folder}': make them with python -m "
-            f"im2hands_ros.datasets.interhand --split {split}"
-        )
-    for shard in shards:
+    for shard in split_shards(folder, split, "python -m im2hands_ros.datasets.interhand"):
         for sample in load_shard(shard):
             if any(sample.keypoints[side] is not None for side in SIDES):
                 yield sample

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera, crop_around
-from im2hands_ros.evaluation.inputs import Case
+from im2hands_ros.evaluation.inputs import EvaluationInput
 from im2hands_ros.evaluation.methods import Method
 from im2hands_ros.evaluation.scoring import Scores
-from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.synthetic.renderer import render_meshes, render_meshes_over
-from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.synthetic.sample import Mesh, Sample
 
 COLOURS = {"left": (0.36, 0.55, 0.83), "right": (0.93, 0.60, 0.32)}
 # The second viewpoint looks from here around the vertical axis, degrees.
@@ -25,11 +24,15 @@ Hands = dict[str, Mesh]
 
 
 def save_ranked(
-    folder: Path, method: Method, samples: list[Sample], cases: list[Case], scores: list[Scores]
+    folder: Path,
+    method: Method,
+    samples: list[Sample],
+    inputs: list[EvaluationInput],
+    scores: list[Scores],
 ) -> list[Path]:
     """Write best.png, median.png and worst.png, ranked by the scenes' mean IoU.
 
-    cases, scores: what the method was given of each sample, and how it did.
+    inputs, scores: what the method was given of each sample, and how it did.
     """
     folder.mkdir(parents=True, exist_ok=True)
     order = np.argsort([-np.mean(score["iou"]) for score in scores], kind="stable")
@@ -38,7 +41,7 @@ def save_ranked(
     for name, index in ranks.items():
         sample = samples[index]
         title = f"{name}: {sample.kind}, IoU {np.mean(scores[index]['iou']):.3f}"
-        hands = method([cases[index]])[0].hands
+        hands = method([inputs[index]])[0].hands
         found = {side: hand.mesh for side, hand in hands.items() if hand.mesh is not None}
         path = folder / f"{name}.png"
         picture = panel(sample, found, f"{title}, seed {sample.seed}")
@@ -50,9 +53,9 @@ def save_ranked(
 def panel(sample: Sample, found: Hands, title: str) -> Image:
     """(H, W, 3) uint8 RGB: image, truth and reconstruction over it, both from the side."""
     true = {
-        side: Mesh(vertices, sample.triangles_of(side))
-        for side, vertices in sample.meshes.items()
-        if vertices is not None
+        side: sample.mesh_of(side)
+        for side, keypoints in sample.keypoints.items()
+        if keypoints is not None
     }
     everything = np.concatenate([mesh.vertices for mesh in true.values()])
     crop = crop_around(sample.camera, everything, TILE, margin=0.15)
@@ -74,7 +77,7 @@ def _over(image: Image, hands: Hands, camera: Camera) -> Image:
 
 
 def _from_side(hands: Hands, reference: NDArray[np.floating]) -> Image:
-    """The hands from SIDE_VIEW degrees around the middle of the reference points (N, 3)."""
+    """The hands seen from SIDE_VIEW degrees around the middle of the reference points (N, 3)."""
     centre = reference.mean(0)
     angle = np.radians(SIDE_VIEW)
     cos, sin = np.cos(angle), np.sin(angle)
@@ -83,8 +86,8 @@ def _from_side(hands: Hands, reference: NDArray[np.floating]) -> Image:
     def turned(points: NDArray[np.floating]) -> NDArray[np.floating]:
         return (points - centre) @ turn.T + (0, 0, 1)
 
-    sight = Camera(TILE, TILE, 1.0, 1.0, 0.0, 0.0)
-    camera = crop_around(sight, turned(reference), TILE, margin=0.15).camera
+    unit = Camera(TILE, TILE, 1.0, 1.0, 0.0, 0.0)
+    camera = crop_around(unit, turned(reference), TILE, margin=0.15).camera
     meshes = [(turned(mesh.vertices), mesh.triangles) for mesh in hands.values()]
     return render_meshes(meshes, [COLOURS[side] for side in hands], camera)
 

@@ -1,7 +1,7 @@
 """Whether a benchmark has become slower than a stored one of the same machine.
 
 Field notes, fault row 20: more than 15 % over the stored 95th percentile of a frame is a
-regression. Of ROS's part the processor time is judged: its wall time is the machine's whim.
+regression. Of ROS's part the processor time is compared: its wall time depends on what else runs.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ _SAME_WORK = ("frames", "rate", "image", "triangles", "voxels")
 
 
 @dataclass
-class Verdict:
-    """What a comparison came to.
+class Comparison:
+    """A benchmark against a stored one.
 
     Attributes:
-        strangers: why the two cannot be compared; empty when they can.
+        differences: why the two cannot be compared; empty when they can.
         lines: one for each figure that both have.
         slower: names of the figures beyond what is allowed.
     """
 
-    strangers: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     slower: list[str] = field(default_factory=list)
 
@@ -36,14 +36,14 @@ class Verdict:
         return int(bool(self.slower))
 
     def __str__(self) -> str:
-        if self.strangers:
-            return f"not judged, the stored benchmark is of another device: {self._strangers}"
+        if self.differences:
+            return f"not compared, the stored benchmark is of another device: {self._differences}"
         end = f"slower than allowed: {', '.join(self.slower)}" if self.slower else "no regression"
         return "\n".join([*self.lines, end])
 
     @property
-    def _strangers(self) -> str:
-        return "; ".join(self.strangers)
+    def _differences(self) -> str:
+        return "; ".join(self.differences)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -61,8 +61,8 @@ def read(path: Path) -> dict[str, Any]:
     return report
 
 
-def compare(now: dict[str, Any], stored: dict[str, Any]) -> Verdict:
-    """Judge `figures`.
+def compare(now: dict[str, Any], stored: dict[str, Any]) -> Comparison:
+    """Compare `figures`.
 
     Args:
         now, stored: what `im2hands bench` writes.
@@ -70,13 +70,13 @@ def compare(now: dict[str, Any], stored: dict[str, Any]) -> Verdict:
     Raises:
         ValueError: they measured different work, or nothing in common.
     """
-    verdict = Verdict()
+    comparison = Comparison()
     for name in _SAME:
         ours, theirs = now["machine"].get(name), stored["machine"].get(name)
         if ours != theirs:
-            verdict.strangers.append(f"{name} {ours}, stored {theirs}")
-    if verdict.strangers:
-        return verdict
+            comparison.differences.append(f"{name} {ours}, stored {theirs}")
+    if comparison.differences:
+        return comparison
     for name in _SAME_WORK:
         if now.get(name) != stored.get(name):
             raise ValueError(
@@ -89,16 +89,16 @@ def compare(now: dict[str, Any], stored: dict[str, Any]) -> Verdict:
         raise ValueError(f"only {', '.join(ours)} measured, only {', '.join(theirs)} stored")
     for name in common:
         ratio = ours[name] / theirs[name]
-        verdict.lines.append(
+        comparison.lines.append(
             f"{name}: {ours[name]:.1f} ms, stored {theirs[name]:.1f} ms ({ratio - 1:+.0%})"
         )
         if ratio > ALLOWED:
-            verdict.slower.append(name)
-    return verdict
+            comparison.slower.append(name)
+    return comparison
 
 
 def figures(report: dict[str, Any]) -> dict[str, float]:
-    """What is judged: milliseconds a frame, by name."""
+    """What is compared: milliseconds a frame, by name."""
     if "resolutions" in report:
         stages = {name: each["stages_ms"] for name, each in report["resolutions"].items()}
         return {f"{name}³ p95": each["frame"]["p95"] for name, each in stages.items()}

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+import argparse
+from collections import Counter
 from typing import Any
 
-import torch
-
-from im2hands_ros.evaluation.ablation import changes_of, changes_table
-from im2hands_ros.evaluation.runner import Scored
-from im2hands_ros.evaluation.scoring import SUBSETS, mean_stages, summarise
-from im2hands_ros.provenance import describe
+from im2hands_ros.evaluation.ablation import ablation_of, ablation_table, format_level
+from im2hands_ros.evaluation.inputs import TRACKER_ERRORS
+from im2hands_ros.evaluation.report_file import (
+    command_of,
+    describe_file,
+    describe_weights,
+    format_row,
+    markdown_table,
+)
+from im2hands_ros.evaluation.runner import BATCH, EvaluationPlan, Scored
+from im2hands_ros.evaluation.scoring import (
+    PENETRATION_SPACING,
+    SUBSETS,
+    SURFACE_SAMPLES,
+    mean_stages,
+    subset_of,
+    summarise,
+)
+from im2hands_ros.pipeline import Im2Hands
+from im2hands_ros.synthetic.sample import Sample
 
 COLUMNS = {
     "hands": ("hands", "{:.0f}"),
@@ -30,37 +44,55 @@ COLUMNS = {
 }
 
 
-def report_of(
-    scored: Scored, settings: dict[str, Any], device: str | torch.device
+def settings_of(
+    args: argparse.Namespace, plan: EvaluationPlan, samples: list[Sample], model: Im2Hands | None
 ) -> dict[str, Any]:
-    """Means by condition and subset, under the settings and the machine they were taken with."""
+    """Command, counts, seeds and weights of a run."""
+    points = {len(p) for s in samples for p in s.points.values() if p is not None}
+    return {
+        "command": command_of(args, "evaluate"),
+        "split": args.split,
+        "hand": None if args.hand is None else describe_file(args.hand),
+        "scenes": len(samples),
+        "scenes_by_subset": dict(Counter(map(subset_of, samples))),
+        "seeds": [sample.seed for sample in samples],
+        "points_per_hand": sorted(points),
+        "near_surface_points_left_out": sorted({plan.near_of(sample) for sample in samples}),
+        "surface_samples": SURFACE_SAMPLES,
+        "penetration_spacing_m": PENETRATION_SPACING,
+        "resolution": args.resolution,
+        "scenes_per_fit": BATCH,
+        "workers": args.workers,
+        "baselines_cached": args.cache is not None,
+        "tracker_errors": str(TRACKER_ERRORS) if None in plan.levels else None,
+        "weights": None if model is None else describe_weights(model, args.weights),
+    }
+
+
+def report_of(
+    scored: Scored, settings: dict[str, Any], machine: dict[str, str | int]
+) -> dict[str, Any]:
+    """Means by configuration and subset, under the settings and machine they were taken with."""
     rows = []
-    for condition, scenes in scored.items():
+    for configuration, scenes in scored.items():
         named = {
-            "method": condition.method,
-            "errors": "tracker" if condition.noise_mm is None else "gaussian",
-            "noise_mm": condition.noise_mm,
+            "method": configuration.method,
+            "errors": "tracker" if configuration.noise_mm is None else "gaussian",
+            "noise_mm": configuration.noise_mm,
         }
         rows += [named | {"subset": subset} | means for subset, means in summarise(scenes).items()]
     stages = [
-        {"method": condition.method, "noise_mm": condition.noise_mm} | means
-        for condition, scenes in scored.items()
+        configuration._asdict() | means
+        for configuration, scenes in scored.items()
         if (means := mean_stages(scenes))
     ]
     return {
         "settings": settings,
-        "machine": describe(device),
+        "machine": machine,
         "rows": rows,
-        "changes": changes_of(rows),
+        "changes": ablation_of(rows),
         "stages_ms": stages,
     }
-
-
-def write_report(path: Path, report: dict[str, Any]) -> None:
-    """Write the .json file and the .md file of the same name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    path.with_suffix(".md").write_text(markdown(report), encoding="utf-8")
 
 
 def markdown(report: dict[str, Any]) -> str:
@@ -82,7 +114,7 @@ def markdown(report: dict[str, Any]) -> str:
             lines += ["", f"## {subset}", "", *_table(rows)]
     if report["changes"]:
         lines += ["", "## What stages change against initial", ""]
-        lines += changes_table(report["changes"])
+        lines += ablation_table(report["changes"])
         lines += [
             "",
             "IoU in points, penetration of interacting hands, keypoint error out over in.",
@@ -91,11 +123,9 @@ def markdown(report: dict[str, Any]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:
-    shown = {key: look for key, look in COLUMNS.items() if any(key in row for row in rows)}
-    titles = ["method", "noise mm", *(title for title, _ in shown.values())]
-    lines = ["| " + " | ".join(titles) + " |", "|---|---|" + "---:|" * len(shown)]
-    for row in rows:
-        cells = [look.format(row[key]) if key in row else "" for key, (_, look) in shown.items()]
-        noise = "tracker" if row["noise_mm"] is None else f"{row['noise_mm']:g}"
-        lines.append("| " + " | ".join([row["method"], noise, *cells]) + " |")
-    return lines
+    columns = {name: column for name, column in COLUMNS.items() if any(name in row for row in rows)}
+    titles = ["method", "noise mm", *(title for title, _ in columns.values())]
+    cells = [
+        [row["method"], format_level(row["noise_mm"]), *format_row(row, columns)] for row in rows
+    ]
+    return markdown_table(titles, cells, left=2)

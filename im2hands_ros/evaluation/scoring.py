@@ -1,4 +1,4 @@
-"""From a method's answers to scores of hands and scenes, and from those to the means of a table."""
+"""From predictions to scores of hands and scenes, and from those to the means of a table."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.evaluation.inputs import Case
-from im2hands_ros.evaluation.methods import Answer, Estimate
+from im2hands_ros.evaluation.inputs import EvaluationInput
+from im2hands_ros.evaluation.mesh_queries import MeshQueries
+from im2hands_ros.evaluation.methods import PredictedHand, Prediction
 from im2hands_ros.evaluation.metrics import iou, surface_scores
 from im2hands_ros.evaluation.penetration import penetration
-from im2hands_ros.evaluation.solid import Mesh, Solid
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.sample import Sample
 
@@ -35,13 +35,13 @@ class TrueHand:
     labels (N,): which of the points a method labels lie inside. keypoints (21, 3).
     """
 
-    solid: Solid
+    mesh: MeshQueries
     labels: NDArray[np.bool_]
     keypoints: NDArray[np.floating]
 
 
 class SceneScores(NamedTuple):
-    """A scene's subset, its scores under one condition, and the time of each stage."""
+    """A scene's subset, its scores in one configuration, and the time of each stage."""
 
     subset: str
     scores: Scores
@@ -54,13 +54,13 @@ def subset_of(sample: Sample) -> str:
 
 
 def true_hands(sample: Sample, near: int) -> dict[str, TrueHand]:
-    """The sample's hands; `near`: how many of its points, from the first, methods do not see.
+    """The sample's hands; `near`: how many of its points, from the first, methods are not given.
 
     Their trees and samples serve every method: make them once per sample.
     """
     return {
         side: TrueHand(
-            Solid(Mesh(sample.meshes[side], sample.triangles_of(side))),
+            MeshQueries(sample.mesh_of(side)),
             sample.occupancy[side][near:],
             sample.keypoints[side],
         )
@@ -69,32 +69,34 @@ def true_hands(sample: Sample, near: int) -> dict[str, TrueHand]:
     }
 
 
-def score_answer(true: dict[str, TrueHand], case: Case, answer: Answer) -> Scores:
+def score_prediction(
+    true: dict[str, TrueHand], given: EvaluationInput, prediction: Prediction
+) -> Scores:
     """Scores by name: one value per true hand, for two hands one of their penetration, one time."""
     scores: Scores = defaultdict(list)
-    found = {side: hand.mesh for side, hand in answer.hands.items() if hand.mesh is not None}
-    solids = {side: Solid(mesh) for side, mesh in found.items() if side in true}
+    found = {side: hand.mesh for side, hand in prediction.hands.items() if hand.mesh is not None}
+    meshes = {side: MeshQueries(mesh) for side, mesh in found.items() if side in true}
     for side, hand in true.items():
-        estimate = answer.hands.get(side)
+        predicted = prediction.hands.get(side)
         for name, value in (
-            _keypoint_scores(hand, case.keypoints[side], estimate)
-            | _shape_scores(hand, case.points[side], estimate, solids.get(side))
+            _keypoint_scores(hand, given.keypoints[side], predicted)
+            | _shape_scores(hand, given.points[side], predicted, meshes.get(side))
         ).items():
             scores[name].append(value)
-    if len(solids) == 2:
-        overlap = penetration(*solids.values(), PENETRATION_SPACING)
+    if len(meshes) == 2:
+        overlap = penetration(*meshes.values(), PENETRATION_SPACING)
         scores["penetration_cm3"].append(overlap.volume * _CUBIC_CENTIMETRES)
         scores["penetration_mm"].append(overlap.depth * _MILLIMETRES)
-    return dict(scores) | {FRAME_MS: [answer.frame_ms]}
+    return dict(scores) | {FRAME_MS: [prediction.frame_ms]}
 
 
 def _keypoint_scores(
-    true: TrueHand, given: NDArray[np.floating] | None, estimate: Estimate | None
+    true: TrueHand, given: NDArray[np.floating] | None, predicted: PredictedHand | None
 ) -> dict[str, float]:
     """Mean distance of joints to the true ones, millimetres: as given, and what became of them."""
     compared = {"keypoints_in_mm": given}
-    if estimate is not None:
-        compared["keypoints_out_mm"] = estimate.keypoints
+    if predicted is not None:
+        compared["keypoints_out_mm"] = predicted.keypoints
     return {
         name: float(np.linalg.norm(joints - true.keypoints, axis=1).mean()) * _MILLIMETRES
         for name, joints in compared.items()
@@ -103,24 +105,27 @@ def _keypoint_scores(
 
 
 def _shape_scores(
-    true: TrueHand, points: NDArray[np.floating], estimate: Estimate | None, solid: Solid | None
+    true: TrueHand,
+    points: NDArray[np.floating],
+    predicted: PredictedHand | None,
+    mesh: MeshQueries | None,
 ) -> dict[str, float]:
     """A hand without a mesh has IoU 0 and no other scores; without a field, its mesh's IoU."""
-    mesh_iou = 0.0 if solid is None else iou(solid.contains(points), true.labels)
-    field = None if estimate is None else estimate.inside
+    mesh_iou = 0.0 if mesh is None else iou(mesh.contains(points), true.labels)
+    field = None if predicted is None else predicted.inside
     scores = {
-        "found": float(solid is not None),
+        "found": float(mesh is not None),
         "iou": mesh_iou,
         "iou_field": mesh_iou if field is None else iou(field, true.labels),
     }
-    if solid is None:
+    if mesh is None:
         return scores
-    surface = surface_scores(solid, true.solid, SURFACE_SAMPLES)
+    surface = surface_scores(mesh, true.mesh, SURFACE_SAMPLES)
     return scores | {
         "chamfer_mm": surface.chamfer * _MILLIMETRES,
         "f5": surface.f_score,
         "normal_consistency": surface.normal_consistency,
-        "watertight": float(solid.is_watertight and solid.volume > 0),
+        "watertight": float(mesh.is_watertight and mesh.volume > 0),
     }
 
 

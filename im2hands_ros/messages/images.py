@@ -205,3 +205,15 @@ def write_image(header: HeaderFields, pixels: np.ndarray, encoding: str = "rgb8"
     cdr.fields("B I", False, int(np.prod(pixels.shape[1:])))  # is_bigendian, step
     cdr.sequence(pixels.reshape(-1))
     return cdr.message
+
+
+def write_compressed_image(header: HeaderFields, pixels: np.ndarray) -> bytes:
+    """A serialised CompressedImage: a JPEG file of (H, W, 3) uint8 RGB pixels."""
+    done, file = cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]))
+    if not done:
+        raise ValueError(f"an image of shape {pixels.shape} cannot be written as a JPEG file")
+    cdr = CdrWriter()
+    cdr.header(header)
+    cdr.string("rgb8; jpeg compressed bgr8")  # as image_transport calls it
+    cdr.sequence(file.ravel())
+    return cdr.message

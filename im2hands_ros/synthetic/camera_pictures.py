@@ -1,7 +1,7 @@
-"""Whole pictures of a camera, and what a depth camera beside it would see.
+"""Whole pictures of a camera, and the depth image of a camera beside it.
 
-The samples of `dataset` are crops around the hands. Who has to find the hands needs the picture
-that a camera takes, with the hands anywhere in it: here the same scenes, seen from elsewhere.
+The samples of `dataset` are crops around the hands. A hand detector needs the picture that a camera
+takes, with the hands anywhere in it: here the same scenes, seen from elsewhere.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ from typing import NamedTuple
 import numpy as np
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.dataset import (
     BLOCK,
     SPLIT_SEEDS,
+    DrawnHands,
     PointCounts,
     draw_hands,
+    finish_sample,
     hand_part,
     is_clear,
-    label_hands,
     scene_block,
     scene_hands,
 )
-from im2hands_ros.synthetic.photography import photograph
 from im2hands_ros.synthetic.raytracing import RayScene, pixel_rays
 from im2hands_ros.synthetic.sample import (
     MASK_IDS,
@@ -49,7 +48,7 @@ _LEAST_HAND_PIXELS = 1200
 
 
 class CameraPicture(NamedTuple):
-    """A sample whose picture is all that ``CAMERA`` sees, all its points in the hands' boxes.
+    """A sample whose picture is the whole image of ``CAMERA``, all its points in the hands' boxes.
 
     depth: (480, 640) float32 metres along z, of the hands, the forearms and a wall behind them.
     """
@@ -82,22 +81,9 @@ def _picture(scenes: Scenes, place: int, seed: int) -> CameraPicture | None:
             break
     else:
         return None
-    points, depth = label_hands(rng, hands, POINTS)
-    both = dict.fromkeys(SIDES)
-    sample = Sample(
-        jpeg=photograph(picture, rng),
-        camera=CAMERA,
-        mask=mask,
-        keypoints=both | {side: hand.keypoints for side, hand in hands.items()},
-        points=both | points,
-        depth=both | depth,
-        subset=str(scenes.subset[place]),
-        kind=str(scenes.kind[place]),
-        seed=seed,
-        parameters=both | parameters,
-        near=POINTS.near,
-    )
-    return CameraPicture(sample, depth_seen(rng, hands))
+    drawn = DrawnHands(parameters, hands, CAMERA, picture, mask)
+    sample = finish_sample(rng, drawn, POINTS, scenes, place, seed)
+    return CameraPicture(sample, depth_image(rng, hands))
 
 
 def _placed(
@@ -128,7 +114,7 @@ def _fits(hands: list[PosedHand]) -> bool:
     return bool((pixels >= _MARGIN).all() and (pixels <= most).all())
 
 
-def depth_seen(rng: np.random.Generator, hands: dict[str, PosedHand]) -> np.ndarray:
+def depth_image(rng: np.random.Generator, hands: dict[str, PosedHand]) -> np.ndarray:
     """(480, 640) float32 metres along z: a perfect depth camera's image, registered."""
     skin = random_skin(rng)
     scene = RayScene([hand_part(side, hand.skin, skin) for side, hand in hands.items()])
@@ -136,5 +122,5 @@ def depth_seen(rng: np.random.Generator, hands: dict[str, PosedHand]) -> np.ndar
     met = scene.cast(pixel_rays(CAMERA, u.ravel(), v.ravel()))
     farthest = max(float(hand.surface[:, 2].max()) for hand in hands.values())
     # The rays' z is 1, so distances along them are depths.
-    seen = np.where(met.hit, met.distance, farthest + rng.uniform(*_WALL))
-    return seen.reshape(CAMERA.height, CAMERA.width).astype(np.float32)
+    depth = np.where(met.hit, met.distance, farthest + rng.uniform(*_WALL))
+    return depth.reshape(CAMERA.height, CAMERA.width).astype(np.float32)

@@ -25,7 +25,7 @@ from im2hands_ros.synthetic.renderer import render
 from im2hands_ros.synthetic.sample import (
     MASK_IDS,
     HandParameters,
-    HandSurface,
+    Mesh,
     PosedHand,
     Sample,
     hand_model,
@@ -39,7 +39,7 @@ from im2hands_ros.synthetic.sample import (
 )
 from im2hands_ros.synthetic.shards import ShardReader, load_shard
 from im2hands_ros.synthetic.skin import Skin, SkinAttributes, random_skin
-from im2hands_ros.synthetic.viewpoints import View, random_view
+from im2hands_ros.synthetic.viewpoints import Viewpoint, random_viewpoint
 
 __all__ = ["Sample", "ShardReader", "hand_triangles", "load_shard", "make_samples"]
 
@@ -49,7 +49,7 @@ SPLIT_SIZE = 1_000_000_000
 BLOCK = 64
 _FOREARM_ID = 0
 _VIEW_TRIES = 8
-# A hand hidden almost wholly behind the other or its arm teaches little: look from elsewhere.
+# Of a hand hidden almost wholly behind the other or its arm little can be learned: try again.
 _PICTURE_TRIES = 3
 _LEAST_HAND_PIXELS = 300
 
@@ -110,22 +110,48 @@ def _make_sample(scenes: Scenes, place: int, seed: int, counts: PointCounts, ass
         picture, mask = draw_hands(rng, hands, view.camera, asset)
         if all((mask == MASK_IDS[side]).sum() >= _LEAST_HAND_PIXELS for side in hands):
             break
-    points, depth = label_hands(rng, hands, counts, asset)
+    drawn = DrawnHands(parameters, hands, view.camera, picture, mask, view.detail)
+    return finish_sample(rng, drawn, counts, scenes, place, seed, asset)
+
+
+class DrawnHands(NamedTuple):
+    """The present hands in the camera frame, and the clean picture and mask drawn of them."""
+
+    parameters: dict[str, HandParameters]
+    hands: dict[str, PosedHand]
+    camera: Camera
+    picture: np.ndarray
+    mask: np.ndarray
+    detail: float = 1.0
+
+
+def finish_sample(
+    rng: np.random.Generator,
+    drawn: DrawnHands,
+    counts: PointCounts,
+    scenes: Scenes,
+    place: int,
+    seed: int,
+    asset: Path = ASSET,
+) -> Sample:
+    """Label points of the hands and photograph them; what they are comes from scene ``place``."""
+    points, depth = label_hands(rng, drawn.hands, counts, asset)
     both = dict.fromkeys(SIDES)
     own = asset == ASSET
-    surfaces = {s: HandSurface(h.surface, hand_triangles(s, asset)) for s, h in hands.items()}
+    surfaces = {s: Mesh(h.surface, hand_triangles(s, asset)) for s, h in drawn.hands.items()}
     return Sample(
-        jpeg=photograph(picture, rng, view.detail),
-        camera=view.camera,
-        mask=mask,
-        keypoints=both | {side: hand.keypoints for side, hand in hands.items()},
+        jpeg=photograph(drawn.picture, rng, drawn.detail),
+        camera=drawn.camera,
+        mask=drawn.mask,
+        keypoints=both | {side: hand.keypoints for side, hand in drawn.hands.items()},
         points=both | points,
         depth=both | depth,
         subset=str(scenes.subset[place]),
         kind=str(scenes.kind[place]),
         seed=seed,
-        parameters=both | parameters if own else both,
+        parameters=both | drawn.parameters if own else both,
         surfaces=None if own else both | surfaces,
+        near=counts.near,
     )
 
 
@@ -145,11 +171,11 @@ def scene_hands(scenes: Scenes, place: int) -> dict[str, HandParameters]:
 
 def _viewed(
     rng: np.random.Generator, in_scene: dict[str, HandParameters], asset: Path
-) -> tuple[dict[str, HandParameters], dict[str, PosedHand], View]:
-    """Choose a camera that is not inside an arm, and the hands as it sees them."""
+) -> tuple[dict[str, HandParameters], dict[str, PosedHand], Viewpoint]:
+    """Choose a camera that is not inside an arm, and the hands in its frame."""
     joints = [pose_hand(side, given, asset).keypoints for side, given in in_scene.items()]
     for _ in range(_VIEW_TRIES):
-        view = random_view(rng, joints)
+        view = random_viewpoint(rng, joints)
         parameters = {
             side: moved(given, view.rotation, view.translation) for side, given in in_scene.items()
         }
@@ -187,14 +213,14 @@ def draw_hands(
 
 def hand_part(side: str, vertices: np.ndarray, skin: Skin, asset: Path = ASSET) -> RenderPart:
     """A posed skin mesh with its forearm, ready to draw; ids: ``MASK_IDS``, 0 on the forearm."""
-    look = _skin_look(asset)
-    ids = np.where(look.on_hand, MASK_IDS[side], _FOREARM_ID).astype(np.int8)
-    triangles = look.triangles if side == "right" else look.triangles[:, ::-1]
-    closed = np.concatenate([vertices, vertices[look.rim].mean(axis=0, keepdims=True)])
-    return RenderPart(closed, triangles, look.attributes, skin, ids)
+    template = _skin_template(asset)
+    ids = np.where(template.on_hand, MASK_IDS[side], _FOREARM_ID).astype(np.int8)
+    triangles = template.triangles if side == "right" else template.triangles[:, ::-1]
+    closed = np.concatenate([vertices, vertices[template.rim].mean(axis=0, keepdims=True)])
+    return RenderPart(closed, triangles, template.attributes, skin, ids)
 
 
-class _SkinLook(NamedTuple):
+class _SkinTemplate(NamedTuple):
     """The right skin with its elbow end closed by one vertex more, in the middle of its rim."""
 
     triangles: np.ndarray
@@ -204,7 +230,7 @@ class _SkinLook(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _skin_look(asset: Path) -> _SkinLook:
+def _skin_template(asset: Path) -> _SkinTemplate:
     model = hand_model(asset)
     neutral = HandParameters(
         np.zeros(model.pose_dims, np.float32),
@@ -221,7 +247,7 @@ def _skin_look(asset: Path) -> _SkinLook:
     attributes = SkinAttributes.of(rest, triangles, nails, posed.keypoints).values
     # The watertight hand is the skin's first vertices and the middle of its wrist cap.
     on_hand = (triangles < len(posed.surface) - 1).all(axis=1)
-    return _SkinLook(triangles, rim, attributes, on_hand)
+    return _SkinTemplate(triangles, rim, attributes, on_hand)
 
 
 def _closed(triangles: np.ndarray, centre: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Inside or outside of a hand, and where to ask: occupancy labels for training and evaluation."""
+"""Query points and their depth under the skin: labels for training and evaluation."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ class HandParameters:
     translation: np.ndarray
 
 
-class HandSurface(NamedTuple):
-    """A watertight hand of any topology: vertices (V, 3) float32 metres, triangles (T, 3) int32."""
+class Mesh(NamedTuple):
+    """vertices (V, 3) metres, triangles (T, 3) counter-clockwise seen from outside."""
 
     vertices: np.ndarray
     triangles: np.ndarray
@@ -52,7 +52,8 @@ class Sample:
         seed: split seed plus index; unique over all splits.
         parameters: per side the pose that ``meshes`` is made from; all None where ``surfaces``
             are given.
-        surfaces: per side the mesh itself, for hands other than the packaged one (`datasets`).
+        surfaces: per side the mesh itself, float32 and int32, for hands other than the packaged
+            one (`datasets`).
         near: how many of a hand's points are near-surface points; None: its split's default.
     """
 
@@ -66,7 +67,7 @@ class Sample:
     kind: str
     seed: int
     parameters: dict[str, HandParameters | None]
-    surfaces: dict[str, HandSurface | None] | None = None
+    surfaces: dict[str, Mesh | None] | None = None
     near: int | None = None
 
     @cached_property
@@ -88,6 +89,10 @@ class Sample:
             side: None if given is None else pose_hand(side, given).surface
             for side, given in self.parameters.items()
         }
+
+    def mesh_of(self, side: str) -> Mesh:
+        """The watertight hand of a side that is present."""
+        return Mesh(self.meshes[side], self.triangles_of(side))
 
     def triangles_of(self, side: str) -> np.ndarray:
         """(T, 3) triangles of ``meshes[side]``, counter-clockwise seen from outside."""

@@ -13,7 +13,7 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import SIDES, WRIST
 from im2hands_ros.synthetic.sample import (
     HandParameters,
-    HandSurface,
+    Mesh,
     Sample,
     pack_depth,
     pack_points,
@@ -21,10 +21,27 @@ from im2hands_ros.synthetic.sample import (
     unpack_points,
 )
 
-SHARD_SIZE = 256
 # Format 1 poses the packaged hand; format 2 lists each hand's own vertices.
 _FORMATS = _POSED, _MESHED = 1, 2
 _PARAMETER_FIELDS = ("pose", "shape", "rotation", "translation")
+
+
+def shard_path(folder: Path, split: str, first: int, count: int) -> Path:
+    """Where the shard of these samples lies."""
+    return folder / f"{split}_{first:08d}_{count:04d}.npz"
+
+
+def split_shards(folder: Path, split: str, made_by: str) -> list[Path]:
+    """The shards of a split, in order.
+
+    Raises FileNotFoundError where there is none; made_by: the command that makes them.
+    """
+    paths = sorted(folder.glob(f"{split}_*.npz"))
+    if not paths:
+        raise FileNotFoundError(
+            f"no {split}_*.npz in '{folder}': make them with {made_by} --split {split}"
+        )
+    return paths
 
 
 def save_shard(path: Path | str, samples: list[Sample]) -> None:
@@ -129,7 +146,7 @@ class ShardReader:
     def _shape(self, side: str, row: int) -> dict:
         if self._meshed:
             vertices = self._arrays[f"{side}_vertices"][row]
-            return {"surface": HandSurface(vertices, self._arrays[f"{side}_triangles"])}
+            return {"surface": Mesh(vertices, self._arrays[f"{side}_triangles"])}
         fields = (self._arrays[f"{side}_{name}"][row] for name in _PARAMETER_FIELDS)
         return {"parameters": HandParameters(*fields)}
 
@@ -153,7 +170,7 @@ def _side_arrays(samples: list[Sample], side: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _mesh_arrays(surfaces: list[HandSurface]) -> dict[str, np.ndarray]:
+def _mesh_arrays(surfaces: list[Mesh]) -> dict[str, np.ndarray]:
     triangles = surfaces[0].triangles
     if not all(np.array_equal(surface.triangles, triangles) for surface in surfaces):
         raise ValueError("hands of one side and shard must share their triangles")

@@ -30,7 +30,7 @@ _VIEWS = {
 
 
 @dataclass(frozen=True)
-class View:
+class Viewpoint:
     """Camera-from-scene transform (x_camera = rotation @ x + translation), crop and sharpness.
 
     Attributes:
@@ -49,7 +49,7 @@ class View:
         return (points @ self.rotation.T + self.translation).astype(np.float32)
 
 
-def random_view(rng: np.random.Generator, hands: list[np.ndarray]) -> View:
+def random_viewpoint(rng: np.random.Generator, hands: list[np.ndarray]) -> Viewpoint:
     """A camera for the present hands' keypoints ((21, 3) each, scene frame)."""
     keypoints = np.concatenate(hands)
     rotation = random_rotation(rng, hands)
@@ -64,7 +64,7 @@ def random_view(rng: np.random.Generator, hands: list[np.ndarray]) -> View:
     placed = rotated - middle + centre
     camera = _crop(rng, placed)
     sensor_focal = rng.choice(_SENSOR_WIDTHS) / (2 * half_width)
-    return View(
+    return Viewpoint(
         rotation.astype(np.float32),
         (centre - middle).astype(np.float32),
         camera,

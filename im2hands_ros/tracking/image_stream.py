@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from im2hands_ros.files import read_image
+
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _USUAL_RATE = 30.0  # frames per second of what does not say
 
@@ -72,7 +74,7 @@ class VideoFile:
                 there, pixels = capture.read()
                 if not there:
                     return
-                yield cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+                yield np.ascontiguousarray(pixels[..., ::-1], np.uint8)
         finally:
             capture.release()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from im2hands_ros.pair import Pair
 from im2hands_ros.scene import Hands, HandSurface
-from im2hands_ros.skeleton import SIDES
 from im2hands_ros.tracking.interfaces import EncodedScene, Joints
 
 
@@ -37,7 +37,7 @@ class TrackedHand:
 
 
 @dataclass(frozen=True)
-class TrackedFrame:
+class TrackedFrame(Pair[TrackedHand]):
     """Both hands of a frame.
 
     Attributes:
@@ -48,26 +48,13 @@ class TrackedFrame:
         warnings: kind and text of what the user should know.
     """
 
-    left: TrackedHand | None = None
-    right: TrackedHand | None = None
     given: Mapping[str, Joints] = field(default_factory=dict)
     scene: EncodedScene | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
     warnings: tuple[tuple[str, str], ...] = ()
 
-    def __getitem__(self, side: str) -> TrackedHand | None:
-        """The hand of a side, ``left`` or ``right``."""
-        return {"left": self.left, "right": self.right}[side]
-
-    def present(self) -> Iterator[tuple[str, TrackedHand]]:
-        """Side and hand of those that are there, left first."""
-        for side in SIDES:
-            hand = self[side]
-            if hand is not None:
-                yield side, hand
-
     @property
     def surfaces(self) -> Hands:
         """The shapes alone."""
-        found = {side: hand.surface for side, hand in self.present()}
+        found = {side: hand.surface for side, hand in self.present.items()}
         return Hands(found.get("left"), found.get("right"), self.timings_ms)

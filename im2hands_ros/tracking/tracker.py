@@ -164,11 +164,9 @@ def _without_surfaces(scene: EncodedScene) -> dict[str, TrackedHand]:
 
 
 def _with_surfaces(hands: Hands) -> dict[str, TrackedHand]:
-    found = {"left": hands.left, "right": hands.right}
     return {
         side: TrackedHand(surface.keypoints, surface.confidence, surface)
-        for side, surface in found.items()
-        if surface is not None
+        for side, surface in hands.present.items()
     }
 
 

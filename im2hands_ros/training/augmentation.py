@@ -48,7 +48,7 @@ class TrackerErrors:
         flatness: smallest share of the depth that is left of a hand.
         apart_sigma: of the wrong relative depth of the hands, metres.
         outlier_share, outlier_sigma: joints far off, and how far, metres.
-        swap_share: share of scenes with left and right exchanged.
+        swap_share: share of scenes with left and right swapped.
         missing_share: share of two-hand scenes with one hand not found.
     """
 
@@ -66,7 +66,7 @@ class TrackerErrors:
     missing_share: float = 0.1
 
 
-class Tracked(NamedTuple):
+class TrackerOutput(NamedTuple):
     """What a tracker makes of a scene; sides that it does not report are missing.
 
     Attributes:
@@ -80,7 +80,7 @@ class Tracked(NamedTuple):
     swapped: bool
 
 
-def disturb(keypoints: Keypoints, errors: KeypointErrors, rng: np.random.Generator) -> Keypoints:
+def perturb(keypoints: Keypoints, errors: KeypointErrors, rng: np.random.Generator) -> Keypoints:
     """Draw the keypoints that a scene's shapes are made from.
 
     Args:
@@ -106,7 +106,9 @@ def disturb(keypoints: Keypoints, errors: KeypointErrors, rng: np.random.Generat
     return _float32(coarse)
 
 
-def track(keypoints: Keypoints, errors: TrackerErrors, rng: np.random.Generator) -> Tracked:
+def simulate_tracker_errors(
+    keypoints: Keypoints, errors: TrackerErrors, rng: np.random.Generator
+) -> TrackerOutput:
     """Draw what a tracker reports of a scene.
 
     Args:
@@ -123,19 +125,21 @@ def track(keypoints: Keypoints, errors: TrackerErrors, rng: np.random.Generator)
     coarse, swapped = dict(target), False
     if kind >= 0:
         if kind >= errors.noise_share:
-            coarse = _misjudged(coarse, errors, rng)
+            coarse = _with_hand_errors(coarse, errors, rng)
             swapped = rng.random() < errors.swap_share
-        coarse = _shaken(coarse, errors, rng)
+        coarse = _with_joint_noise(coarse, errors, rng)
     if swapped:
         coarse = {_other(side): joints for side, joints in coarse.items()}
-    return Tracked(_float32(coarse), _float32(target), swapped)
+    return TrackerOutput(_float32(coarse), _float32(target), swapped)
 
 
-def _misjudged(coarse: Keypoints, errors: TrackerErrors, rng: np.random.Generator) -> Keypoints:
+def _with_hand_errors(
+    coarse: Keypoints, errors: TrackerErrors, rng: np.random.Generator
+) -> Keypoints:
     """Wrong size, depth and place of whole hands, and single joints far off."""
     scale = rng.uniform(*errors.scale)
     lateral, along = errors.offset_sigma
-    judged = {}
+    wrong = {}
     for side, joints in coarse.items():
         centre = joints.mean(0)
         depth = rng.uniform(errors.flatness, 1.0) if rng.random() < 0.5 else 1.0
@@ -145,11 +149,13 @@ def _misjudged(coarse: Keypoints, errors: TrackerErrors, rng: np.random.Generato
         apart = rng.normal(0, errors.apart_sigma)
         moved = moved * (1 + apart / max(float(centre[2]), 0.1))
         far = rng.random(JOINT_COUNT) < errors.outlier_share
-        judged[side] = moved + far[:, None] * rng.normal(0, errors.outlier_sigma, moved.shape)
-    return judged
+        wrong[side] = moved + far[:, None] * rng.normal(0, errors.outlier_sigma, moved.shape)
+    return wrong
 
 
-def _shaken(coarse: Keypoints, errors: TrackerErrors, rng: np.random.Generator) -> Keypoints:
+def _with_joint_noise(
+    coarse: Keypoints, errors: TrackerErrors, rng: np.random.Generator
+) -> Keypoints:
     """Joint noise of one strength for the scene; strengths are spread evenly by ratio."""
     low, high = errors.noise_sigma
     sigma = low * (high / low) ** rng.random()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -13,11 +11,9 @@ import torch
 from torch import Tensor
 
 from im2hands_ros.camera import Camera, crop_around
-from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.hand import BakedHand
-from im2hands_ros.synthetic.sample import Sample
-from im2hands_ros.synthetic.shards import ShardReader
-from im2hands_ros.training.augmentation import KeypointErrors, disturb
+from im2hands_ros.training.augmentation import KeypointErrors, perturb
+from im2hands_ros.training.scene_folder import SceneFolder, TrainingScene
 
 CROP_MARGIN = 0.3
 _UNKNOWN_SHAPE = np.full(BakedHand.shape_dims, np.nan, np.float32)
@@ -52,83 +48,6 @@ class Batch(NamedTuple):
         return Batch(*(value.to(device, non_blocking=True) for value in self))
 
 
-@dataclass
-class Scene:
-    """What training needs of one sample; arrays of absent sides are missing.
-
-    ``shape`` is missing for hands of other models than the packaged one, too.
-    """
-
-    sample: Sample
-    camera: Camera
-    keypoints: dict[str, np.ndarray]
-    points: dict[str, np.ndarray]
-    depth: dict[str, np.ndarray]
-    shape: dict[str, np.ndarray] = field(default_factory=dict)
-    flipped: bool = False
-
-    @property
-    def image(self) -> np.ndarray:
-        """(256, 256, 3) uint8 RGB; decoded on request."""
-        return np.ascontiguousarray(
-            self.sample.image[:, ::-1] if self.flipped else self.sample.image
-        )
-
-    @property
-    def mask(self) -> np.ndarray:
-        """(256, 256) uint8: 0 none, 1 left hand, 2 right hand."""
-        if not self.flipped:
-            return self.sample.mask
-        return np.array([0, 2, 1], np.uint8)[self.sample.mask[:, ::-1]]
-
-    def mirrored(self) -> Scene:
-        """The scene in a mirror: left hands become right hands."""
-        camera = dataclasses.replace(self.camera, cx=self.camera.width - 1 - self.camera.cx)
-        other = dict(zip(SIDES, reversed(SIDES), strict=True))
-        flip = np.array([-1, 1, 1], np.float32)
-        return Scene(
-            sample=self.sample,
-            camera=camera,
-            keypoints={other[side]: xyz * flip for side, xyz in self.keypoints.items()},
-            points={other[side]: xyz * flip for side, xyz in self.points.items()},
-            depth={other[side]: depth for side, depth in self.depth.items()},
-            shape={other[side]: shape for side, shape in self.shape.items()},
-            flipped=not self.flipped,
-        )
-
-
-class SceneFolder:
-    """All scenes of the shards in a folder, kept in memory as they are stored."""
-
-    def __init__(self, folder: Path) -> None:
-        paths = sorted(folder.glob("*.npz"))
-        if not paths:
-            raise FileNotFoundError(
-                f"no shards in {folder}: make them with 'im2hands synthesize --out {folder}'"
-            )
-        self._shards = [ShardReader(path) for path in paths]
-        self._ends = np.cumsum([len(shard) for shard in self._shards])
-
-    def __len__(self) -> int:
-        return int(self._ends[-1])
-
-    def __getitem__(self, index: int) -> Scene:
-        shard = int(np.searchsorted(self._ends, index, side="right"))
-        first = int(self._ends[shard - 1]) if shard else 0
-        sample = self._shards[shard][index - first]
-        present = [side for side in SIDES if sample.keypoints[side] is not None]
-        return Scene(
-            sample=sample,
-            camera=sample.camera,
-            keypoints={side: sample.keypoints[side] for side in present},
-            points={side: sample.points[side] for side in present},
-            depth={side: sample.depth[side] for side in present},
-            shape={
-                side: given.shape for side, given in sample.parameters.items() if given is not None
-            },
-        )
-
-
 @dataclass(frozen=True)
 class BatchPlan:
     """How batches are drawn.
@@ -139,9 +58,9 @@ class BatchPlan:
         image_size: crop side in pixels.
         seed: decides, with the step and a scene's number in its batch, everything about it.
         errors: of the keypoints.
-        blind_steps: first steps, which train the decoder on keypoints alone: about ten times
+        keypoint_only_steps: first steps, which train the decoder without images: about ten times
             cheaper than steps with images, and most of the shape is learned there.
-        image_share: share of the later steps that show the image. The others keep the decoder
+        image_share: share of the later steps that use the image. The others keep the decoder
             from depending on the image where that is unclear.
     """
 
@@ -150,28 +69,35 @@ class BatchPlan:
     image_size: int = 192
     seed: int = 0
     errors: KeypointErrors = KeypointErrors()
-    blind_steps: int = 6000
+    keypoint_only_steps: int = 6000
     image_share: float = 0.9
 
-    def shows_image(self, step: int) -> bool:
+    def uses_image(self, step: int) -> bool:
         """Decided by the step alone, so that a resumed run draws the same."""
-        return step >= self.blind_steps and (step * 0.6180339887) % 1 < self.image_share
+        return step >= self.keypoint_only_steps and (step * 0.6180339887) % 1 < self.image_share
 
 
 def draw_batch(folder: SceneFolder, plan: BatchPlan, step: int, part: slice = slice(None)) -> Batch:
     """The scenes ``part`` of a step's batch; the same for the same folder, plan and step."""
-    views = []
+    examples = []
     for number in range(plan.scenes)[part]:
-        rng = np.random.default_rng((plan.seed, step, number))
-        scene = folder[int(rng.integers(len(folder)))]
-        if rng.random() < 0.5:
-            scene = scene.mirrored()
-        views.append(_view(scene, plan, rng, plan.shows_image(step)))
-    return collate(views)
+        scene, rng = draw_scene(folder, plan, step, number)
+        coarse = perturb(scene.keypoints, plan.errors, rng)
+        examples.append(draw_example(scene, coarse, plan, step, rng))
+    return collate(examples)
 
 
-class View(NamedTuple):
-    """One scene as the network sees it, before batching; numpy."""
+def draw_scene(
+    folder: SceneFolder, plan: BatchPlan, step: int, number: int
+) -> tuple[TrainingScene, np.random.Generator]:
+    """A scene of a step's batch, mirrored or not, and what decides all else about it."""
+    rng = np.random.default_rng((plan.seed, step, number))
+    scene = folder[int(rng.integers(len(folder)))]
+    return (scene.mirrored() if rng.random() < 0.5 else scene), rng
+
+
+class Example(NamedTuple):
+    """One scene as the network gets it, before batching; numpy."""
 
     image: np.ndarray
     mask: np.ndarray
@@ -184,24 +110,34 @@ class View(NamedTuple):
     depth: np.ndarray
 
 
-def _view(scene: Scene, plan: BatchPlan, rng: np.random.Generator, with_image: bool) -> View:
-    coarse = disturb(scene.keypoints, plan.errors, rng)
+def draw_example(
+    scene: TrainingScene,
+    coarse: dict[str, np.ndarray],
+    plan: BatchPlan,
+    step: int,
+    rng: np.random.Generator,
+    framed: dict[str, np.ndarray] | None = None,
+) -> Example:
+    """A crop of random size and light, and random query points; coarse, framed: `example_of`."""
     margin = CROP_MARGIN + rng.uniform(-0.1, 0.15)
-    view = view_of(scene, coarse, plan.image_size, margin, with_image)
-    chosen = rng.permuted(np.arange(view.points.shape[1]))[: plan.points]
-    image = photometric(view.image, rng)
-    return view._replace(image=image, points=view.points[:, chosen], depth=view.depth[:, chosen])
+    example = example_of(scene, coarse, plan.image_size, margin, plan.uses_image(step), framed)
+    chosen = rng.permuted(np.arange(example.points.shape[1]))[: plan.points]
+    return example._replace(
+        image=photometric(example.image, rng),
+        points=example.points[:, chosen],
+        depth=example.depth[:, chosen],
+    )
 
 
-def view_of(
-    scene: Scene,
+def example_of(
+    scene: TrainingScene,
     coarse: dict[str, np.ndarray],
     size: int,
     margin: float,
     with_image: bool = True,
     framed: dict[str, np.ndarray] | None = None,
-) -> View:
-    """Cut the crop that keypoints ask for and gather the scene's hands.
+) -> Example:
+    """Cut the crop around keypoints and gather the scene's hands.
 
     coarse: keypoints that the hands' shapes are made from. framed: those that the crop is cut
     around, the same ones if None.
@@ -214,7 +150,7 @@ def view_of(
         image = crop.extract(scene.image)
         # Nearest sampling at the centre of each 4x4 cell of the crop.
         mask = _warp_mask(scene.mask, scene.camera, crop.camera)[2::4, 2::4]
-    return View(
+    return Example(
         image=image,
         mask=mask,
         intrinsics=crop.camera.K,
@@ -238,25 +174,25 @@ def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(image * gain + rng.uniform(-15, 15), 0, 255).astype(np.uint8)
 
 
-def collate(views: list[View]) -> Batch:
-    """Stack views; hands of all scenes become one list."""
-    hands = [(index, side) for index, view in enumerate(views) for side in view.sides]
+def collate(examples: list[Example]) -> Batch:
+    """Stack scenes; hands of all scenes become one list."""
+    hands = [(index, side) for index, example in enumerate(examples) for side in example.sides]
     image_index = torch.tensor([index for index, _ in hands])
-    shown = [view for view in views if view.image.size]
-    images = torch.from_numpy(np.stack([view.image for view in shown or views]))
+    with_image = [example for example in examples if example.image.size]
+    images = torch.from_numpy(np.stack([example.image for example in with_image or examples]))
     return Batch(
-        image=images.permute(0, 3, 1, 2).float() / 255 if shown else torch.empty(0, 3, 0, 0),
-        mask=torch.from_numpy(np.stack([view.mask for view in views])).long(),
+        image=images.permute(0, 3, 1, 2).float() / 255 if with_image else torch.empty(0, 3, 0, 0),
+        mask=torch.from_numpy(np.stack([example.mask for example in examples])).long(),
         image_index=image_index,
-        intrinsics=torch.from_numpy(np.stack([view.intrinsics for view in views])).float()[
+        intrinsics=torch.from_numpy(np.stack([example.intrinsics for example in examples])).float()[
             image_index
         ],
-        keypoints=_joined([view.keypoints for view in views]),
-        true_keypoints=_joined([view.true_keypoints for view in views]),
+        keypoints=_joined([example.keypoints for example in examples]),
+        true_keypoints=_joined([example.true_keypoints for example in examples]),
         mirrored=torch.tensor([side == "left" for _, side in hands]),
-        shape=_joined([view.shape for view in views]),
-        points=_joined([view.points for view in views]),
-        depth=_joined([view.depth for view in views]),
+        shape=_joined([example.shape for example in examples]),
+        points=_joined([example.points for example in examples]),
+        depth=_joined([example.depth for example in examples]),
     )
 
 

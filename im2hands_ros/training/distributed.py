@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-_PATIENCE = timedelta(minutes=30)
+_TIMEOUT = timedelta(minutes=30)
 
 
 class Processes:
@@ -25,22 +25,22 @@ class Processes:
 
     @classmethod
     def join(cls, device: torch.device) -> Processes:
-        """Meet the others that the environment tells of, as ``torchrun`` sets it."""
+        """Join the process group of the environment, as ``torchrun`` sets it."""
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1:
             return cls(device)
         backend = "nccl" if device.type == "cuda" else "gloo"
-        distributed.init_process_group(backend, init_method="env://", timeout=_PATIENCE)
+        distributed.init_process_group(backend, init_method="env://", timeout=_TIMEOUT)
         return cls(device, distributed.get_rank(), count)
 
     def leave(self) -> None:
-        """End the meeting."""
+        """Leave the process group."""
         if self.count > 1:
             distributed.destroy_process_group()
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes, shows and validates."""
+        """Whether this is the process that writes, prints and validates."""
         return self.rank == 0
 
     def part(self, scenes: int) -> slice:
@@ -58,11 +58,11 @@ class Processes:
             distributed.all_reduce(values)
         return values
 
-    def any(self, answer: bool) -> bool:
-        """Whether any process answers yes."""
+    def any(self, condition: bool) -> bool:
+        """Whether it is true in any process."""
         if self.count == 1:
-            return answer
-        return bool(self.sum(torch.tensor(float(answer), device=self.device)))
+            return condition
+        return bool(self.sum(torch.tensor(float(condition), device=self.device)))
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Sum the gradients; parameters that no process has a gradient of keep none."""
@@ -79,7 +79,7 @@ class Processes:
         for parameter, gradient in zip(moved, total.split(sizes), strict=True):
             parameter.grad = torch.empty_like(parameter).copy_(gradient.view(parameter.shape))
 
-    def share(self, content: bytes) -> bytes:
+    def broadcast(self, content: bytes) -> bytes:
         """What the first process holds."""
         if self.count == 1:
             return content
@@ -101,6 +101,21 @@ class Processes:
             for name, child in module.named_children():
                 if isinstance(child, _BatchNorm):
                     setattr(module, name, SharedBatchNorm.of(child))
+
+
+def device_of(name: str) -> torch.device:
+    """The device of this process: one GPU each, as ``torchrun`` numbers them.
+
+    name: auto, cpu, cuda or cuda:N.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
+    device = torch.device(name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
 
 
 class SharedBatchNorm(_BatchNorm):
@@ -127,14 +142,14 @@ class SharedBatchNorm(_BatchNorm):
         count = sums[-1].detach()
         centred = values - (sums[:-1] / count).view(shape)
         variance = _Sum.apply(centred.square().sum(axes)) / count
-        self._remember((sums[:-1] / count).detach(), variance.detach(), count)
+        self._update_running_statistics((sums[:-1] / count).detach(), variance.detach(), count)
         normal = centred * (variance + self.eps).rsqrt().view(shape)
         if self.affine:
             normal = normal * self.weight.view(shape) + self.bias.view(shape)
         return normal.to(x.dtype)
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
+    def _update_running_statistics(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
         self.num_batches_tracked += 1
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(variance * count / (count - 1).clamp_min(1), self.momentum)

@@ -15,15 +15,14 @@ from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.initial_occupancy import InitialOccupancy
 from im2hands_ros.networks.compact.networks import CompactNetworks, under
 from im2hands_ros.networks.compact.presets import COMPACT
-from im2hands_ros.training.augmentation import KeypointErrors, disturb
+from im2hands_ros.training.augmentation import KeypointErrors, perturb
 from im2hands_ros.training.batches import (
     CROP_MARGIN,
     Batch,
     BatchPlan,
-    SceneFolder,
     collate,
     draw_batch,
-    view_of,
+    example_of,
 )
 from im2hands_ros.training.losses import (
     depth_loss,
@@ -34,6 +33,7 @@ from im2hands_ros.training.losses import (
     shape_loss,
 )
 from im2hands_ros.training.plan import TrainingPlan
+from im2hands_ros.training.scene_folder import SceneFolder
 from im2hands_ros.training.stage import Term
 
 # Validation: noise of the keypoints in metres, scenes, near points and volume points a hand.
@@ -62,7 +62,7 @@ class InitialStage:
         return draw_batch(folder, self._plan, step, part)
 
     def losses(self, batch: Batch) -> dict[str, Term]:
-        """Depth and occupancy at the query points; with an image, what is seen where in it."""
+        """Depth and occupancy at the query points; with an image, masks and joints in it."""
         hands = canonicalise(batch.keypoints, batch.mirrored)
         if not len(batch.image):
             decoder, points = self.network.decoder, hands.palm_from_camera(batch.points)
@@ -81,8 +81,8 @@ class InitialStage:
         terms |= self._shape_term(hands, batch)
         masks = self.network.encoder.masks(features)
         terms["mask"] = Term(mask_loss(masks, batch.mask), batch.mask.numel())
-        heat, pixels, seen = joint_targets(features.joints, batch)
-        terms["joints"] = Term(joint_loss(heat, pixels, seen), int(seen.sum()))
+        heat, pixels, inside = joint_targets(features.joints, batch)
+        terms["joints"] = Term(joint_loss(heat, pixels, inside), int(inside.sum()))
         return terms
 
     def _shape_term(self, hands: CanonicalHands, batch: Batch) -> dict[str, Term]:
@@ -92,11 +92,11 @@ class InitialStage:
     def validate(self, folder: SceneFolder) -> dict[str, float]:
         """IoU on volume points with true and noisy keypoints; depth error near the skin, mm."""
         iou, near = self._score(folder, noise=0.0, use_image=True)
-        blind, _ = self._score(folder, noise=0.0, use_image=False)
+        keypoints_only, _ = self._score(folder, noise=0.0, use_image=False)
         noisy, _ = self._score(folder, noise=_NOISE, use_image=True)
         return {
             "iou": iou,
-            "iou_without_image": blind,
+            "iou_without_image": keypoints_only,
             "iou_noisy": noisy,
             "depth_mm": near,
             "selection": (1 - iou) + 0.25 * (1 - noisy),
@@ -138,12 +138,12 @@ def _occupancy_terms(logits: Tensor, batch: Batch) -> dict[str, Term]:
 
 def _exact_batch(folder: SceneFolder, chunk: range, plan: BatchPlan, noise: float) -> Batch:
     """Scenes as they are but for noise on the keypoints; near points first, then volume points."""
-    views = []
+    examples = []
     for index in chunk:
         scene = folder[index]
         coarse = _noisy(scene.keypoints, noise, np.random.default_rng(index))
-        views.append(view_of(scene, coarse, plan.image_size, CROP_MARGIN))
-    batch = collate(views)
+        examples.append(example_of(scene, coarse, plan.image_size, CROP_MARGIN))
+    batch = collate(examples)
     # Shards list near-surface points first and volume points last.
     points, depth = (
         torch.cat([values[:, :_NEAR], values[:, -_VOLUME:]], dim=1)
@@ -155,5 +155,5 @@ def _exact_batch(folder: SceneFolder, chunk: range, plan: BatchPlan, noise: floa
 def _noisy(
     keypoints: dict[str, np.ndarray], sigma: float, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    exact = disturb(keypoints, KeypointErrors(convention_share=0, noise_share=0), rng)
+    exact = perturb(keypoints, KeypointErrors(convention_share=0, noise_share=0), rng)
     return {s: (x + rng.normal(0, sigma, x.shape)).astype(np.float32) for s, x in exact.items()}

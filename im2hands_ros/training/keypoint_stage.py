@@ -1,4 +1,4 @@
-"""The stage ``keypoints``: keypoint refinement, together with the encoder that it looks through.
+"""The stage ``keypoints``: keypoint refinement, together with the image encoder that it uses.
 
 The encoder is shared, so the initial occupancy network goes on learning with it: part of its
 shapes are made from the refined keypoints, which is what it will be given.
@@ -19,9 +19,9 @@ from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement
 from im2hands_ros.networks.compact.networks import CompactNetworks, under
 from im2hands_ros.networks.compact.presets import COMPACT
 from im2hands_ros.training.augmentation import TrackerErrors
-from im2hands_ros.training.batches import SceneFolder
 from im2hands_ros.training.initial_stage import InitialStage
 from im2hands_ros.training.plan import TrainingPlan
+from im2hands_ros.training.scene_folder import SceneFolder
 from im2hands_ros.training.stage import Term
 from im2hands_ros.training.tracked_batches import TrackedBatch, draw_tracked, noisy_batch
 
@@ -30,7 +30,7 @@ _MILLIMETRES = 1e3
 # it counts by its square: else scenes without errors would hold all others back.
 _GOOD_ENOUGH, _SHARE = 0.002, 0.25
 # Refined joints that are further off than this on average are no shape to learn from, metres.
-_HOPELESS = 0.01
+_LARGEST_ERROR = 0.01
 _ROUND_WEIGHTS = (0.2, 0.5, 1.0)
 _SCENES, _CHUNK_SCENES = 96, 16
 _NOISE_MM = (0, 5, 10, 15)
@@ -118,12 +118,12 @@ class KeypointStage:
 def shape_keypoints(batch: TrackedBatch, refined: RefinedKeypoints, share: float) -> Tensor:
     """(H, 21, 3) keypoints to make shapes from: refined ones in the batch's first scenes.
 
-    A hand that nobody could have put right would only teach to blur.
+    A hand that is too far off would only blur the shape.
     """
     index = batch.hands.image_index
     joints = refined.joints.detach()
     error = (joints - batch.target).norm(dim=-1).mean(-1)[index, batch.slot]
-    taken = (batch.place[index] < share) & (error < _HOPELESS)
+    taken = (batch.place[index] < share) & (error < _LARGEST_ERROR)
     return torch.where(taken[:, None, None], joints[index, batch.slot], batch.hands.keypoints)
 
 

@@ -17,7 +17,7 @@ from im2hands_ros.training.run_state import RunState, moments_of, restore_moment
 from im2hands_ros.training.stage import Stage, Term
 
 # Steps in a row whose losses or gradients are not finite, before the run gives up.
-_PATIENCE = 20
+_MOST_BAD = 20
 
 
 class Learner:
@@ -143,15 +143,15 @@ class Learner:
 
     def _skip(self, losses: dict[str, float]) -> None:
         self._skipped += 1
-        if self._skipped >= _PATIENCE:
+        if self._skipped >= _MOST_BAD:
             raise RuntimeError(
-                f"losses or gradients were not finite in the {_PATIENCE} steps up to {self.step} "
+                f"losses or gradients were not finite in the {_MOST_BAD} steps up to {self.step} "
                 f"(losses: {losses}): resume with a smaller --learning-rate or --precision fp32"
             )
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        # A young average forgets faster, or it would remember the random start for long.
+        # Faster at first, or the random start would stay in it for long.
         decay = min(self.plan.average, (1 + self.step) / (10 + self.step))
         for name, value in self._network.state_dict().items():
             if value.is_floating_point():

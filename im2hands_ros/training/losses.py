@@ -19,7 +19,7 @@ _DEPTH_REACH = 10.0
 def depth_loss(logits: Tensor, depth: Tensor) -> Tensor:
     """Mean absolute error of the depth under the skin, in ``DEPTH_UNIT`` (millimetres).
 
-    A signed depth says to a fraction of a millimetre what an inside/outside label says in one bit.
+    A signed depth gives a fraction of a millimetre where an inside/outside label gives one bit.
 
     Args:
         logits: (H, N) occupancy logits, one per ``DEPTH_UNIT`` of depth.
@@ -66,13 +66,13 @@ def joint_targets(heat: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     return of_hand, pixels, inside.all(-1)
 
 
-def joint_loss(heat: Tensor, pixels: Tensor, seen: Tensor) -> Tensor:
-    """Cross-entropy of where joints are seen, against a spot of one feature pixel around the truth.
+def joint_loss(heat: Tensor, pixels: Tensor, inside: Tensor) -> Tensor:
+    """Cross-entropy of where joints are, against a spot of one feature pixel around the truth.
 
     Args:
         heat: (H, 21, h, w) logits of each hand's joints.
         pixels: (H, 21, 2) true positions in feature pixels, (x, y).
-        seen: (H, 21) bool, False for joints that do not count.
+        inside: (H, 21) bool, False for joints that do not count.
     """
     height, width = heat.shape[-2:]
     x = torch.arange(width, device=heat.device) - pixels[..., :1]
@@ -81,4 +81,4 @@ def joint_loss(heat: Tensor, pixels: Tensor, seen: Tensor) -> Tensor:
     log_heat = heat.float().flatten(2).log_softmax(-1).unflatten(-1, (height, width))
     with autocast_disabled(heat):
         entropy = -torch.einsum("hjy,hjyx,hjx->hj", spot_y, log_heat, spot_x)
-    return (entropy * seen).sum() / seen.sum().clamp_min(1)
+    return (entropy * inside).sum() / inside.sum().clamp_min(1)

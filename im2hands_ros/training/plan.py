@@ -22,7 +22,7 @@ P = TypeVar("P", bound="TrainingPlan")
 class TrainingPlan:
     """One training run; together with the data it decides the result.
 
-    A stage that needs more to be said derives its own plan from this one.
+    A stage with further settings derives its own plan from this one.
 
     Attributes:
         steps: of the whole schedule; stopping earlier and resuming continues it.

@@ -1,4 +1,4 @@
-"""The stage ``refinement``: two hands that know of each other, on top of the earlier stages."""
+"""The stage ``refinement``: two-hand interaction refinement on top of the earlier stages."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from im2hands_ros.canonical import canonicalise
 from im2hands_ros.networks.compact.networks import CompactNetworks
 from im2hands_ros.networks.compact.presets import COMPACT
 from im2hands_ros.networks.compact.refined_occupancy import RefinedContext, RefinedOccupancy
-from im2hands_ros.training.batches import Batch, SceneFolder
+from im2hands_ros.training.batches import Batch
 from im2hands_ros.training.keypoint_stage import KeypointPlan, shape_keypoints
 from im2hands_ros.training.losses import depth_loss, occupancy_loss
+from im2hands_ros.training.scene_folder import SceneFolder
 from im2hands_ros.training.stage import Term
 from im2hands_ros.training.tracked_batches import TrackedBatch, draw_tracked, noisy_batch
 
 _SCENES, _CHUNK_SCENES = 64, 8
 _VOLUME = 4096
 _NOISE = 0.01
-# Of the query points, for the penetration: both hands are asked at each.
+# Of the query points, for the penetration: both hands are evaluated at each.
 _EVERY = 4
 _SCORES = ("iou", "iou_initial", "shared", "shared_initial")
 
@@ -35,10 +36,11 @@ class RefinementStage:
         if weights is None:
             raise ValueError("the stage refinement builds on the stage initial: give --weights")
         drawing = plan.batches
-        if drawing.blind_steps or drawing.image_share < 1:
+        if drawing.keypoint_only_steps or drawing.image_share < 1:
             raise ValueError(
-                f"blind_steps is {drawing.blind_steps} and image_share {drawing.image_share}: the "
-                "stage refinement has no steps without images, give 0 and 1"
+                f"keypoint_only_steps is {drawing.keypoint_only_steps} and image_share "
+                f"{drawing.image_share}: the stage refinement has no steps without images, give 0 "
+                "and 1"
             )
         self._networks, _ = CompactNetworks.load(weights)
         if self._networks.refinement is None:
@@ -57,7 +59,7 @@ class RefinementStage:
         return draw_tracked(folder, self._plan.batches, self._plan.tracker, step, part)
 
     def losses(self, batch: TrackedBatch) -> dict[str, Term]:
-        """Depth and occupancy at the hands' own points; how far both claim them."""
+        """Depth and occupancy at the hands' own points; how far both hands overlap."""
         context = self._context(batch)
         points = context.hands.palm_from_camera(batch.hands.points)
         logits = self.network(points, context)
@@ -112,7 +114,7 @@ class RefinementStage:
         for first in range(0, count, _CHUNK_SCENES):
             chunk = range(first, min(first + _CHUNK_SCENES, count))
             batch = noisy_batch(folder, chunk, self._plan.batches, sigma).to(self._device)
-            # As given, not refined: the stage is judged by itself.
+            # As given, not refined: the stage is scored by itself.
             batch = batch._replace(hands=batch.hands._replace(keypoints=_coarse_of(batch)))
             self._score_chunk(batch, rows)
         return {name: float(torch.cat(values).mean()) for name, values in rows.items()}

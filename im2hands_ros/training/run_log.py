@@ -1,4 +1,4 @@
-"""What a training run tells: a progress bar, one JSON object a line, and TensorBoard events."""
+"""The log of a training run: progress bar, one JSON object a line, TensorBoard events."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import json
 import math
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from im2hands_ros.training.event_file import EventFile
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 Scores = dict[str, float]
+NO_TENSORBOARD = "no TensorBoard events, log.jsonl only: pip install 'im2hands_ros[train]' for both"
+_FLUSH_SECONDS = 10
 
 
 class RunLog:
@@ -43,14 +47,15 @@ class RunLog:
             path = self._out / "log.jsonl"
             _drop_lines(path, self._first, self._validated)
             self._lines = path.open("a", encoding="utf-8")
-            self._events = EventFile(self._out, self._first + 1)
+            self._events = self._event_writer()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
         if not self._quiet:
             self._lines.close()
-            self._events.close()
+            if self._events is not None:
+                self._events.close()
 
     def step(self, step: int, losses: Scores, learning_rate: float) -> None:
         """Losses of one step; in the lines, those that are not finite are null."""
@@ -58,10 +63,10 @@ class RunLog:
         self._bar.update()
         if self._quiet:
             return
-        shown = {name: value if math.isfinite(value) else None for name, value in losses.items()}
-        self._line({"step": step, **shown})
+        finite = {name: value if math.isfinite(value) else None for name, value in losses.items()}
+        self._line({"step": step, **finite})
         tagged = {f"loss/{name}": value for name, value in losses.items()}
-        self._events.scalars(step, {**tagged, "learning_rate": learning_rate})
+        self._add_scalars(step, {**tagged, "learning_rate": learning_rate})
 
     def validation(self, step: int, scores: Scores) -> None:
         """Scores on the validation scenes."""
@@ -69,7 +74,21 @@ class RunLog:
             return
         self._bar.write(f"step {step}: {scores}")
         self._line({"step": step, "validation": scores})
-        self._events.scalars(step, {f"validation/{name}": v for name, v in scores.items()})
+        self._add_scalars(step, {f"validation/{name}": v for name, v in scores.items()})
+
+    def _event_writer(self) -> SummaryWriter | None:
+        """A new event file; what an earlier one has of the coming steps is void."""
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            self._bar.write(NO_TENSORBOARD)
+            return None
+        return SummaryWriter(str(self._out), purge_step=self._first + 1, flush_secs=_FLUSH_SECONDS)
+
+    def _add_scalars(self, step: int, values: Scores) -> None:
+        if self._events is not None:
+            for name, value in values.items():
+                self._events.add_scalar(name, value, step)
 
     def _line(self, entry: dict[str, object]) -> None:
         self._lines.write(json.dumps({"time": round(time.time(), 1), **entry}) + "\n")

@@ -1,4 +1,4 @@
-"""What the trainer asks of a stage: data to draw, losses to lower, a score to select by."""
+"""What the trainer needs of a stage: data to draw, losses to lower, a score to select by."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from im2hands_ros.training.batches import SceneFolder
+from im2hands_ros.training.scene_folder import SceneFolder
 
 
 class Term(NamedTuple):
@@ -42,7 +42,7 @@ class Stage(Protocol):
         """The scenes ``part`` of the batch of one step, as a tuple with ``to(device)``.
 
         All that is random about a scene depends on the seed, the step and the scene's number in
-        the batch alone, so that several processes see together what one process would.
+        the batch alone, so that several processes draw together what one process would.
         """
 
     def losses(self, batch: Any) -> dict[str, Term]:

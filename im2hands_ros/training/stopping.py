@@ -12,7 +12,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """Whether somebody asked to stop, while the ``with`` block runs.
+    """Whether a stop was requested while the ``with`` block runs.
 
     Attributes:
         signal: the first signal received, or None.

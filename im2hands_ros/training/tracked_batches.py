@@ -13,21 +13,22 @@ from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 from im2hands_ros.training.augmentation import (
     KeypointErrors,
     Keypoints,
-    Tracked,
     TrackerErrors,
-    disturb,
-    track,
+    TrackerOutput,
+    perturb,
+    simulate_tracker_errors,
 )
 from im2hands_ros.training.batches import (
     CROP_MARGIN,
     Batch,
     BatchPlan,
-    SceneFolder,
-    View,
+    Example,
     collate,
-    photometric,
-    view_of,
+    draw_example,
+    draw_scene,
+    example_of,
 )
+from im2hands_ros.training.scene_folder import SceneFolder
 
 
 class TrackedBatch(NamedTuple):
@@ -37,7 +38,7 @@ class TrackedBatch(NamedTuple):
         hands: images, query points and the true keypoints with the errors of ``KeypointErrors``.
         coarse: what a tracker reports of the scenes.
         target: (B, 2, 21, 3) the same joints without errors; present: (B, 2) which are there.
-        swapped: (B,) True where the tracker exchanged the sides.
+        swapped: (B,) True where the tracker swapped the sides.
         slot: (H,) slot of each hand in its scene.
         place: (B,) where in the whole batch of all processes a scene is, from 0 to below 1.
     """
@@ -61,60 +62,47 @@ def draw_tracked(
     folder: SceneFolder, plan: BatchPlan, errors: TrackerErrors, step: int, part: slice
 ) -> TrackedBatch:
     """The scenes ``part`` of a step's batch; the same for the same folder, plan and step."""
-    views, tracked = [], []
+    examples, outputs = [], []
     for number in range(plan.scenes)[part]:
-        rng = np.random.default_rng((plan.seed, step, number))
-        scene = folder[int(rng.integers(len(folder)))]
-        if rng.random() < 0.5:
-            scene = scene.mirrored()
-        seen = track(scene.keypoints, errors, rng)
-        kept = {side: scene.keypoints[side] for side in SIDES if side in seen.target}
-        given = disturb(kept, plan.errors, rng)
-        margin = CROP_MARGIN + rng.uniform(-0.1, 0.15)
-        with_image = plan.shows_image(step)
-        view = view_of(scene, given, plan.image_size, margin, with_image, framed=seen.coarse)
-        chosen = rng.permuted(np.arange(view.points.shape[1]))[: plan.points]
-        views.append(
-            view._replace(
-                image=photometric(view.image, rng),
-                points=view.points[:, chosen],
-                depth=view.depth[:, chosen],
-            )
-        )
-        tracked.append(seen)
-    batch = collate_tracked(views, tracked)
+        scene, rng = draw_scene(folder, plan, step, number)
+        output = simulate_tracker_errors(scene.keypoints, errors, rng)
+        kept = {side: scene.keypoints[side] for side in SIDES if side in output.target}
+        coarse = perturb(kept, plan.errors, rng)
+        examples.append(draw_example(scene, coarse, plan, step, rng, framed=output.coarse))
+        outputs.append(output)
+    batch = collate_tracked(examples, outputs)
     return batch._replace(place=torch.arange(plan.scenes)[part] / plan.scenes)
 
 
 def noisy_batch(folder: SceneFolder, chunk: range, plan: BatchPlan, sigma: float) -> TrackedBatch:
     """Scenes with all their points and Gaussian noise (metres) on the keypoints alone."""
     none = KeypointErrors(convention_share=0, noise_share=0)
-    views, tracked = [], []
+    examples, outputs = [], []
     for index in chunk:
         scene, rng = folder[index], np.random.default_rng(index)
-        true = disturb(scene.keypoints, none, rng)
+        true = perturb(scene.keypoints, none, rng)
         coarse = {
             side: (joints + rng.normal(0, sigma, joints.shape)).astype(np.float32)
             for side, joints in true.items()
         }
-        views.append(view_of(scene, true, plan.image_size, CROP_MARGIN, framed=coarse))
-        tracked.append(Tracked(coarse, true, swapped=False))
-    return collate_tracked(views, tracked)
+        examples.append(example_of(scene, true, plan.image_size, CROP_MARGIN, framed=coarse))
+        outputs.append(TrackerOutput(coarse, true, swapped=False))
+    return collate_tracked(examples, outputs)
 
 
-def collate_tracked(views: list[View], tracked: list[Tracked]) -> TrackedBatch:
+def collate_tracked(examples: list[Example], outputs: list[TrackerOutput]) -> TrackedBatch:
     """Stack scenes; absent hands hold the joints of the other one, so that all is finite."""
-    coarse, reported = _slots([seen.coarse for seen in tracked])
-    target, present = _slots([seen.target for seen in tracked])
-    intrinsics = torch.from_numpy(np.stack([view.intrinsics for view in views])).float()
+    coarse, reported = _slots([output.coarse for output in outputs])
+    target, present = _slots([output.target for output in outputs])
+    intrinsics = torch.from_numpy(np.stack([example.intrinsics for example in examples])).float()
     return TrackedBatch(
-        hands=collate(views),
+        hands=collate(examples),
         coarse=CoarseHands(coarse, reported, intrinsics),
         target=target,
         present=present,
-        swapped=torch.tensor([seen.swapped for seen in tracked]),
-        slot=torch.tensor([SIDES.index(side) for view in views for side in view.sides]),
-        place=torch.arange(len(views)) / len(views),
+        swapped=torch.tensor([output.swapped for output in outputs]),
+        slot=torch.tensor([SIDES.index(side) for example in examples for side in example.sides]),
+        place=torch.arange(len(examples)) / len(examples),
     )
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.training.batches import SceneFolder
 from im2hands_ros.training.distributed import Processes
 from im2hands_ros.training.learner import Learner
 from im2hands_ros.training.plan import TrainingPlan, changes_between
 from im2hands_ros.training.prefetch import prefetch
 from im2hands_ros.training.run_log import RunLog
 from im2hands_ros.training.run_state import RunState, write_finite
+from im2hands_ros.training.scene_folder import SceneFolder
 from im2hands_ros.training.stage import Stage
 from im2hands_ros.training.stopping import StopRequest
 
@@ -53,7 +53,7 @@ class Trainer:
         Raises:
             ValueError: it is damaged or of another stage.
         """
-        content = self.processes.share(self._checkpoint() if self.processes.first else b"")
+        content = self.processes.broadcast(self._checkpoint() if self.processes.first else b"")
         if not content:
             return None
         state = RunState.parse(content)
@@ -86,7 +86,7 @@ class Trainer:
             until: last step, at most the plan's.
 
         Returns:
-            The signal that asked to stop before the end, if one did (0: another process got it).
+            The signal that stopped it before the end, if one did (0: another process got it).
             All is saved then.
         """
         part = self.processes.part(self.plan.batches.scenes)
@@ -120,7 +120,7 @@ class Trainer:
         return self.state_path.read_bytes()
 
     def _agreed(self, stop: StopRequest) -> bool:
-        """Whether any process was asked to stop; all of them stop after the same step."""
+        """Whether any process got a stop request; all of them stop after the same step."""
         return self.processes.any(stop.signal is not None)
 
     def _validate_when_due(

@@ -1,1 +1,1 @@
-"""A page that shows the hands in a browser; no file knows ROS."""
+"""A page that shows the hands in a browser; no ROS here."""

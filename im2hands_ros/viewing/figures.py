@@ -40,13 +40,13 @@ def _state(level: int, message: str, state: str) -> str:
 
 
 def _rates(values: Mapping[str, str]) -> str:
-    heard = values.get("received.image.hz", "0.0")
-    said = values.get("published.hz", "0.0")
-    return f"<div>{escape(heard)} images/s → {escape(said)} results/s</div>"
+    received = values.get("received.image.hz", "0.0")
+    published = values.get("published.hz", "0.0")
+    return f"<div>{escape(received)} images/s → {escape(published)} results/s</div>"
 
 
 def _medians(values: Mapping[str, str]) -> dict[str, float]:
-    """Stage -> median milliseconds, in the order in which they were told."""
+    """Stage -> median milliseconds, in the order of the message."""
     medians = {}
     for key, value in values.items():
         if key.startswith("stage.") and key.endswith(".median_ms"):
@@ -81,5 +81,5 @@ def _row(stage: str, milliseconds: float, share: float) -> str:
 
 def _drops(values: Mapping[str, str]) -> str:
     drops = {key[8:]: value for key, value in values.items() if key.startswith("dropped.")}
-    told = ", ".join(f"{reason} {count}" for reason, count in drops.items()) or "nothing"
-    return f"<div>dropped: {escape(told)}</div>"
+    counts = ", ".join(f"{reason} {count}" for reason, count in drops.items()) or "nothing"
+    return f"<div>dropped: {escape(counts)}</div>"

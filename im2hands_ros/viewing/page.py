@@ -51,7 +51,7 @@ class _Server(viser.ViserServer):
     """Stays on this machine: the pictures of a camera are for nobody else."""
 
     def request_share_url(self, verbose: bool = True) -> str | None:
-        """Do not ask viser's makers for a public address, as every page can make a server do."""
+        """Never request a public address from viser's makers, as any page can make a server do."""
         return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 
 import cv2
@@ -18,7 +17,7 @@ def corners(camera: Camera, depth: float) -> np.ndarray:
     """
     right, bottom = camera.width - 0.5, camera.height - 0.5  # pixel centres are whole numbers
     pixels = np.array([[-0.5, -0.5], [right, -0.5], [right, bottom], [-0.5, bottom]])
-    return _pinhole(camera).back_project(pixels, np.full(4, depth))
+    return camera.pinhole.back_project(pixels, np.full(4, depth))
 
 
 def undistorted(image: np.ndarray, camera: Camera) -> np.ndarray:
@@ -33,14 +32,10 @@ def undistorted(image: np.ndarray, camera: Camera) -> np.ndarray:
 def _sources(camera: Camera) -> tuple[np.ndarray, np.ndarray]:
     """Column and row, each (H, W) float32, that each undistorted pixel comes from."""
     grid = np.indices((camera.height, camera.width), np.float64)[::-1].reshape(2, -1).T
-    rays = _pinhole(camera).back_project(grid, np.ones(len(grid)))[:, :2]
+    rays = camera.pinhole.back_project(grid, np.ones(len(grid)))[:, :2]
     pixels = camera.pixels_of(rays).astype(np.float32)
     columns, rows = pixels.T.reshape(2, camera.height, camera.width)
     return columns, rows
-
-
-def _pinhole(camera: Camera) -> Camera:
-    return replace(camera, distortion_model="none", distortion=())
 
 
 def fitted(image: np.ndarray, width: int) -> np.ndarray:

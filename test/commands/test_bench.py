@@ -1,4 +1,4 @@
-"""The benchmark runs from end to end and reports every stage beside the naive order of work."""
+"""The benchmark runs from end to end and reports every stage beside the dense evaluation."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from im2hands_ros.cli import main
-from im2hands_ros.commands.bench import STAGES
+from im2hands_ros.evaluation.benchmark import STAGES
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.networks import CompactNetworks
 
@@ -27,7 +27,7 @@ def test_the_command_writes_stages_ratio_and_machine(weights, tmp_path, capsys) 
     measured = report["resolutions"]["32"]
     assert set(measured["stages_ms"]) == {*STAGES, "frame"}
     assert measured["stages_ms"]["frame"]["median"] >= measured["stages_ms"]["search"]["median"] > 0
-    # The border of the lattice is outside by definition and not asked.
+    # The border of the lattice is outside by definition and not evaluated.
     assert measured["dense_points"] == 2 * 31**3
     assert measured["search_points"] < measured["dense_points"]
     assert {"cpu", "cores", "torch", "commit"} <= set(report["machine"])
@@ -35,11 +35,11 @@ def test_the_command_writes_stages_ratio_and_machine(weights, tmp_path, capsys) 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [(["--resolutions", "big"], "--resolutions big"), (["--frames", "0"], "--frames 0")],
 )
-def test_bad_arguments_are_one_line(arguments, complaint, tmp_path, capsys) -> None:
+def test_bad_arguments_are_one_line(arguments, message, tmp_path, capsys) -> None:
     assert main(["bench", *arguments, "--out", str(tmp_path / "x.json")]) == 2
     error = capsys.readouterr().err
-    assert complaint in error
+    assert message in error
     assert error.count("\n") == 1

@@ -76,7 +76,7 @@ def test_every_name_is_used_or_dropped_on_purpose(kind, dead):
 
 
 @pytest.mark.parametrize("kind", LAYOUTS)
-def test_the_kind_is_told_by_the_content(tmp_path, kind):
+def test_the_kind_is_printed_by_the_content(tmp_path, kind):
     state = fake_state(kind)
     path = saved(tmp_path, state if kind == "intaghand_baseline" else trained(state))
     assert read_official(path)[0] == kind
@@ -85,8 +85,8 @@ def test_the_kind_is_told_by_the_content(tmp_path, kind):
 def test_an_imported_file_loads_into_our_network(tmp_path, capsys):
     path, out = saved(tmp_path, trained(fake_state("init_occ"))), tmp_path / "init.safetensors"
     assert import_checkpoint(path, out) == 0
-    told = capsys.readouterr().out
-    assert "init_occ, 848 tensors" in told and "image_encoder.resnet.fc.weight" in told
+    printed = capsys.readouterr().out
+    assert "init_occ, 848 tensors" in printed and "image_encoder.resnet.fc.weight" in printed
     network = PaperInitialOccupancy(PaperInitialPreset())
     record = checkpoints.load_into(network, out)
     assert record["source"]["kind"] == "init_occ" and record["complete"]
@@ -185,7 +185,7 @@ def without(state, name):
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "message"),
     [
         (lambda s: without(s, "left_reg.0.bias"), "missing left_reg.0.bias"),
         (lambda s: {**s, "left_reg.9.bias": torch.zeros(3)}, "unexpected left_reg.9.bias"),
@@ -199,14 +199,12 @@ def without(state, name):
         ),
     ],
 )
-def test_names_that_do_not_fit_are_listed_and_nothing_is_written(
-    tmp_path, capsys, change, complaint
-):
+def test_names_that_do_not_fit_are_listed_and_nothing_is_written(tmp_path, capsys, change, message):
     out = tmp_path / "o.safetensors"
     path = saved(tmp_path, trained(change(fake_state("kpts_ref"))))
     assert import_checkpoint(path, out) == 2
-    told = capsys.readouterr()
-    assert complaint in told.out.splitlines() and complaint in told.err
+    printed = capsys.readouterr()
+    assert message in printed.out.splitlines() and message in printed.err
     assert not out.exists()
 
 
@@ -246,15 +244,15 @@ def test_numpys_old_module_name_is_let_in(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "message"),
     [
         ({"model": [1, 2]}, "holds no state dict"),
         ({"model": {"conv.weight": torch.zeros(2)}}, "none of the published networks"),
         (torch.zeros(3), "holds no state dict"),
     ],
 )
-def test_other_files_are_named_as_such(tmp_path, content, complaint):
-    with pytest.raises(ValueError, match=complaint):
+def test_other_files_are_named_as_such(tmp_path, content, message):
+    with pytest.raises(ValueError, match=message):
         read_official(saved(tmp_path, content))
 
 

@@ -17,20 +17,20 @@ from fake_interhand import (
 )
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.datasets.annotations import Annotations, View
+from im2hands_ros.datasets.annotations import Annotations, CalibratedCamera
 from im2hands_ros.datasets.scenes import (
-    Conversion,
+    ConversionSettings,
     crop_of,
     fit_error,
     make_sample,
     pose_pair,
 )
-from im2hands_ros.evaluation.metrics import Mesh, contains, is_watertight
+from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.skeleton import SIDES, WRIST
 from im2hands_ros.synthetic.labels import signed_depth
-from im2hands_ros.synthetic.sample import HandSurface
+from im2hands_ros.synthetic.sample import Mesh
 
-SMALL = Conversion("test", near=200, volume=100)
+SMALL = ConversionSettings("test", near=200, volume=100)
 
 
 def test_pictures_of_two_fitted_hands_are_selected_and_the_others_counted(data):
@@ -46,7 +46,7 @@ def test_pictures_of_two_fitted_hands_are_selected_and_the_others_counted(data):
 def test_a_world_point_reaches_the_camera_as_computed_by_hand():
     """Camera at (1, 2, 3) m looking along world x: world (3, 2.1, 2.8) is 2 m ahead of it."""
     camera = Camera(334, 512, 1000.0, 1000.0, 100.0, 200.0)
-    view = View(camera, CAMROT, np.array([1.0, 2.0, 3.0]))
+    view = CalibratedCamera(camera, CAMROT, np.array([1.0, 2.0, 3.0]))
     seen = view.to_camera(np.array([[3.0, 2.1, 2.8]]))
     assert np.allclose(seen, [[-0.1, 0.2, 2.0]])
     assert np.allclose(camera.project(seen), [[50.0, 300.0]])
@@ -82,7 +82,7 @@ def test_the_crop_is_the_published_one():
     camera = Camera(334, 512, 1000.0, 900.0, 100.0, 200.0)
     corners = np.array([[10, 15], [110, 65]], float)
     vertices = camera.back_project(corners, np.ones(2)).astype(np.float32)
-    affine, crop = crop_of(camera, {"left": HandSurface(vertices, np.empty((0, 3)))})
+    affine, crop = crop_of(camera, {"left": Mesh(vertices, np.empty((0, 3)))})
     assert np.allclose(affine, [[2.048, 0, 2.048 * 2.5], [0, 2.048, 2.048 * 22.5]], atol=1e-3)
     assert (crop.width, crop.height) == (256, 256)
     expected = (2048, 1843.2, 2.048 * 102.5, 2.048 * 222.5)
@@ -108,9 +108,10 @@ def test_a_sample_shows_its_hands_where_its_camera_and_keypoints_say(frames, han
 def test_labels_belong_to_the_stored_points_of_each_hand(frames, hand):
     sample = make_sample(frames[0], hand, SMALL)
     for side in SIDES:
-        mesh = Mesh(sample.meshes[side], sample.triangles_of(side))
-        assert is_watertight(mesh)
-        assert np.array_equal(sample.occupancy[side], contains(mesh, sample.points[side]))
+        mesh = sample.mesh_of(side)
+        solid = MeshQueries(mesh)
+        assert solid.is_watertight
+        assert np.array_equal(sample.occupancy[side], solid.contains(sample.points[side]))
         depth = signed_depth(*mesh, sample.points[side])
         assert np.allclose(sample.depth[side], depth, atol=2e-6)
         assert 20 < sample.occupancy[side].sum() < 280
@@ -120,7 +121,7 @@ def test_the_published_sampling_is_half_near_the_skin_and_half_in_the_palms_cube
     how = dataclasses.replace(SMALL, sampling="paper", near=2000, volume=2000)
     sample = make_sample(frames[0], hand, how)
     for side in SIDES:
-        depth = signed_depth(sample.meshes[side], sample.triangles_of(side), sample.points[side])
+        depth = signed_depth(*sample.mesh_of(side), sample.points[side])
         assert 0.002 < np.abs(depth[:2000]).mean() < 0.004
         cube = sample.points[side][2000:] - sample.keypoints[side][WRIST]
         spread = np.cov(cube.T)

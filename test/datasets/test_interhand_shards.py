@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 import torch
 
-from im2hands_ros.commands.train import origin_of
 from im2hands_ros.datasets import interhand
 from im2hands_ros.datasets.scenes import (
-    Conversion,
+    ConversionSettings,
     make_sample,
 )
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.shards import load_shard, save_shard
-from im2hands_ros.training.batches import BatchPlan, SceneFolder, draw_batch
+from im2hands_ros.training.batches import BatchPlan, draw_batch
 from im2hands_ros.training.distributed import Processes
 from im2hands_ros.training.plan import TrainingPlan, read_plan
+from im2hands_ros.training.scene_folder import SceneFolder
 from im2hands_ros.training.stages import make_stage
 from im2hands_ros.training.trainer import Trainer
 
-SMALL = Conversion("test", near=200, volume=100)
+SMALL = ConversionSettings("test", near=200, volume=100)
 
 
 def convert(data, out, *more, split="test"):
@@ -50,8 +50,8 @@ def test_converted_shards_read_back_with_their_own_meshes(data, frames, hand, tm
         assert sample.near == 200
     record = json.loads((tmp_path / "test.json").read_text())
     assert record["conversion"]["near"] == 200 and record["not_selected"]["one hand"] == 1
-    told = capsys.readouterr().out
-    assert "4 of 5 pictures" in told and "nearly black" in told and "mean 0.0 mm" in told
+    printed = capsys.readouterr().out
+    assert "4 of 5 pictures" in printed and "nearly black" in printed and "mean 0.0 mm" in printed
 
 
 def test_an_interrupted_conversion_goes_on_and_another_one_is_refused(data, tmp_path, capsys):
@@ -89,8 +89,8 @@ def test_several_workers_write_what_one_writes(data, tmp_path):
 )
 def test_errors_are_one_line_with_the_remedy(data, tmp_path, capsys, arguments, message):
     assert convert(data, tmp_path, *(a.format(tmp_path) for a in arguments)) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 1 and message.format(tmp_path) in told[0]
+    printed = capsys.readouterr().err.splitlines()
+    assert len(printed) == 1 and message.format(tmp_path) in printed[0]
 
 
 def test_shards_of_posed_and_of_meshed_hands_do_not_mix(frames, hand, tmp_path):
@@ -104,9 +104,10 @@ def test_training_learns_from_converted_shards(data, tmp_path):
     assert convert(data, tmp_path / "data", split="train") == 0
     scenes = SceneFolder(tmp_path / "data")
     assert len(scenes) == 4
-    assert "CC BY-NC" in origin_of(tmp_path / "data")["licence"]
-    assert origin_of(tmp_path) == {}
-    drawing = BatchPlan(scenes=2, points=128, image_size=192, blind_steps=3)
+    assert "CC BY-NC" in scenes.origin()["licence"]
+    (tmp_path / "data/train.json").unlink()
+    assert scenes.origin() == {}
+    drawing = BatchPlan(scenes=2, points=128, image_size=192, keypoint_only_steps=3)
     plan = dataclasses.replace(
         read_plan("initial", TrainingPlan), steps=8, warm_up=1, batches=drawing
     )

@@ -23,8 +23,9 @@ from scipy.spatial.transform import Rotation
 from im2hands_ros.datasets.mano import ManoHand, ManoLayer, wrist_loop
 from im2hands_ros.datasets.mano_file import ManoArrays, with_left_shapes
 from im2hands_ros.datasets.restricted_pickle import as_array, read_pickle
-from im2hands_ros.evaluation.metrics import Mesh, is_watertight, volume
+from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.sample import Mesh
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +136,7 @@ def test_every_way_to_call_a_function_is_closed(tmp_path, code):
 
 
 def test_names_that_are_allowed_do_nothing_either(tmp_path):
-    """numpy, scipy.sparse and chumpy are not called, whatever a pickle asks of them."""
+    """numpy, scipy.sparse and chumpy are not called, whatever a pickle names."""
     path = tmp_path / "MANO_RIGHT.pkl"
     path.write_bytes(b"(dS'f'\ncscipy.sparse.construct\nos.system\n(S'exit 1'\ntRs.")
     with pytest.raises(ValueError, match="not an array of numbers"):
@@ -195,13 +196,13 @@ def test_skinning_agrees_with_manos_formula_written_out(hand, side):
         assert np.abs(keypoints[[4, 8, 12, 16, 20]] - vertices[list(TIPS)]).max() < 2e-6
 
 
-def test_the_published_left_hands_shapes_are_mended_and_mended_ones_kept(folder):
+def test_the_published_left_hands_shapes_are_mirrored_and_mirrored_ones_kept(folder):
     left, right = (ManoArrays.read(folder / f"MANO_{s.upper()}.pkl") for s in SIDES)
     assert np.array_equal(left.shape_basis[:, 0], right.shape_basis[:, 0])
-    mended = with_left_shapes(left, right)
-    assert np.array_equal(mended.shape_basis[:, 0], -right.shape_basis[:, 0])
-    assert np.array_equal(mended.shape_basis[:, 1:], right.shape_basis[:, 1:])
-    assert with_left_shapes(mended, right) is mended
+    mirrored = with_left_shapes(left, right)
+    assert np.array_equal(mirrored.shape_basis[:, 0], -right.shape_basis[:, 0])
+    assert np.array_equal(mirrored.shape_basis[:, 1:], right.shape_basis[:, 1:])
+    assert with_left_shapes(mirrored, right) is mirrored
 
 
 def test_a_left_hand_is_the_mirror_of_the_right_one(hand):
@@ -217,9 +218,9 @@ def test_a_left_hand_is_the_mirror_of_the_right_one(hand):
 @pytest.mark.parametrize("side", SIDES)
 def test_the_closed_hand_is_watertight_and_outward(hand, side):
     posed = hand.annotated(*pose_of(7), side)
-    mesh = Mesh(posed.surface[0].numpy(), hand.triangles_of(side))
-    assert mesh.vertices.shape == (779, 3) and len(mesh.triangles) == 1554
-    assert is_watertight(mesh) and volume(mesh) > 0
+    solid = MeshQueries(Mesh(posed.surface[0].numpy(), hand.triangles_of(side)))
+    assert solid.vertices.shape == (779, 3) and len(solid.triangles) == 1554
+    assert solid.is_watertight and solid.volume > 0
     assert set(hand.loops[side]) == set(WRIST_LOOP)
     cap = posed.surface[0, list(WRIST_LOOP)].mean(0)
     assert torch.allclose(posed.surface[0, 778], cap, atol=1e-7)

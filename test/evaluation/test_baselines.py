@@ -7,16 +7,11 @@ import torch
 from im2hands_ros.evaluation.baselines.capsule_hand import CapsuleHand
 from im2hands_ros.evaluation.baselines.skinned_hand import SkinnedHand
 from im2hands_ros.evaluation.baselines.template_hand import TemplateHand, similarity
-from im2hands_ros.evaluation.metrics import (
-    Mesh,
-    contains,
-    iou,
-    is_watertight,
-    surface_scores,
-    volume,
-)
+from im2hands_ros.evaluation.mesh_queries import MeshQueries
+from im2hands_ros.evaluation.metrics import iou, surface_scores
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.hand import BakedHand
+from im2hands_ros.synthetic.sample import Mesh
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +38,13 @@ def test_template_finds_a_mean_hand_again(hand: BakedHand, side: str) -> None:
     fitted = TemplateHand(hand).fit(keypoints[None], [side])
     assert fitted.residuals[0] < 0.001
     assert surface_scores(fitted.meshes[0], true, 2000).chamfer < 0.001
-    assert volume(fitted.meshes[0]) > 0
+    assert MeshQueries(fitted.meshes[0]).volume > 0
 
 
 def test_template_scales_to_a_larger_hand(hand: BakedHand) -> None:
     keypoints, true = posed(hand, "right")
     larger = TemplateHand(hand).fit(1.3 * keypoints[None], ["right"]).meshes[0]
-    assert volume(larger) == pytest.approx(1.3**3 * volume(true), rel=0.03)
+    assert MeshQueries(larger).volume == pytest.approx(1.3**3 * MeshQueries(true).volume, rel=0.03)
 
 
 def test_template_fits_each_hand_as_if_it_were_alone(hand: BakedHand) -> None:
@@ -83,17 +78,17 @@ def test_capsules_resemble_the_hand_but_not_more(hand: BakedHand, side: str) -> 
     points = np.random.default_rng(0).uniform(
         true.vertices.min(0), true.vertices.max(0), (20000, 3)
     )
-    labels = contains(true, points)
+    labels = MeshQueries(true).contains(points)
     assert 0.7 < iou(capsules.occupancy(points) >= 0.5, labels) < 0.92
-    assert 0.7 < iou(contains(capsules.mesh(), points), labels) < 0.92
+    assert 0.7 < iou(MeshQueries(capsules.mesh()).contains(points), labels) < 0.92
 
 
 def test_capsule_mesh_is_closed_and_agrees_with_its_field(hand: BakedHand) -> None:
     keypoints, _ = posed(hand, "right")
     capsules = CapsuleHand(keypoints)
     mesh = capsules.mesh()
-    assert is_watertight(mesh)
-    assert volume(mesh) > 0
+    assert MeshQueries(mesh).is_watertight
+    assert MeshQueries(mesh).volume > 0
     depth = capsules.depth(torch.tensor(mesh.vertices, dtype=torch.float32))
     assert depth.abs().mean() < 0.0002
 
@@ -101,7 +96,7 @@ def test_capsule_mesh_is_closed_and_agrees_with_its_field(hand: BakedHand) -> No
 def test_capsules_grow_with_the_hand(hand: BakedHand) -> None:
     keypoints, _ = posed(hand, "right")
     small, large = (CapsuleHand(scale * keypoints).mesh() for scale in (1.0, 1.2))
-    assert volume(large) == pytest.approx(1.2**3 * volume(small), rel=0.01)
+    assert MeshQueries(large).volume == pytest.approx(1.2**3 * MeshQueries(small).volume, rel=0.01)
 
 
 def test_keypoints_in_one_place_make_no_capsule_hand() -> None:
@@ -119,12 +114,12 @@ def test_skinning_to_the_templates_own_keypoints_gives_the_template(
         )
     skinned = SkinnedHand(hand).skin(rest.keypoints[0].numpy(), side)
     np.testing.assert_allclose(skinned.vertices, rest.surface[0].numpy(), atol=1e-5)
-    assert volume(skinned) > 0
+    assert MeshQueries(skinned).volume > 0
 
 
 @pytest.mark.parametrize("side", SIDES)
 def test_skinning_follows_bent_fingers(hand: BakedHand, side: str) -> None:
     keypoints, true = posed(hand, side)
     skinned = SkinnedHand(hand).skin(keypoints, side)
-    assert is_watertight(skinned)
+    assert MeshQueries(skinned).is_watertight
     assert surface_scores(skinned, true, 2000).chamfer < 0.002

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +11,17 @@ import pytest
 from stand_in_model import StandInModel
 
 from im2hands_ros.cli import main
-from im2hands_ros.commands import evaluate_detector as detector_command
+from im2hands_ros.detection.detector import HandDetector
 from im2hands_ros.detection.landmarks import Landmarks
-from im2hands_ros.evaluation.chain import TRUE, chain_methods, chain_scores
 from im2hands_ros.evaluation.detections import DEPTH, LIFTS, PICTURE, detect, scores_of
+from im2hands_ros.evaluation.end_to_end import TRUE, end_to_end_methods, end_to_end_scores
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.camera_pictures import CAMERA, CameraPicture, camera_pictures
+
+
+def detector_of(landmarks: Iterable[Landmarks]) -> HandDetector:
+    found = list(landmarks)
+    return HandDetector(lambda image, stamp: found)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +36,7 @@ def pair() -> CameraPicture:
 
 
 def landmarks_in(picture: CameraPicture) -> dict[str, Landmarks]:
-    """What a perfect landmarker would say of each hand."""
+    """What a perfect landmarker would find of each hand."""
     found = {}
     for side in SIDES:
         joints = picture.sample.keypoints[side]
@@ -64,7 +70,7 @@ def test_the_depth_image_shows_the_skin(pair) -> None:
 
 def test_perfect_landmarks_are_found_on_their_sides_and_depth_places_them(pair) -> None:
     found = landmarks_in(pair)
-    scores = scores_of(pair.sample, detect(lambda image: list(found.values()), pair))
+    scores = scores_of(pair.sample, detect(detector_of(found.values()), pair))
     assert scores["found"] == scores["true"] == scores["right_side"] == [1, 1]
     assert max(scores["pixels"]) < 3
     assert max(scores[f"{DEPTH}: absolute_mm"]) < 20
@@ -72,27 +78,27 @@ def test_perfect_landmarks_are_found_on_their_sides_and_depth_places_them(pair) 
     assert all(len(scores[f"{lift}: pair_mm"]) == 1 for lift in LIFTS)
 
 
-def test_exchanged_missed_and_invented_hands_are_counted(pair) -> None:
+def test_swapped_missed_and_invented_hands_are_counted(pair) -> None:
     found = landmarks_in(pair)
     left, right = found["left"], found["right"]
-    exchanged = [replace(left, right=1.0), replace(right, right=0.0)]
-    scores = scores_of(pair.sample, detect(lambda image: exchanged, pair))
+    swapped = [replace(left, right=1.0), replace(right, right=0.0)]
+    scores = scores_of(pair.sample, detect(detector_of(swapped), pair))
     assert scores["found"] == [1, 1] and scores["right_side"] == [0, 0]
     elsewhere = replace(left, pixels=left.pixels + 2 * left.extent)
-    scores = scores_of(pair.sample, detect(lambda image: [elsewhere, right], pair))
+    scores = scores_of(pair.sample, detect(detector_of([elsewhere, right]), pair))
     assert scores["found"] == [0, 1] and sorted(scores["true"]) == [0, 1]
     assert len(scores["pixels"]) == 1 and f"{PICTURE}: pair_mm" not in scores
-    nothing = scores_of(pair.sample, detect(lambda image: [], pair))
+    nothing = scores_of(pair.sample, detect(detector_of([]), pair))
     assert nothing == {"found": [0, 0], "true": []}
 
 
-def test_the_chain_scores_what_the_stages_make_of_detected_hands(pair) -> None:
+def test_the_end_to_end_scores_what_the_stages_make_of_detected_hands(pair) -> None:
     model = StandInModel([pair.sample])
-    methods = chain_methods(model, 32)
+    methods = end_to_end_methods(model, 32)
     assert list(methods) == ["initial+refinement", "keypoints+initial+refinement"]
     only_left = landmarks_in(pair)["left"]
-    detection = detect(lambda image: [only_left], pair)
-    scores = chain_scores(pair.sample, detection, methods)
+    detection = detect(detector_of([only_left]), pair)
+    scores = end_to_end_scores(pair.sample, detection, methods)
     plain, refined = (scores[PICTURE, name] for name in methods)
     assert plain["answered"] == [1, 0]
     assert refined["keypoints_out_mm"][0] == pytest.approx(plain["keypoints_in_mm"][0] / 2, 1e-3)
@@ -101,10 +107,12 @@ def test_the_chain_scores_what_the_stages_make_of_detected_hands(pair) -> None:
 
 def test_a_mesh_is_scored_again_where_its_joints_should_be(pair) -> None:
     model = StandInModel([pair.sample], ("initial",))
-    detection = detect(lambda image: list(landmarks_in(pair).values()), pair)
+    detection = detect(detector_of(landmarks_in(pair).values()), pair)
     (scores,) = [
         s
-        for (source, _), s in chain_scores(pair.sample, detection, chain_methods(model, 32)).items()
+        for (source, _), s in end_to_end_scores(
+            pair.sample, detection, end_to_end_methods(model, 32)
+        ).items()
         if source == PICTURE
     ]
     assert min(scores["moved_iou"]) > max(scores["iou"]) + 0.1
@@ -116,12 +124,12 @@ def test_the_command_writes_its_tables_and_how_to_repeat_them(
 ) -> None:
     model = StandInModel([pair.sample])
     monkeypatch.setattr("im2hands_ros.pipeline.Im2Hands.load", lambda *_, **__: model)
-    monkeypatch.setattr("im2hands_ros.detection.bundle.find_bundle", lambda path: tmp_path)
+    monkeypatch.setattr(
+        HandDetector, "load", lambda model: detector_of(landmarks_in(pair).values())
+    )
     monkeypatch.setattr(
         "im2hands_ros.synthetic.camera_pictures.camera_pictures", lambda *_: iter([pair])
     )
-    perfect = list(landmarks_in(pair).values())
-    monkeypatch.setattr(detector_command, "landmarks_alone", lambda bundle, image: perfect)
     out = tmp_path / "detector.json"
     assert main(["evaluate-detector", "--count", "1", "--out", str(out)]) == 0
     report = json.loads(out.read_text())
@@ -138,14 +146,14 @@ def test_the_command_writes_its_tables_and_how_to_repeat_them(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         (["--out", "x.txt"], "give a .json file"),
         (["--count", "0", "--out", "x.json"], "--count 0: give at least 1"),
         (["--model", "/none.task", "--out", "x.json"], "no hand landmarker model at /none.task"),
     ],
 )
-def test_bad_arguments_are_one_line_that_names_them(arguments, complaint, capsys) -> None:
+def test_bad_arguments_are_one_line_that_names_them(arguments, message, capsys) -> None:
     assert main(["evaluate-detector", *arguments]) == 2
     error = capsys.readouterr().err
-    assert complaint in error and error.count("\n") == 1
+    assert message in error and error.count("\n") == 1

@@ -1,21 +1,25 @@
-"""The evaluation's errors, scores and runs of methods."""
+"""The evaluation's inputs, scores and runs of methods."""
 
 import numpy as np
 import pytest
 from stand_in_model import StandInModel
 
-from im2hands_ros.evaluation import runner as trials
-from im2hands_ros.evaluation.inputs import Case, case_of
-from im2hands_ros.evaluation.methods import Answer, Estimate, held_by, network_method
+from im2hands_ros.evaluation import runner
+from im2hands_ros.evaluation.inputs import EvaluationInput, input_of
+from im2hands_ros.evaluation.methods import (
+    PredictedHand,
+    Prediction,
+    methods_of,
+    network_method,
+)
 from im2hands_ros.evaluation.noise_levels import parse_levels
-from im2hands_ros.evaluation.runner import Plan, run_trials
+from im2hands_ros.evaluation.runner import EvaluationPlan, run_evaluation
 from im2hands_ros.evaluation.scoring import (
     mean_stages,
-    score_answer,
+    score_prediction,
     summarise,
     true_hands,
 )
-from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.synthetic.dataset import PointCounts, make_samples
 from im2hands_ros.synthetic.sample import Sample
 
@@ -30,24 +34,24 @@ def samples() -> list[Sample]:
 
 def test_noise_is_gaussian_the_same_every_time_and_only_on_the_keypoints(samples) -> None:
     sample = samples[TWO_HANDS]
-    case, again = case_of(sample, 10.0, 8), case_of(sample, 10.0, 8)
-    assert case.sides == ["left", "right"]
-    for side in case.sides:
-        noise = case.keypoints[side] - sample.keypoints[side]
-        np.testing.assert_array_equal(case.keypoints[side], again.keypoints[side])
+    given, again = input_of(sample, 10.0, 8), input_of(sample, 10.0, 8)
+    assert given.sides == ["left", "right"]
+    for side in given.sides:
+        noise = given.keypoints[side] - sample.keypoints[side]
+        np.testing.assert_array_equal(given.keypoints[side], again.keypoints[side])
         assert 0.006 < noise.std() < 0.014
-        np.testing.assert_array_equal(case.points[side], sample.points[side][8:])
-        exact = case_of(sample, 0.0, 8).keypoints[side]
+        np.testing.assert_array_equal(given.points[side], sample.points[side][8:])
+        exact = input_of(sample, 0.0, 8).keypoints[side]
         np.testing.assert_array_equal(exact, sample.keypoints[side])
 
 
 def test_a_trackers_errors_are_larger_across_a_hand_than_within_it_and_repeat(samples) -> None:
     sample = samples[TWO_HANDS]
-    case, again = case_of(sample, None, 8), case_of(sample, None, 8)
-    reported = sorted(joints.tobytes() for joints in case.keypoints.values())
+    given, again = input_of(sample, None, 8), input_of(sample, None, 8)
+    reported = sorted(joints.tobytes() for joints in given.keypoints.values())
     assert reported == sorted(joints.tobytes() for joints in again.keypoints.values())
     error = np.concatenate(
-        [case.keypoints[side] - sample.keypoints[side] for side in ("left", "right")]
+        [given.keypoints[side] - sample.keypoints[side] for side in ("left", "right")]
     )
     assert 0.002 < np.linalg.norm(error, axis=1).mean() < 0.3
     common = np.linalg.norm(error.reshape(2, 21, 3).mean(1), axis=1)
@@ -60,26 +64,28 @@ def test_levels_are_those_of_the_chosen_errors() -> None:
     assert parse_levels("0", "gaussian,tracker") == [0, None]
 
 
-def true_answer(sample: Sample, case: Case, without: tuple[str, ...] = ()) -> Answer:
+def true_prediction(
+    sample: Sample, given: EvaluationInput, without: tuple[str, ...] = ()
+) -> Prediction:
     """The true hands with the given keypoints, but for sides that were not found."""
     hands = {
-        side: Estimate(
-            None if side in without else Mesh(sample.meshes[side], sample.triangles_of(side)),
-            case.keypoints[side],
+        side: PredictedHand(
+            None if side in without else sample.mesh_of(side),
+            given.keypoints[side],
         )
-        for side in case.sides
+        for side in given.sides
     }
-    return Answer(hands, 12.5)
+    return Prediction(hands, 12.5)
 
 
 def test_the_truth_scores_perfectly_and_its_keypoints_by_their_distance(samples) -> None:
     sample = samples[TWO_HANDS]
-    case = case_of(sample, 5.0, NEAR)
-    scores = score_answer(true_hands(sample, NEAR), case, true_answer(sample, case))
+    given = input_of(sample, 5.0, NEAR)
+    scores = score_prediction(true_hands(sample, NEAR), given, true_prediction(sample, given))
     assert scores["iou"] == scores["iou_field"] == scores["f5"] == scores["found"] == [1, 1]
     assert max(scores["chamfer_mm"]) < 1e-6
     assert len(scores["penetration_cm3"]) == len(scores["penetration_mm"]) == 1
-    moved = np.linalg.norm(case.keypoints["left"] - sample.keypoints["left"], axis=1).mean()
+    moved = np.linalg.norm(given.keypoints["left"] - sample.keypoints["left"], axis=1).mean()
     assert scores["keypoints_in_mm"][0] == pytest.approx(1000 * moved)
     assert scores["keypoints_out_mm"] == scores["keypoints_in_mm"]
     assert scores["frame_ms"] == [12.5]
@@ -87,9 +93,9 @@ def test_the_truth_scores_perfectly_and_its_keypoints_by_their_distance(samples)
 
 def test_a_hand_without_a_mesh_counts_as_nothing_and_has_no_distances(samples) -> None:
     sample = samples[TWO_HANDS]
-    case = case_of(sample, 0.0, NEAR)
-    answer = true_answer(sample, case, without=("left",))
-    scores = score_answer(true_hands(sample, NEAR), case, answer)
+    given = input_of(sample, 0.0, NEAR)
+    prediction = true_prediction(sample, given, without=("left",))
+    scores = score_prediction(true_hands(sample, NEAR), given, prediction)
     assert scores["found"] == scores["iou"] == scores["iou_field"] == [0, 1]
     assert len(scores["chamfer_mm"]) == len(scores["watertight"]) == 1
     assert "penetration_cm3" not in scores
@@ -97,43 +103,45 @@ def test_a_hand_without_a_mesh_counts_as_nothing_and_has_no_distances(samples) -
 
 def test_a_hand_reported_as_the_other_one_is_not_found_and_has_no_keypoints(samples) -> None:
     sample = samples[ONE_HAND]
-    exact = case_of(sample, 0.0, NEAR)
-    swapped = Case(
+    exact = input_of(sample, 0.0, NEAR)
+    swapped = EvaluationInput(
         exact.image,
         exact.camera,
         {"left": None, "right": exact.keypoints["left"]},
         exact.points,
     )
-    estimate = Estimate(Mesh(sample.meshes["left"], sample.triangles_of("left")), None)
-    scores = score_answer(true_hands(sample, NEAR), swapped, Answer({"right": estimate}, 1.0))
+    predicted = PredictedHand(sample.mesh_of("left"), None)
+    scores = score_prediction(
+        true_hands(sample, NEAR), swapped, Prediction({"right": predicted}, 1.0)
+    )
     assert scores["found"] == scores["iou"] == [0]
     assert "keypoints_in_mm" not in scores and "keypoints_out_mm" not in scores
 
 
 def test_methods_run_the_stages_of_their_names_whatever_ran_before(samples) -> None:
     model = StandInModel(samples)
-    cases = [case_of(samples[ONE_HAND], 10.0, NEAR)]
+    inputs = [input_of(samples[ONE_HAND], 10.0, NEAR)]
     names = ("keypoints+initial+refinement", "initial", "network", "keypoints+initial")
     methods = [network_method(model, name, 32) for name in names]
     for method in methods:
-        method(cases)
+        method(inputs)
     every = ("initial", "refinement", "keypoints")
     assert model.encoded == [every, ("initial",), every, ("initial", "keypoints")]
 
 
 def test_methods_are_offered_for_the_stages_that_the_weights_hold(samples) -> None:
-    assert held_by(StandInModel(samples, ("initial",))) == ["initial"]
+    assert methods_of(StandInModel(samples, ("initial",))) == ["initial"]
     some = StandInModel(samples, ("initial", "keypoints"))
-    assert held_by(some) == ["initial", "keypoints+initial"]
+    assert methods_of(some) == ["initial", "keypoints+initial"]
     with pytest.raises(ValueError, match="stand-in.safetensors has no stage 'refinement'"):
         network_method(some, "initial+refinement", 32)
 
 
 def test_stages_are_told_apart_by_their_scores(samples) -> None:
     model = StandInModel(samples)
-    plan = Plan(tuple(held_by(model)), (0.0, 10.0), NEAR)
+    plan = EvaluationPlan(tuple(methods_of(model)), (0.0, 10.0), NEAR)
     networks = {name: network_method(model, name, 32) for name in plan.methods}
-    scored = run_trials(samples, plan, networks)
+    scored = run_evaluation(samples, plan, networks)
     means = {condition: summarise(scenes)["all"] for condition, scenes in scored.items()}
     assert all(len(scenes) == len(samples) for scenes in scored.values())
     given, halved = means["initial", 10.0], means["keypoints+initial", 10.0]
@@ -145,8 +153,8 @@ def test_stages_are_told_apart_by_their_scores(samples) -> None:
 
 
 def test_workers_find_the_same_scores(samples) -> None:
-    plan = Plan(("capsules", "skinned"), (0.0, None), NEAR)
-    here, there = run_trials(samples, plan, {}), run_trials(samples, plan, {}, workers=1)
+    plan = EvaluationPlan(("capsules", "skinned"), (0.0, None), NEAR)
+    here, there = run_evaluation(samples, plan, {}), run_evaluation(samples, plan, {}, workers=1)
     for condition, scenes in here.items():
         for mine, theirs in zip(scenes, there[condition], strict=True):
             for name in set(mine.scores) - {"frame_ms"}:
@@ -156,15 +164,15 @@ def test_workers_find_the_same_scores(samples) -> None:
 def test_baselines_are_not_run_again_while_scenes_and_errors_are_the_same(
     samples, tmp_path, monkeypatch
 ) -> None:
-    plan = Plan(("capsules",), (0.0, 5.0), NEAR, cache=tmp_path)
-    first = run_trials(samples, plan, {})
-    monkeypatch.setattr(trials, "baseline_method", None)  # would fail if it were asked
-    second = run_trials(samples, plan, {})
+    plan = EvaluationPlan(("capsules",), (0.0, 5.0), NEAR, cache=tmp_path)
+    first = run_evaluation(samples, plan, {})
+    monkeypatch.setattr(runner, "baseline_method", None)  # would fail if it were called
+    second = run_evaluation(samples, plan, {})
     for condition, scenes in first.items():
         for mine, theirs in zip(scenes, second[condition], strict=True):
             assert "frame_ms" not in theirs.scores
             assert theirs.scores == {k: v for k, v in mine.scores.items() if k != "frame_ms"}
     with pytest.raises(TypeError):
-        run_trials(samples[:1], plan, {})
+        run_evaluation(samples[:1], plan, {})
     with pytest.raises(TypeError):
-        run_trials(samples, Plan(("capsules",), (6.0,), NEAR, cache=tmp_path), {})
+        run_evaluation(samples, EvaluationPlan(("capsules",), (6.0,), NEAR, cache=tmp_path), {})

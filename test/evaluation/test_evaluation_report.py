@@ -8,9 +8,9 @@ import pytest
 from stand_in_model import StandInModel
 
 from im2hands_ros.cli import main
-from im2hands_ros.evaluation.ablation import changes_of, changes_table
-from im2hands_ros.evaluation.methods import held_by
-from im2hands_ros.evaluation.noise_levels import Condition
+from im2hands_ros.evaluation.ablation import ablation_of, ablation_table
+from im2hands_ros.evaluation.methods import methods_of
+from im2hands_ros.evaluation.noise_levels import Configuration
 from im2hands_ros.evaluation.report import COLUMNS, markdown, report_of
 from im2hands_ros.evaluation.scoring import (
     SceneScores,
@@ -18,6 +18,7 @@ from im2hands_ros.evaluation.scoring import (
     summarise,
 )
 from im2hands_ros.pipeline import WEIGHTS
+from im2hands_ros.provenance import describe
 from im2hands_ros.synthetic.dataset import PointCounts, make_samples
 
 
@@ -59,14 +60,14 @@ def test_stage_times_are_means_over_the_frames_that_have_the_stage() -> None:
     assert mean_stages(scenes) == {"encode": 3.0, "refine": 5.0}
 
 
-def test_tables_have_a_line_for_each_condition_and_leave_out_what_was_not_measured() -> None:
+def test_tables_have_a_line_for_each_configuration_and_leave_out_what_was_not_measured() -> None:
     scored = {
-        Condition("network", 0): [scene("single", iou=[0.95], found=[1.0])],
-        Condition("capsules", 10): [scene("single", iou=[0.5], found=[1.0])],
-        Condition("fitted", None): [scene("single", iou=[0.4], found=[1.0])],
+        Configuration("network", 0): [scene("single", iou=[0.95], found=[1.0])],
+        Configuration("capsules", 10): [scene("single", iou=[0.5], found=[1.0])],
+        Configuration("fitted", None): [scene("single", iou=[0.4], found=[1.0])],
     }
     settings = {"scenes": 1, "split": "test", "hand": None, "resolution": 64}
-    text = markdown(report_of(scored, settings, "cpu"))
+    text = markdown(report_of(scored, settings, describe("cpu")))
     assert "| network | 0 | 1 | 0.950 | 100.0% |" in text
     assert "| capsules | 10 | 1 | 0.500 | 100.0% |" in text
     assert "| fitted | tracker | 1 | 0.400 | 100.0% |" in text
@@ -74,17 +75,17 @@ def test_tables_have_a_line_for_each_condition_and_leave_out_what_was_not_measur
     assert "## interacting" not in text
 
 
-def test_changes_compare_stages_with_the_initial_ones_at_the_same_noise() -> None:
+def test_the_ablation_compares_stages_with_the_initial_ones_at_the_same_noise() -> None:
     base = {"noise_mm": 10, "iou": 0.5, "keypoints_in_mm": 16.0, "keypoints_out_mm": 16.0}
     better = base | {"iou": 0.62, "keypoints_out_mm": 8.0, "method": "keypoints+initial"}
     rows = [base | {"method": "initial", "subset": s} for s in ("interacting", "all")]
     rows += [better | {"subset": subset} for subset in ("interacting", "all")]
     rows[0]["penetration_cm3"], rows[2]["penetration_cm3"] = 2.0, 0.5
-    change, *others = changes_of(rows)
+    change, *others = ablation_of(rows)
     assert not others
     assert change["iou_points"] == {"interacting": 12.0, "all": 12.0}
     assert (change["penetration_percent"], change["keypoints_percent"]) == (-75.0, -50.0)
-    line = changes_table([change])[-1]
+    line = ablation_table([change])[-1]
     assert line == "| keypoints+initial | 10 | +12.0 | -75.0 % | -50.0 % |"
 
 
@@ -96,7 +97,7 @@ def test_the_command_reports_every_stage_and_baseline_and_how_to_repeat_it(
     assert main(["evaluate", *arguments]) == 0
     report = json.loads(out.read_text())
     everything = {row["method"]: row for row in report["rows"] if row["subset"] == "all"}
-    assert list(everything) == [*held_by(standing_in), "capsules", "skinned", "fitted"]
+    assert list(everything) == [*methods_of(standing_in), "capsules", "skinned", "fitted"]
     assert everything["fitted"]["iou"] > everything["capsules"]["iou"] > 0.3
     for row in everything.values():
         assert set(row) >= set(COLUMNS)
@@ -109,14 +110,14 @@ def test_the_command_reports_every_stage_and_baseline_and_how_to_repeat_it(
     weights = (WEIGHTS / "compact.safetensors").read_bytes()
     assert settings["weights"]["sha256"] == hashlib.sha256(weights).hexdigest()
     assert report["machine"]["commit"]
-    assert {row["method"] for row in report["stages_ms"]} == set(held_by(standing_in))
+    assert {row["method"] for row in report["stages_ms"]} == set(methods_of(standing_in))
     assert {path.name for path in pictures.iterdir()} == {"best.png", "median.png", "worst.png"}
     again = shlex.split(settings["command"])
     assert again[:2] == ["im2hands", "evaluate"] and "--noise" in again
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         (["--noise", "lots", "--out", "x.json"], "--noise lots: give millimetres"),
         (["--noise", "-1", "--out", "x.json"], "millimetres from 0 to 100"),
@@ -127,10 +128,10 @@ def test_the_command_reports_every_stage_and_baseline_and_how_to_repeat_it(
         (["--workers", "-1", "--out", "x.json"], "--workers -1: give at least 0"),
     ],
 )
-def test_bad_arguments_are_one_line_that_names_them(arguments, complaint, capsys) -> None:
+def test_bad_arguments_are_one_line_that_names_them(arguments, message, capsys) -> None:
     assert main(["evaluate", *arguments]) == 2
     error = capsys.readouterr().err
-    assert complaint in error
+    assert message in error
     assert error.count("\n") == 1
 
 

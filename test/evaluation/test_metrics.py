@@ -4,17 +4,10 @@ import numpy as np
 import pytest
 import trimesh
 
-from im2hands_ros.evaluation.metrics import (
-    Mesh,
-    contains,
-    iou,
-    is_watertight,
-    sample_surface,
-    surface_scores,
-    volume,
-)
+from im2hands_ros.evaluation.mesh_queries import MeshQueries
+from im2hands_ros.evaluation.metrics import iou, surface_scores
 from im2hands_ros.evaluation.penetration import inside_on_grid, penetration
-from im2hands_ros.evaluation.solid import Solid
+from im2hands_ros.synthetic.sample import Mesh
 
 RADIUS = 0.05
 
@@ -62,7 +55,7 @@ def test_an_empty_mesh_is_refused_by_name() -> None:
 
 
 def test_samples_are_spread_evenly_by_area() -> None:
-    points, normals = sample_surface(ball(), 4000)
+    points, normals = MeshQueries(ball()).samples(4000)
     relative = points - [0, 0, 0.5]
     assert np.linalg.norm(relative, axis=1) == pytest.approx(RADIUS, rel=0.01)
     assert np.abs(relative.mean(0)).max() < 0.01 * RADIUS
@@ -78,13 +71,17 @@ def test_contains_agrees_with_the_exact_ball() -> None:
     points = np.random.default_rng(0).uniform(-0.07, 0.07, (4000, 3))
     distance = np.linalg.norm(points, axis=1)
     clear = np.abs(distance - RADIUS) > 0.001
-    inside = contains(ball(), points + [0, 0, 0.5])
+    inside = MeshQueries(ball()).contains(points + [0, 0, 0.5])
     np.testing.assert_array_equal(inside[clear], distance[clear] < RADIUS)
 
 
 def test_contains_of_nothing_is_nothing() -> None:
-    assert contains(ball(), np.zeros((0, 3))).shape == (0,)
-    assert not contains(Mesh(np.zeros((0, 3)), np.zeros((0, 3), int)), np.zeros((2, 3))).any()
+    assert MeshQueries(ball()).contains(np.zeros((0, 3))).shape == (0,)
+    assert (
+        not MeshQueries(Mesh(np.zeros((0, 3)), np.zeros((0, 3), int)))
+        .contains(np.zeros((2, 3)))
+        .any()
+    )
 
 
 def test_penetration_of_two_balls_is_their_lens() -> None:
@@ -107,7 +104,7 @@ def test_grid_lines_and_winding_numbers_find_the_same_inside() -> None:
     axes = [np.arange(-0.07, 0.07, 0.0019)] * 3
     points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
     for vertices in (bent.vertices, bent.vertices * [-1, 1, 1]):  # outward and inward triangles
-        solid = Solid(Mesh(vertices, bent.faces))
+        solid = MeshQueries(Mesh(vertices, bent.faces))
         on_grid = inside_on_grid(solid, axes)
         assert 0.01 < on_grid.mean() < 0.2
         np.testing.assert_array_equal(on_grid.ravel(), solid.contains(points))
@@ -116,7 +113,7 @@ def test_grid_lines_and_winding_numbers_find_the_same_inside() -> None:
 def test_grid_lines_through_vertices_and_edges_lose_nothing() -> None:
     box = trimesh.creation.box((0.04, 0.04, 0.04))  # lines meet its diagonals and corners
     axes = [np.arange(-0.03, 0.031, 0.005)] * 3
-    inside = inside_on_grid(Solid(Mesh(box.vertices, box.faces)), axes)
+    inside = inside_on_grid(MeshQueries(Mesh(box.vertices, box.faces)), axes)
     strictly = np.abs(axes[0]) < 0.0199
     assert inside[np.ix_(strictly, strictly, strictly)].all()
     assert not inside[0].any() and not inside[:, -1].any() and not inside[..., 0].any()
@@ -126,31 +123,32 @@ def test_where_two_parts_of_a_mesh_overlap_is_inside_on_a_grid() -> None:
     parts = [trimesh.creation.icosphere(3, 0.03).apply_translation((x, 0, 0)) for x in (0, 0.02)]
     both = trimesh.util.concatenate(parts)
     axes = [np.arange(-0.041, 0.061, 0.002)] * 3
-    alone = [inside_on_grid(Solid(Mesh(part.vertices, part.faces)), axes) for part in parts]
-    joined = inside_on_grid(Solid(Mesh(both.vertices, both.faces)), axes)
+    alone = [inside_on_grid(MeshQueries(Mesh(part.vertices, part.faces)), axes) for part in parts]
+    joined = inside_on_grid(MeshQueries(Mesh(both.vertices, both.faces)), axes)
     np.testing.assert_array_equal(joined, alone[0] | alone[1])
 
 
-def test_an_open_mesh_is_asked_point_by_point() -> None:
+def test_an_open_mesh_is_evaluated_point_by_point() -> None:
     vertices, triangles = ball()
-    solid = Solid(Mesh(vertices, triangles[1:]))
+    solid = MeshQueries(Mesh(vertices, triangles[1:]))
     axes = [np.arange(-0.06, 0.06, 0.01)] * 2 + [np.arange(0.44, 0.56, 0.01)]
-    whole = inside_on_grid(Solid(ball()), axes)
+    whole = inside_on_grid(MeshQueries(ball()), axes)
     assert (inside_on_grid(solid, axes) == whole).mean() > 0.99
 
 
 def test_volume_is_signed() -> None:
     shape = ball()
-    assert volume(shape) == pytest.approx(4 / 3 * np.pi * RADIUS**3, rel=0.01)
-    assert volume(Mesh(shape.vertices, shape.triangles[:, ::-1])) == pytest.approx(-volume(shape))
+    assert MeshQueries(shape).volume == pytest.approx(4 / 3 * np.pi * RADIUS**3, rel=0.01)
+    inward = Mesh(shape.vertices, shape.triangles[:, ::-1])
+    assert MeshQueries(inward).volume == pytest.approx(-MeshQueries(shape).volume)
 
 
-def test_watertightness_notices_holes_turned_and_doubled_triangles() -> None:
+def test_watertightness_rules_out_holes_turned_and_doubled_triangles() -> None:
     vertices, triangles = ball()
     turned = triangles.copy()
     turned[0] = turned[0, ::-1]
-    assert is_watertight(Mesh(vertices, triangles))
-    assert not is_watertight(Mesh(vertices, triangles[1:]))
-    assert not is_watertight(Mesh(vertices, turned))
-    assert not is_watertight(Mesh(vertices, np.concatenate((triangles, triangles[:1]))))
-    assert not is_watertight(Mesh(vertices, triangles[:0]))
+    assert MeshQueries(Mesh(vertices, triangles)).is_watertight
+    assert not MeshQueries(Mesh(vertices, triangles[1:])).is_watertight
+    assert not MeshQueries(Mesh(vertices, turned)).is_watertight
+    assert not MeshQueries(Mesh(vertices, np.concatenate((triangles, triangles[:1])))).is_watertight
+    assert not MeshQueries(Mesh(vertices, triangles[:0])).is_watertight

@@ -9,7 +9,6 @@ import trimesh
 from two_hands import CAMERA, joints
 
 from im2hands_ros.evaluation import paper_protocol
-from im2hands_ros.evaluation.metrics import Mesh
 from im2hands_ros.evaluation.paper_protocol import (
     aligned_joint_error,
     mean_scores,
@@ -20,7 +19,7 @@ from im2hands_ros.evaluation.paper_protocol import (
 )
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.photography import encode
-from im2hands_ros.synthetic.sample import HandSurface, Sample
+from im2hands_ros.synthetic.sample import Mesh, Sample
 from im2hands_ros.synthetic.shards import save_shard
 
 
@@ -52,11 +51,11 @@ def sample_of_balls():
         kind="balls",
         seed=1,
         parameters=dict.fromkeys(SIDES),
-        surfaces={side: HandSurface(*mesh) for side, mesh in meshes.items()},
+        surfaces={side: Mesh(*mesh) for side, mesh in meshes.items()},
     )
 
 
-class Answering:
+class FixedModel:
     """A model that always reconstructs the same surfaces."""
 
     record, device = {}, "cpu"
@@ -112,29 +111,29 @@ def test_iou_counts_stored_points_in_the_mesh():
     assert stored_point_iou(ball(0.05), points, inside) == pytest.approx(2 / 4)
 
 
-def test_a_perfect_answer_scores_perfectly_and_a_missing_hand_counts():
+def test_a_perfect_prediction_scores_perfectly_and_a_missing_hand_counts():
     sample = sample_of_balls()
     exact = {
         side: surface(sample.surfaces[side], sample.keypoints[side] * np.float32(1.1))
         for side in SIDES
     }
-    scores = mean_scores([score_scene(Answering(**exact), sample, 0, 32)])
+    scores = mean_scores([score_scene(FixedModel(**exact), sample, 0, 32)])
     assert scores["iou"] > 99 and scores["chamfer_mm"] < 0.3
     assert scores["joints_mm"] == pytest.approx(0, abs=1e-3)
-    half = mean_scores([score_scene(Answering(**(exact | {"left": None})), sample, 0, 32)])
+    half = mean_scores([score_scene(FixedModel(**(exact | {"left": None})), sample, 0, 32)])
     assert half["iou"] == pytest.approx(scores["iou"] / 2, rel=0.01)
     assert half["chamfer_mm"] < 0.3
 
 
-def test_a_table_has_a_line_a_row_and_a_dash_for_what_is_unknown():
+def test_a_table_has_a_line_a_row_and_leaves_out_what_is_unknown():
     lines = table({"true": {"iou": 81.25, "chamfer_mm": 2.5}}).splitlines()
-    assert lines[2] == "| true | 81.25 | 2.50 | – | – |"
+    assert lines[2] == "| true | 81.25 | 2.50 |  |  |"
 
 
 def test_the_command_writes_json_and_table_and_errors_are_one_line(tmp_path, monkeypatch, capsys):
     sample = sample_of_balls()
     found = {side: surface(ball(0.05, sample.keypoints[side][0]), joints(side)) for side in SIDES}
-    model = SimpleNamespace(load=lambda *_, **__: Answering(**found))
+    model = SimpleNamespace(load=lambda *_, **__: FixedModel(**found))
     monkeypatch.setattr(paper_protocol, "Im2Hands", model)
     save_shard(tmp_path / "test_00000000_0001.npz", [sample])
     words = ["--data", str(tmp_path), "--noise", "0", "5", "--out", str(tmp_path / "a/table.json")]
@@ -144,5 +143,5 @@ def test_the_command_writes_json_and_table_and_errors_are_one_line(tmp_path, mon
     assert "Chamfer-L1 (mm)" in (tmp_path / "a/table.md").read_text()
     capsys.readouterr()
     assert paper_protocol.main([*words[:1], str(tmp_path / "none"), *words[2:]]) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 1 and "im2hands_ros.datasets.interhand" in told[0]
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 1 and "im2hands_ros.datasets.interhand" in errors[0]

@@ -1,4 +1,4 @@
-"""A benchmark that has become slower is told from one that has not, and from another machine's."""
+"""A benchmark that has become slower is a regression, one of another machine is not compared."""
 
 import copy
 import json
@@ -6,7 +6,7 @@ import json
 import pytest
 
 from im2hands_ros.cli import main
-from im2hands_ros.commands import bench as benchmark
+from im2hands_ros.commands import bench
 from im2hands_ros.evaluation import regression
 
 MACHINE = {"cpu": "Made Up 3000", "cores": 2, "threads": 1, "device": "cpu", "commit": "abc"}
@@ -35,17 +35,17 @@ def report(p95: float = 100.0, fine: float = 400.0, **machine: object) -> dict:
     ],
 )
 def test_fifteen_percent_over_the_stored_95th_percentile_is_a_regression(now, slower) -> None:
-    verdict = regression.compare(now, report(commit="other", torch="other"))
-    assert verdict.slower == slower
-    assert verdict.status == int(bool(slower))
-    assert str(verdict).endswith(", ".join(slower) if slower else "no regression")
+    comparison = regression.compare(now, report(commit="other", torch="other"))
+    assert comparison.slower == slower
+    assert comparison.status == int(bool(slower))
+    assert str(comparison).endswith(", ".join(slower) if slower else "no regression")
 
 
-def test_another_device_is_named_and_not_judged() -> None:
-    verdict = regression.compare(report(900.0, cpu="Slow 1", threads=4), report())
-    assert verdict.status == 0
-    assert str(verdict) == (
-        "not judged, the stored benchmark is of another device: "
+def test_another_device_is_named_and_not_compared() -> None:
+    comparison = regression.compare(report(900.0, cpu="Slow 1", threads=4), report())
+    assert comparison.status == 0
+    assert str(comparison) == (
+        "not compared, the stored benchmark is of another device: "
         "cpu Slow 1, stored Made Up 3000; threads 4, stored 1"
     )
 
@@ -75,7 +75,7 @@ def test_other_work_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("took", "status"), [(100.0, 0), (116.0, 1)])
-def test_the_command_measures_what_is_stored_and_ends_with_the_verdict(
+def test_the_command_measures_what_is_stored_and_ends_with_the_comparison(
     took, status, tmp_path, monkeypatch, capsys
 ) -> None:
     measured = []
@@ -84,7 +84,7 @@ def test_the_command_measures_what_is_stored_and_ends_with_the_verdict(
         measured.append((frames, resolutions, args.threads))
         return report(took)
 
-    monkeypatch.setattr(benchmark, "_frame_report", measure)
+    monkeypatch.setattr(bench, "_measured", measure)
     stored = tmp_path / "stored.json"
     stored.write_text(json.dumps(report()))
     assert main(["bench", "--compare", str(stored)]) == status

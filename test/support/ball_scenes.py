@@ -8,7 +8,7 @@ import numpy as np
 from two_hands import CAMERA, joints, picture
 
 from im2hands_ros.skeleton import SIDES
-from im2hands_ros.training.batches import Scene
+from im2hands_ros.training.scene_folder import TrainingScene
 
 
 class BallScenes:
@@ -22,6 +22,9 @@ class BallScenes:
 
     def __getitem__(self, index):
         return self._scenes[index]
+
+    def origin(self):
+        return {}
 
     @staticmethod
     def _scene(index, count):
@@ -40,4 +43,4 @@ class BallScenes:
         mask[:, :160], mask[:, 160:] = 1, 2
         sample = SimpleNamespace(image=picture(index), mask=mask)
         shape = {side: rng.normal(size=12).astype(np.float32) for side in sides}
-        return Scene(sample, CAMERA, xyz, points, depth, shape)
+        return TrainingScene(sample, CAMERA, xyz, points, depth, shape)

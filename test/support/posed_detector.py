@@ -24,7 +24,7 @@ RIGHT = 0.8  # the probability that it is a right hand
 
 
 def posed(joints: np.ndarray) -> Landmarks:
-    """What a perfect landmarker says of joints that are all at one depth."""
+    """What a perfect landmarker finds of joints that are all at one depth."""
     info = camera_info(1.0)
     pixels = camera_from_info(info, (info.width, info.height)).project(joints)
     shape = (joints - joints.mean(axis=0)).astype(np.float64)
@@ -36,7 +36,7 @@ if __name__ == "__main__":
     parser.add_argument("--delay", type=float, default=0.0)
     arguments, rest = parser.parse_known_args()
 
-    def find(image: np.ndarray, seconds: float) -> list[Landmarks]:
+    def find(image: np.ndarray, stamp: float | None) -> list[Landmarks]:
         time.sleep(arguments.delay)
         if image.min() == 255:
             raise RuntimeError("the image is all white")

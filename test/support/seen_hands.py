@@ -1,4 +1,4 @@
-"""Open hands, and what a perfect landmarker or depth camera would say of them."""
+"""Open hands, and what a perfect landmarker or depth camera would find of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def open_hand(distance: float = 0.5, aside: float = 0.05, size: float = 1.0) -> 
 
 
 def landmarks_of(joints: np.ndarray, camera: Camera, right: float = 0.9) -> Landmarks:
-    """What a perfect landmarker would say of these joints."""
+    """What a perfect landmarker would find of these joints."""
     depth = joints[:, 2]
     relief = (depth / depth.mean() - 1) * (camera.fx + camera.fy) / 2
     middle = joints - joints.mean(axis=0)

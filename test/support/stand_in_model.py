@@ -2,7 +2,7 @@
 
 Shapes are capsules on the keypoints; refined keypoints are half as wrong as those given, and the
 refined occupancy is the true hand. What the interface of `Im2Hands` and its `Scene` promises, no
-more of it than the evaluation asks for.
+more of it than the evaluation needs.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ import torch
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.evaluation.baselines.capsule_hand import CapsuleHand
-from im2hands_ros.evaluation.metrics import contains
-from im2hands_ros.evaluation.solid import Mesh
+from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.skeleton import SIDES
-from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.synthetic.sample import Mesh, Sample
 
 STAGES = ("initial", "refinement", "keypoints")
 
@@ -80,12 +79,12 @@ class StandInScene:
 
     def _mesh(self, side: str) -> Mesh:
         if self._is_true:
-            return Mesh(self._sample.meshes[side], self._sample.triangles_of(side))
+            return self._sample.mesh_of(side)
         return CapsuleHand(self.keypoints[side]).mesh(32)
 
     def _occupancy(self, side: str, points: np.ndarray) -> np.ndarray:
         if self._is_true:
-            return contains(self._mesh(side), points).astype(np.float32)
+            return MeshQueries(self._mesh(side)).contains(points).astype(np.float32)
         return CapsuleHand(self.keypoints[side]).occupancy(points)
 
 

@@ -32,8 +32,8 @@ def toy_curve(processes: Processes) -> list[dict[str, float]]:
 
 def stage_curve(name: str, weights: Path | None, processes: Processes) -> list[dict[str, float]]:
     """Losses of one of the project's stages."""
-    blind = {"batches.blind_steps": int(name != "refinement")}
-    plan = read_plan(name, STAGES[name].plan, changes={**CHANGES, **blind})
+    first = {"batches.keypoint_only_steps": int(name != "refinement")}
+    plan = read_plan(name, STAGES[name].plan, changes={**CHANGES, **first})
     stage = make_stage(name, plan, weights, processes.device)
     return _curve(Learner(stage, plan, processes), BallScenes(), processes, 3)
 

@@ -1,4 +1,4 @@
-"""What training draws is right and repeatable, and its losses say what they mean."""
+"""What training draws is right and repeatable, and its losses measure what they are named after."""
 
 import functools
 import math
@@ -10,8 +10,8 @@ from ball_scenes import BallScenes
 from two_hands import CAMERA, joints
 
 from im2hands_ros.skeleton import SIDES
-from im2hands_ros.training.augmentation import KeypointErrors, disturb
-from im2hands_ros.training.batches import BatchPlan, draw_batch, view_of
+from im2hands_ros.training.augmentation import KeypointErrors, perturb
+from im2hands_ros.training.batches import BatchPlan, draw_batch, example_of
 from im2hands_ros.training.losses import depth_loss, occupancy_loss, shape_loss
 from im2hands_ros.training.prefetch import prefetch
 
@@ -19,7 +19,7 @@ EXACT = KeypointErrors(convention_share=0, noise_share=0)
 
 
 def plan():
-    return BatchPlan(scenes=2, points=64, image_size=192, blind_steps=3, errors=EXACT)
+    return BatchPlan(scenes=2, points=64, image_size=192, keypoint_only_steps=3, errors=EXACT)
 
 
 def test_a_batch_is_a_function_of_its_step():
@@ -44,15 +44,15 @@ def test_an_error_while_drawing_reaches_the_trainer():
         list(prefetch(draw, 0, 3))
 
 
-def test_blind_steps_carry_no_image_and_later_ones_do():
+def test_keypoint_only_steps_carry_no_image_and_later_ones_do():
     scenes, drawing = BallScenes(), plan()
     assert not len(draw_batch(scenes, drawing, 2).image)
-    shown = [step for step in range(3, 40) if drawing.shows_image(step)]
+    shown = [step for step in range(3, 40) if drawing.uses_image(step)]
     assert 30 <= len(shown) <= 36
     assert draw_batch(scenes, drawing, shown[0]).image.shape == (2, 3, 192, 192)
 
 
-def test_a_mirrored_scene_swaps_the_hands_and_keeps_picture_and_points_together():
+def test_a_mirrored_scene_swaps_the_hands_and_keeps_image_and_points_together():
     scene = BallScenes()[0]
     mirrored = scene.mirrored()
     flip = np.array([-1, 1, 1])
@@ -65,25 +65,25 @@ def test_a_mirrored_scene_swaps_the_hands_and_keeps_picture_and_points_together(
     assert np.array_equal(mirrored.mirrored().image, scene.image)
 
 
-def test_the_mask_of_a_view_is_aligned_with_its_crop():
+def test_the_mask_of_an_example_is_aligned_with_its_crop():
     scene = BallScenes()[0]
-    view = view_of(scene, scene.keypoints, 192, 0.3)
+    example = example_of(scene, scene.keypoints, 192, 0.3)
     edge = (CAMERA.project(np.array([[0.0, 0, 0.5]])) - CAMERA.K[:2, 2])[0, 0]
-    boundary = (view.intrinsics[0, 2] + edge) / 4
-    columns = np.flatnonzero((view.mask == 2).any(0))
+    boundary = (example.intrinsics[0, 2] + edge) / 4
+    columns = np.flatnonzero((example.mask == 2).any(0))
     assert abs(columns[0] - boundary) < 1.5
 
 
 def test_true_keypoints_stay_true_and_coarse_ones_move_as_planned():
     xyz = {side: joints(side) for side in SIDES}
     rng = np.random.default_rng(0)
-    exact = disturb(xyz, EXACT, rng)
+    exact = perturb(xyz, EXACT, rng)
     assert all(np.array_equal(exact[side], xyz[side]) for side in SIDES)
     noisy = KeypointErrors(convention_share=0, noise_share=1, noise_sigma=0.012)
-    moved = [disturb(xyz, noisy, rng)["left"] - xyz["left"] for _ in range(200)]
+    moved = [perturb(xyz, noisy, rng)["left"] - xyz["left"] for _ in range(200)]
     assert 0.004 < np.std(moved) < 0.009
     other = KeypointErrors(convention_share=1, noise_share=0)
-    shifts = [np.abs(disturb(xyz, other, rng)["left"] - xyz["left"]).max() for _ in range(50)]
+    shifts = [np.abs(perturb(xyz, other, rng)["left"] - xyz["left"]).max() for _ in range(50)]
     assert 0.001 < np.mean(shifts) < 0.02 and max(shifts) < 0.025
 
 

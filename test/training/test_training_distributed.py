@@ -52,7 +52,7 @@ def start(store: distributed.TCPStore, out: Path, weights: Path) -> list[subproc
 
 
 def stop_one(workers: list[subprocess.Popen], log: Path) -> None:
-    """Ask one worker to stop once the run is under way; all must end well."""
+    """Stop one worker once the run is under way; all must end well."""
     end = time.monotonic() + LIMIT
     try:
         while not (log.exists() and log.read_text().count("\n") > 3):

@@ -80,5 +80,7 @@ def test_a_stages_own_values_are_read_with_their_types(tmp_path, monkeypatch):
 
 
 def test_the_last_steps_show_images_as_often_as_planned():
-    shown = [BatchPlan(blind_steps=5, image_share=0.8).shows_image(step) for step in range(1005)]
+    shown = [
+        BatchPlan(keypoint_only_steps=5, image_share=0.8).uses_image(step) for step in range(1005)
+    ]
     assert not any(shown[:5]) and sum(shown) == pytest.approx(800, abs=2)

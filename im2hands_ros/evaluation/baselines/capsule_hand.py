@@ -1,6 +1,6 @@
 """The simplest hand that 21 keypoints give: tapered capsules along the bones and a rounded palm.
 
-It knows nothing but proportions, so it is the floor that a network has to beat.
+It has nothing but proportions, so it is the least that a network has to beat.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.skeleton import BONES, MIDDLE_MCP, WRIST
 from im2hands_ros.surface.extract import extract
 from im2hands_ros.surface.search import search
+from im2hands_ros.synthetic.sample import Mesh
 
 # Radius at each of the 21 joints as a share of the palm's length (wrist to middle MCP), and the
 # triangles of joints that fill the palm between metacarpals, whose radii are their corners' mean

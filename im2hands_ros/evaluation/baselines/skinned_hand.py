@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from im2hands_ros.canonical import CanonicalHands, canonicalise
-from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.networks.compact.bone_geometry import bone_geometry
 from im2hands_ros.synthetic.hand import BakedHand
+from im2hands_ros.synthetic.sample import Mesh
 
 # Skin belongs to the bones around it; the share falls by e every so many metres further away.
 FALL_OFF = 0.003

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from im2hands_ros.evaluation.solid import Mesh
 from im2hands_ros.synthetic.hand import BakedHand
+from im2hands_ros.synthetic.sample import Mesh
 
 STEPS = 250
 LEARNING_RATE = 0.05

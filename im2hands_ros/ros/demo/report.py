@@ -13,17 +13,12 @@ import numpy as np
 import trimesh
 from tqdm import tqdm
 
-from im2hands_ros.evaluation.metrics import (
-    Mesh,
-    contains,
-    iou,
-    is_watertight,
-    surface_scores,
-    volume,
-)
+from im2hands_ros.evaluation.mesh_queries import MeshQueries
+from im2hands_ros.evaluation.metrics import iou, surface_scores
 from im2hands_ros.ros.demo.contact_sheet import COLORS, Meshes, Shot, contact_sheet
 from im2hands_ros.ros.demo.recording import Answer, Recording, read_inputs
 from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.sample import Mesh
 
 if TYPE_CHECKING:
     from im2hands_ros.synthetic.demo_sequence import DemoSequence
@@ -106,7 +101,7 @@ def _surfaces(answers: Sequence[Answer]) -> dict[str, int]:
     """How many of all published meshes are watertight, and how many enclose a positive volume."""
     meshes = [Mesh(*mesh) for answer in answers for mesh in answer.meshes.values()]
     shown = tqdm(meshes, desc="checking meshes", unit="mesh", dynamic_ncols=True)
-    verdicts = [(is_watertight(mesh), volume(mesh) > 0) for mesh in shown]
+    verdicts = [(solid.is_watertight, solid.volume > 0) for solid in map(MeshQueries, shown)]
     closed, positive = np.sum(verdicts, axis=0).tolist() if verdicts else (0, 0)
     return {"meshes": len(meshes), "watertight": closed, "positive_volume": positive}
 
@@ -139,7 +134,7 @@ def compare(predicted: Mesh, true: Mesh) -> tuple[float, float]:
     """Volumetric IoU, and Chamfer-L1 in millimetres, of two closed meshes."""
     corners = np.concatenate([predicted.vertices, true.vertices])
     points = np.random.default_rng(0).uniform(corners.min(0), corners.max(0), (_IOU_POINTS, 3))
-    overlap = iou(contains(predicted, points), contains(true, points))
+    overlap = iou(MeshQueries(predicted).contains(points), MeshQueries(true).contains(points))
     return overlap, 1e3 * surface_scores(predicted, true).chamfer
 
 

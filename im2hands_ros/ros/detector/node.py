@@ -16,9 +16,7 @@ import rclpy
 from rclpy.time import Time
 
 from im2hands_ros.bad_input import BadInput
-from im2hands_ros.detection.bundle import find_bundle
 from im2hands_ros.detection.detector import DetectedHand, HandDetector
-from im2hands_ros.detection.landmarker import Landmarker
 from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.images import compressed_image_to_rgb, depth_to_metres, image_to_rgb
 from im2hands_ros.messages.keypoints import write_keypoints
@@ -43,14 +41,12 @@ def load_detector(settings: DetectorSettings) -> HandDetector:
     Raises:
         FileNotFoundError, RuntimeError: its model or MediaPipe is not there.
     """
-    return HandDetector(
-        Landmarker(
-            find_bundle(settings.model),
-            settings.min_detection_confidence,
-            settings.min_presence_confidence,
-            settings.min_tracking_confidence,
-            settings.look_again,
-        )
+    return HandDetector.load(
+        settings.model,
+        settings.min_detection_confidence,
+        settings.min_presence_confidence,
+        settings.min_tracking_confidence,
+        settings.look_again,
     )
 
 
@@ -129,11 +125,11 @@ class Detector(BaseNode[DetectorSettings]):
             with self.health.stage("detect"):
                 hands = detector.detect(
                     image,
-                    stamp.sec + stamp.nanosec / 1e9,
                     camera,
-                    settings.palm_length,
                     depth,
-                    settings.mirrored_image,
+                    stamp=stamp.sec + stamp.nanosec / 1e9,
+                    palm_length=settings.palm_length,
+                    mirrored=settings.mirrored_image,
                 )
             self._publish(view, hands)
 
@@ -155,13 +151,14 @@ class Detector(BaseNode[DetectorSettings]):
             return None
         return depth
 
-    def _publish(self, view: View, hands: dict[str, DetectedHand]) -> None:
+    def _publish(self, view: View, hands: dict[str, DetectedHand | None]) -> None:
         header = view.image.header
+        found = {side: hand for side, hand in hands.items() if hand is not None}
         with self.health.stage("publish"):
             message = write_keypoints(
                 header,
-                {side: hand.keypoints for side, hand in hands.items()},
-                {side: hand.confidence for side, hand in hands.items()},
+                {side: hand.keypoints for side, hand in found.items()},
+                {side: hand.confidence for side, hand in found.items()},
             )
             self._publisher.publish(message)
         self.health.publish()

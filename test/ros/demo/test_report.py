@@ -15,9 +15,9 @@ import trimesh
 from im2hands_ros.bags.definitions import standard_types
 from im2hands_ros.bags.writer import BagWriter
 from im2hands_ros.camera import Camera
-from im2hands_ros.evaluation.metrics import Mesh
 from im2hands_ros.ros.demo.contact_sheet import Shot, contact_sheet, draw_keypoints, second_view
 from im2hands_ros.ros.demo.report import compare, evenly, write_glb, write_report
+from im2hands_ros.synthetic.sample import Mesh
 
 CAMERA = Camera(160, 120, 150.0, 150.0, 79.5, 59.5)
 BALL = trimesh.creation.icosphere(subdivisions=3, radius=0.05)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import threading
-
 import cv2
 import numpy as np
 import pytest
-from harness import ROOT, Client, NodeProcess, new_namespace
+from harness import Client, NodeProcess, new_namespace
 from im2hands_ros.msg import HandKeypoints
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
-from im2hands_ros.detection.bundle import find_bundle, is_complete
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
@@ -142,42 +135,3 @@ def test_every_joint_carries_the_confidence_of_its_hand(answers):
             confidence = set(getattr(answer, f"{side}_confidence"))
             assert len(confidence) == 1
             assert 0 < confidence.pop() <= 1
-
-
-def test_the_model_that_setup_made_is_the_tested_one():
-    assert is_complete(find_bundle())
-
-
-def test_mediapipe_s_usage_reports_go_nowhere():
-    """They ask our proxy, an address of the loopback, for the way; without it, a name server."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(60)
-    asked = []
-
-    def listen() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            asked.append(connection.recv(200))
-
-    thread = threading.Thread(target=listen)
-    thread.start()
-    script = (
-        "import sys, numpy\n"
-        "from im2hands_ros.detection.bundle import find_bundle\n"
-        "from im2hands_ros.detection.landmarker import Landmarker\n"
-        "landmarker = Landmarker(find_bundle(), proxy=sys.argv[1])\n"
-        "landmarker(numpy.zeros((48, 64, 3), numpy.uint8), 1.0)\n"
-        "landmarker.close()\n"
-    )
-    proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    done = subprocess.run(
-        [sys.executable, "-c", script, proxy],
-        cwd=ROOT,
-        env={**os.environ, "no_proxy": "*"},
-        timeout=60,
-        check=False,
-    )
-    thread.join()
-    listener.close()
-    assert done.returncode == 0
-    assert asked[0].startswith(b"CONNECT play.googleapis.com:443 ")

@@ -1,4 +1,4 @@
-"""What the whole chain gives: detected keypoints through the network, against the true hands."""
+"""Detected keypoints through the whole pipeline, against the true hands."""
 
 from __future__ import annotations
 
@@ -8,31 +8,36 @@ from dataclasses import replace
 import numpy as np
 
 from im2hands_ros.evaluation.detections import DEPTH, PICTURE, Detection
-from im2hands_ros.evaluation.inputs import Case
-from im2hands_ros.evaluation.methods import Answer, Estimate, Method, held_by, network_method
-from im2hands_ros.evaluation.scoring import Scores, TrueHand, score_answer, true_hands
-from im2hands_ros.evaluation.solid import Mesh
+from im2hands_ros.evaluation.inputs import EvaluationInput
+from im2hands_ros.evaluation.methods import (
+    Method,
+    PredictedHand,
+    Prediction,
+    methods_of,
+    network_method,
+)
+from im2hands_ros.evaluation.scoring import Scores, TrueHand, score_prediction, true_hands
 from im2hands_ros.pipeline import Im2Hands
-from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.synthetic.sample import Mesh, Sample
 
 TRUE = "true keypoints"
 SOURCES = (TRUE, PICTURE, DEPTH)
 _KEYPOINTS = "keypoints"
-# Of a hand that was answered: as it is, and moved onto the true one.
+# Of a reconstructed hand: as it is, and moved onto the true one.
 _SHAPE = ("iou", "chamfer_mm")
 
 
-def chain_methods(model: Im2Hands, resolution: int) -> dict[str, Method]:
+def end_to_end_methods(model: Im2Hands, resolution: int) -> dict[str, Method]:
     """All stages that the weights hold, without and (where they hold it) with refined keypoints."""
-    held = held_by(model)
+    names = methods_of(model)
     chosen = [
-        [name for name in held if (_KEYPOINTS in name.split("+")) == refined][-1:]
+        [name for name in names if (_KEYPOINTS in name.split("+")) == refined][-1:]
         for refined in (False, True)
     ]
     return {name: network_method(model, name, resolution) for names in chosen for name in names}
 
 
-def chain_scores(
+def end_to_end_scores(
     sample: Sample, detection: Detection, methods: dict[str, Method]
 ) -> dict[tuple[str, str], Scores]:
     """Scores by source of the keypoints and method.
@@ -44,20 +49,22 @@ def chain_scores(
     scores = {}
     for source in SOURCES:
         keypoints = sample.keypoints if source == TRUE else detection.keypoints(source)
-        case = Case(sample.image, sample.camera, keypoints, sample.points)
+        given = EvaluationInput(sample.image, sample.camera, keypoints, sample.points)
         for name, method in methods.items():
-            answer = method([case])[0] if case.sides else Answer({}, 0.0)
-            scores[source, name] = _answered(true, case, answer)
+            prediction = method([given])[0] if given.sides else Prediction({}, 0.0)
+            scores[source, name] = _scored(true, given, prediction)
     return scores
 
 
-def _answered(true: dict[str, TrueHand], case: Case, answer: Answer) -> Scores:
-    meshes = {s: hand for s, hand in answer.hands.items() if hand.mesh is not None and s in true}
+def _scored(true: dict[str, TrueHand], given: EvaluationInput, prediction: Prediction) -> Scores:
+    meshes = {
+        s: hand for s, hand in prediction.hands.items() if hand.mesh is not None and s in true
+    }
     scores: Scores = defaultdict(list, answered=[float(side in meshes) for side in true])
     if meshes:
         found = {side: true[side] for side in true if side in meshes}
-        as_is = score_answer(found, case, replace(answer, hands=meshes))
-        moved = score_answer(found, case, replace(answer, hands=_moved(meshes, found)))
+        as_is = score_prediction(found, given, replace(prediction, hands=meshes))
+        moved = score_prediction(found, given, replace(prediction, hands=_moved(meshes, found)))
         # The keypoint stage may take a hand for the other one, whose keypoints were not given.
         measured = ("keypoints_in_mm", "keypoints_out_mm", *_SHAPE)
         scores |= {name: as_is[name] for name in measured if name in as_is}
@@ -65,10 +72,10 @@ def _answered(true: dict[str, TrueHand], case: Case, answer: Answer) -> Scores:
     return dict(scores)
 
 
-def _moved(hands: dict[str, Estimate], true: dict[str, TrueHand]) -> dict[str, Estimate]:
+def _moved(hands: dict[str, PredictedHand], true: dict[str, TrueHand]) -> dict[str, PredictedHand]:
     moved = {}
     for side, hand in hands.items():
         offset = np.mean(true[side].keypoints - hand.keypoints, axis=0)
         mesh = Mesh(hand.mesh.vertices + offset, hand.mesh.triangles)
-        moved[side] = Estimate(mesh, hand.keypoints + offset)
+        moved[side] = PredictedHand(mesh, hand.keypoints + offset)
     return moved

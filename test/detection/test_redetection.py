@@ -1,4 +1,4 @@
-"""A second look at the picture made smaller: where things are in it, and what counts as missed."""
+"""Re-detection in the image made smaller: where things are in it, and what counts as missed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from seen_hands import CAMERA, landmarks_of, open_hand, shifted
 
 from im2hands_ros.detection.landmarks import Landmarks
-from im2hands_ros.detection.second_look import enlarged, missed, smaller
+from im2hands_ros.detection.redetection import enlarged, missed, smaller
 
 
 def square(row: int, column: int, size: tuple[int, int]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A closed mesh that answers many questions: its trees, samples and normals are made once.
+"""A closed mesh for scoring: its trees, samples and normals are made once.
 
 Lengths are metres; triangles are counter-clockwise seen from outside.
 """
@@ -6,23 +6,17 @@ Lengths are metres; triangles are counter-clockwise seen from outside.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
 
 import igl
 import numpy as np
 from numpy.typing import NDArray
 
+from im2hands_ros.synthetic.sample import Mesh
+
 Array = NDArray[np.floating]
 
 
-class Mesh(NamedTuple):
-    """vertices (V, 3) metres, triangles (T, 3) counter-clockwise from outside."""
-
-    vertices: Array
-    triangles: NDArray[np.integer]
-
-
-class Solid:
+class MeshQueries:
     """A mesh with what its scores are computed from.
 
     Attributes:
@@ -35,9 +29,9 @@ class Solid:
         self._samples: dict[tuple[int, int], tuple[Array, Array]] = {}
 
     @classmethod
-    def of(cls, mesh: Mesh | Solid) -> Solid:
-        """The mesh's solid; a solid is its own."""
-        return mesh if isinstance(mesh, Solid) else cls(mesh)
+    def of(cls, mesh: Mesh | MeshQueries) -> MeshQueries:
+        """The queries of a mesh; those that were made already are kept."""
+        return mesh if isinstance(mesh, MeshQueries) else cls(mesh)
 
     @cached_property
     def box(self) -> tuple[Array, Array]:
@@ -52,8 +46,8 @@ class Solid:
         low, high = self.box
         near = ((points >= low) & (points <= high)).all(1)
         if near.any():
-            asked = np.ascontiguousarray(points[near], np.float64)
-            inside[near] = np.abs(self._windings.winding_number(asked)) > 0.5
+            queries = np.ascontiguousarray(points[near], np.float64)
+            inside[near] = np.abs(self._windings.winding_number(queries)) > 0.5
         return inside
 
     def nearest(self, points: Array) -> tuple[Array, Array]:
@@ -83,7 +77,7 @@ class Solid:
 
     @cached_property
     def is_watertight(self) -> bool:
-        """Does every edge join exactly two triangles, which run along it oppositely?"""
+        """Whether every edge joins exactly two triangles, which run along it oppositely."""
         edges = self.triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
         forward = np.sort(edges[:, 0] << 32 | edges[:, 1])
         backward = np.sort(edges[:, 1] << 32 | edges[:, 0])
