@@ -31,6 +31,8 @@ from doc_pages import (
     spans,
 )
 
+from im2hands_ros import cli
+
 LIMITS = {"README.md": 9000, "CONTRIBUTING.md": 9000}
 
 # Files that a reader has, or that a command writes.
@@ -129,6 +131,11 @@ def test_commands_can_be_given() -> None:
     in_text = [span for span in spans() if doc_commands.is_command(span.text)]
     check(in_text, lambda each: "; ".join(doc_commands.problems(each.text)))
     check(shell_lines(), lambda each: "; ".join(doc_commands.problems(each.text, complete=True)))
+
+
+def test_the_command_page_has_every_subcommand() -> None:
+    text = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `im2hands ([\w-]+)", text, re.M)) == set(cli.COMMANDS)
 
 
 def test_modules_and_what_is_named_in_them_exist() -> None:
