@@ -46,7 +46,7 @@ def joints_for_retargeting(xyz: np.ndarray, side: str) -> np.ndarray | None:
 
 
 def reference_value(joints: np.ndarray, optimizer: Any) -> np.ndarray:
-    """The input of `SeqRetargeting.retarget`: positions, or differences, of the configured joints."""
+    """Input of `SeqRetargeting.retarget`: positions, or differences, of the configured joints."""
     indices = optimizer.target_link_human_indices
     if optimizer.retargeting_type == "POSITION":
         return joints[indices]

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import ast
 import fnmatch
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -30,8 +29,9 @@ from doc_pages import (
     shell_lines,
     spans,
 )
+from log_lines import not_in_code
 
-from im2hands_ros import cli
+from im2hands_ros import __version__, cli
 
 LIMITS = {"README.md": 9000, "CONTRIBUTING.md": 9000}
 
@@ -49,17 +49,6 @@ NEVER_IN_THE_TREE = {"im2hands_ros/msg/", "im2hands_ros/srv/"}
 FOREIGN = {
     *("PIP_BREAK_SYSTEM_PACKAGES", "ROS_SECURITY_STRATEGY", "helpers", "human_annot"),
     *("machine_annot", "nice", "nvidia", "ssh", "sysctl"),
-}
-# Words of log lines that are values there: topics, stages, policies, transitions.
-VALUES = {
-    "configure",
-    "false",
-    "image",
-    "initial",
-    "keypoints",
-    "refinement",
-    "reliable",
-    "volatile",
 }
 PACKAGE_ROOMS = ("", "im2hands_ros/", "docs/", "docs/benchmarks/", "launch/")
 
@@ -138,6 +127,11 @@ def test_the_command_page_has_every_subcommand() -> None:
     assert set(re.findall(r"^\| `im2hands ([\w-]+)", text, re.M)) == set(cli.COMMANDS)
 
 
+def test_the_readmes_citation_is_of_this_version() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"version = \{(.*)\}", text) == [__version__]
+
+
 def test_modules_and_what_is_named_in_them_exist() -> None:
     check(modules(), lambda name: "" if is_defined(name.text) else "not defined")
 
@@ -185,45 +179,6 @@ def test_log_lines_of_the_troubleshooting_page_are_in_the_code() -> None:
     page = ROOT / "docs/troubleshooting.md"
     quoted = [span for span in spans() if span.page == page and len(span.text.split()) > 5]
     check([span for span in quoted if not doc_commands.is_command(span.text)], problem)
-
-
-def not_in_code(line: str) -> list[str]:
-    """The parts of a log line, between the values in it, that no string of the code holds."""
-    literal = " ".join("\0" if is_a_value(word) else word for word in line.split())
-    parts = [part.strip() for part in re.split(r"[\0\s]*\0[\0\s]*", literal)]
-    return [
-        piece
-        for part in parts
-        if part not in text_in_code()
-        for piece in re.split(r":(?: |$)", part)
-        if piece not in text_in_code()
-    ]
-
-
-def is_a_value(word: str) -> bool:
-    """Whether a word of a log line stands for whatever is there: a number, a name, an ellipsis."""
-    return bool(re.search(r"[\d…'/_]|^--", word)) or word.strip(",:;()") in VALUES
-
-
-@cache
-def text_in_code() -> str:
-    """The product's strings, a line each; in them \0 for every value."""
-    product = [f for f in files() if f.startswith(("im2hands_ros/", "scripts/", "launch/"))]
-    texts = {f: (ROOT / f).read_text(encoding="utf-8", errors="ignore") for f in product}
-    trees = [ast.parse(text) for name, text in texts.items() if name.endswith(".py")]
-    strings = [string for tree in trees for string in strings_of(tree)]
-    shell = [text for name, text in texts.items() if name.endswith(".sh")]
-    return "\n".join([*(" ".join(string.split()) for string in strings), *shell])
-
-
-def strings_of(tree: ast.AST) -> Iterator[str]:
-    """Every string of a module, an f-string as one."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr):
-            values = (v.value if isinstance(v, ast.Constant) else "\0" for v in node.values)
-            yield "".join(map(str, values))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
 
 
 def test_the_frames_path_is_a_path_of_files() -> None:
