@@ -92,8 +92,9 @@ def test_the_table_has_the_files_that_a_frame_runs_through(tracer: Tracer) -> No
         node.destroy_node()
         client.destroy_node()
     found = {file for file in tracer.files if not file.startswith(GENERATED)}
-    assert table() - found == set(), "a frame does not run through these"
-    assert found - table() == set(), "the table lacks these"
+    idle, lacking = sorted(table() - found), sorted(found - table())
+    assert not idle, f"no frame runs through {idle}"
+    assert not lacking, f"the table lacks {lacking}"
 
 
 def frame_messages() -> list[tuple[str, object]]:
