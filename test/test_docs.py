@@ -186,7 +186,7 @@ def test_the_frames_path_is_a_path_of_files() -> None:
     table = text.partition("<!-- frame path:start -->")[2].partition("<!-- frame path:end -->")[0]
     rows = [line.split("|")[1] for line in table.strip().splitlines()[2:]]
     path = [file for row in rows for file in re.findall(r"`([^`]+)`", row)]
-    assert 10 < len(rows) <= 25 and len(path) == len(rows)
+    assert 10 < len(rows) <= 25 and len(path) >= len(rows)
     assert [file for file in path if not (ROOT / "im2hands_ros" / file).is_file()] == []
     twice = {file for file in path if path.count(file) > 1}
     assert twice <= {"ros/node.py", "tracking/tracker.py"}
