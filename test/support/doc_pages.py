@@ -16,6 +16,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
+SPHINX_INDEX = ROOT / "docs/index.md"  # lists the other pages for `make docs`
 _NOT_SOURCE = {".git", ".venv", "build", "install", "log", "demo_out", "runs", "__pycache__"}
 _PATH = re.compile(r"[\w.{},*<>-]+(/[\w.{},*<>-]*)*")
 _SOURCE = (".py", ".md", ".sh", ".rst", ".toml", ".cff", ".rviz", ".msg", ".srv", ".svg")
