@@ -5,7 +5,7 @@
 
 Each grasp is a parallel gripper at a pose in the camera's frame. Points are sampled on its two
 boxes and on ever larger ones around them; the largest that no hand reaches is the clearance. One
-request asks for all points of all grasps, from one frame's field: they are compared with the same
+request evaluates all points of all grasps in one frame's field, so they are compared with the same
 hands. `--grasp=x,y,z,yaw` (metres, radians; repeatable) replaces the made-up ones; ROS arguments
 come last, as in `--ros-args -r query_occupancy:=/left_arm/query_occupancy`.
 """
@@ -22,7 +22,7 @@ import numpy as np
 MARGINS = (0.0, 0.005, 0.01, 0.02, 0.04, 0.08)  # metres
 SPACING = 0.007  # metres between samples: half of a finger's width
 OCCUPIED = 0.5
-_PATIENCE = 10.0  # seconds
+_TIMEOUT = 10.0  # seconds
 
 # A gripper that closes along x and points along z, centre and size in metres: its palm; its fingers
 # and all that is between them, where a hand would be squeezed.
@@ -62,20 +62,20 @@ def gripper_points(margin: float) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def questions(grasps: list[Grasp]) -> list[np.ndarray]:
+def query_points(grasps: list[Grasp]) -> list[np.ndarray]:
     """(N, 3) float32 points for each margin of each grasp, in the order of `clearances`."""
     grown = [gripper_points(margin) for margin in MARGINS]
     return [grasp.in_camera(points).astype(np.float32) for grasp in grasps for points in grown]
 
 
-def clearances(asked: list[np.ndarray], occupancy: np.ndarray) -> list[float | None]:
+def clearances(queries: list[np.ndarray], occupancy: np.ndarray) -> list[float | None]:
     """Metres around each grasp's gripper that are free; None where a hand is in the gripper.
 
     Args:
-        asked: what `questions` gave.
+        queries: as `query_points` returns them.
         occupancy: of all those points in a row, the larger of both hands'.
     """
-    ends = np.cumsum([len(points) for points in asked])[:-1]
+    ends = np.cumsum([len(points) for points in queries])[:-1]
     free = [bool(part.max() < OCCUPIED) for part in np.split(occupancy, ends)]
     found: list[float | None] = []
     for start in range(0, len(free), len(MARGINS)):
@@ -91,7 +91,7 @@ def safest(found: list[float | None]) -> int | None:
     return max(free, key=lambda number: found[number] or 0.0, default=None)
 
 
-def ask(points: np.ndarray, ros_arguments: list[str]) -> np.ndarray:
+def evaluate(points: np.ndarray, ros_arguments: list[str]) -> np.ndarray:
     """The larger of both hands' occupancy at (N, 3) points of the camera's frame: (N,)."""
     import rclpy
     from im2hands_ros.srv import QueryOccupancy
@@ -100,16 +100,14 @@ def ask(points: np.ndarray, ros_arguments: list[str]) -> np.ndarray:
     node = rclpy.create_node("choose_grasp")
     try:
         client = node.create_client(QueryOccupancy, "query_occupancy")
-        if not client.wait_for_service(_PATIENCE):
-            sys.exit(
-                f"{client.service_name}: no such service after {_PATIENCE:g} s: start the node"
-            )
+        if not client.wait_for_service(_TIMEOUT):
+            sys.exit(f"{client.service_name}: no such service after {_TIMEOUT:g} s: start the node")
         request = QueryOccupancy.Request(points=array.array("f", points.astype("<f4").tobytes()))
-        answer = client.call_async(request)
-        rclpy.spin_until_future_complete(node, answer, timeout_sec=_PATIENCE)
-        if not answer.done():
-            sys.exit(f"{client.service_name}: no answer in {_PATIENCE:g} s")
-        response = answer.result()
+        future = client.call_async(request)
+        rclpy.spin_until_future_complete(node, future, timeout_sec=_TIMEOUT)
+        if not future.done():
+            sys.exit(f"{client.service_name}: no response in {_TIMEOUT:g} s")
+        response = future.result()
         if not response.success:
             sys.exit(f"{client.service_name}: {response.message}")
         return np.maximum(response.left, response.right)
@@ -129,11 +127,11 @@ def main() -> None:
     grasps = [Grasp(values[:3], values[3]) for values in given] or [
         Grasp((x, 0.0, 0.5), yaw) for x in (-0.2, 0.0, 0.2) for yaw in (0.0, np.pi / 2)
     ]
-    asked = questions(grasps)
-    found = clearances(asked, ask(np.concatenate(asked), arguments[split:]))
+    queries = query_points(grasps)
+    found = clearances(queries, evaluate(np.concatenate(queries), arguments[split:]))
     for grasp, clearance in zip(grasps, found, strict=True):
-        said = "in a hand" if clearance is None else f"{1e3 * clearance:.0f} mm free around it"
-        print(f"grasp at {grasp.position}, yaw {grasp.yaw:.2f}: {said}")
+        result = "in a hand" if clearance is None else f"{1e3 * clearance:.0f} mm free around it"
+        print(f"grasp at {grasp.position}, yaw {grasp.yaw:.2f}: {result}")
     best = safest(found)
     print("safest: none" if best is None else f"safest: number {best}")
 

@@ -37,7 +37,7 @@ def joints_for_retargeting(xyz: np.ndarray, side: str) -> np.ndarray | None:
         side: "left" or "right".
 
     Returns:
-        None when the palm is seen as a line, which has no frame.
+        None when the palm's joints lie on a line, which has no frame.
     """
     camera_from_wrist = wrist_rotation(xyz, side)
     if camera_from_wrist is None:
@@ -46,7 +46,7 @@ def joints_for_retargeting(xyz: np.ndarray, side: str) -> np.ndarray | None:
 
 
 def reference_value(joints: np.ndarray, optimizer: Any) -> np.ndarray:
-    """What `SeqRetargeting.retarget` takes: positions, or differences, of the configured joints."""
+    """Input of `SeqRetargeting.retarget`: positions, or differences, of the configured joints."""
     indices = optimizer.target_link_human_indices
     if optimizer.retargeting_type == "POSITION":
         return joints[indices]

@@ -101,7 +101,7 @@ def test_retargeting_gets_joints_in_its_own_frame(side: str) -> None:
     assert (found[list(TIPS), 2] > 0.04).all()  # z along the fingers
 
 
-def test_retargeting_does_not_see_how_the_hand_is_held() -> None:
+def test_retargeting_is_independent_of_the_hands_pose_in_space() -> None:
     joints_for = example("retarget").joints_for_retargeting
     turn = trimesh.transformations.rotation_matrix(0.7, [1, 2, -1])[:3, :3]
     moved = joints("right") @ turn.T + [0.1, -0.2, 0.3]
@@ -222,9 +222,9 @@ def grasps_beside(ball: np.ndarray) -> list:
 def test_the_safest_grasp_is_the_one_with_most_room_around_it() -> None:
     module = example("choose_grasp")
     ball, radius = np.array([0.1, 0.0, 0.5]), 0.05
-    asked = module.questions(grasps_beside(ball))
-    distance = np.linalg.norm(np.concatenate(asked) - ball, axis=1)
-    found = module.clearances(asked, (distance < radius).astype(np.float32))
+    queries = module.query_points(grasps_beside(ball))
+    distance = np.linalg.norm(np.concatenate(queries) - ball, axis=1)
+    found = module.clearances(queries, (distance < radius).astype(np.float32))
     # The second one's palm ends 80 mm from the centre: 30 mm from the ball.
     assert found == [None, 0.02, 0.08]
     assert module.safest(found) == 2

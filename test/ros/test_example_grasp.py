@@ -1,4 +1,4 @@
-"""The example that asks `query_occupancy`, run as a user runs it beside a live node."""
+"""The example that calls `query_occupancy`, run as a user runs it beside a live node."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_the_grasp_away_from_the_hands_is_chosen(start, connect) -> None:
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     ) as running:
         stamp = 1.1
-        while running.poll() is None:  # a field lives 2 s, an answer comes from the latest
+        while running.poll() is None:  # a field lives 2 s, a query reads the latest
             client.send_frame(stamp)
             client.spin(0.2)
             stamp = round(stamp + 0.1, 1)

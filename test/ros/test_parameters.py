@@ -1,8 +1,7 @@
-"""The parameters' defaults, file and table say the same, and wrong values are refused."""
+"""The parameters' defaults and file say the same, and wrong values are refused."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, fields
 
 import pytest
@@ -11,7 +10,7 @@ import yaml
 from harness import ROOT
 from rcl_interfaces.msg import ParameterDescriptor
 
-from im2hands_ros.parameter_schema import table_of, yaml_of
+from im2hands_ros.parameter_schema import yaml_of
 from im2hands_ros.ros.base_node import declare_parameters
 from im2hands_ros.ros.parameters import Settings
 
@@ -20,15 +19,6 @@ def test_the_yaml_file_holds_the_defaults():
     text = (ROOT / "config/im2hands.yaml").read_text()
     assert yaml.safe_load(text) == {"/**": {"ros__parameters": asdict(Settings())}}
     assert text == yaml_of(Settings)
-
-
-def test_the_readme_shows_the_table():
-    readme = (ROOT / "README.md").read_text()
-    marked = re.search(r"<!-- parameters:start -->\n(.*)<!-- parameters:end -->", readme, re.S)
-    assert marked, "README.md lacks the marks <!-- parameters:start --> and <!-- parameters:end -->"
-    assert marked[1].strip() == table_of(Settings).strip(), (
-        "run `python -m im2hands_ros.ros.parameters` and put its output between the marks"
-    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Times one frame of the paper preset and in the published order of work, in one run.
 
-    PYTHONPATH=. python test/bench_published_order.py [THREADS [ROUNDS]] | tee report.json
+    PYTHONPATH=. python test/support/bench_published_order.py [THREADS [ROUNDS]] | tee report.json
 
 Both get the same crop, keypoints and weights (octahedra of a hand's surface area; all work of a
 trained network is done) and find both hands' refined surfaces with cells of 1.7 mm: the published

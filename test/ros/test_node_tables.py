@@ -1,4 +1,4 @@
-"""The README's tables of topics and services are those of the running node."""
+"""The tables of topics and services in docs/node.md are those of the running node."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ RELIABILITY = {
 
 
 def rows(direction: str) -> list[tuple[str, list[str]]]:
-    """(name, remaining cells) of each topic or service of the README with this direction."""
-    lines = (ROOT / "README.md").read_text().splitlines()
+    """(name, remaining cells) of each topic or service of the page with this direction."""
+    lines = (ROOT / "docs/node.md").read_text().splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [
         (name, row[2:])
@@ -39,15 +39,15 @@ def test_topics_and_services_are_those_of_the_node(start, connect):
     process = start()
     client = connect(process)
     graph, here = client.node, ("im2hands", process.namespace)
-    heard = dict(graph.get_subscriber_names_and_types_by_node(*here))
+    subscribed = dict(graph.get_subscriber_names_and_types_by_node(*here))
     usual = [row for row in rows("in") if "instead of" not in row[1][-1]]
-    assert heard == types(usual, process, "msg")
-    said = dict(graph.get_publisher_names_and_types_by_node(*here))
-    own = {name: kinds for name, kinds in said.items() if not is_of_ros(name)}
+    assert subscribed == types(usual, process, "msg")
+    published = dict(graph.get_publisher_names_and_types_by_node(*here))
+    own = {name: kinds for name, kinds in published.items() if not is_of_ros(name)}
     assert own == types(rows("out"), process, "msg")
     served = dict(graph.get_service_names_and_types_by_node(*here))
     own = {name: kinds for name, kinds in served.items() if "/im2hands/" not in name}
-    assert own == types(rows("answers"), process, "srv")
+    assert own == types(rows("provides"), process, "srv")
     check_reliability(client, process)
 
 
@@ -65,27 +65,27 @@ def check_reliability(client: Client, process: NodeProcess) -> None:
             assert each.qos_profile.reliability == RELIABILITY[cells[1]], name
 
 
-def test_the_other_kinds_of_inputs_are_listened_to_instead(start):
+def test_the_other_kinds_of_inputs_are_subscribed_to_instead(start):
     renamed = ("--ros-args", "-r", "image:=camera/picture")
     parameters = ("image_transport:=compressed", "keypoints_type:=pose_array")
     process = start(*parameters, options=renamed)
     process.wait_for_log("active")
     client = Client(process.namespace, listen=False)
-    heard: dict[str, list[str]] = {}
+    subscribed: dict[str, list[str]] = {}
 
-    def all_heard() -> bool:
+    def all_subscribed() -> bool:
         names = client.node.get_node_names_and_namespaces()
         if ("im2hands", process.namespace) in names:
             here = ("im2hands", process.namespace)
-            heard.update(client.node.get_subscriber_names_and_types_by_node(*here))
-        return len(heard) == 3
+            subscribed.update(client.node.get_subscriber_names_and_types_by_node(*here))
+        return len(subscribed) == 3
 
-    client.wait_until(all_heard, "the node's subscriptions")
+    client.wait_until(all_subscribed, "the node's subscriptions")
     other = [row for row in rows("in") if "instead of" in row[1][-1]]
     expected = types(other, process, "msg")
     # The compressed topic follows the name that `image` was given.
     kinds = expected.pop(full(process, "image/compressed"))
     expected[full(process, "camera/picture/compressed")] = kinds
     expected[full(process, "camera_info")] = ["sensor_msgs/msg/CameraInfo"]
-    assert heard == expected
+    assert subscribed == expected
     client.close()
