@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.pair import Pair
+from im2hands_ros.pair import HandPair
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -62,14 +62,14 @@ class EstimatedJoints:
         swapped: left and right were given the wrong way round and have been swapped back.
     """
 
-    joints: Pair[NDArray[np.float32]]
-    confidence: Pair[float]
+    joints: HandPair[NDArray[np.float32]]
+    confidence: HandPair[float]
     swapped: bool = False
 
     @classmethod
-    def as_given(cls, joints: Pair[NDArray[np.float32]]) -> EstimatedJoints:
+    def as_given(cls, joints: HandPair[NDArray[np.float32]]) -> EstimatedJoints:
         """Joints that no network has refined, with full confidence."""
-        return cls(joints, Pair(**dict.fromkeys(joints.present, 1.0)))
+        return cls(joints, HandPair(**dict.fromkeys(joints.present, 1.0)))
 
 
 class HandTriangles(NamedTuple):
@@ -149,7 +149,7 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
         return torch.ones_like(frame.pixels[:, 0])
 
     def refine_keypoints(
-        self, frame: EncodedFrame[Features], joints: Pair[NDArray[np.float32]]
+        self, frame: EncodedFrame[Features], joints: HandPair[NDArray[np.float32]]
     ) -> EstimatedJoints:
         """The stage ``keypoints``; without one the joints stay as given."""
         return EstimatedJoints.as_given(joints)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from im2hands_ros.pair import HandPair
 from im2hands_ros.scene import Hands, HandSurface
-from im2hands_ros.skeleton import SIDES
 from im2hands_ros.tracking.interfaces import EncodedScene, Joints
 
 
@@ -37,35 +36,21 @@ class TrackedHand:
 
 
 @dataclass(frozen=True)
-class TrackedFrame:
-    """Both hands of a frame.
+class TrackedFrame(HandPair[TrackedHand]):
+    """Both hands of a frame; None: no such hand, or no surface of it was found.
 
     Attributes:
-        left, right: None: no such hand, or no surface of it was found.
         scene: the occupancy field, to be evaluated anywhere; None: not encoded.
         timings_ms: milliseconds by stage.
         warnings: kind and text of what the user should know.
     """
 
-    left: TrackedHand | None = None
-    right: TrackedHand | None = None
     scene: EncodedScene | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
     warnings: tuple[tuple[str, str], ...] = ()
 
-    def __getitem__(self, side: str) -> TrackedHand | None:
-        """The hand of a side, ``left`` or ``right``."""
-        return {"left": self.left, "right": self.right}[side]
-
-    def present(self) -> Iterator[tuple[str, TrackedHand]]:
-        """Side and hand of those that are there, left first."""
-        for side in SIDES:
-            hand = self[side]
-            if hand is not None:
-                yield side, hand
-
     @property
     def surfaces(self) -> Hands:
         """The shapes alone."""
-        found = {side: hand.surface for side, hand in self.present()}
-        return Hands(found.get("left"), found.get("right"), self.timings_ms)
+        found = {side: hand.surface for side, hand in self.present.items()}
+        return Hands(**found, timings_ms=self.timings_ms)

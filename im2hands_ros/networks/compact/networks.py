@@ -28,7 +28,7 @@ from im2hands_ros.networks.protocol import (
     HandContext,
     HandNetworks,
 )
-from im2hands_ros.pair import Pair
+from im2hands_ros.pair import HandPair
 from im2hands_ros.skeleton import SIDES
 
 STAGES = ("initial", "keypoints", "refinement")
@@ -86,7 +86,7 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         return self.initial.encoder.masks(frame.features).float().softmax(1)[:, 1:].sum(1)
 
     def refine_keypoints(
-        self, frame: EncodedFrame[ImageFeatures], joints: Pair[NDArray[np.float32]]
+        self, frame: EncodedFrame[ImageFeatures], joints: HandPair[NDArray[np.float32]]
     ) -> EstimatedJoints:
         """Refined joints of the hands that are there, on their true sides."""
         if self.keypoints is None:
@@ -96,8 +96,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         near = (1 - torch.exp(-_NEAR / refined.spread[0].clamp_min(1e-4))).mean(-1).tolist()
         present = [slot for slot, there in enumerate(refined.present[0].tolist()) if there]
         return EstimatedJoints(
-            Pair(**{SIDES[slot]: places[slot] for slot in present}),
-            Pair(**{SIDES[slot]: near[slot] for slot in present}),
+            HandPair(**{SIDES[slot]: places[slot] for slot in present}),
+            HandPair(**{SIDES[slot]: near[slot] for slot in present}),
             swapped=bool(refined.swapped[0] > self.keypoints.preset.swap_logit),
         )
 
@@ -120,7 +120,7 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
 
 
 def coarse_hands(
-    joints: Pair[NDArray[np.float32]], frame: EncodedFrame[ImageFeatures]
+    joints: HandPair[NDArray[np.float32]], frame: EncodedFrame[ImageFeatures]
 ) -> CoarseHands:
     """The hands of one frame as the keypoint refinement takes them."""
     # An absent hand's joints are masked; any finite ones will do.

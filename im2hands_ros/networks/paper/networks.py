@@ -25,7 +25,7 @@ from im2hands_ros.networks.protocol import (
     HandContext,
     HandNetworks,
 )
-from im2hands_ros.pair import Pair
+from im2hands_ros.pair import HandPair
 from im2hands_ros.skeleton import SIDES
 
 STAGES = ("initial", "keypoints", "refinement")
@@ -114,7 +114,7 @@ class PaperNetworks(HandNetworks[PaperFeatures, PaperInitialContext]):
         return self.initial.encoder(pixels)
 
     def refine_keypoints(
-        self, frame: EncodedFrame[PaperFeatures], joints: Pair[NDArray[np.float32]]
+        self, frame: EncodedFrame[PaperFeatures], joints: HandPair[NDArray[np.float32]]
     ) -> EstimatedJoints:
         """The published keypoint refinement takes two hands; one alone stays as it is."""
         network, present = self.keypoints, joints.present
@@ -122,7 +122,7 @@ class PaperNetworks(HandNetworks[PaperFeatures, PaperInitialContext]):
             return super().refine_keypoints(frame, joints)
         given = (torch.as_tensor(hand)[None].to(frame.pixels) for hand in present.values())
         refined = network.refine(network.encoder(frame.pixels), *given)
-        return EstimatedJoints.as_given(Pair(*(hand[0].cpu().numpy() for hand in refined)))
+        return EstimatedJoints.as_given(HandPair(*(hand[0].cpu().numpy() for hand in refined)))
 
     def initial_context(
         self, frame: EncodedFrame[PaperFeatures], hands: CanonicalHands
