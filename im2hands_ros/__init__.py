@@ -18,12 +18,14 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from im2hands_ros.camera import Camera
+    from im2hands_ros.detection.detector import HandDetector
     from im2hands_ros.pipeline import Im2Hands
     from im2hands_ros.scene import HandField, Hands, HandSurface, Scene
     from im2hands_ros.tracking.tracker import HandTracker
 
 _EXPORTS = {
     "Camera": "im2hands_ros.camera",
+    "HandDetector": "im2hands_ros.detection.detector",
     "HandField": "im2hands_ros.scene",
     "HandSurface": "im2hands_ros.scene",
     "HandTracker": "im2hands_ros.tracking.tracker",
@@ -34,6 +36,7 @@ _EXPORTS = {
 
 __all__ = [
     "Camera",
+    "HandDetector",
     "HandField",
     "HandSurface",
     "HandTracker",

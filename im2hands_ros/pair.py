@@ -45,3 +45,6 @@ class HandPair(Mapping[str, "T | None"], Generic[T]):
 Keypoints: TypeAlias = "Mapping[str, NDArray[np.floating] | None]"
 """Per side (21, 3) joints in MANO order, metres, camera frame; None or missing: no such hand.
 A dict or a `HandPair`."""
+
+KeypointPair: TypeAlias = "HandPair[NDArray[np.float32]]"
+"""The same after the checks."""

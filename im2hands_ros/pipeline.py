@@ -22,7 +22,7 @@ from im2hands_ros.networks.protocol import (
     HandNetworks,
 )
 from im2hands_ros.networks.registry import networks_of
-from im2hands_ros.pair import HandPair, Keypoints
+from im2hands_ros.pair import HandPair, KeypointPair, Keypoints
 from im2hands_ros.precision import Precision, inference_dtype
 from im2hands_ros.scene import Scene
 from im2hands_ros.stopwatch import Stopwatch
@@ -164,7 +164,7 @@ class Im2Hands:
         self.encode(image, keypoints, camera).reconstruct(resolution)
 
     def _crop(
-        self, image: NDArray[np.uint8], joints: HandPair[NDArray[np.float32]], camera: Camera
+        self, image: NDArray[np.uint8], joints: KeypointPair, camera: Camera
     ) -> tuple[Tensor, Camera]:
         """(1, 3, S, S) RGB in [0, 1] around the hands, and the crop's camera."""
         around = np.concatenate(list(joints.present.values()))
@@ -172,7 +172,7 @@ class Im2Hands:
         pixels = torch.from_numpy(crop.extract(image)).to(self.device)
         return pixels.permute(2, 0, 1)[None].float() / 255, crop.camera
 
-    def _canonicalise(self, joints: HandPair[NDArray[np.float32]]) -> CanonicalHands:
+    def _canonicalise(self, joints: KeypointPair) -> CanonicalHands:
         present = joints.present
         mirrored = torch.tensor([side == "left" for side in present], device=self.device)
         return canonicalise(self._tensor(np.stack(list(present.values()))), mirrored)

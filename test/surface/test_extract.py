@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from test_search import search_densely
 from torch import Tensor
 
-from im2hands_ros.surface.extract import EXTRACTORS, extract, orient
-from im2hands_ros.surface.search import search, search_densely
+from im2hands_ros.surface.extract import extract, orient
+from im2hands_ros.surface.search import search
 
 CENTRE = torch.tensor([0.47, 0.52, 0.5])
 
@@ -35,9 +36,9 @@ SHAPES = {
 }
 
 
-def mesh_of(shape, resolution: int, extractor: str = "skimage") -> trimesh.Trimesh:
+def mesh_of(shape, resolution: int) -> trimesh.Trimesh:
     found = search(lambda points, valid: shape(points), resolution, 0.0, hands=1)
-    surface = extract(found, 0, extractor)
+    surface = extract(found, 0)
     return trimesh.Trimesh(surface.vertices, surface.triangles, process=False)
 
 
@@ -154,13 +155,3 @@ def test_mirrored_hands_keep_outward_triangles() -> None:
     )
     assert mirrored.volume == pytest.approx(mesh.volume)
     assert orient(mesh.faces, mirrored=False) is mesh.faces
-
-
-def test_an_unknown_extractor_is_refused_with_the_choice() -> None:
-    found = search(lambda points, valid: sphere(points), 32, 0.0, hands=1)
-    with pytest.raises(ValueError, match="'lego' is not one of skimage"):
-        extract(found, 0, "lego")
-
-
-def test_the_default_extractor_is_always_there() -> None:
-    assert "skimage" in EXTRACTORS
