@@ -1,4 +1,4 @@
-"""The published initial occupancy network gives the published answers."""
+"""The published initial occupancy network gives the published outputs."""
 
 import dataclasses
 

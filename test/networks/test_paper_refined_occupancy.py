@@ -1,4 +1,4 @@
-"""The published refinement gives the published answers, and its parts do what they say."""
+"""The published refinement gives the published outputs, and so do its parts."""
 
 import dataclasses
 
@@ -70,7 +70,7 @@ def test_occupancies_at_the_other_hands_points_equal_the_published_ones(network,
     assert error.abs().max() <= TOLERANCE
 
 
-def test_the_published_order_of_work_gives_the_same_answers(network):
+def test_the_reference_implementation_gives_the_same_logits(network):
     """Everything anew per call, a sequence per query, a product per bone: equal, only slower."""
     g, pair = golden(), torch.tensor([0, 2])
     hands = CanonicalHands(*(value[pair] for value in golden_hands()))

@@ -41,7 +41,7 @@ def initial(
     """(N,) occupancies of each of a left and a right hand in a normalised (1, 3, 256, 256)."""
     pixels = network.project(network.encoder.from_normalised(image).finest)
     matrices = published_bone_matrices(hands)
-    answers = []
+    results = []
     for hand, branch in enumerate(network.hands.values()):
         parts = []
         for points in points_palm[hand].split(MOST_POINTS):
@@ -49,8 +49,8 @@ def initial(
             seen = torch.cat([seen[:, :2], seen[:, 2:] - hands.wrist[hand, 2]], dim=-1)
             attended = attend(branch, pixels, seen)
             parts.append(decode(branch, matrices[hand], hands.bone_lengths[hand], points, attended))
-        answers.append(torch.cat(parts))
-    return answers
+        results.append(torch.cat(parts))
+    return results
 
 
 def attend(branch: HandBranch, pixels: Tensor, position: Tensor) -> Tensor:
@@ -105,16 +105,16 @@ def refined(
     pixels = network.project(finest).expand(2, -1, -1, -1)
     whole = [network.heat_code(features.heat[0]), network.dense_code(features.dense[0])]
     whole = torch.cat(whole, dim=1).flatten(1).expand(2, -1)
-    shown = sample_pixels(pixels, anchors_camera, intrinsics)
-    side = torch.eye(2)[:, None].expand(-1, shown.shape[1], -1)
+    sampled = sample_pixels(pixels, anchors_camera, intrinsics)
+    side = torch.eye(2)[:, None].expand(-1, sampled.shape[1], -1)
     positions = anchors_camera * AXES
     corners = positions.flatten(0, 1)
     centre = (corners.amin(0) + corners.amax(0)) / 2
-    seen = torch.cat([shown, side], dim=-1)
+    seen = torch.cat([sampled, side], dim=-1)
     anchors = encode_anchors(network.anchors, positions - centre, seen)
     code = network.context_code(torch.cat([anchors.code, anchors.code.flip(0), whole], dim=-1))
     before = initial(network.initial, image, hands, points_palm)
-    answers = []
+    results = []
     for hand in range(2):
         parts = []
         for points, occupancy in zip(
@@ -125,8 +125,8 @@ def refined(
             given = torch.cat([sampled, occupancy[:, None].expand(-1, 32)], dim=-1)
             own = AnchorCode(code[hand], anchors.positions[hand], anchors.features[hand])
             parts.append(decode_query(network.queries, seen * AXES - centre, given, own))
-        answers.append(torch.cat(parts))
-    return answers
+        results.append(torch.cat(parts))
+    return results
 
 
 def decode_query(

@@ -1,4 +1,4 @@
-"""Extracted meshes lie on the analytic surface, are closed, outward and free of stray blobs."""
+"""Extracted meshes lie on the analytic surface: closed, outward, without small components."""
 
 import numpy as np
 import pytest
@@ -108,11 +108,11 @@ def test_lattice_values_exactly_at_the_threshold_leave_no_triangle_without_area(
     assert mesh.volume == pytest.approx(0.125, rel=0.01)
 
 
-def test_stray_blobs_and_inner_cavities_are_left_out() -> None:
+def test_small_components_and_inner_cavities_are_left_out() -> None:
     def shape(points: Tensor) -> Tensor:
-        blob = sphere(points, 0.05, torch.tensor([0.9, 0.9, 0.9]))
+        speck = sphere(points, 0.05, torch.tensor([0.9, 0.9, 0.9]))
         hollow = -sphere(points, 0.1)
-        return torch.maximum(torch.minimum(sphere(points), hollow), blob)
+        return torch.maximum(torch.minimum(sphere(points), hollow), speck)
 
     found = search_densely(lambda points, valid: shape(points), 64, 0.0, hands=1)
     surface = extract(found, 0)
