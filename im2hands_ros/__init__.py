@@ -18,19 +18,33 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from im2hands_ros.camera import Camera
+    from im2hands_ros.detection.detector import HandDetector
     from im2hands_ros.pipeline import Im2Hands
     from im2hands_ros.scene import HandField, Hands, HandSurface, Scene
+    from im2hands_ros.tracking.tracker import HandTracker
 
 _EXPORTS = {
     "Camera": "im2hands_ros.camera",
+    "HandDetector": "im2hands_ros.detection.detector",
     "HandField": "im2hands_ros.scene",
     "HandSurface": "im2hands_ros.scene",
+    "HandTracker": "im2hands_ros.tracking.tracker",
     "Hands": "im2hands_ros.scene",
     "Im2Hands": "im2hands_ros.pipeline",
     "Scene": "im2hands_ros.scene",
 }
 
-__all__ = ["Camera", "HandField", "HandSurface", "Hands", "Im2Hands", "Scene", "__version__"]
+__all__ = [
+    "Camera",
+    "HandDetector",
+    "HandField",
+    "HandSurface",
+    "HandTracker",
+    "Hands",
+    "Im2Hands",
+    "Scene",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

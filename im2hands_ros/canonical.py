@@ -64,14 +64,6 @@ class CanonicalHands(NamedTuple):
             turned = points_palm @ self.palm_from_hand
         return mirror(turned + self.wrist[:, None], self.mirrored)
 
-    def published_bone_matrices(self) -> Tensor:
-        """(B, 16, 4, 4) matrices in the published scaling, S(1/0.4) T S(0.4) S(0.4)."""
-        matrices = torch.zeros(*self.bone_from_palm.shape[:2], 4, 4).to(self.bone_from_palm)
-        matrices[..., :3, :3] = self.bone_from_palm[..., :3] * BOX_SCALE
-        matrices[..., :3, 3] = self.bone_from_palm[..., 3] / BOX_SCALE
-        matrices[..., 3, 3] = 1
-        return matrices
-
 
 def mirror(points: Tensor, mirrored: Tensor) -> Tensor:
     """Negate x of (B, N, 3) points where the (B,) mask is True."""

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Pair(Mapping[str, "T | None"], Generic[T]):
+class HandPair(Mapping[str, "T | None"], Generic[T]):
     """What belongs to the left and to the right hand; None where that hand is absent.
 
     ``pair.left`` is ``pair["left"]``. As a mapping it always has both sides, left first, so it goes
@@ -44,4 +44,7 @@ class Pair(Mapping[str, "T | None"], Generic[T]):
 
 Keypoints: TypeAlias = "Mapping[str, NDArray[np.floating] | None]"
 """Per side (21, 3) joints in MANO order, metres, camera frame; None or missing: no such hand.
-A dict or a `Pair`."""
+A dict or a `HandPair`."""
+
+KeypointPair: TypeAlias = "HandPair[NDArray[np.float32]]"
+"""The same after the checks."""

@@ -22,7 +22,7 @@ from im2hands_ros.networks.protocol import (
     HandNetworks,
 )
 from im2hands_ros.networks.registry import networks_of
-from im2hands_ros.pair import Keypoints, Pair
+from im2hands_ros.pair import HandPair, KeypointPair, Keypoints
 from im2hands_ros.precision import Precision, inference_dtype
 from im2hands_ros.scene import Scene
 from im2hands_ros.stopwatch import Stopwatch
@@ -133,7 +133,7 @@ class Im2Hands:
             BadInput: an image, keypoints or camera that do not fit together.
         """
         check_image(image, camera)
-        given = Pair(**check_keypoints(keypoints))
+        given = HandPair(**check_keypoints(keypoints))
         if not given.present:
             raise BadInput("no_hand", "no hand has keypoints: give 'left', 'right' or both")
         networks, clock, autocast = self.networks, Stopwatch(self.device), self._precision.autocast
@@ -160,11 +160,11 @@ class Im2Hands:
         """Run one made-up frame, so that the first real one takes no longer than the others."""
         camera = Camera(320, 240, 300.0, 300.0, 159.5, 119.5)
         image = np.zeros((camera.height, camera.width, 3), np.uint8)
-        keypoints = Pair(_flat_hand(-0.1), _flat_hand(0.1))
+        keypoints = HandPair(_flat_hand(-0.1), _flat_hand(0.1))
         self.encode(image, keypoints, camera).reconstruct(resolution)
 
     def _crop(
-        self, image: NDArray[np.uint8], joints: Pair[NDArray[np.float32]], camera: Camera
+        self, image: NDArray[np.uint8], joints: KeypointPair, camera: Camera
     ) -> tuple[Tensor, Camera]:
         """(1, 3, S, S) RGB in [0, 1] around the hands, and the crop's camera."""
         around = np.concatenate(list(joints.present.values()))
@@ -172,12 +172,12 @@ class Im2Hands:
         pixels = torch.from_numpy(crop.extract(image)).to(self.device)
         return pixels.permute(2, 0, 1)[None].float() / 255, crop.camera
 
-    def _canonicalise(self, joints: Pair[NDArray[np.float32]]) -> CanonicalHands:
+    def _canonicalise(self, joints: KeypointPair) -> CanonicalHands:
         present = joints.present
         mirrored = torch.tensor([side == "left" for side in present], device=self.device)
         return canonicalise(self._tensor(np.stack(list(present.values()))), mirrored)
 
-    def _confidence(self, frame: EncodedFrame[Any], estimate: EstimatedJoints) -> Pair[float]:
+    def _confidence(self, frame: EncodedFrame[Any], estimate: EstimatedJoints) -> HandPair[float]:
         """Per hand, the mean probability that the image shows a hand at its keypoints, times the
         confidence of their estimate."""
         joints, confidence = estimate.joints.present, estimate.confidence.present
@@ -186,7 +186,7 @@ class Im2Hands:
         grid = self._tensor((2 * pixels + 1) / frame.camera.width - 1)
         sampled = F.grid_sample(mask[:, None], grid[None], align_corners=False)
         means = zip(joints, sampled[0, 0].mean(-1).tolist(), strict=True)
-        return Pair(**{side: mean * confidence[side] for side, mean in means})
+        return HandPair(**{side: mean * confidence[side] for side, mean in means})
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32, device=self.device)

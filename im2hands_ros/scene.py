@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from im2hands_ros.networks.protocol import EstimatedJoints, HandContext, HandTriangles
-from im2hands_ros.pair import Pair
+from im2hands_ros.pair import HandPair
 from im2hands_ros.precision import Precision
 from im2hands_ros.skeleton import BONES
 from im2hands_ros.stopwatch import Stopwatch
@@ -53,7 +53,7 @@ class HandSurface:
 
 
 @dataclass(frozen=True)
-class Hands(Pair[HandSurface]):
+class Hands(HandPair[HandSurface]):
     """Both hands' surfaces (None: absent, or no surface found) and the time each stage took."""
 
     timings_ms: dict[str, float] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class HandField:
         return self._scene.probabilities(self._hand, points)
 
 
-class Scene(Pair[HandField]):
+class Scene(HandPair[HandField]):
     """The hands' fields in one encoded frame. Belongs to one thread, as its model does.
 
     Attributes:
@@ -101,7 +101,7 @@ class Scene(Pair[HandField]):
         self,
         context: HandContext,
         estimate: EstimatedJoints,
-        confidence: Pair[float],
+        confidence: HandPair[float],
         searches: SearchCache,
         precision: Precision,
         clock: Stopwatch,

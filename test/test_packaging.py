@@ -150,7 +150,8 @@ def test_importing_the_package_imports_neither_torch_nor_numpy():
 
 def test_public_names_come_on_first_use():
     assert "Camera" in dir(im2hands_ros)
-    assert im2hands_ros.Camera.__module__ == "im2hands_ros.camera"
+    for name, module in im2hands_ros._EXPORTS.items():
+        assert getattr(im2hands_ros, name).__module__ == module
     with pytest.raises(AttributeError, match="Hand2Im"):
         _ = im2hands_ros.Hand2Im
 

@@ -54,7 +54,7 @@ def test_the_refined_field_answers_queries(scene, hands):
         assert (field.occupancy(surface.vertices + 0.004 * normals) < 0.5).mean() > 0.98
 
 
-def test_the_published_order_of_work_finds_the_same_surfaces(model, scene, hands):
+def test_the_reference_implementation_finds_the_same_surfaces(model, scene, hands):
     """The whole frame as published, on a coarse lattice."""
     network, context = model.networks.refinement, scene._context
     image = torch.zeros(1, 3, 256, 256)
@@ -92,7 +92,7 @@ def test_a_hand_alone_keeps_its_initial_surface(model):
     assert alone.right.mesh.volume == pytest.approx(volume(RADIUS, 0.5), rel=0.05)
 
 
-def test_answers_do_not_depend_on_the_order_of_queries(scene, hands):
+def test_occupancies_do_not_depend_on_the_order_of_queries(scene, hands):
     points = hands.right.vertices[::40]
     forwards, backwards = scene.right.occupancy(points), scene.right.occupancy(points[::-1])
     assert np.allclose(forwards, backwards[::-1], atol=1e-5)

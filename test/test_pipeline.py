@@ -103,9 +103,9 @@ def test_every_stage_is_timed(hands):
 def test_occupancy_answers_any_number_of_points(scene):
     assert scene.left.occupancy(np.empty((0, 3))).shape == (0,)
     many = np.tile(joints("left"), (4000, 1))
-    answers = scene.left.occupancy(many)
-    assert answers.dtype == np.float32 and answers.shape == (84000,)
-    assert np.allclose(answers[:21], answers[-21:], atol=1e-4)
+    occupancies = scene.left.occupancy(many)
+    assert occupancies.dtype == np.float32 and occupancies.shape == (84000,)
+    assert np.allclose(occupancies[:21], occupancies[-21:], atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_refined_hands_do_not_pass_through_each_other(model):
         initial = model.encode(picture(), touching(), CAMERA).reconstruct(64)
     assert overlap(initial) > 1
     assert overlap(refined) < 0.2 * overlap(initial)
-    # The mesh and the field are one thing: a query sees the refined hands, too.
+    # The mesh and the field are one thing: a query is of the refined hands, too.
     centres = 0.5 * (refined.left.vertices.mean(0) + refined.right.vertices.mean(0))
     grid = centres + np.random.default_rng(0).uniform(-0.05, 0.05, (2000, 3))
     both = (scene.left.occupancy(grid) > 0.5) & (scene.right.occupancy(grid) > 0.5)

@@ -19,7 +19,12 @@ from torch import Tensor
 
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.paper.networks import in_sections, start_refinement
-from im2hands_ros.networks.paper.official import LAYOUTS, Conversion, convert_file, read_official
+from im2hands_ros.networks.paper.official import (
+    LAYOUTS,
+    ConvertedCheckpoint,
+    convert_file,
+    read_official,
+)
 
 _LISTED = 8
 
@@ -30,7 +35,7 @@ class _Part:
 
     path: Path
     kind: str
-    result: Conversion
+    result: ConvertedCheckpoint
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,7 +106,7 @@ def _started(
     return start_refinement(parts[0].result.tensors, seed), record
 
 
-def _refuse_what_does_not_fit(path: Path, result: Conversion) -> None:
+def _refuse_what_does_not_fit(path: Path, result: ConvertedCheckpoint) -> None:
     problems = result.problems
     if not problems:
         return
@@ -112,7 +117,7 @@ def _refuse_what_does_not_fit(path: Path, result: Conversion) -> None:
     raise ValueError(f"{path} does not fit: {listed}{more}; nothing was written")
 
 
-def _summary(result: Conversion) -> list[str]:
+def _summary(result: ConvertedCheckpoint) -> list[str]:
     kinds = {
         "without influence on any result, dropped": result.dropped,
         "of other networks, ignored": result.ignored,

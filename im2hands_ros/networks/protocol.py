@@ -20,10 +20,12 @@ from torch import Tensor, nn
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.pair import Pair
+from im2hands_ros.pair import HandPair, KeypointPair
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+STAGES = ("initial", "keypoints", "refinement")
 
 Features = TypeVar("Features")
 Context = TypeVar("Context", bound="HandContext")
@@ -62,14 +64,14 @@ class EstimatedJoints:
         swapped: left and right were given the wrong way round and have been swapped back.
     """
 
-    joints: Pair[NDArray[np.float32]]
-    confidence: Pair[float]
+    joints: KeypointPair
+    confidence: HandPair[float]
     swapped: bool = False
 
     @classmethod
-    def as_given(cls, joints: Pair[NDArray[np.float32]]) -> EstimatedJoints:
+    def as_given(cls, joints: KeypointPair) -> EstimatedJoints:
         """Joints that no network has refined, with full confidence."""
-        return cls(joints, Pair(**dict.fromkeys(joints.present, 1.0)))
+        return cls(joints, HandPair(**dict.fromkeys(joints.present, 1.0)))
 
 
 class HandTriangles(NamedTuple):
@@ -132,7 +134,7 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Those of ``initial``, ``keypoints`` and ``refinement`` that there are weights for."""
+        """Those of ``STAGES`` that there are weights for."""
         return ("initial",)
 
     @property
@@ -149,7 +151,7 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
         return torch.ones_like(frame.pixels[:, 0])
 
     def refine_keypoints(
-        self, frame: EncodedFrame[Features], joints: Pair[NDArray[np.float32]]
+        self, frame: EncodedFrame[Features], joints: KeypointPair
     ) -> EstimatedJoints:
         """The stage ``keypoints``; without one the joints stay as given."""
         return EstimatedJoints.as_given(joints)

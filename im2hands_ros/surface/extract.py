@@ -8,7 +8,6 @@ from the surface).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,19 +47,16 @@ class _Block:
     low: NDArray[np.int64]
 
 
-def extract(cells: SurfaceCells, hand: int, extractor: str = "skimage") -> Triangles | None:
+def extract(cells: SurfaceCells, hand: int) -> Triangles | None:
     """The mesh of one hand of a search, or None where it has no surface.
 
     Components smaller than SMALLEST_SHARE of the largest one's volume and inner cavities are left
     out, so every component of the result is watertight with positive volume.
-    extractor is a key of EXTRACTORS; ValueError names the choice when it is not.
     """
-    if extractor not in EXTRACTORS:
-        raise ValueError(f"extractor '{extractor}' is not one of {', '.join(EXTRACTORS)}")
     if not len(cells.cells[hand]):
         return None
     block = _block_around_surface(cells, hand)
-    vertices, triangles = EXTRACTORS[extractor](block)
+    vertices, triangles = _marched(block)
     vertices = ((vertices + block.low) / cells.resolution).astype(np.float32)
     return _without_small_components(vertices, triangles.astype(np.int32))
 
@@ -90,7 +86,7 @@ def _clear_of_zero(values: NDArray[np.float32], cells: NDArray[np.bool_]) -> NDA
     return values
 
 
-def _by_skimage(block: _Block) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+def _marched(block: _Block) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     # scikit-image marches the cells whose high corner is set in the mask.
     mask = np.zeros(block.cells.shape, dtype=bool)
     mask[1:, 1:, 1:] = block.cells[:-1, :-1, :-1]
@@ -98,12 +94,6 @@ def _by_skimage(block: _Block) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         block.values, 0.0, mask=mask, gradient_direction="ascent"
     )
     return vertices, triangles
-
-
-# Where another library's marching cubes (a GPU one, say) would be added.
-EXTRACTORS: dict[str, Callable[[_Block], tuple[NDArray[np.float32], NDArray[np.int32]]]] = {
-    "skimage": _by_skimage,
-}
 
 
 def _without_small_components(

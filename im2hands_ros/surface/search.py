@@ -231,14 +231,3 @@ def search(
 ) -> SurfaceCells:
     """One search with buffers of its own; a caller with many frames keeps a `SurfaceSearch`."""
     return SurfaceSearch(resolution, hands, device)(occupancy, threshold, segments, reach)
-
-
-def search_densely(
-    occupancy: Occupancy,
-    resolution: int,
-    threshold: float,
-    hands: int = 2,
-    device: torch.device | str = "cpu",
-) -> SurfaceCells:
-    """Like `search`, from every point of the lattice."""
-    return SurfaceSearch(resolution, hands, device).densely(occupancy, threshold)

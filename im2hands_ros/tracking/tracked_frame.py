@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from im2hands_ros.pair import Pair
+from im2hands_ros.pair import HandPair
 from im2hands_ros.scene import Hands, HandSurface
 from im2hands_ros.tracking.interfaces import EncodedScene, Joints
 
@@ -37,11 +37,10 @@ class TrackedHand:
 
 
 @dataclass(frozen=True)
-class TrackedFrame(Pair[TrackedHand]):
-    """Both hands of a frame.
+class TrackedFrame(HandPair[TrackedHand]):
+    """Both hands of a frame; None: no such hand, or no surface of it was found.
 
     Attributes:
-        left, right: None: no such hand, or no surface of it was found.
         given: the joints that came in, or the detector's, per present side.
         scene: the occupancy field, to be evaluated anywhere; None: not encoded.
         timings_ms: milliseconds by stage.
@@ -57,4 +56,4 @@ class TrackedFrame(Pair[TrackedHand]):
     def surfaces(self) -> Hands:
         """The shapes alone."""
         found = {side: hand.surface for side, hand in self.present.items()}
-        return Hands(found.get("left"), found.get("right"), self.timings_ms)
+        return Hands(**found, timings_ms=self.timings_ms)

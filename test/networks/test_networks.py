@@ -1,4 +1,4 @@
-"""The compact networks: what the blocks promise, checked against the plain way to say it."""
+"""The compact networks: the blocks against their plain definitions."""
 
 import dataclasses
 
@@ -103,7 +103,7 @@ def test_grouping_copes_with_bones_that_have_no_pair():
 
 
 def test_blocks_give_what_a_loop_over_bones_gives():
-    """The decoder against the same mathematics written bone by bone, all bones shown."""
+    """The decoder against the same mathematics written bone by bone, with all bones."""
     torch.manual_seed(0)
     decoder = ArticulatedDecoder(DecoderPreset(nearest_bones=SLOT_COUNT), image_width=6)
     for weight in decoder.parameters():

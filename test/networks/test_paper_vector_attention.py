@@ -78,7 +78,7 @@ def test_reduced_precision_is_only_a_little_off(layers, cloud):
     assert (reduced.float() - vector_attention(*given)).abs().mean() < 0.05
 
 
-def test_anchors_equal_those_of_the_published_order_of_work():
+def test_anchors_equal_those_of_the_reference_implementation():
     torch.manual_seed(2)
     network = AnchorEncoder(PaperAnchorPreset(), 34).eval().requires_grad_(False)
     positions, features = 0.1 * made_up(2, 512, 3), made_up(2, 512, 34)

@@ -16,7 +16,7 @@ from im2hands_ros import Im2Hands
 from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.networks.protocol import EncodedFrame, EstimatedJoints, HandContext, HandNetworks
 from im2hands_ros.networks.registry import NETWORKS
-from im2hands_ros.pair import Pair
+from im2hands_ros.pair import HandPair
 
 MILLIMETRE = 1e-3
 SHIFT = np.float32([0.01, 0, 0])
@@ -71,7 +71,9 @@ class RefinedBalls(Balls):
 
     def refine_keypoints(self, frame, joints):
         moved = {side: hand + SHIFT for side, hand in joints.present.items()}
-        return EstimatedJoints(Pair(**moved), Pair(**dict.fromkeys(moved, 0.5)), swapped=True)
+        return EstimatedJoints(
+            HandPair(**moved), HandPair(**dict.fromkeys(moved, 0.5)), swapped=True
+        )
 
     def refine_occupancy(self, frame, context):
         return UnmeasuredContext(context.hands, context.radius)
@@ -97,7 +99,7 @@ def test_the_least_preset_gives_fields_surfaces_and_confidence():
     model = Im2Hands.load("balls.safetensors", preset="balls", device="cpu")
     assert model.stages == ("initial",) and model.record == {"file": "balls.safetensors"}
     scene = model.encode(picture(), keypoints(), CAMERA)
-    assert scene.confidence == Pair(pytest.approx(1), pytest.approx(1)) and not scene.swapped
+    assert scene.confidence == HandPair(pytest.approx(1), pytest.approx(1)) and not scene.swapped
     assert np.array_equal(scene.keypoints.left, joints("left"))
     hands = scene.reconstruct(48)
     for side, surface in hands.items():

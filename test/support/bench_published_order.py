@@ -1,4 +1,4 @@
-"""Times one frame of the paper preset and in the published order of work, in one run.
+"""Times one frame of the paper preset and of the reference implementation, in one run.
 
     PYTHONPATH=. python test/support/bench_published_order.py [THREADS [ROUNDS]] | tee report.json
 
@@ -119,7 +119,7 @@ def our_frame(model: Im2Hands) -> tuple[Scene, dict[str, object]]:
 
 @torch.inference_mode()
 def published_frame(network: PaperRefinedOccupancy, scene: Scene) -> dict[str, object]:
-    """Both stages; tells the points asked for per round, both hands together."""
+    """Both stages; returns the points evaluated per round, both hands together."""
     image, context = torch.zeros(1, 3, 256, 256), scene._context
     hands = context.hands
     first = search_both(lambda palm: initial(network.initial, image, hands, palm), 0.5)

@@ -1,4 +1,4 @@
-"""A published keypoint refinement whose answer is known: hands grow around their middle MCP."""
+"""A published keypoint refinement whose output is known: hands grow around their middle MCP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from im2hands_ros.networks.paper.presets import PaperKeypointPreset
 
 
 def enlarging(factor: float) -> PaperKeypointRefinement:
-    """All layers work, but what they see of the image and of other joints is not passed on."""
+    """All layers work, but features of the image and of other joints are not passed on."""
     torch.manual_seed(0)
     preset = PaperKeypointPreset()
     network = PaperKeypointRefinement(preset)

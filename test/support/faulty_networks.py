@@ -3,9 +3,9 @@
     python faulty_networks.py memory POINTS [--ros-args ...]
     python faulty_networks.py weights FILE... [--ros-args ...]
 
-`memory`: networks that evaluate more than POINTS points at once, or look at a white picture,
+`memory`: networks that evaluate more than POINTS points at once, or encode a white picture,
 run out of memory. `weights`: one node for each file, in the namespaces `/file0`, `/file1`, ...,
-whatever the arguments say, and not yet configured.
+whatever the arguments are, and not yet configured.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ MEMORY = "memory"
 def short_of_memory(model: Any, room: int) -> Any:
     """The model, with networks that have room for so many points."""
     encoder = model.networks.initial.encoder
-    look, evaluate = encoder.forward, Scene._logits
+    encode, evaluate = encoder.forward, Scene._logits
 
-    def looking(pixels: torch.Tensor) -> Any:
+    def encoding(pixels: torch.Tensor) -> Any:
         if pixels.max() > 0.9:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return look(pixels)
+        return encode(pixels)
 
     def evaluating(scene: Scene, points: torch.Tensor, context: Any) -> torch.Tensor:
         if points.shape[1] > room:
             raise torch.OutOfMemoryError(f"CUDA out of memory. {points.shape[1]} points")
         return evaluate(scene, points, context)
 
-    encoder.forward, Scene._logits = looking, evaluating
+    encoder.forward, Scene._logits = encoding, evaluating
     return model
 
 

@@ -1,9 +1,9 @@
 """The published surface search: one hand's box refined from its corners inwards, in a fixed order.
 
 Multiresolution isosurface extraction (Occupancy Networks, CVPR 2019, section 3.3) as Im2Hands uses
-it. `search.py` finds the same surfaces with fewer evaluations and without the dense grid; this one
-asks for the same points in the same order as the published code, on which published networks with
-their depth origin at the first query depend.
+it. `surface/search.py` finds the same surfaces with fewer evaluations and without the dense grid;
+this one evaluates the same points in the same order as the published code, on which published
+networks with their depth origin at the first query depend.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _POINTS = np.array(list(itertools.product((0, 1, 2), repeat=3)))
 class DenseGrid:
     """Values (n, n, n) float64 at all lattice points of the box, n = resolution + 1.
 
-    Points that were never asked for have the value of an asked one before them. counts: points
-    asked for per round.
+    Points that were never evaluated have the value of an evaluated one before them. counts: points
+    evaluated per round.
     """
 
     values: NDArray[np.float64]

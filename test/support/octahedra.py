@@ -1,7 +1,7 @@
 """Paper networks whose surfaces are known: an octahedron around each palm.
 
 Both hands' decoders are set to the octahedron; the refinement is set to move the threshold, so
-that its answers can be told from the initial ones. All other weights are random, all work is done.
+that its surfaces differ from the initial ones. All other weights are random, all work is done.
 """
 
 from __future__ import annotations

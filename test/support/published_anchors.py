@@ -43,7 +43,7 @@ def transformer(layer: PointTransformer, positions: Tensor, features: Tensor) ->
 def abstraction(
     layer: SetAbstraction, positions: Tensor, features: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Fewer points that look at their neighbours twice."""
+    """Fewer points that attend to their neighbours twice."""
     chosen = furthest_points(positions, layer.count, layer.excluded)[..., None]
     centres, own = pick(positions, chosen)[:, :, 0], pick(features, chosen)[:, :, 0]
     near = neighbours(centres, positions, layer.neighbours)

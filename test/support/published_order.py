@@ -1,4 +1,4 @@
-"""The published order of work, word for word: slow, and the measure of the fast one.
+"""Reference implementation of the published networks: slow, to test the fast one against.
 
 Everything is done anew in every round of the search (features, tokens, anchors, contexts), every
 query is a sequence of its own with all image tokens, every bone has its own small products with
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from mise import DenseGrid, search_rounds
 from published_anchors import encode_anchors
+from published_networks import published_bone_matrices
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,7 +25,7 @@ from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy,
 
 BOX_SIDE = 0.44  # metres; the published box is centred at the palm frame's origin
 AXES = torch.tensor([1.0, -1.0, -1.0])
-# Queries of a round are answered all at once, in gigabytes of memory.
+# Queries of a round are evaluated all at once, in gigabytes of memory.
 MOST_POINTS = 1_000_000
 
 
@@ -39,20 +40,20 @@ def initial(
 ) -> list[Tensor]:
     """(N,) occupancies of each of a left and a right hand in a normalised (1, 3, 256, 256)."""
     pixels = network.project(network.encoder.from_normalised(image).finest)
-    matrices = hands.published_bone_matrices()
-    answers = []
+    matrices = published_bone_matrices(hands)
+    results = []
     for hand, branch in enumerate(network.hands.values()):
         parts = []
         for points in points_palm[hand].split(MOST_POINTS):
             seen = camera_points(hands, hand, points)
             seen = torch.cat([seen[:, :2], seen[:, 2:] - hands.wrist[hand, 2]], dim=-1)
-            looked = look(branch, pixels, seen)
-            parts.append(decode(branch, matrices[hand], hands.bone_lengths[hand], points, looked))
-        answers.append(torch.cat(parts))
-    return answers
+            attended = attend(branch, pixels, seen)
+            parts.append(decode(branch, matrices[hand], hands.bone_lengths[hand], points, attended))
+        results.append(torch.cat(parts))
+    return results
 
 
-def look(branch: HandBranch, pixels: Tensor, position: Tensor) -> Tensor:
+def attend(branch: HandBranch, pixels: Tensor, position: Tensor) -> Tensor:
     """(N, 19) of (N, 3): every query in a sequence with all tokens, of which one is kept."""
     attention = branch.attention
     query = torch.cat([position, branch.embed_second(F.relu(branch.embed_first(position)))], -1)
@@ -63,7 +64,11 @@ def look(branch: HandBranch, pixels: Tensor, position: Tensor) -> Tensor:
 
 
 def decode(
-    branch: HandBranch, matrices: Tensor, lengths: Tensor, points_palm: Tensor, looked: Tensor
+    branch: HandBranch,
+    matrices: Tensor,
+    lengths: Tensor,
+    points_palm: Tensor,
+    attended: Tensor,
 ) -> Tensor:
     """(N,) occupancies of (N, 3) points of one hand, bone by bone."""
     decoder, count = branch.decoder, len(points_palm)
@@ -79,7 +84,7 @@ def decode(
         x = torch.cat([local[:, bone], lengths[:, bone : bone + 1], shape, pose], dim=-1)
         layers = (decoder.first, decoder.second, decoder.third, decoder.fourth)
         for number, layer in enumerate(layers):
-            given = torch.cat([x, looked], dim=-1) if number == 2 else x
+            given = torch.cat([x, attended], dim=-1) if number == 2 else x
             y = F.linear(given, layer.weight[bone], layer.bias[bone])
             x = F.leaky_relu(y + x if number else y, 0.1)
         logits.append(F.linear(x, decoder.last.weight[bone], decoder.last.bias[bone]))
@@ -100,16 +105,16 @@ def refined(
     pixels = network.project(finest).expand(2, -1, -1, -1)
     whole = [network.heat_code(features.heat[0]), network.dense_code(features.dense[0])]
     whole = torch.cat(whole, dim=1).flatten(1).expand(2, -1)
-    shown = sample_pixels(pixels, anchors_camera, intrinsics)
-    side = torch.eye(2)[:, None].expand(-1, shown.shape[1], -1)
+    sampled = sample_pixels(pixels, anchors_camera, intrinsics)
+    side = torch.eye(2)[:, None].expand(-1, sampled.shape[1], -1)
     positions = anchors_camera * AXES
     corners = positions.flatten(0, 1)
     centre = (corners.amin(0) + corners.amax(0)) / 2
-    seen = torch.cat([shown, side], dim=-1)
+    seen = torch.cat([sampled, side], dim=-1)
     anchors = encode_anchors(network.anchors, positions - centre, seen)
     code = network.context_code(torch.cat([anchors.code, anchors.code.flip(0), whole], dim=-1))
     before = initial(network.initial, image, hands, points_palm)
-    answers = []
+    results = []
     for hand in range(2):
         parts = []
         for points, occupancy in zip(
@@ -120,8 +125,8 @@ def refined(
             given = torch.cat([sampled, occupancy[:, None].expand(-1, 32)], dim=-1)
             own = AnchorCode(code[hand], anchors.positions[hand], anchors.features[hand])
             parts.append(decode_query(network.queries, seen * AXES - centre, given, own))
-        answers.append(torch.cat(parts))
-    return answers
+        results.append(torch.cat(parts))
+    return results
 
 
 def decode_query(
@@ -148,18 +153,18 @@ def decode_query(
 
 
 def search_both(
-    ask: Callable[[list[Tensor]], list[Tensor]], threshold: float, **size: int
+    evaluate: Callable[[list[Tensor]], list[Tensor]], threshold: float, **size: int
 ) -> list[DenseGrid]:
     """The published search of both hands, advanced together.
 
-    ``ask`` answers the palm points of each hand with their occupancies, once per round.
+    ``evaluate`` maps the palm points of each hand to their occupancies, once per round.
     """
     searches = [search_rounds(threshold, **size) for _ in range(2)]
     points = [next(search) for search in searches]
     grids: list[DenseGrid | None] = [None, None]
     while None in grids:
         palm = [torch.from_numpy((of_hand - 0.5) * BOX_SIDE).float() for of_hand in points]
-        for hand, values in enumerate(ask(palm)):
+        for hand, values in enumerate(evaluate(palm)):
             if grids[hand] is None:
                 try:
                     points[hand] = searches[hand].send(values.numpy())

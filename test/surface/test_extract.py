@@ -1,13 +1,14 @@
-"""Extracted meshes lie on the analytic surface, are closed, outward and free of stray blobs."""
+"""Extracted meshes lie on the analytic surface: closed, outward, without small components."""
 
 import numpy as np
 import pytest
 import torch
 import trimesh
+from test_search import search_densely
 from torch import Tensor
 
-from im2hands_ros.surface.extract import EXTRACTORS, extract, orient
-from im2hands_ros.surface.search import search, search_densely
+from im2hands_ros.surface.extract import extract, orient
+from im2hands_ros.surface.search import search
 
 CENTRE = torch.tensor([0.47, 0.52, 0.5])
 
@@ -35,9 +36,9 @@ SHAPES = {
 }
 
 
-def mesh_of(shape, resolution: int, extractor: str = "skimage") -> trimesh.Trimesh:
+def mesh_of(shape, resolution: int) -> trimesh.Trimesh:
     found = search(lambda points, valid: shape(points), resolution, 0.0, hands=1)
-    surface = extract(found, 0, extractor)
+    surface = extract(found, 0)
     return trimesh.Trimesh(surface.vertices, surface.triangles, process=False)
 
 
@@ -107,11 +108,11 @@ def test_lattice_values_exactly_at_the_threshold_leave_no_triangle_without_area(
     assert mesh.volume == pytest.approx(0.125, rel=0.01)
 
 
-def test_stray_blobs_and_inner_cavities_are_left_out() -> None:
+def test_small_components_and_inner_cavities_are_left_out() -> None:
     def shape(points: Tensor) -> Tensor:
-        blob = sphere(points, 0.05, torch.tensor([0.9, 0.9, 0.9]))
+        speck = sphere(points, 0.05, torch.tensor([0.9, 0.9, 0.9]))
         hollow = -sphere(points, 0.1)
-        return torch.maximum(torch.minimum(sphere(points), hollow), blob)
+        return torch.maximum(torch.minimum(sphere(points), hollow), speck)
 
     found = search_densely(lambda points, valid: shape(points), 64, 0.0, hands=1)
     surface = extract(found, 0)
@@ -154,13 +155,3 @@ def test_mirrored_hands_keep_outward_triangles() -> None:
     )
     assert mirrored.volume == pytest.approx(mesh.volume)
     assert orient(mesh.faces, mirrored=False) is mesh.faces
-
-
-def test_an_unknown_extractor_is_refused_with_the_choice() -> None:
-    found = search(lambda points, valid: sphere(points), 32, 0.0, hands=1)
-    with pytest.raises(ValueError, match="'lego' is not one of skimage"):
-        extract(found, 0, "lego")
-
-
-def test_the_default_extractor_is_always_there() -> None:
-    assert "skimage" in EXTRACTORS

@@ -16,21 +16,21 @@ def test_counts_and_dense_grid_equal_the_published_ones():
     assert np.abs(grid.values - golden()["mise_dense_17"].numpy()).max() < 1e-12
 
 
-def test_no_point_is_asked_for_twice_and_the_first_round_is_in_order():
-    asked = []
+def test_no_point_is_evaluated_for_twice_and_the_first_round_is_in_order():
+    evaluated = []
 
     def field(points):
-        asked.append(np.round(points * 64).astype(int))
+        evaluated.append(np.round(points * 64).astype(int))
         return ball(points)
 
     published_search(field, threshold=0.5, coarse=8, depth=3)
-    every = np.concatenate(asked)
+    every = np.concatenate(evaluated)
     assert len(np.unique(every, axis=0)) == len(every)
-    assert (asked[0] == np.argwhere(np.ones((9, 9, 9))) * 8).all()
+    assert (evaluated[0] == np.argwhere(np.ones((9, 9, 9))) * 8).all()
 
 
 def test_a_leaf_splits_late_when_a_finer_neighbour_shows_it_the_surface():
-    """A needle that no coarse corner sees is followed from a cell to the next."""
+    """A needle between all coarse corners is followed from a cell to the next."""
 
     def needle(points):
         thin = np.hypot(points[:, 1] - 0.5, points[:, 2] - 0.5) < 0.02

@@ -6,9 +6,13 @@ import torch
 from torch import Tensor
 
 from im2hands_ros.surface.lattice import coarsest_step, distance_to_segments
-from im2hands_ros.surface.search import SurfaceSearch, search, search_densely
+from im2hands_ros.surface.search import SurfaceSearch, search
 
 CENTRE = torch.tensor([0.47, 0.52, 0.5])
+
+
+def search_densely(field, resolution, threshold, hands=2):
+    return SurfaceSearch(resolution, hands).densely(field, threshold)
 
 
 def sphere(radius: float, centre: Tensor = CENTRE):

@@ -92,7 +92,7 @@ def test_no_step_is_done_that_is_not_asked_for():
 def test_a_hand_that_is_absent_or_without_a_surface_is_none():
     tracker = HandTracker(RecordingModel(lost=("left",)))
     frame = tracker.update(IMAGE, 1.0, CAMERA, both())
-    assert frame.left is None and [side for side, _ in frame.present.items()] == ["right"]
+    assert frame.left is None and list(frame.present) == ["right"]
     frame = tracker.update(IMAGE, 2.0, CAMERA, {"left": None, "right": None})
     assert frame.left is frame.right is frame.scene is None
 

@@ -47,7 +47,7 @@ class ImageEncoder(nn.Module):
         )
         self.lateral = nn.ModuleList(nn.Conv2d(w, preset.feature_width * 2, 1) for w in widths)
         self.smooth = nn.Conv2d(preset.feature_width * 2, preset.feature_width, 3, padding=1)
-        # Neither, left hand, right hand: supervised in training, so that features tell the sides.
+        # Neither, left, right hand: supervised in training, so that features separate the sides.
         self.mask_head = nn.Conv2d(preset.feature_width, 3, 1)
         self.joint_head = nn.Conv2d(preset.feature_width * 2, JOINT_MAPS, 3, padding=1)
         self.normalise = ImageNetNormalisation()

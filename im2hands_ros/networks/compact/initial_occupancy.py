@@ -40,7 +40,6 @@ class InitialContext(HandContext):
     intrinsics: Tensor
 
     def logits(self, points_palm: Tensor) -> Tensor:
-        """Millimetres of depth inside of each hand."""
         return self.network(points_palm, self)
 
 

@@ -7,11 +7,10 @@ A weights file holds any of them, each stage's tensors under its name: ``initial
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from im2hands_ros.canonical import CanonicalHands
@@ -23,15 +22,17 @@ from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement
 from im2hands_ros.networks.compact.presets import COMPACT, CompactPreset
 from im2hands_ros.networks.compact.refined_occupancy import RefinedOccupancy
 from im2hands_ros.networks.protocol import (
+    STAGES,
     EncodedFrame,
     EstimatedJoints,
     HandContext,
     HandNetworks,
 )
-from im2hands_ros.pair import Pair
+from im2hands_ros.pair import HandPair, KeypointPair
 from im2hands_ros.skeleton import SIDES
 
-STAGES = ("initial", "keypoints", "refinement")
+CompactFrame: TypeAlias = EncodedFrame[ImageFeatures]
+
 # A joint's confidence is the probability that it is this near to the truth, metres.
 _NEAR = 0.01
 
@@ -69,26 +70,19 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Names of the stages that are there."""
         return tuple(name for name in STAGES if getattr(self, name) is not None)
 
     @property
     def encoders(self) -> tuple[nn.Module, ...]:
-        """The shared one."""
         return (self.initial.encoder,)
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
-        """Features that all stages read."""
         return self.initial.encoder(pixels)
 
-    def hand_mask_probability(self, frame: EncodedFrame[ImageFeatures]) -> Tensor:
-        """(1, S/4, S/4) probability that a crop's pixel shows a hand."""
+    def hand_mask_probability(self, frame: CompactFrame) -> Tensor:
         return self.initial.encoder.masks(frame.features).float().softmax(1)[:, 1:].sum(1)
 
-    def refine_keypoints(
-        self, frame: EncodedFrame[ImageFeatures], joints: Pair[NDArray[np.float32]]
-    ) -> EstimatedJoints:
-        """Refined joints of the hands that are there, on their true sides."""
+    def refine_keypoints(self, frame: CompactFrame, joints: KeypointPair) -> EstimatedJoints:
         if self.keypoints is None:
             return super().refine_keypoints(frame, joints)
         refined = self.keypoints(frame.features, coarse_hands(joints, frame))
@@ -96,21 +90,15 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         near = (1 - torch.exp(-_NEAR / refined.spread[0].clamp_min(1e-4))).mean(-1).tolist()
         present = [slot for slot, there in enumerate(refined.present[0].tolist()) if there]
         return EstimatedJoints(
-            Pair(**{SIDES[slot]: places[slot] for slot in present}),
-            Pair(**{SIDES[slot]: near[slot] for slot in present}),
+            HandPair(**{SIDES[slot]: places[slot] for slot in present}),
+            HandPair(**{SIDES[slot]: near[slot] for slot in present}),
             swapped=bool(refined.swapped[0] > self.keypoints.preset.swap_logit),
         )
 
-    def initial_context(
-        self, frame: EncodedFrame[ImageFeatures], hands: CanonicalHands
-    ) -> InitialContext:
-        """Occupancy of each hand by itself."""
+    def initial_context(self, frame: CompactFrame, hands: CanonicalHands) -> InitialContext:
         return self.initial.context(frame.features, *frame.crop_of(hands), hands)
 
-    def refine_occupancy(
-        self, frame: EncodedFrame[ImageFeatures], context: InitialContext
-    ) -> HandContext:
-        """Occupancy of two interacting hands; one alone is refined by itself."""
+    def refine_occupancy(self, frame: CompactFrame, context: InitialContext) -> HandContext:
         if self.refinement is None:
             return context
         count = len(context.intrinsics)
@@ -119,9 +107,7 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         return self.refinement.context(context, partner, accompanied)
 
 
-def coarse_hands(
-    joints: Pair[NDArray[np.float32]], frame: EncodedFrame[ImageFeatures]
-) -> CoarseHands:
+def coarse_hands(joints: KeypointPair, frame: CompactFrame) -> CoarseHands:
     """The hands of one frame as the keypoint refinement takes them."""
     # An absent hand's joints are masked; any finite ones will do.
     present = joints.present

@@ -58,7 +58,6 @@ class RefinedContext(HandContext):
     other_memory: AnchorMemory
 
     def logits(self, points_palm: Tensor) -> Tensor:
-        """Millimetres of depth inside of each hand."""
         return self.network(points_palm, self)
 
     def of_partners(self) -> RefinedContext:

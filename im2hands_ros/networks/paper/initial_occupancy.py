@@ -41,7 +41,6 @@ class PaperInitialContext(HandContext):
     intrinsics: Tensor
 
     def logits(self, points_palm: Tensor) -> Tensor:
-        """Of the initial occupancy."""
         return self.network(points_palm, self)
 
 
@@ -78,27 +77,10 @@ class PaperInitialOccupancy(nn.Module):
         )
         return PaperInitialContext(hands, self, sides, bones, memory, intrinsics)
 
-    def forward(
-        self,
-        points_palm: Tensor,
-        context: PaperInitialContext,
-        points_of: CanonicalHands | None = None,
-    ) -> Tensor:
-        """Occupancy logits of palm-frame points.
-
-        Args:
-            points_palm: (H, N, 3) metres.
-            context: of the same H hands.
-            points_of: the hands whose palm frames the points are really in, to evaluate each
-                network at the other hand's points as the published penetration loss does: image
-                features are those of the points, but the decoder takes them as its own hand's.
-
-        Returns:
-            (H, N) float32 logits.
-        """
-        frames = context.hands if points_of is None else points_of
-        points_camera = frames.camera_from_palm(points_palm)
-        origin = self.depth_origin(points_camera, frames)
+    def forward(self, points_palm: Tensor, context: PaperInitialContext) -> Tensor:
+        """Occupancy logits of (H, N, 3) palm-frame points (metres): (H, N) float32."""
+        points_camera = context.hands.camera_from_palm(points_palm)
+        origin = self.depth_origin(points_camera, context.hands)
         position = torch.cat([points_camera[..., :2], points_camera[..., 2:] - origin], dim=-1)
         logits = position.new_empty(position.shape[:2], dtype=torch.float32)
         for side in set(context.sides):

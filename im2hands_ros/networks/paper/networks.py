@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from im2hands_ros.canonical import CanonicalHands
@@ -20,15 +18,17 @@ from im2hands_ros.networks.paper.presets import PAPER, PaperKeypointPreset
 from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy
 from im2hands_ros.networks.paper.surface_anchors import UnanchoredContext
 from im2hands_ros.networks.protocol import (
+    STAGES,
     EncodedFrame,
     EstimatedJoints,
     HandContext,
     HandNetworks,
 )
-from im2hands_ros.pair import Pair
+from im2hands_ros.pair import HandPair, KeypointPair
 from im2hands_ros.skeleton import SIDES
 
-STAGES = ("initial", "keypoints", "refinement")
+PaperFrame: TypeAlias = EncodedFrame[PaperFeatures]
+
 # How tensors are named in a file of two networks; a file of one has no such prefix.
 SECTIONS = {"init_occ": "occupancy", "ref_occ": "occupancy", "kpts_ref": "keypoints"}
 
@@ -101,38 +101,28 @@ class PaperNetworks(HandNetworks[PaperFeatures, PaperInitialContext]):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Names of the stages that there are weights for."""
         return tuple(name for name in STAGES if getattr(self, name) is not None)
 
     @property
     def encoders(self) -> tuple[nn.Module, ...]:
-        """One of each stage."""
         return tuple(getattr(self, name).encoder for name in self.stages)
 
     def encode(self, pixels: Tensor) -> PaperFeatures:
-        """Features for the stage ``initial``."""
         return self.initial.encoder(pixels)
 
-    def refine_keypoints(
-        self, frame: EncodedFrame[PaperFeatures], joints: Pair[NDArray[np.float32]]
-    ) -> EstimatedJoints:
+    def refine_keypoints(self, frame: PaperFrame, joints: KeypointPair) -> EstimatedJoints:
         """The published keypoint refinement takes two hands; one alone stays as it is."""
         network, present = self.keypoints, joints.present
         if network is None or len(present) < len(SIDES):
             return super().refine_keypoints(frame, joints)
         given = (torch.as_tensor(hand)[None].to(frame.pixels) for hand in present.values())
         refined = network.refine(network.encoder(frame.pixels), *given)
-        return EstimatedJoints.as_given(Pair(*(hand[0].cpu().numpy() for hand in refined)))
+        return EstimatedJoints.as_given(HandPair(*(hand[0].cpu().numpy() for hand in refined)))
 
-    def initial_context(
-        self, frame: EncodedFrame[PaperFeatures], hands: CanonicalHands
-    ) -> PaperInitialContext:
-        """Occupancy of each hand by itself."""
+    def initial_context(self, frame: PaperFrame, hands: CanonicalHands) -> PaperInitialContext:
         return self.initial.context(frame.features, *frame.crop_of(hands), hands)
 
-    def refine_occupancy(
-        self, frame: EncodedFrame[PaperFeatures], context: PaperInitialContext
-    ) -> HandContext:
+    def refine_occupancy(self, frame: PaperFrame, context: PaperInitialContext) -> HandContext:
         """The published refinement takes two hands; one alone keeps its initial occupancy."""
         if self.refinement is None or len(context.sides) < len(SIDES):
             return context

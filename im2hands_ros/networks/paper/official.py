@@ -84,7 +84,7 @@ _NETWORKS: dict[str, Callable[[], nn.Module]] = {
 
 
 @dataclass
-class Conversion:
+class ConvertedCheckpoint:
     """Our tensors of one official file, and every official name that did not find its place.
 
     Attributes:
@@ -138,7 +138,7 @@ def read_official(path: Path) -> tuple[str, dict[str, Tensor]]:
     raise ValueError(f"{path} is none of the published networks: give {', '.join(LAYOUTS)}")
 
 
-def convert_file(kind: str, tensors: Mapping[str, Tensor]) -> Conversion:
+def convert_file(kind: str, tensors: Mapping[str, Tensor]) -> ConvertedCheckpoint:
     """Sort the tensors of a published file of this kind (a key of ``LAYOUTS``) into our places."""
     layout = LAYOUTS[kind]
     official: dict[str, Tensor] = {}
@@ -160,7 +160,7 @@ def convert(
     network: nn.Module,
     official: Mapping[str, Tensor],
     places: tuple[str, ...] = ("",),
-) -> Conversion:
+) -> ConvertedCheckpoint:
     """Sort official tensors into the places of a network.
 
     Args:
@@ -169,7 +169,7 @@ def convert(
         official: tensors by their official names.
         places: starts of our names that are to be filled; "" for all.
     """
-    result = Conversion()
+    result = ConvertedCheckpoint()
     used = set()
     for name, like in network.state_dict().items():
         if not name.startswith(places):
@@ -188,7 +188,7 @@ def convert(
 
 
 def _fit(
-    name: str, tensor: Tensor | None, shape: tuple[int, ...], result: Conversion
+    name: str, tensor: Tensor | None, shape: tuple[int, ...], result: ConvertedCheckpoint
 ) -> Tensor | None:
     """The tensor in our shape, or None and a note of the problem."""
     if tensor is None:

@@ -7,13 +7,12 @@ and the image. Everything but the queries is done once per frame.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.networks.paper.image_encoder import (
     DECODER_WIDTH,
     IMAGE_SIZE,
@@ -54,7 +53,6 @@ class PaperRefinedContext(HandContext):
     code: Tensor
 
     def logits(self, points_palm: Tensor) -> Tensor:
-        """Of the refined occupancy."""
         return self.network(points_palm, self)
 
 
@@ -107,33 +105,20 @@ class PaperRefinedOccupancy(nn.Module):
         centre = _centre_of_both(positions)
         anchors = self.anchors(positions - centre[:, None], torch.cat([sampled, side], dim=-1))
         memory = self.queries.precompute(anchors.positions, anchors.features)
-        code = self._code_of_both(anchors.code, image_code)
+        code = self.code_of_both(anchors.code, image_code)
         return PaperRefinedContext(
             initial.hands, self, initial, pixels, centre, image_code, memory, code
         )
 
-    def forward(
-        self,
-        points_palm: Tensor,
-        context: PaperRefinedContext,
-        points_of: CanonicalHands | None = None,
-    ) -> Tensor:
-        """Occupancy logits (2 B, N) of (2 B, N, 3) palm-frame points (metres).
-
-        ``points_of`` as in ``PaperInitialOccupancy.forward``.
-        """
-        frames = context.hands if points_of is None else points_of
-        initial = self.initial(points_palm, context.initial, points_of).sigmoid()
-        points_camera = frames.camera_from_palm(points_palm)
+    def forward(self, points_palm: Tensor, context: PaperRefinedContext) -> Tensor:
+        """Occupancy logits (2 B, N) of (2 B, N, 3) palm-frame points (metres)."""
+        initial = context.initial.logits(points_palm).sigmoid()
+        points_camera = context.hands.camera_from_palm(points_palm)
         pixels = sample_pixels(context.pixels, points_camera, context.initial.intrinsics)
         positions = points_camera * points_camera.new_tensor(_AXES) - context.centre[:, None]
         return self.queries(positions, pixels, initial, context.memory, context.code).float()
 
-    def encoded_again(self, context: PaperRefinedContext) -> PaperRefinedContext:
-        """The context as the published penetration loss has it: codes are encoded twice."""
-        return replace(context, code=self._code_of_both(context.code, context.image_code))
-
-    def _code_of_both(self, code: Tensor, image_code: Tensor) -> Tensor:
+    def code_of_both(self, code: Tensor, image_code: Tensor) -> Tensor:
         """(2 B, D) codes of single hands to codes of a hand, the other one and the image."""
         other = code.roll(len(code) // 2, dims=0)
         return self.context_code(torch.cat([code, other, image_code], dim=-1))
