@@ -38,7 +38,7 @@ class Frame:
 
     Attributes:
         image: sensor_msgs/Image or CompressedImage.
-        keypoints_message: HandKeypoints or PoseArray; `keypoints` is what it says, checked.
+        keypoints_message: HandKeypoints or PoseArray; `keypoints` is what it holds, checked.
         camera_info: sensor_msgs/CameraInfo; None where the camera is given otherwise.
     """
 
@@ -107,7 +107,7 @@ class Frames:
         self.details.setdefault(reason, detail)
 
     def _first_camera_info(self) -> Message | None:
-        """A camera tells its calibration once, perhaps after its first images, or hours before."""
+        """A calibration may come only once, after the first images or hours before them."""
         if self._chosen.camera_info is None:
             return None
         raws = self._source.raw_messages((self._chosen.camera_info.name,))
