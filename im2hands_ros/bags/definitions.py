@@ -40,7 +40,7 @@ def standard_types() -> Typestore:
 class Topic:
     """A topic of a bag: its name, its type as in `sensor_msgs/msg/Image`, and how many messages.
 
-    `definition` is what the bag says of the type; it may be empty.
+    `definition` is the type's in the bag; it may be empty.
     """
 
     name: str

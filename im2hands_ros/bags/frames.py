@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,11 +12,11 @@ import numpy as np
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.reader import BagReader, RawMessage
-from im2hands_ros.bags.topics import COMPRESSED_IMAGE, HAND_KEYPOINTS, Chosen
+from im2hands_ros.bags.topics import HAND_KEYPOINTS, Chosen
 from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.header import nanoseconds
-from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
+from im2hands_ros.messages.images import read_image
 from im2hands_ros.messages.keypoints import Keypoints, read_keypoints, read_poses
 from im2hands_ros.messages.matching import Pair, StampMatcher
 
@@ -38,7 +38,7 @@ class Frame:
 
     Attributes:
         image: sensor_msgs/Image or CompressedImage.
-        keypoints_message: HandKeypoints or PoseArray; `keypoints` is what it says, checked.
+        keypoints_message: HandKeypoints or PoseArray; `keypoints` is what it holds, checked.
         camera_info: sensor_msgs/CameraInfo; None where the camera is given otherwise.
     """
 
@@ -107,7 +107,7 @@ class Frames:
         self.details.setdefault(reason, detail)
 
     def _first_camera_info(self) -> Message | None:
-        """A camera tells its calibration once, perhaps after its first images, or hours before."""
+        """A calibration may come only once, after the first images or hours before them."""
         if self._chosen.camera_info is None:
             return None
         raws = self._source.raw_messages((self._chosen.camera_info.name,))
@@ -165,17 +165,10 @@ class Decoder:
     """Makes pixels and a camera of a frame.
 
     Args:
-        image_type: the image's type.
         intrinsics: fx, fy, cx, cy, pixels, in place of camera_info.
     """
 
-    def __init__(
-        self, image_type: str, intrinsics: tuple[float, float, float, float] | None
-    ) -> None:
-        compressed = image_type == COMPRESSED_IMAGE
-        self._decode: Callable[[Any], np.ndarray] = (
-            compressed_image_to_rgb if compressed else image_to_rgb
-        )
+    def __init__(self, intrinsics: tuple[float, float, float, float] | None) -> None:
         self._camera = partial(_given_camera, intrinsics) if intrinsics else camera_from_info
 
     def __call__(self, frame: Frame) -> tuple[np.ndarray, Camera]:
@@ -184,7 +177,7 @@ class Decoder:
         Raises:
             BadInput: an image or calibration that cannot be used.
         """
-        image = self._decode(frame.image.fields)
+        image = read_image(frame.image.fields)
         info = frame.camera_info.fields if frame.camera_info is not None else None
         return image, self._camera(info, (image.shape[1], image.shape[0]))
 

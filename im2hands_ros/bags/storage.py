@@ -19,7 +19,7 @@ class StorageFile:
 
     Args:
         path: the file.
-        warn: told what is damaged, a line each.
+        warn: called with what is damaged, a line each.
 
     Attributes:
         topics: what it holds, counted.
@@ -32,7 +32,7 @@ class StorageFile:
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
         self._path, self._warn = path, warn
         self._reader: Reader | None = None
-        self._tell_unwritten()
+        self._warn_of_unwritten()
         try:
             self._open()
         except PermissionError:
@@ -53,7 +53,7 @@ class StorageFile:
                     yield RawMessage(connection.topic, received_ns, bytes(data))
                 return
             except Exception as error:  # noqa: BLE001 - as above
-                self._tell_damage(count, error)
+                self._warn_of_damage(count, error)
         if self._path.suffix == ".mcap":
             rest = SalvagedMcap(self._path).messages(names, start_ns, end_ns)
             yield from islice(rest, count, None)
@@ -88,14 +88,14 @@ class StorageFile:
             f"{(self.end_ns - self.start_ns) / 1e9:.1f} s of it can be read and are used"
         )
 
-    def _tell_damage(self, count: int, error: Exception) -> None:
+    def _warn_of_damage(self, count: int, error: Exception) -> None:
         rest = "is left out" if self._path.suffix == ".db3" else "is read without the index"
         self._warn(
             f"'{self._path}' cannot be read on after {count} messages ({reason(error)}): "
             f"the rest {rest}"
         )
 
-    def _tell_unwritten(self) -> None:
+    def _warn_of_unwritten(self) -> None:
         log = self._path.with_name(f"{self._path.name}-wal")
         if log.is_file() and log.stat().st_size:
             self._warn(

@@ -91,7 +91,7 @@ def _engine(
 ) -> AbstractContextManager[Engine]:
     from im2hands_ros.bags.frames import Decoder
 
-    decoder = Decoder(chosen.image.type, intrinsics)
+    decoder = Decoder(intrinsics)
     if not through_node:
         from im2hands_ros.bags.replay import TrackerEngine
 

@@ -62,16 +62,21 @@ _DECODERS: dict[str, tuple[int, int, Callable[[np.ndarray], np.ndarray]]] = {
 ENCODINGS = tuple(_DECODERS)
 
 
-def image_to_rgb(message: Any) -> np.ndarray:
-    """Decode a sensor_msgs/Image into a (H, W, 3) uint8 RGB array of its own memory.
+def read_image(message: Any) -> np.ndarray:
+    """Decode an image into a (H, W, 3) uint8 RGB array of its own memory.
 
     Args:
-        message: `encoding`, `height`, `width`, `step` (bytes per row, padding allowed),
-            `is_bigendian` and `data` are read. Encodings: see `ENCODINGS`.
+        message: a sensor_msgs/CompressedImage (JPEG, PNG and what else OpenCV reads), or a
+            sensor_msgs/Image of one of `ENCODINGS`; its rows may be padded.
 
     Raises:
-        BadInput: unknown encoding, or size, step and data that do not fit one another.
+        BadInput: unknown encoding, size, step and data that do not fit one another, a depth image,
+            or bytes that OpenCV cannot decode.
     """
+    return _read_compressed(message) if hasattr(message, "format") else _read_raw(message)
+
+
+def _read_raw(message: Any) -> np.ndarray:
     check_image(message)
     channels, size, convert = _DECODERS[message.encoding]
     rows = _rows(message, channels * size)
@@ -81,7 +86,7 @@ def image_to_rgb(message: Any) -> np.ndarray:
 
 
 def check_image(message: Any) -> None:
-    """Raise BadInput unless the image can be decoded; costs next to nothing."""
+    """Raise BadInput unless a sensor_msgs/Image can be decoded; costs next to nothing."""
     if message.encoding not in _DECODERS:
         raise BadInput(
             "image_encoding",
@@ -129,7 +134,7 @@ def _rows(message: Any, pixel_bytes: int) -> np.ndarray:
 _DEPTHS = {"16UC1": ("u2", 0.001), "mono16": ("u2", 0.001), "32FC1": ("f4", 1.0)}
 
 
-def depth_to_metres(message: Any) -> np.ndarray:
+def read_depth(message: Any) -> np.ndarray:
     """Decode a depth image (sensor_msgs/Image, REP-118).
 
     Returns:
@@ -154,15 +159,7 @@ def depth_to_metres(message: Any) -> np.ndarray:
 _AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
-def compressed_image_to_rgb(message: Any) -> np.ndarray:
-    """Decode a sensor_msgs/CompressedImage (JPEG, PNG and what else OpenCV reads).
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-
-    Raises:
-        BadInput: no data, a depth image, or bytes that OpenCV cannot decode.
-    """
+def _read_compressed(message: Any) -> np.ndarray:
     length, name = len(message.data), f"format '{message.format}'"
     if not length:
         raise BadInput("image_data", f"a compressed image of {name} holds no bytes")

@@ -46,7 +46,7 @@ class StampMatcher:
     within three messages of each stream. Use from one thread.
 
     Args:
-        slop: largest difference of the two stamps of a pair, seconds; 0 asks for equal stamps.
+        slop: largest difference of the two stamps of a pair, seconds; 0: equal stamps.
         capacity: unmatched messages kept per stream.
         on_drop: called as `on_drop(reason, detail)` for every message that will never be paired.
             Reasons: `<stream>_skipped` (a newer one was paired), `<stream>_unmatched` (no partner

@@ -83,7 +83,7 @@ def read_occupancy(message: Any) -> dict[str, NDArray[np.float32]]:
     """Side -> (N, 3) float32 voxel centres, metres, of a PointCloud2; absent hands left out.
 
     Raises:
-        BadInput: the cloud has not the fields of the topic `occupancy`, or less data than it says.
+        BadInput: it lacks fields of the topic `occupancy`, or holds fewer points than its size.
     """
     fields = {field.name: (field.offset, field.datatype) for field in message.fields}
     wanted = {name: kind for name, (_, kind) in _FIELDS.items() if name != "occupancy"}
@@ -108,13 +108,13 @@ def read_occupancy(message: Any) -> dict[str, NDArray[np.float32]]:
         raise BadInput("cloud_data", f"the cloud says {count} points but holds fewer")
     points = np.frombuffer(message.data, layout, count)
     xyz = np.stack([points[axis] for axis in "xyz"], axis=1)
-    shown = np.isfinite(xyz).all(axis=1)
-    hands = {side: xyz[shown & (points["side"] == number)] for number, side in enumerate(SIDES)}
+    finite = np.isfinite(xyz).all(axis=1)
+    hands = {side: xyz[finite & (points["side"] == number)] for number, side in enumerate(SIDES)}
     return {side: centres for side, centres in hands.items() if len(centres)}
 
 
 def voxel_size(centres: NDArray[np.float32]) -> float | None:
-    """The side of the voxels with these (N, 3) centres, metres; None when they do not tell.
+    """The side of the voxels with these (N, 3) centres, metres; None where all are in one plane.
 
     The voxels are cells of a lattice, and its smallest step is between neighbours.
     """

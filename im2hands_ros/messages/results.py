@@ -34,7 +34,7 @@ Messages = Iterator[tuple[str, bytes]]  # topic, serialised message
 class ResultEncoder:
     """Serialises frames in the order of a stream: wrists do not jump, lost hands are deleted.
 
-    Each message is made when it is asked of the iterator: it can be sent before the next one.
+    A message is serialised when the iterator comes to it, so it can be sent before the next one.
 
     Attributes:
         wrists: side -> pose, of the last frame whose wrists were wanted.

@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import numpy as np
 from builtin_interfaces.msg import Time
-from sensor_msgs.msg import CompressedImage, Image
 
 from im2hands_ros.messages.camera_info import camera_from_info
-from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
+from im2hands_ros.messages.images import read_image
 from im2hands_ros.ros.diagnostics import Health
 from im2hands_ros.ros.inputs import Frame
 from im2hands_ros.ros.outputs import Outputs
@@ -80,7 +78,7 @@ class Processing:
         started = time.perf_counter()
         with self._health.stage("frame"):
             with self._health.stage("decode"):
-                image = decode(frame.image)
+                image = read_image(frame.image)
                 camera = camera_from_info(frame.camera_info, image.shape[1::-1])
             extent = self._extent()
             tracker.settings = self._frame_settings(settings)
@@ -141,9 +139,3 @@ class Processing:
         age = self._age(stamp)
         if 0 <= age < _LONGEST_LATENCY:
             self._health.took("latency", 1e3 * age)
-
-
-def decode(message: Image | CompressedImage) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of either kind of image; raises BadInput."""
-    compressed = isinstance(message, CompressedImage)
-    return compressed_image_to_rgb(message) if compressed else image_to_rgb(message)

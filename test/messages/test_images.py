@@ -13,8 +13,8 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.header import Header
 from im2hands_ros.messages.images import (
     ENCODINGS,
-    compressed_image_to_rgb,
-    image_to_rgb,
+    read_depth,
+    read_image,
     write_image,
 )
 
@@ -69,14 +69,14 @@ WORDS = np.random.default_rng(1).integers(0, 65536, (HEIGHT, WIDTH), np.uint16)
     ],
 )
 def test_encodings_are_decoded_with_and_without_padding(encoding, pixels, expected, padding):
-    rgb = image_to_rgb(message(encoding, pixels, padding))
+    rgb = read_image(message(encoding, pixels, padding))
     assert rgb.dtype == np.uint8
     assert rgb.flags.c_contiguous
     assert np.array_equal(rgb, expected)
 
 
 def test_big_endian_words_are_read_as_such():
-    rgb = image_to_rgb(message("mono16", WORDS.astype(">u2"), padding=4, big=1))
+    rgb = read_image(message("mono16", WORDS.astype(">u2"), padding=4, big=1))
     assert np.array_equal(rgb, as_grey((WORDS >> 8).astype(np.uint8)))
 
 
@@ -94,13 +94,13 @@ def test_big_endian_words_are_read_as_such():
 def test_yuyv_follows_bt601(yuv, rgb):
     y, u, v = yuv
     pixels = np.tile(np.array([[y, u], [y, v]], np.uint8), (HEIGHT, WIDTH // 2, 1))
-    decoded = image_to_rgb(message("yuv422_yuy2", pixels, padding=3)).astype(int)
+    decoded = read_image(message("yuv422_yuy2", pixels, padding=3)).astype(int)
     assert np.abs(decoded - rgb).max() <= 2
 
 
 def test_the_result_does_not_share_the_messages_memory():
     source = message("rgb8", RGB)
-    rgb = image_to_rgb(source)
+    rgb = read_image(source)
     source.data[0] ^= 255
     assert np.array_equal(rgb, RGB)
 
@@ -108,7 +108,7 @@ def test_the_result_does_not_share_the_messages_memory():
 def test_the_padding_of_the_last_row_may_be_missing():
     source = message("bgr8", RGB, padding=5)
     source.data = source.data[:-5]
-    assert np.array_equal(image_to_rgb(source), RGB[..., ::-1])
+    assert np.array_equal(read_image(source), RGB[..., ::-1])
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_what_does_not_fit_is_named_with_its_remedy(changes, reason, said):
     for name, value in changes.items():
         setattr(source, name, value)
     with pytest.raises(BadInput, match=said) as raised:
-        image_to_rgb(source)
+        read_image(source)
     assert raised.value.reason == reason
     assert "\n" not in str(raised.value)
 
@@ -150,7 +150,7 @@ def test_arbitrary_fields_are_decoded_or_refused():
             data=array.array("B", random.bytes(int(random.integers(0, 200)))),
         )
         try:
-            shape = image_to_rgb(source).shape
+            shape = read_image(source).shape
         except BadInput:
             continue
         assert shape == (source.height, source.width, 3)
@@ -164,7 +164,7 @@ def test_a_written_image_decodes_to_what_was_put_in(parse, encoding, pixels):
     data = write_image(Header.at(1_000_000_002, "camera"), pixels, encoding)
     image = parse("sensor_msgs/msg/Image", data)
     expected = {"rgb8": pixels, "bgr8": pixels[..., ::-1], "mono8": as_grey(RGB[..., 1])}[encoding]
-    assert np.array_equal(image_to_rgb(image), expected)
+    assert np.array_equal(read_image(image), expected)
     assert (image.header.stamp.sec, image.header.stamp.nanosec) == (1, 2)
     assert image.header.frame_id == "camera"
 
@@ -201,12 +201,12 @@ def encoded(suffix: str, pixels: np.ndarray) -> bytes:
 
 def test_a_compressed_image_has_its_colours_in_rgb_order():
     png = Compressed("png", encoded(".png", RGB[..., ::-1]))
-    assert np.array_equal(compressed_image_to_rgb(png), RGB)
+    assert np.array_equal(read_image(png), RGB)
     plain = np.full((16, 16, 3), (200, 60, 20), np.uint8)
     jpeg = Compressed("rgb8; jpeg compressed bgr8", encoded(".jpg", plain[..., ::-1]))
-    assert np.abs(compressed_image_to_rgb(jpeg).astype(int) - plain).max() < 4
+    assert np.abs(read_image(jpeg).astype(int) - plain).max() < 4
     grey = Compressed("png", encoded(".png", RGB[..., 0]))
-    assert np.array_equal(compressed_image_to_rgb(grey), as_grey(RGB[..., 0]))
+    assert np.array_equal(read_image(grey), as_grey(RGB[..., 0]))
 
 
 @pytest.mark.parametrize(
@@ -219,5 +219,17 @@ def test_a_compressed_image_has_its_colours_in_rgb_order():
 )
 def test_what_is_no_compressed_image_is_refused(image, reason, said):
     with pytest.raises(BadInput, match=said) as raised:
-        compressed_image_to_rgb(image)
+        read_image(image)
     assert raised.value.reason == reason
+
+
+@pytest.mark.parametrize("big", [0, 1])
+@pytest.mark.parametrize(("encoding", "kind", "unit"), [("16UC1", "u2", 1000), ("32FC1", "f4", 1)])
+def test_a_depth_image_becomes_metres(encoding, kind, unit, big):
+    metres = np.linspace(0, 2.3, HEIGHT * WIDTH, dtype=np.float32).round(3).reshape(HEIGHT, WIDTH)
+    stored = (unit * metres).round(3).astype(f"{'>' if big else '<'}{kind}")
+    depth = read_depth(message(encoding, stored, padding=4, big=big))
+    assert depth.dtype == np.float32
+    assert np.allclose(depth, metres, atol=1e-6)
+    with pytest.raises(BadInput, match="'rgb8' is no depth image"):
+        read_depth(message("rgb8", RGB))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from im2hands_ros.bags.reader import BagReader
-from im2hands_ros.messages.images import image_to_rgb
+from im2hands_ros.messages.images import read_image
 from im2hands_ros.messages.keypoints import read_keypoints
 from im2hands_ros.messages.meshes import read_meshes
 from im2hands_ros.ros.demo.contact_sheet import Meshes
@@ -87,7 +87,7 @@ def read_inputs(path: Path, stamps: Iterable[int]) -> dict[int, Input]:
             if received.stamp_ns not in wanted:
                 continue
             if received.topic == "/image":
-                images[received.stamp_ns] = image_to_rgb(received.message)
+                images[received.stamp_ns] = read_image(received.message)
             else:
                 keypoints[received.stamp_ns] = read_keypoints(received.message).hands
     both = images.keys() & keypoints.keys()

@@ -18,7 +18,7 @@ from rclpy.time import Time
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.detection.detector import DetectedHand, HandDetector
 from im2hands_ros.messages.camera_info import camera_from_info
-from im2hands_ros.messages.images import compressed_image_to_rgb, depth_to_metres, image_to_rgb
+from im2hands_ros.messages.images import read_depth, read_image
 from im2hands_ros.messages.keypoints import write_keypoints
 from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.base_node import BaseNode
@@ -28,7 +28,6 @@ from im2hands_ros.ros.endpoints import OVERRIDING, RESULTS
 from im2hands_ros.ros.process import run_process
 from im2hands_ros.ros.worker import Worker
 
-DECODERS = {"raw": image_to_rgb, "compressed": compressed_image_to_rgb}
 DetectorLoader = Callable[[DetectorSettings], HandDetector]
 
 _STOP_TIMEOUT = 1.0  # seconds a frame in work may take to finish
@@ -119,7 +118,7 @@ class Detector(BaseNode[DetectorSettings]):
         settings, stamp = self.settings, view.image.header.stamp
         with self.health.stage("frame"):
             with self.health.stage("decode"):
-                image = DECODERS[settings.image_transport](view.image)
+                image = read_image(view.image)
                 camera = camera_from_info(view.camera_info, image.shape[1::-1])
                 depth = self._depth_of(view, image)
             with self.health.stage("detect"):
@@ -138,7 +137,7 @@ class Detector(BaseNode[DetectorSettings]):
         if view.depth is None:
             return None
         try:
-            depth = depth_to_metres(view.depth)
+            depth = read_depth(view.depth)
             if depth.shape != image.shape[:2]:
                 sizes = ["{}x{}".format(*each.shape[1::-1]) for each in (depth, image)]
                 raise BadInput(

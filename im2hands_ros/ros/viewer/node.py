@@ -25,7 +25,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.header import read_stamp
-from im2hands_ros.messages.images import compressed_image_to_rgb, image_to_rgb
+from im2hands_ros.messages.images import read_image
 from im2hands_ros.messages.keypoints import read_keypoints
 from im2hands_ros.messages.markers import COLOURS, LIFETIME
 from im2hands_ros.messages.meshes import read_meshes
@@ -49,11 +49,7 @@ TOPICS = {
     "occupancy": (PointCloud2, RESULTS),
     "/diagnostics": (DiagnosticArray, QoSProfile(depth=10)),  # many nodes say something there
 }
-# Parameter image_transport -> type of the images and how to read them.
-_IMAGES = {
-    "raw": (Image, image_to_rgb),
-    "compressed": (CompressedImage, compressed_image_to_rgb),
-}
+_IMAGES = {"raw": Image, "compressed": CompressedImage}  # by parameter image_transport
 # A camera_info may come once and hold for ever; diagnostics cost nothing.
 _ALWAYS = ("camera_info", "/diagnostics")
 # The topics of the results that the page can switch off, and its names for them.
@@ -77,7 +73,7 @@ class Viewer(BaseNode[ViewerSettings]):
     def __init__(self, **options: Any) -> None:
         super().__init__("im2hands_viewer", ViewerSettings, **options)
         self._page = self._open_page()
-        kind, self._read_image = _IMAGES[self.settings.image_transport]
+        kind = _IMAGES[self.settings.image_transport]
         self._topics = TOPICS | {"image": (kind, qos_profile_sensor_data)}
         self._subscribed: dict[str, Subscription] = {}
         self._newest: dict[str, bytes] = {}
@@ -219,7 +215,7 @@ class Viewer(BaseNode[ViewerSettings]):
             self._page.settle_image()
 
     def _draw_image(self, message: Image | CompressedImage) -> None:
-        pixels = self._read_image(message)
+        pixels = read_image(message)
         self._page.show_image(pixels, self._camera_of(pixels.shape[1], pixels.shape[0]))
 
     def _camera_of(self, width: int, height: int) -> Camera | None:

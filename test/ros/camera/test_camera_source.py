@@ -11,7 +11,7 @@ from harness import ROOT, Client, NodeProcess, new_namespace
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
-from im2hands_ros.messages.images import image_to_rgb
+from im2hands_ros.messages.images import read_image
 from im2hands_ros.ros.camera.calibration_file import guessed_calibration, read_calibration
 from im2hands_ros.ros.camera.capture import SourceLost, VideoCapture
 
@@ -177,7 +177,7 @@ def test_a_video_comes_over_dds_as_it_is_with_its_calibration(run, calibration, 
     assert {each.header.frame_id for each in images} == {"eye"}
     stamps = [each.header.stamp.sec + each.header.stamp.nanosec / 1e9 for each in images]
     assert stamps == sorted(set(stamps))
-    shown = np.array([image_to_rgb(each)[:, [0, -1]].mean(axis=(0, 2)) for each in images])
+    shown = np.array([read_image(each)[:, [0, -1]].mean(axis=(0, 2)) for each in images])
     assert np.allclose(shown[:, 1], 40 + 30 * np.arange(FRAMES), atol=4)
     assert np.allclose(shown[:, 0], shown[:, 1] - 30, atol=4)
     assert list(infos[0].d) == [0.1, -0.02, 0.001, 0.002, 0.0]
@@ -200,7 +200,7 @@ def test_a_mirrored_source_is_mirrored_back_and_a_loop_goes_on(run, video):
         watcher.wait_until(lambda: len(watcher.received["image"]) > 2 * FRAMES, "two rounds")
     finally:
         watcher.close()
-    left, right = image_to_rgb(watcher.received["image"][0])[:, [0, -1]].mean(axis=(0, 2))
+    left, right = read_image(watcher.received["image"][0])[:, [0, -1]].mean(axis=(0, 2))
     assert left - right == pytest.approx(30, abs=4)
     assert "focal length 46 px guessed from 70 degrees" in process.log
     status, _ = process.interrupt()

@@ -26,7 +26,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from im2hands_ros.bags.reader import BagReader
-from im2hands_ros.messages.images import image_to_rgb
+from im2hands_ros.messages.images import read_image
 from im2hands_ros.messages.keypoints import read_keypoints
 from im2hands_ros.messages.meshes import read_meshes
 from im2hands_ros.messages.results import RESULT_TYPES
@@ -142,7 +142,7 @@ def test_messages_are_recorded_byte_for_byte_and_read_back(
         }
     image, keypoints, meshes = (messages[2] for messages in received.values())
     assert image.stamp_ns == 102 * 10**9 + 7 and image.received_ns > before
-    assert image_to_rgb(image.message)[0, 0].tolist() == [4, 3, 2]
+    assert read_image(image.message)[0, 0].tolist() == [4, 3, 2]
     hands = read_keypoints(keypoints.message).hands
     assert hands["left"] is None
     assert np.array_equal(hands["right"], hand("right") + np.float32(0.02))
