@@ -7,7 +7,6 @@ voxels, keypoints, wrist poses and (first case) markers come back to this proces
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -36,10 +35,14 @@ from im2hands_ros.messages.keypoints import write_keypoints
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.provenance import describe
 from im2hands_ros.ros.bench.ready_hands import TRIANGLES, VOXELS
-from im2hands_ros.ros.demo.commands import environment
 from im2hands_ros.ros.endpoints import RESULTS
-from im2hands_ros.ros.interrupts import interrupted_once, undisturbed
-from im2hands_ros.ros.subprocesses import Child
+from im2hands_ros.ros.subprocesses import (
+    ChildProcess,
+    interrupted_once,
+    ros_environment,
+    ros_module,
+    start_child,
+)
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
 WIDTH, HEIGHT, RATE = 640, 480, 30.0
@@ -89,18 +92,16 @@ def measure(frames: int, log: Path) -> dict[str, Any]:
         in this process, median and p95) and `unanswered` frames.
 
     Raises:
-        ChildDied: the node ended.
+        ChildExited: the node ended.
         TimeoutError: the node did not become active.
     """
-    os.environ.update(environment())
-    command = [sys.executable, "-m", "im2hands_ros.ros.bench.ready_hands", "--ros-args"]
+    os.environ.update(ros_environment())
+    command = [*ros_module("bench.ready_hands", {}), "-r", f"__ns:={_NAMESPACE}"]
     with ExitStack() as stack:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         stack.callback(rclpy.try_shutdown)
         stack.enter_context(interrupted_once())
-        with undisturbed():
-            child = Child("node", [*command, "-r", f"__ns:={_NAMESPACE}"], log, environment())
-            stack.callback(child.stop)
+        child = start_child(stack, "node", command, log)
         node = rclpy.create_node("listener", namespace=_NAMESPACE)
         stack.callback(node.destroy_node)
         client = _Client(node, child)
@@ -115,7 +116,7 @@ class _Client:
         child: the measured node.
     """
 
-    def __init__(self, node: Node, child: Child) -> None:
+    def __init__(self, node: Node, child: ChildProcess) -> None:
         self._node, self._child = node, child
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
@@ -204,7 +205,7 @@ class _Client:
     def _wait(self, done: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + _PATIENCE
         while not done():
-            self._child.check_alive()
+            self._child.check_running()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"waited {_PATIENCE:g} s in vain for {what}")
             self._executor.spin_once(0.05)

@@ -12,9 +12,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from im2hands_ros.ros.demo.commands import commands, environment
-from im2hands_ros.ros.interrupts import undisturbed
-from im2hands_ros.ros.subprocesses import Child
+from im2hands_ros.ros.demo.commands import commands
+from im2hands_ros.ros.subprocesses import ChildProcess, start_child
 
 _POLL = 0.05  # seconds
 _QUIET = 3.0  # seconds without a new mesh after which the last frames count as dropped
@@ -80,8 +79,7 @@ class DemoRun:
         self._args = args
         self._logs: Path = args.out / "log"
         self._commands = commands(args) | replaced
-        self._environment = environment()
-        self._children: dict[str, Child] = {}
+        self._children: dict[str, ChildProcess] = {}
         self._played = Played()
         self._bar = tqdm(unit="frame", dynamic_ncols=True, bar_format=_WAITING)
         self._shown_at = 0.0
@@ -93,7 +91,7 @@ class DemoRun:
             stamp (ns) -> number of the frame sent with it.
 
         Raises:
-            ChildDied: a process ended too early.
+            ChildExited: a process ended too early.
             DemoFailed: nothing happened for longer than the time-outs allow.
         """
         played, patience = self._played, self._args.start_timeout
@@ -111,10 +109,8 @@ class DemoRun:
         return played.sent
 
     def _start(self, name: str, stack: ExitStack) -> None:
-        with undisturbed():
-            log = self._logs / f"{name}.log"
-            self._children[name] = Child(name, self._commands[name], log, self._environment)
-            stack.callback(self._children[name].stop)
+        log = self._logs / f"{name}.log"
+        self._children[name] = start_child(stack, name, self._commands[name], log)
 
     def _wait(self, condition: Callable[[], bool], patience: float, doing: str) -> None:
         self._bar.set_description(doing)
@@ -155,7 +151,7 @@ class DemoRun:
                 self._played.take(event)
         for name, child in self._children.items():
             if name != "replay" or child.status not in (None, 0):
-                child.check_alive()
+                child.check_running()
         self._show()
 
     def _show(self) -> None:
