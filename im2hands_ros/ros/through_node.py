@@ -19,8 +19,6 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseArray, PoseStamped
-from lifecycle_msgs.msg import State
-from lifecycle_msgs.srv import GetState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
@@ -36,6 +34,7 @@ from im2hands_ros.messages.camera_info import Calibration, write_camera_info
 from im2hands_ros.messages.header import nanoseconds, read_stamp
 from im2hands_ros.messages.results import RESULT_TYPES
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
+from im2hands_ros.ros.node_state import NodeState
 from im2hands_ros.ros.subprocesses import (
     interrupted_once,
     parameter_arguments,
@@ -159,22 +158,13 @@ class ThroughNode:
         self._wait_for_node()
 
     def _wait_for_node(self) -> None:
-        client = self._node.create_client(GetState, "/im2hands/get_state")
-        asked: list[Any] = []
-
-        def is_active() -> bool:
-            if asked and asked[0].done():
-                state = asked.pop().result().current_state.id
-                return state == State.PRIMARY_STATE_ACTIVE
-            if not asked and client.service_is_ready():
-                asked.append(client.call_async(GetState.Request()))
-            return False
+        state = NodeState(self._node, "/im2hands")
 
         def is_heard() -> bool:
             heard = all(each.get_subscription_count() for each in self._publishers.values())
             return heard and all(self._node.count_publishers(topic) for topic in RESULT_TYPES)
 
-        for what, condition in (("active", is_active), ("found over DDS", is_heard)):
+        for what, condition in (("active", state.is_active), ("found over DDS", is_heard)):
             if not self._spin_until(condition, _START_PATIENCE):
                 raise TimeoutError(
                     f"the node was not {what} in {_START_PATIENCE:g} s; {self._last_words()}"

@@ -35,7 +35,7 @@ from im2hands_ros.messages.keypoints import write_keypoints
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.provenance import describe
 from im2hands_ros.ros.bench.ready_hands import TRIANGLES, VOXELS
-from im2hands_ros.ros.endpoints import RESULTS
+from im2hands_ros.ros.qos import RESULTS
 from im2hands_ros.ros.subprocesses import (
     ChildProcess,
     interrupted_once,
