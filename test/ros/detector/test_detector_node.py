@@ -235,9 +235,8 @@ def test_a_slow_detector_takes_the_newest_image_and_counts_the_others(tmp_path):
         watcher.wait_until(lambda: watcher.count("dropped.overwritten") > 0, "the count")
     finally:
         watcher.close()
-        status, seconds = process.interrupt()
+        status = process.interrupt()
     assert status == 0
-    assert seconds < 5
 
 
 def test_compressed_images_are_read(tmp_path):
