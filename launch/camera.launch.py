@@ -1,4 +1,4 @@
-"""A camera: its images, hand detector, node, and something to look at.
+"""A camera: its images, hand detector, node, and a view of the hands.
 
 ros2 launch im2hands_ros camera.launch.py camera_info_url:=my_camera.yaml view:=browser
 ros2 launch im2hands_ros camera.launch.py source:=video.mp4 loop:=true assumed_field_of_view:=70.0
@@ -34,7 +34,7 @@ OPTIONS = {
     ),
     "image_transport": (
         "raw",
-        "raw, or compressed with camera:=false: detector, node and browser view listen to "
+        "raw, or compressed with camera:=false: detector, node and browser view subscribe to "
         "<image>/compressed (in RViz, choose that topic)",
         ("raw", "compressed"),
     ),
@@ -49,10 +49,10 @@ TOPICS = {
 CAMERA = {
     "source": (str, "device number, device file or video file; empty: device 0"),
     "camera_info_url": (str, "calibration file (YAML of camera_calibration)"),
-    "assumed_field_of_view": (float, "horizontal, degrees, for want of a calibration file"),
-    "width": (int, "width to ask the device for, pixels"),
-    "height": (int, "height to ask the device for, pixels"),
-    "rate": (float, "pictures per second to ask the device for, or to play a file at"),
+    "assumed_field_of_view": (float, "horizontal, degrees, where there is no calibration file"),
+    "width": (int, "width that the device is set to, pixels"),
+    "height": (int, "height that the device is set to, pixels"),
+    "rate": (float, "pictures per second of the device, or to play a file at"),
     "loop": (bool, "true: start a file over at its end"),
     "flip": (bool, "true: the source is mirrored, mirror it back"),
     "frame_id": (str, "optical frame of the images; empty: camera"),
@@ -60,7 +60,7 @@ CAMERA = {
 DETECTOR = {
     "palm_length": (float, "of the user's hand, wrist to middle knuckle, metres"),
     "mirrored_image": (bool, "true: the images are mirrored like a selfie"),
-    "use_depth": (bool, "false: pay no attention to depth images"),
+    "use_depth": (bool, "false: ignore depth images"),
     "model": (str, "hand landmarker bundle (.task)"),
 }
 
@@ -68,10 +68,10 @@ DETECTOR = {
 def generate_launch_description() -> LaunchDescription:
     """Describe the camera's chain; `--show-args` lists the arguments."""
     parameters = {name: ("", text) for name, (_, text) in (CAMERA | DETECTOR).items()}
-    looks = VIEW | {"fixed_frame": (LaunchConfiguration("frame_id"), VIEW["fixed_frame"][1])}
+    frame = {"fixed_frame": (LaunchConfiguration("frame_id"), VIEW["fixed_frame"][1])}
     return LaunchDescription(
         [
-            *declared(OPTIONS | parameters | looks | NODE | topic_arguments(TOPICS)),
+            *declared(OPTIONS | parameters | VIEW | frame | NODE | topic_arguments(TOPICS)),
             *with_room_for_images(),
             the_node(["image", "camera_info", "keypoints", "image_transport", *NODE]),
             OpaqueFunction(function=source),
@@ -114,7 +114,7 @@ def detector(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def viewer(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """RViz or the browser view, as the arguments ask for it."""
-    wanted = LaunchConfiguration("view").perform(context)
+    """RViz or the browser view, by the arguments."""
+    chosen = LaunchConfiguration("view").perform(context)
     transport = LaunchConfiguration("image_transport").perform(context)
-    return view(wanted, "image", "camera_info", image_transport=transport)
+    return view(chosen, "image", "camera_info", image_transport=transport)

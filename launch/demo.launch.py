@@ -39,7 +39,7 @@ OLDER = {"true": "rviz", "false": "none"}
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the demo; `--show-args` lists the arguments."""
-    replayed = {name: described for name, (_, *described) in REPLAY.items()}
+    replayed = {name: rest for name, (_, *rest) in REPLAY.items()}
     return LaunchDescription(
         [
             *declared(VIEW | OPTIONS | replayed | NODE),
@@ -58,7 +58,7 @@ def replay(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def viewer(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """RViz or the browser view, as the arguments ask for it."""
-    wanted = LaunchConfiguration("view").perform(context)
+    """RViz or the browser view, by the arguments."""
+    chosen = LaunchConfiguration("view").perform(context)
     older = LaunchConfiguration("rviz").perform(context)
-    return view(OLDER.get(older, wanted) if wanted == "auto" else wanted)
+    return view(OLDER.get(older, chosen) if chosen == "auto" else chosen)

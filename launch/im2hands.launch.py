@@ -38,8 +38,8 @@ PARAMETERS = {
     "device": (str, "where the networks run: auto, cpu, cuda, cuda:N"),
     "resolution": (int, "lattice cells per side of a hand's box, 32 to 256"),
     "weights": (str, "weights file (.safetensors)"),
-    "image_transport": (str, "raw, or compressed: listen to <image>/compressed"),
-    "keypoints_type": (str, "hand_keypoints, or pose_array: listen to keypoint_poses"),
+    "image_transport": (str, "raw, or compressed: subscribe to <image>/compressed"),
+    "keypoints_type": (str, "hand_keypoints, or pose_array: subscribe to keypoint_poses"),
     "publish_tf": (bool, "true: broadcast left_wrist and right_wrist"),
     "auto_activate": (bool, "false: wait for a lifecycle manager"),
 }
@@ -48,7 +48,7 @@ TOPICS = {
     "camera_info": "their intrinsics (sensor_msgs/CameraInfo)",
     "keypoints": "coarse 3D keypoints (im2hands_ros/HandKeypoints)",
     "keypoint_poses": "the same as poses (geometry_msgs/PoseArray)",
-    "markers": "meshes, voxels and keypoints to look at (visualization_msgs/MarkerArray)",
+    "markers": "meshes, voxels and keypoints for RViz (visualization_msgs/MarkerArray)",
     "meshes": "watertight meshes (im2hands_ros/HandMeshArray)",
     "occupancy": "occupied voxels (sensor_msgs/PointCloud2)",
 }

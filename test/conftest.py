@@ -1,19 +1,65 @@
-"""Threads that sleep when idle, and the tests in test/ros only where there is a ROS."""
+"""Threads that sleep when idle; which tests need what; what was not run, in one line."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
 
 # Before torch is imported: the nodes under test share these cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 # A ROS environment that lacks rclpy must fail; a plain `pip install` has neither.
-_HAS_NO_ROS = "ROS_DISTRO" not in os.environ and find_spec("rclpy") is None
-collect_ignore = ["ros"] if _HAS_NO_ROS else []
+_HAS_ROS = "ROS_DISTRO" in os.environ or find_spec("rclpy") is not None
+_HERE = Path(__file__).parent
+# Files of test/ros that need no ROS, and those that need it but start no process.
+_WITHOUT_ROS = {
+    *("test_device_memory.py", "test_diagnostics.py", "test_queries.py"),
+    *("demo/test_report.py", "viewer/test_viewer_memory.py"),
+}
+_WITHOUT_DDS = _WITHOUT_ROS | {
+    *("test_cdr.py", "test_collisions.py", "test_doc_tables.py", "test_launch.py"),
+    *("test_messages.py", "test_parameters.py", "viewer/test_viewer_messages.py"),
+}
+_left_out: list[Path] = []
 
 
-def pytest_report_header() -> str | None:
-    """Say what is left out."""
-    return "no ROS 2 in this environment: test/ros is left out" if _HAS_NO_ROS else None
+def _in_ros(path: Path) -> str:
+    """A test file's path in test/ros; empty for other files."""
+    here = _HERE / "ros"
+    is_test = path.name.startswith("test_") and here in path.parents
+    return path.relative_to(here).as_posix() if is_test else ""
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Without ROS, leave out the tests that need it."""
+    name = _in_ros(collection_path)
+    if _HAS_ROS or not name or name in _WITHOUT_ROS:
+        return None
+    _left_out.append(collection_path)
+    return True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by their place the tests that start processes, and those that train."""
+    for item in items:
+        name = _in_ros(item.path)
+        if name and name not in _WITHOUT_DDS:
+            item.add_marker(pytest.mark.dds)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line how many tests did not run, and why."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    counts = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    reasons = [f"{reason} ({count})" for reason, count in counts.most_common()]
+    lines = [f"{len(skipped)} tests not run: {', '.join(reasons)}"] if reasons else []
+    if _left_out:
+        lines.append(f"{len(_left_out)} files of test/ros not run: no ROS 2 in this environment")
+    if lines:
+        terminalreporter.write_line("; ".join(lines))

@@ -1,4 +1,4 @@
-"""One version, messages as promised, a light import, a core without ROS, and a complete wheel."""
+"""One version, a light import, a core without ROS, and a complete wheel."""
 
 from __future__ import annotations
 
@@ -18,45 +18,6 @@ import im2hands_ros
 
 ROOT = Path(__file__).resolve().parents[1]
 CHANGELOG_TITLE = re.compile(r"^(\d.*|Forthcoming)\n(-+)$", re.MULTILINE)
-
-MESSAGES = {
-    "HandKeypoints": """
-        std_msgs/Header header
-        uint8 ORDER_MANO=0
-        uint8 ORDER_INTERHAND=1
-        uint8 ORDER_OPENXR=2
-        uint8 joint_order
-        bool left_valid
-        bool right_valid
-        float32[] left_xyz
-        float32[] right_xyz
-        float32[] left_confidence
-        float32[] right_confidence
-    """,
-    "HandMesh": """
-        uint8 LEFT=0
-        uint8 RIGHT=1
-        uint8 side
-        float32[] vertices
-        uint32[] triangles
-        float32 confidence
-    """,
-    "HandMeshArray": """
-        std_msgs/Header header
-        HandMesh[] hands
-    """,
-}
-SERVICES = {
-    "QueryOccupancy": """
-        float32[] points
-        ---
-        std_msgs/Header header
-        bool success
-        string message
-        float32[] left
-        float32[] right
-    """,
-}
 
 IMPORT_THE_CORE = """
 import importlib, pkgutil, sys
@@ -115,16 +76,6 @@ def test_the_changelog_begins_with_this_version_and_its_day():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert title == f"{im2hands_ros.__version__} ({citation['date-released']})"
     assert len(underline) == len(title)
-
-
-@pytest.mark.parametrize("name", MESSAGES)
-def test_messages_have_the_promised_fields(name):
-    assert lines_of((ROOT / f"msg/{name}.msg").read_text()) == lines_of(MESSAGES[name])
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_services_have_the_promised_fields(name):
-    assert lines_of((ROOT / f"srv/{name}.srv").read_text()) == lines_of(SERVICES[name])
 
 
 def test_every_message_and_executable_is_built():

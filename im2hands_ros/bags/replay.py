@@ -28,7 +28,8 @@ Results = list[tuple[str, bytes]]  # topic and serialised message
 class Engine(Protocol):
     """Makes a frame's results; `times` are of its stages. Raises BadInput for a refused frame."""
 
-    times: Stopwatch
+    @property
+    def times(self) -> Stopwatch: ...
 
     def __call__(self, frame: Frame) -> Results: ...
 

@@ -132,8 +132,7 @@ def play_and_report(
     """
     from im2hands_ros.ros.demo.report import write_report
     from im2hands_ros.ros.demo.run import DemoFailed, DemoRun
-    from im2hands_ros.ros.interrupts import interrupted_once
-    from im2hands_ros.ros.subprocesses import ChildDied
+    from im2hands_ros.ros.subprocesses import ChildExited, interrupted_once
 
     _clear(args.out)
     try:
@@ -142,7 +141,7 @@ def play_and_report(
             summary = write_report(args.out, sent, truth, args.metric_frames, _settings(args))
     except KeyboardInterrupt:
         return _stop("interrupted", EXIT_INTERRUPTED)
-    except (ChildDied, DemoFailed) as error:
+    except (ChildExited, DemoFailed) as error:
         return _stop(str(error), EXIT_NO_MESH)
     print(f"\n{(args.out / 'summary.md').read_text()}")
     if not summary["surfaces"]["meshes"]:
@@ -157,15 +156,14 @@ def show(args: argparse.Namespace, commands: dict[str, list[str]] | None = None)
     Args: as of `play_and_report`.
     """
     from im2hands_ros.ros.demo.view import DemoView
-    from im2hands_ros.ros.interrupts import interrupted_once
-    from im2hands_ros.ros.subprocesses import ChildDied
+    from im2hands_ros.ros.subprocesses import ChildExited, interrupted_once
 
     try:
         with interrupted_once():
             DemoView(args, commands or {}).show()
     except KeyboardInterrupt:
         pass
-    except ChildDied as error:
+    except ChildExited as error:
         return _stop(str(error), EXIT_NO_MESH)
     return 0
 

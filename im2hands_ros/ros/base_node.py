@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import Field, fields
 from typing import Any, Generic
 
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import (
     FloatingPointRange,
     IntegerRange,
     ParameterDescriptor,
     SetParametersResult,
 )
+from rclpy import time as ros_time
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from im2hands_ros.parameter_schema import S
-from im2hands_ros.ros.diagnostics import Health, Throttle
-from im2hands_ros.ros.reporter import Reporter
+from im2hands_ros.ros.diagnostics import (
+    Health,
+    SilentInputs,
+    Throttle,
+    diagnostic_values,
+    verdict,
+)
+from im2hands_ros.ros.qos import OVERRIDING, RESULTS
 
 _LOG_PERIOD = 5.0  # seconds between two lines of one kind
+_REPORT_PERIOD = 1.0
+_LONGEST_LATENCY = 60.0  # seconds; an older stamp is of another clock
 
 
 def declare_parameters(node: Node, kind: type[S]) -> S:
@@ -53,7 +67,7 @@ def _descriptor(each: Field) -> ParameterDescriptor:
 
 
 class BaseNode(Node, Generic[S]):
-    """A node with settings and diagnostics.
+    """A node with settings, health, throttled log lines and diagnostics.
 
     Args:
         name: the node's.
@@ -63,10 +77,13 @@ class BaseNode(Node, Generic[S]):
     Attributes:
         settings: the values of now.
         health: counts and times for the diagnostics.
+        exit_status: of the process, when the node ends it.
 
     Raises:
         ValueError, rclpy.exceptions.ParameterException: a parameter override that cannot be used.
     """
+
+    exit_status = 0
 
     def __init__(self, name: str, kind: type[S], **options: Any) -> None:
         super().__init__(name, **options)
@@ -75,27 +92,71 @@ class BaseNode(Node, Generic[S]):
         self.add_post_set_parameters_callback(self._take_parameters)
         self.health = Health()
         self._throttle = Throttle(_LOG_PERIOD)
+        self._silent_inputs = SilentInputs()
+        self._last_snapshot = self.health.snapshot()
 
-    def report(
-        self,
-        awaited: Callable[[], dict[str, str]] = dict,
-        describe: Callable[[], dict[str, str]] = dict,
-        notice: Callable[[], str] = str,
-    ) -> None:
-        """Publish diagnostics from now on; see `Reporter` for the three."""
-        self._reporter = Reporter(self, self.health, awaited, self.complain, describe, notice)
+    def start(self) -> bool:
+        """Begin to work; whether it could."""
+        return True
 
-    def complain(self, kind: str, text: str) -> None:
+    def close(self) -> None:
+        """Stop everything."""
+
+    def start_diagnostics(self) -> None:
+        """Publish /diagnostics once a second from now on: rates, drops, times, silent inputs."""
+        self._diagnostics = self.create_publisher(
+            DiagnosticArray, "/diagnostics", copy(RESULTS), qos_overriding_options=OVERRIDING
+        )
+        # Wall time: diagnostics go on while a simulation is paused.
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_REPORT_PERIOD, self._publish_diagnostics, clock=clock)
+
+    def expected_inputs(self) -> dict[str, str]:
+        """Inputs that should come now, name -> full topic name."""
+        return {}
+
+    def describe(self) -> dict[str, str]:
+        """Further values for the diagnostics."""
+        return {}
+
+    def notice(self) -> str:
+        """What else the diagnostics' line says; empty for nothing."""
+        return ""
+
+    def warn_throttled(self, kind: str, text: str) -> None:
         """Log what a user must repair, once in a while for each kind."""
-        line = self._throttle.pass_on(kind, text)
-        if line:
+        if line := self._throttle.pass_on(kind, text):
             self.get_logger().warning(line)
 
-    def accuse(self, kind: str, text: str) -> None:
+    def error_throttled(self, kind: str, text: str) -> None:
         """Log a failure, once in a while for each kind."""
-        line = self._throttle.pass_on(kind, text)
-        if line:
+        if line := self._throttle.pass_on(kind, text):
             self.get_logger().error(line)
+
+    def age(self, stamp: Time) -> float:
+        """Seconds since a stamp, by the node's clock."""
+        return (self.get_clock().now() - ros_time.Time.from_msg(stamp)).nanoseconds / 1e9
+
+    def count_published(self, stamp: Time) -> None:
+        """Count a frame whose results were published, and note how old its image is."""
+        self.health.publish()
+        age = self.age(stamp)
+        if 0 <= age < _LONGEST_LATENCY:
+            self.health.took("latency", 1e3 * age)
+
+    def _publish_diagnostics(self) -> None:
+        now, before = self.health.snapshot(), self._last_snapshot
+        self._last_snapshot = now
+        silent, warned = self._silent_inputs.update(now, before, self.expected_inputs())
+        for name, topic in warned.items():
+            text = f"{topic}: nothing comes: is its publisher running?"
+            self.warn_throttled(f"silent_{name}", text)
+        level, text = verdict(now, before, silent)
+        text = "; ".join(filter(None, (text, self.notice())))
+        values = self.describe() | diagnostic_values(now, before)
+        name = self.get_fully_qualified_name().lstrip("/")
+        stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(diagnostic_array(name, stamp, level, text, values))
 
     def _check_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         try:
@@ -108,5 +169,20 @@ class BaseNode(Node, Generic[S]):
         self.settings = self.settings.changed(_values(parameters))
 
 
+class ManagedNode(BaseNode[S], LifecycleNode):
+    """A `BaseNode` with a lifecycle."""
+
+
 def _values(parameters: Sequence[Parameter]) -> dict[str, Any]:
     return {each.name: each.value for each in parameters}
+
+
+def diagnostic_array(
+    name: str, stamp: Time, level: int, text: str, values: dict[str, str]
+) -> DiagnosticArray:
+    """One status as a DiagnosticArray."""
+    status = DiagnosticStatus(level=bytes([level]), name=name, message=text, hardware_id=name)
+    status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
+    array = DiagnosticArray(status=[status])
+    array.header.stamp = stamp
+    return array

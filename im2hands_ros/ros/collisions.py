@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion
-from rclpy.lifecycle import LifecycleNode
 from shape_msgs.msg import Mesh, MeshTriangle
 from std_msgs.msg import Header
 
 from im2hands_ros.messages.hands import present
-from im2hands_ros.ros.endpoints import Complain, Output
+from im2hands_ros.ros.base_node import ManagedNode
+from im2hands_ros.ros.endpoints import ResultPublisher
 from im2hands_ros.scene import Hands
 from im2hands_ros.surface.simplify import simplify
 
@@ -25,11 +25,11 @@ class Collisions:
 
     Args:
         kind: moveit_msgs' CollisionObject.
-        output: sends them.
+        publisher: sends them.
     """
 
-    def __init__(self, kind: Any, output: Output) -> None:
-        self._kind, self.output = kind, output
+    def __init__(self, kind: Any, publisher: ResultPublisher) -> None:
+        self._kind, self.publisher = kind, publisher
         self._shown: set[str] = set()
         self._published_at = -_PERIOD
 
@@ -38,7 +38,7 @@ class Collisions:
         surfaces = dict(present(hands))
         self._remove(header, self._shown - surfaces.keys())
         now = time.monotonic()
-        if now - self._published_at < _PERIOD or not self.output.listeners:
+        if now - self._published_at < _PERIOD or not self.publisher.subscriber_count:
             return
         self._published_at = now
         for side, surface in surfaces.items():
@@ -59,21 +59,21 @@ class Collisions:
         message = self._kind(header=header, id=f"{side}_hand", operation=operation, meshes=meshes)
         message.mesh_poses = [Pose(orientation=Quaternion(w=1.0)) for _ in meshes]
         message.pose.orientation.w = 1.0
-        self.output.publish(message)
+        self.publisher.publish(message)
 
 
-def collisions_for(node: LifecycleNode, complain: Complain) -> Collisions | None:
+def collisions_for(node: ManagedNode) -> Collisions | None:
     """The publisher of collision objects; None, and a line that says why, without moveit_msgs."""
     try:
         from moveit_msgs.msg import CollisionObject
     except ImportError as error:
-        complain(
+        node.warn_throttled(
             "moveit_msgs",
             f"publish_collision_objects is set but moveit_msgs cannot be imported ({error}): "
             "install the ROS package moveit_msgs; octomap updaters can take occupancy without it",
         )
         return None
-    return Collisions(CollisionObject, Output(node, CollisionObject, "collision_object", complain))
+    return Collisions(CollisionObject, ResultPublisher(node, CollisionObject, "collision_object"))
 
 
 def _mesh(vertices: np.ndarray, triangles: np.ndarray) -> Mesh:

@@ -1,4 +1,4 @@
-"""Counters and timings of the node, and what they amount to. No ROS here."""
+"""Counters and timings of a node, and what they amount to. No ROS here."""
 
 from __future__ import annotations
 
@@ -107,6 +107,10 @@ class Throttle:
         return f"{text} ({held} more like this since the last line)" if held else text
 
 
+# Reports without a message until an input counts as silent, and until a warning says so: at the
+# start publishers take their time.
+_SILENT, _WARNED = 1, 3
+
 # Drops that are in the nature of a live stream; all others mean that somebody has to act.
 _ORDINARY = {
     "nobody_subscribed",
@@ -155,3 +159,32 @@ def verdict(now: Snapshot, before: Snapshot, silent: list[str]) -> tuple[int, st
     if silent:
         return 1, f"nothing comes on {', '.join(silent)}"
     return (1, f"dropped: {text}") if fresh else (0, "fine")
+
+
+class SilentInputs:
+    """Notices expected inputs from which nothing comes; call `update` once a report."""
+
+    def __init__(self) -> None:
+        self._reports: Counter[str] = Counter()  # since the last message, by input
+
+    def update(
+        self, now: Snapshot, before: Snapshot, expected: dict[str, str]
+    ) -> tuple[list[str], dict[str, str]]:
+        """Compare two snapshots.
+
+        Args:
+            now, before: this report's snapshot and the last one's.
+            expected: the inputs that should come now, name -> full topic name.
+
+        Returns:
+            full names of the silent topics, and input -> topic of those to be warned of.
+        """
+        reports: Counter[str] = Counter()
+        for name in expected:
+            count = now.received.get(name, 0)
+            # A camera_info may come once and hold for ever.
+            fresh = count if name == "camera_info" else count - before.received.get(name, 0)
+            reports[name] = 0 if fresh else self._reports[name] + 1
+        self._reports = reports
+        silent = [topic for name, topic in expected.items() if reports[name] >= _SILENT]
+        return silent, {name: expected[name] for name in reports if reports[name] >= _WARNED}

@@ -1,7 +1,6 @@
-"""Publishers and subscriptions whose quality of service a user can set, and that explain mismatch.
+"""Subscriptions and publishers whose QoS a user can set, and that explain a mismatch.
 
-Every endpoint takes `qos_overrides.<topic>.<publisher|subscription>.<policy>` parameters. When
-somebody's QoS does not fit, DDS only stays silent: here it becomes one line with the remedy.
+When somebody's QoS does not fit, DDS only stays silent: here it becomes one line with the remedy.
 """
 
 from __future__ import annotations
@@ -15,43 +14,21 @@ from rclpy.event_handler import (
     QoSPublisherMatchedInfo,
     SubscriptionEventCallbacks,
 )
-from rclpy.lifecycle import LifecycleNode
-from rclpy.node import Node
-from rclpy.qos import (
-    DurabilityPolicy,
-    QoSCompatibility,
-    QoSPolicyKind,
-    QoSProfile,
-    ReliabilityPolicy,
-    qos_check_compatible,
-    qos_profile_sensor_data,
-)
-from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.qos import qos_profile_sensor_data
 from rclpy.subscription import Subscription
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 from rclpy.utilities import get_rmw_implementation_identifier
 
-RESULTS = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
-)
+from im2hands_ros.ros.base_node import BaseNode, ManagedNode
+from im2hands_ros.ros.qos import OVERRIDING, RESULTS, mismatch
 
-OVERRIDING = QoSOverridingOptions(
-    (
-        QoSPolicyKind.HISTORY,
-        QoSPolicyKind.DEPTH,
-        QoSPolicyKind.RELIABILITY,
-        QoSPolicyKind.DURABILITY,
-    )
-)
-
-Complain = Callable[[str, str], None]
-
-# Fast DDS never tells of topics whose types differ, and each event that is waited for costs the
+# Fast DDS never reports topics whose types differ, and each event that is waited for costs the
 # executor 2 % of its time.
-_HEARS_OF_TYPES = not get_rmw_implementation_identifier().startswith("rmw_fastrtps")
+_REPORTS_TYPES = not get_rmw_implementation_identifier().startswith("rmw_fastrtps")
 
 
 def subscribe(
-    node: Node, kind: type, topic: str, callback: Callable[[Any], None], complain: Complain
+    node: BaseNode, kind: type, topic: str, callback: Callable[[Any], None]
 ) -> Subscription:
     """A subscription with sensor-data QoS or what the overrides say.
 
@@ -60,7 +37,7 @@ def subscribe(
     """
 
     def on_mismatch(_: Any) -> None:
-        _explain_subscription(node, subscription.topic_name, complain)
+        _explain(node, subscription.topic_name, "subscription")
 
     subscription = node.create_subscription(
         kind,
@@ -69,26 +46,26 @@ def subscribe(
         copy(qos_profile_sensor_data),  # overriding changes the profile that it is given
         qos_overriding_options=OVERRIDING,
         event_callbacks=SubscriptionEventCallbacks(
-            incompatible_qos=on_mismatch, use_default_callbacks=_HEARS_OF_TYPES
+            incompatible_qos=on_mismatch, use_default_callbacks=_REPORTS_TYPES
         ),
     )
     return subscription
 
 
-class Output:
-    """A managed publisher that is told who listens: reliable with depth 1, or as overridden.
+class ResultPublisher:
+    """A managed publisher that counts its subscriptions: reliable with depth 1, or as overridden.
 
     Attributes:
-        listeners: subscriptions of now. DDS reports every change as an event, also those that were
-            there first or came before the executor ran; nobody has to ask before each frame.
+        subscriber_count: subscriptions of now. DDS reports every change as an event, also those
+            that were there first or came before the executor ran: no frame need look it up.
 
     Raises:
         RuntimeError: an override that is no QoS value.
     """
 
-    def __init__(self, node: LifecycleNode, kind: type, topic: str, complain: Complain) -> None:
-        self.listeners = 0
-        self._node, self._complain = node, complain
+    def __init__(self, node: ManagedNode, kind: type, topic: str) -> None:
+        self.subscriber_count = 0
+        self._node = node
         self._publisher = node.create_lifecycle_publisher(
             kind,
             topic,
@@ -97,7 +74,7 @@ class Output:
             event_callbacks=PublisherEventCallbacks(
                 incompatible_qos=self._on_mismatch,
                 matched=self._on_matched,
-                use_default_callbacks=_HEARS_OF_TYPES,
+                use_default_callbacks=_REPORTS_TYPES,
             ),
         )
 
@@ -110,72 +87,26 @@ class Output:
         self._node.destroy_lifecycle_publisher(self._publisher)
 
     def _on_matched(self, status: QoSPublisherMatchedInfo) -> None:
-        self.listeners = status.current_count
+        self.subscriber_count = status.current_count
 
     def _on_mismatch(self, _: Any) -> None:
-        _explain_publisher(self._node, self._publisher.topic_name, self._complain)
+        _explain(self._node, self._publisher.topic_name, "publisher")
 
 
-def _explain_subscription(node: Node, topic: str, complain: Complain) -> None:
-    ours = _own(node, node.get_subscriptions_info_by_topic(topic))
-    for offer in node.get_publishers_info_by_topic(topic) if ours else ():
-        text = mismatch(topic, offer.qos_profile, ours.qos_profile, offer, "publisher")
-        if text:
-            complain(f"qos_{topic}", text)
+def _explain(node: BaseNode, topic: str, side: str) -> None:
+    """Warn of the foreign endpoints of a topic that do not fit this node's on that side."""
+    publishers = node.get_publishers_info_by_topic(topic)
+    subscriptions = node.get_subscriptions_info_by_topic(topic)
+    own, others = publishers, subscriptions
+    if side == "subscription":
+        own, others = subscriptions, publishers
+    for mine in filter(lambda each: _is_of(node, each), own):
+        for other in others:
+            if text := mismatch(topic, mine, other, side):
+                node.warn_throttled(f"qos_{topic}", text)
 
 
-def _explain_publisher(node: Node, topic: str, complain: Complain) -> None:
-    ours = _own(node, node.get_publishers_info_by_topic(topic))
-    for request in node.get_subscriptions_info_by_topic(topic) if ours else ():
-        text = mismatch(topic, ours.qos_profile, request.qos_profile, request, "subscription")
-        if text:
-            complain(f"qos_{topic}", text)
-
-
-def _own(node: Node, endpoints: list[Any]) -> Any:
-    """This node's endpoint as DDS knows it: what rclpy was told leaves some policies open."""
-    name = (node.get_namespace(), node.get_name())
-    mine = (each for each in endpoints if (each.node_namespace, each.node_name) == name)
-    return next(mine, None)
-
-
-def mismatch(topic: str, offered: QoSProfile, wanted: QoSProfile, other: Any, theirs: str) -> str:
-    """One line on two profiles that do not fit, with the remedy; empty when they fit.
-
-    Args:
-        topic: full name.
-        offered, wanted: the publisher's and the subscription's profile.
-        other: the foreign endpoint: `node_name` and `node_namespace`.
-        theirs: "publisher" or "subscription": which of the two is foreign.
-    """
-    if qos_check_compatible(offered, wanted)[0] != QoSCompatibility.ERROR:
-        return ""
-    name = f"{other.node_namespace.rstrip('/')}/{other.node_name}"
-    if theirs == "publisher":
-        told = f"{name} publishes {_said(offered)} but this node asks for {_said(wanted)}"
-        policy, value = _cure(offered, wanted, offered)
-        ours = "subscription"
-    else:
-        told = f"{name} asks for {_said(wanted)} but this node publishes {_said(offered)}"
-        policy, value = _cure(offered, wanted, wanted)
-        ours = "publisher"
-    return (
-        f"{topic}: no messages pass: {told}: give this node the parameter "
-        f"qos_overrides.{topic}.{ours}.{policy} with the value {value}, or change {name}"
-    )
-
-
-def _said(profile: QoSProfile) -> str:
-    reliability, durability = profile.reliability.name, profile.durability.name
-    return f"{reliability.lower()}, {durability.lower()}"
-
-
-def _cure(offered: QoSProfile, wanted: QoSProfile, theirs: QoSProfile) -> tuple[str, str]:
-    """The policy in which the profiles do not fit, and the value that would make ours fit."""
-    best_effort, reliable = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
-    if offered.reliability == best_effort and wanted.reliability == reliable:
-        return "reliability", theirs.reliability.name.lower()
-    volatile, kept = DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL
-    if offered.durability == volatile and wanted.durability == kept:
-        return "durability", theirs.durability.name.lower()
-    return "<policy>", "that fits (deadline, lifespan or liveliness differ)"
+def _is_of(node: BaseNode, endpoint: TopicEndpointInfo) -> bool:
+    """DDS knows this node's endpoint in full: what rclpy was told leaves some policies open."""
+    own = (node.get_namespace(), node.get_name())
+    return (endpoint.node_namespace, endpoint.node_name) == own

@@ -62,7 +62,7 @@ def topic_arguments(topics: Mapping[str, str]) -> dict[str, tuple[str, str]]:
 def given(context: LaunchContext, parameters: Mapping[str, tuple]) -> list[dict]:
     """Parameters from those arguments that were given; the others leave a node's own values.
 
-    `parameters` is name -> type and whatever else there is to say of it.
+    `parameters` is name -> type, and more that is not used here.
     """
     values = {
         name: ParameterValue(LaunchConfiguration(name), value_type=kind)
@@ -73,7 +73,7 @@ def given(context: LaunchContext, parameters: Mapping[str, tuple]) -> list[dict]
 
 
 def program(executable: str, name: str, **options: Any) -> Node:
-    """One of this package's programs, in the namespace that the argument `namespace` says."""
+    """One of this package's programs, in the namespace of the argument `namespace`."""
     return Node(
         package="im2hands_ros",
         executable=executable,
@@ -108,20 +108,20 @@ def the_node(arguments: Iterable[str]) -> IncludeLaunchDescription:
     )
 
 
-def view(wanted: str, *topics: str, **parameters: str) -> list[LaunchDescriptionEntity]:
+def view(chosen: str, *topics: str, **parameters: str) -> list[LaunchDescriptionEntity]:
     """What shows the hands, by the arguments `VIEW`.
 
     Args:
-        wanted: rviz, browser, none, or auto: the first of the two that is installed.
+        chosen: rviz, browser, none, or auto: the first of the two that is installed.
         topics: topics that arguments of their names rename.
         parameters: of the browser view.
     """
-    if wanted == "auto":
-        wanted = _installed()
-    if not wanted:
-        return [LogInfo(msg="neither rviz2 nor viser is installed: nothing to look at")]
+    if chosen == "auto":
+        chosen = _installed()
+    if not chosen:
+        return [LogInfo(msg="neither rviz2 nor viser is installed: nothing shows the hands")]
     views = {"rviz": _rviz, "browser": _browser}
-    return [views[wanted](topics, parameters)] if wanted in views else []
+    return [views[chosen](topics, parameters)] if chosen in views else []
 
 
 def _installed() -> str:

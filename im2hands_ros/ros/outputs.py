@@ -6,7 +6,6 @@ import threading
 import time
 
 from geometry_msgs.msg import PoseStamped
-from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -15,8 +14,9 @@ from im2hands_ros.messages.hands import HandPair, PosedHand
 from im2hands_ros.messages.markers import LIFETIME
 from im2hands_ros.messages.results import Messages, ResultEncoder
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
+from im2hands_ros.ros.base_node import ManagedNode
 from im2hands_ros.ros.collisions import collisions_for
-from im2hands_ros.ros.endpoints import Complain, Output
+from im2hands_ros.ros.endpoints import ResultPublisher
 from im2hands_ros.ros.parameters import Settings
 from im2hands_ros.ros.transforms import transforms_for
 from im2hands_ros.scene import Hands
@@ -33,18 +33,16 @@ SURFACES = {"/meshes": HandMeshArray, "/occupancy": PointCloud2, "/markers": Mar
 class Outputs:
     """All results' publishers, and which markers viewers show now. Thread-safe."""
 
-    def __init__(self, node: LifecycleNode, settings: Settings, complain: Complain) -> None:
+    def __init__(self, node: ManagedNode[Settings], settings: Settings) -> None:
         self._results = {
-            topic: Output(node, kind, topic.removeprefix("/"), complain)
+            topic: ResultPublisher(node, kind, topic.removeprefix("/"))
             for topic, kind in (POSES | SURFACES).items()
         }
-        self._transforms = transforms_for(node, complain) if settings.publish_tf else None
-        self._collisions = (
-            collisions_for(node, complain) if settings.publish_collision_objects else None
-        )
+        self._transforms = transforms_for(node) if settings.publish_tf else None
+        self._collisions = collisions_for(node) if settings.publish_collision_objects else None
         self._surfaces = [self._results[topic] for topic in SURFACES]
         if self._collisions is not None:
-            self._surfaces.append(self._collisions.output)
+            self._surfaces.append(self._collisions.publisher)
         self._all = [*self._surfaces, *(self._results[topic] for topic in POSES)]
         self._encoder = ResultEncoder()
         self._lock = threading.Lock()
@@ -72,22 +70,22 @@ class Outputs:
         """Give the publishers back."""
         if self._transforms is not None:
             self._transforms.destroy()
-        for output in self._all:
-            output.destroy()
+        for publisher in self._all:
+            publisher.destroy()
 
-    def subscribers(self) -> int:
+    def subscriber_count(self) -> int:
         """How many have subscribed to a result."""
-        return sum(output.listeners for output in self._all)
+        return sum(each.subscriber_count for each in self._all)
 
-    def wanted(self) -> bool:
+    def has_subscribers(self) -> bool:
         """Whether anybody has subscribed to a result."""
-        return self.subscribers() > 0 or (
+        return self.subscriber_count() > 0 or (
             self._transforms is not None and self._transforms.subscribed
         )
 
-    def wants_surfaces(self) -> bool:
+    def has_surface_subscribers(self) -> bool:
         """Whether anybody has subscribed to more than keypoints and poses."""
-        return any(output.listeners for output in self._surfaces)
+        return any(each.subscriber_count for each in self._surfaces)
 
     def publish(
         self,
@@ -105,17 +103,17 @@ class Outputs:
             voxel_size: side of the drawn voxels, metres.
         """
         with self._lock:
-            if not (self._open and self.wanted()):
+            if not (self._open and self.has_subscribers()):
                 return False
-            wanted = {topic for topic, output in self._results.items() if output.listeners}
+            subscribed = {name for name, each in self._results.items() if each.subscriber_count}
             # Poses first: a robot that follows a hand needs them soonest.
             if self._transforms is None:
-                self._send(self._encoder.poses(header, hands, wanted))
+                self._send(self._encoder.poses(header, hands, subscribed))
             else:
-                self._send(self._encoder.poses(header, hands, wanted | {"/tf"}))
+                self._send(self._encoder.poses(header, hands, subscribed | {"/tf"}))
                 self._transforms.publish(header, self._encoder.wrists)
             if surfaces is not None:
-                self._send(self._encoder.surfaces(header, surfaces, voxel_size, wanted))
+                self._send(self._encoder.surfaces(header, surfaces, voxel_size, subscribed))
                 if self._collisions is not None:
                     self._collisions.publish(header, surfaces)
             self._header, self._published_at = header, time.monotonic()

@@ -9,7 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -17,26 +17,15 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
 from im2hands_ros.allocator import keep_freed_memory
+from im2hands_ros.ros.base_node import BaseNode
 
 
-class Startable(Protocol):
-    """A node that can be started and closed."""
-
-    def start(self) -> bool:
-        """Begin to work; whether it could."""
-
-    def close(self) -> None:
-        """Stop everything."""
-
-    def destroy_node(self) -> None:
-        """Leave the graph."""
-
-
-def run_process(make_node: Callable[[], Startable], args: Sequence[str] | None) -> NoReturn:
+def run_process(make_node: Callable[[], BaseNode], args: Sequence[str] | None) -> NoReturn:
     """Run a node until SIGINT or SIGTERM, then end the process.
 
     Exit status: 0 after a signal, 1 when the node could not start or failed, 2 when a parameter
-    cannot be used (`make_node` raised ValueError or ParameterException).
+    cannot be used (`make_node` raised OSError, ValueError or ParameterException), `exit_status`
+    when the node ended the process.
     """
     keep_freed_memory()
     # rclpy's own handler ends the context, and everything here notices that. A KeyboardInterrupt
@@ -44,7 +33,7 @@ def run_process(make_node: Callable[[], Startable], args: Sequence[str] | None) 
     interrupted = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     try:
-        rclpy.init(args=args)
+        rclpy.init(args=None if args is None else list(args))
         status = 0 if interrupted.is_set() else _run(make_node)
     except rclpy_implementation.RCLError as error:
         status = _refused(error)
@@ -56,10 +45,10 @@ def run_process(make_node: Callable[[], Startable], args: Sequence[str] | None) 
     os._exit(status)
 
 
-def _run(make_node: Callable[[], Startable]) -> int:
+def _run(make_node: Callable[[], BaseNode]) -> int:
     try:
         node = make_node()
-    except (ValueError, ParameterException) as error:
+    except (OSError, ValueError, ParameterException) as error:
         print(f"im2hands: {error}", file=sys.stderr)
         return 2
     except Exception as error:  # noqa: BLE001 - see _status_after_failure
@@ -69,7 +58,7 @@ def _run(make_node: Callable[[], Startable]) -> int:
     try:
         return _spin(node)
     except Exception:  # noqa: BLE001 - see _status_after_failure
-        return _status_after_failure()
+        return _status_after_failure() or node.exit_status
     finally:
         node.close()
         node.destroy_node()
@@ -87,13 +76,13 @@ def _refused(error: Exception) -> int:
     return 1
 
 
-def _spin(node: Startable) -> int:
+def _spin(node: BaseNode) -> int:
     if not node.start():
         return 1 if rclpy.ok() else 0
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     executor.spin()
-    return 0
+    return node.exit_status
 
 
 def _status_after_failure() -> int:

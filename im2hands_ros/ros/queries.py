@@ -1,10 +1,11 @@
-"""Questions about the occupancy field of the latest frame, answered in the gaps between frames.
+"""Occupancy queries of the latest frame's field, evaluated in the gaps between frames.
 
-No ROS here: `query_service` is the ear and the mouth.
+No ROS here: the node's service `query_occupancy` submits them.
 """
 
 from __future__ import annotations
 
+import array
 import threading
 import time
 from collections import deque
@@ -15,26 +16,28 @@ from typing import Any
 import numpy as np
 
 from im2hands_ros.skeleton import SIDES
+from im2hands_ros.tracking.interfaces import EncodedScene
 
 # A field older than this is no longer what the camera sees; as long as markers live. Seconds.
 FIELD_LIFETIME = 2.0
 
+_MOST_POINTS = 2_000_000
 _CHUNK = 4096  # points evaluated at once
-# Seconds of answering until a waiting frame gets its turn: half of what the last frame took.
+# Seconds of evaluation until a waiting frame gets its turn: half of what the last frame took.
 _SHARE, _SHORTEST_SLICE, _LONGEST_SLICE = 0.5, 0.02, 0.2
-_PATIENCE = 1.0  # seconds that a question waits for a frame when there is none
-_INTEREST = 5.0  # seconds after a question during which frames are encoded for the next one
+_WAIT_FOR_FRAME = 1.0  # seconds that a query waits for a frame when there is none
+_ACTIVE = 5.0  # seconds after a query during which frames are encoded for the next one
 _MOST_WAITING = 8
 _ABSENT = -1.0
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What became of a question.
+class QueryResult:
+    """What a query came to.
 
     Attributes:
-        message: empty, or why there is no answer.
-        header: header of the image that the field is from; None without an answer.
+        message: empty, or why there is no result.
+        header: header of the image that the field is from; None without a result.
         probabilities: "left" and "right" -> (N,) float32 in [0, 1], or -1 for an absent hand.
     """
 
@@ -44,75 +47,75 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class _Field:
+class _FrameField:
     header: Any
-    scene: Any  # None: no hand in the image
+    scene: EncodedScene | None  # None: no hand in the image
     made_at: float
 
 
-@dataclass(eq=False)  # a question is only itself
-class _Question:
+@dataclass(eq=False)  # a query is only itself
+class _Query:
     points: np.ndarray
-    reply: Callable[[Answer], None]
-    asked_at: float
-    found: _Field | None = None
+    reply: Callable[[QueryResult], None]
+    submitted_at: float
+    frame: _FrameField | None = None
     done: int = 0
     probabilities: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Queries:
-    """Keeps the latest field and answers questions with it, a slice of time at once.
+    """Keeps the latest field and evaluates queries with it, a slice of time at once.
 
-    `ask` may be called from any thread; `keep`, `forget` and `work` belong to the worker's thread
-    or to one that knows the worker is at rest. All points of a question are answered from one
+    `submit` may be called from any thread; `set_field`, `clear` and `work` belong to the worker's
+    thread or to one that knows the worker is at rest. All points of a query are evaluated with one
     field, however many frames pass meanwhile.
 
     Args:
-        took: told the milliseconds from question to answer.
+        took: called with the milliseconds from query to result.
     """
 
     def __init__(self, took: Callable[[float], None]) -> None:
         self._took = took
         self._lock = threading.Lock()
-        self._waiting: deque[_Question] = deque()
-        self._latest: _Field | None = None
-        self._asked_at = -_INTEREST
+        self._waiting: deque[_Query] = deque()
+        self._latest: _FrameField | None = None
+        self._submitted_at = -_ACTIVE
         self._left_at = time.monotonic()
 
     @property
-    def interested(self) -> bool:
-        """Whether frames should be encoded although nobody subscribes."""
-        return bool(self._waiting) or time.monotonic() - self._asked_at < _INTEREST
+    def are_active(self) -> bool:
+        """Whether frames should be encoded although nobody has subscribed to results."""
+        return bool(self._waiting) or time.monotonic() - self._submitted_at < _ACTIVE
 
-    def ask(self, points: np.ndarray, reply: Callable[[Answer], None]) -> None:
-        """Put a question; `reply` is called once, perhaps at once, perhaps on the worker's thread.
+    def submit(self, points: np.ndarray, reply: Callable[[QueryResult], None]) -> None:
+        """Add a query; `reply` is called once, perhaps at once, perhaps on the worker's thread.
 
         Args:
             points: (N, 3) float32, finite; metres in the frame of the image.
-            reply: takes the answer.
+            reply: takes the result.
         """
-        self._asked_at = time.monotonic()
+        self._submitted_at = time.monotonic()
         with self._lock:
             accepted = len(self._waiting) < _MOST_WAITING
             if accepted:
-                self._waiting.append(_Question(points, reply, self._asked_at))
+                self._waiting.append(_Query(points, reply, self._submitted_at))
         if not accepted:
-            reply(Answer(f"{_MOST_WAITING} questions wait already: wait for their answers"))
+            reply(QueryResult(f"{_MOST_WAITING} queries wait already: wait for their responses"))
 
-    def keep(self, header: Any, scene: Any) -> None:
-        """Answer from this scene from now on; None: the image shows no hand."""
-        self._latest = _Field(header, scene, time.monotonic())
+    def set_field(self, header: Any, scene: EncodedScene | None) -> None:
+        """Evaluate with this scene from now on; None: the image shows no hand."""
+        self._latest = _FrameField(header, scene, time.monotonic())
 
-    def forget(self, reason: str) -> None:
-        """Let go of the field and refuse what waits."""
+    def clear(self, reason: str) -> None:
+        """Release the field and refuse what waits."""
         self._latest = None
         with self._lock:
             waiting, self._waiting = self._waiting, deque()
-        for question in waiting:
-            question.reply(Answer(reason))
+        for query in waiting:
+            query.reply(QueryResult(reason))
 
     def work(self) -> bool:
-        """Answer for a slice of time; whether there is more to do at once."""
+        """Evaluate for a slice of time; whether there is more to do at once."""
         until = time.monotonic() + self._slice()
         more = self._work(until)
         self._left_at = time.monotonic()
@@ -123,64 +126,91 @@ class Queries:
         return float(np.clip(_SHARE * elsewhere, _SHORTEST_SLICE, _LONGEST_SLICE))
 
     def _work(self, until: float) -> bool:
-        while (question := self._first()) is not None:
-            problem = self._begin(question)
-            if problem and time.monotonic() - question.asked_at < _PATIENCE:
+        while (query := self._first()) is not None:
+            frame, problem = self._field_of(query)
+            if frame is None and time.monotonic() - query.submitted_at < _WAIT_FOR_FRAME:
                 return False
-            if problem:
-                self._finish(question, Answer(problem))
-            elif not self._advance(question, until):
+            if frame is None:
+                self._finish(query, QueryResult(problem))
+            elif not self._advance(query, frame, until):
                 return True
         return False
 
-    def _first(self) -> _Question | None:
+    def _first(self) -> _Query | None:
         with self._lock:
             return self._waiting[0] if self._waiting else None
 
-    def _begin(self, question: _Question) -> str:
-        """Give the question its field unless it has one; why there is none."""
-        if question.found is not None:
-            return ""
+    def _field_of(self, query: _Query) -> tuple[_FrameField | None, str]:
+        """The field of a query, the latest one if it has none yet; or why there is none."""
         latest, now = self._latest, time.monotonic()
+        if query.frame is not None:
+            return query.frame, ""
         if latest is None:
-            return "no frame yet: send image, camera_info and keypoints of one stamp"
+            return None, "no frame yet: send image, camera_info and keypoints of one stamp"
         if now - latest.made_at > FIELD_LIFETIME:
             age = f"{now - latest.made_at:.1f} s"
-            return f"the latest frame is {age} old: are image and keypoints still sent?"
-        question.found = latest
-        question.probabilities = {
-            side: np.full(len(question.points), _ABSENT, np.float32) for side in SIDES
+            return None, f"the latest frame is {age} old: are image and keypoints still sent?"
+        query.frame = latest
+        query.probabilities = {
+            side: np.full(len(query.points), _ABSENT, np.float32) for side in SIDES
         }
-        return ""
+        return latest, ""
 
-    def _advance(self, question: _Question, until: float) -> bool:
-        """Evaluate chunks until the question is answered or the time is over; whether it is."""
+    def _advance(self, query: _Query, frame: _FrameField, until: float) -> bool:
+        """Evaluate chunks until the query is done or the time is over; whether it is done."""
         try:
-            while question.done < len(question.points):
-                self._evaluate(question)
-                if question.done < len(question.points) and time.monotonic() > until:
+            while query.done < len(query.points):
+                _evaluate(query, frame.scene)
+                if query.done < len(query.points) and time.monotonic() > until:
                     return False
-        except Exception as error:  # noqa: BLE001 - whoever asked is told, the stream goes on
-            self._finish(question, Answer(f"the query failed: {type(error).__name__}: {error}"))
+        except Exception as error:  # noqa: BLE001 - the client gets the error, the stream goes on
+            self._finish(query, QueryResult(f"the query failed: {type(error).__name__}: {error}"))
             return True
-        answer = Answer("", question.found.header, question.probabilities)
-        self._took(1e3 * (time.monotonic() - question.asked_at))
-        self._finish(question, answer)
+        self._took(1e3 * (time.monotonic() - query.submitted_at))
+        self._finish(query, QueryResult("", frame.header, query.probabilities))
         return True
 
-    @staticmethod
-    def _evaluate(question: _Question) -> None:
-        chunk = slice(question.done, question.done + _CHUNK)
-        for side, probabilities in question.probabilities.items():
-            hand = getattr(question.found.scene, side, None)
-            if hand is not None:
-                probabilities[chunk] = hand.occupancy(question.points[chunk])
-        question.done += _CHUNK
-
-    def _finish(self, question: _Question, answer: Answer) -> None:
+    def _finish(self, query: _Query, result: QueryResult) -> None:
         with self._lock:
-            open_still = question in self._waiting  # `forget` may have refused it meanwhile
-            if open_still:
-                self._waiting.remove(question)
-        if open_still:
-            question.reply(answer)
+            still_waits = query in self._waiting  # `clear` may have refused it meanwhile
+            if still_waits:
+                self._waiting.remove(query)
+        if still_waits:
+            query.reply(result)
+
+
+def _evaluate(query: _Query, scene: EncodedScene | None) -> None:
+    chunk = slice(query.done, query.done + _CHUNK)
+    for side, probabilities in query.probabilities.items():
+        hand = getattr(scene, side, None)
+        if hand is not None:
+            probabilities[chunk] = hand.occupancy(query.points[chunk])
+    query.done += _CHUNK
+
+
+def points_of(request: Any) -> np.ndarray:
+    """(N, 3) float32 points of a service's request.
+
+    Raises:
+        ValueError: points that cannot be evaluated; the reason is for the response.
+    """
+    flat = np.asarray(request.points, np.float32)
+    if flat.size % 3:
+        raise ValueError(f"points holds {flat.size} numbers: give x, y, z of each point")
+    if flat.size > 3 * _MOST_POINTS:
+        raise ValueError(f"points holds {flat.size // 3} points: ask for {_MOST_POINTS} at most")
+    bad = int((~np.isfinite(flat)).sum())
+    if bad:
+        raise ValueError(f"{bad} numbers of points are NaN or infinite: leave those points out")
+    return flat.reshape(-1, 3)
+
+
+def fill_response(response: Any, result: QueryResult) -> None:
+    """Put a result into the service's response."""
+    response.success, response.message = not result.message, result.message
+    if response.success:
+        response.header = result.header
+        for side in SIDES:
+            flat = array.array("f")
+            flat.frombytes(result.probabilities[side].tobytes())
+            setattr(response, side, flat)

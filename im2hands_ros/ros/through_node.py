@@ -7,7 +7,6 @@ machine. The messages are sent and taken as bytes.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -20,8 +19,6 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseArray, PoseStamped
-from lifecycle_msgs.msg import State
-from lifecycle_msgs.srv import GetState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
@@ -37,13 +34,18 @@ from im2hands_ros.messages.camera_info import Calibration, write_camera_info
 from im2hands_ros.messages.header import nanoseconds, read_stamp
 from im2hands_ros.messages.results import RESULT_TYPES
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
-from im2hands_ros.ros.demo.commands import NODE_NAME, environment
-from im2hands_ros.ros.interrupts import interrupted_once, undisturbed
-from im2hands_ros.ros.subprocesses import Child
+from im2hands_ros.ros.node_state import NodeState
+from im2hands_ros.ros.subprocesses import (
+    interrupted_once,
+    parameter_arguments,
+    ros_environment,
+    ros_module,
+    start_child,
+)
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.tracking.settings import ReplaySettings
 
-NODE = (sys.executable, "-m", "im2hands_ros.ros.node")
+NODE = ros_module("node")
 _CLASSES = (HandKeypoints, PoseStamped, HandMeshArray, PointCloud2, MarkerArray)
 _START_PATIENCE = 180.0  # seconds for loading and warming up
 _ANSWER_PATIENCE = 60.0  # seconds for a frame
@@ -95,7 +97,7 @@ class ThroughNode:
         self.times = NodeTimes(self._hear_diagnostics)
 
     def __enter__(self) -> ThroughNode:
-        os.environ.update(environment())
+        os.environ.update(ros_environment())
         self._stack.enter_context(interrupted_once())
         try:
             self._start()
@@ -112,7 +114,7 @@ class ThroughNode:
 
         Raises:
             BadInput: an image or calibration that cannot be used, or no answer came.
-            ChildDied: the node has ended.
+            ChildExited: the node has ended.
         """
         with self.times.stage("decode"):
             _, camera = self._decoder(frame)
@@ -132,9 +134,7 @@ class ThroughNode:
         """The node, and a client that has found it."""
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="im2hands_")))
         self._log = folder / "node.log"
-        with undisturbed():
-            self._child = Child("the node", self._command, self._log, dict(os.environ))
-            self._stack.callback(self._child.stop)
+        self._child = start_child(self._stack, "the node", self._command, self._log)
         context = rclpy.Context()  # whoever calls may have one already
         rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
         self._stack.callback(context.try_shutdown)
@@ -158,22 +158,13 @@ class ThroughNode:
         self._wait_for_node()
 
     def _wait_for_node(self) -> None:
-        client = self._node.create_client(GetState, f"/{NODE_NAME}/get_state")
-        asked: list[Any] = []
-
-        def is_active() -> bool:
-            if asked and asked[0].done():
-                state = asked.pop().result().current_state.id
-                return state == State.PRIMARY_STATE_ACTIVE
-            if not asked and client.service_is_ready():
-                asked.append(client.call_async(GetState.Request()))
-            return False
+        state = NodeState(self._node, "/im2hands")
 
         def is_heard() -> bool:
             heard = all(each.get_subscription_count() for each in self._publishers.values())
             return heard and all(self._node.count_publishers(topic) for topic in RESULT_TYPES)
 
-        for what, condition in (("active", is_active), ("found over DDS", is_heard)):
+        for what, condition in (("active", state.is_active), ("found over DDS", is_heard)):
             if not self._spin_until(condition, _START_PATIENCE):
                 raise TimeoutError(
                     f"the node was not {what} in {_START_PATIENCE:g} s; {self._last_words()}"
@@ -186,7 +177,7 @@ class ThroughNode:
         while not condition():
             if time.monotonic() > deadline:
                 return False
-            self._child.check_alive()
+            self._child.check_running()
             self._executor.spin_once(_POLL)
         return True
 
@@ -249,9 +240,4 @@ def _arguments(settings: ReplaySettings, chosen: Chosen) -> list[str]:
         values["image_transport"] = "compressed"
     if chosen.keypoints.type == POSE_ARRAY:
         values["keypoints_type"] = "pose_array"
-    arguments = ["--ros-args"]
-    for name, value in values.items():
-        if value != "":
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            arguments += ["-p", f"{name}:={text}"]
-    return arguments
+    return parameter_arguments({name: value for name, value in values.items() if value != ""})

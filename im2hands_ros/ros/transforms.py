@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from geometry_msgs.msg import TransformStamped
-from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
 from im2hands_ros.messages.wrist_poses import WristPose
-from im2hands_ros.ros.endpoints import Complain
+from im2hands_ros.ros.base_node import ManagedNode
 
 
 class Transforms:
@@ -21,7 +20,7 @@ class Transforms:
         broadcaster: a tf2_ros.TransformBroadcaster of that node.
     """
 
-    def __init__(self, node: LifecycleNode, broadcaster: Any) -> None:
+    def __init__(self, node: ManagedNode, broadcaster: Any) -> None:
         self._node, self._broadcaster = node, broadcaster
 
     @property
@@ -45,12 +44,12 @@ class Transforms:
             self._node.destroy_publisher(publisher)
 
 
-def transforms_for(node: LifecycleNode, complain: Complain) -> Transforms | None:
+def transforms_for(node: ManagedNode) -> Transforms | None:
     """The broadcaster; None, and a line that says why, without tf2_ros."""
     try:
         from tf2_ros import TransformBroadcaster
     except ImportError as error:
-        complain(
+        node.warn_throttled(
             "tf2_ros",
             f"publish_tf is set but tf2_ros cannot be imported ({error}): install the ROS package "
             "tf2_ros_py; left/wrist_pose and right/wrist_pose are published without it",

@@ -41,7 +41,7 @@ class Publisher(list):
     """Keeps what is published to its one subscriber."""
 
     publish = list.append
-    listeners = 1
+    subscriber_count = 1
 
 
 @pytest.fixture

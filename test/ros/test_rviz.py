@@ -26,7 +26,7 @@ from rclpy.qos import (
 )
 
 from im2hands_ros.messages.markers import draw
-from im2hands_ros.ros.demo.replay import _PARAMETERS
+from im2hands_ros.ros.demo.settings import DemoReplaySettings
 
 SETTINGS = yaml.safe_load(
     (Path(__file__).resolve().parents[2] / "config" / "im2hands.rviz").read_text()
@@ -143,4 +143,4 @@ def test_rviz_has_a_switch_for_every_kind_of_marker() -> None:
 
 def test_rviz_s_fixed_frame_is_the_one_that_replay_stamps() -> None:
     frame = SETTINGS["Visualization Manager"]["Global Options"]["Fixed Frame"]
-    assert frame == _PARAMETERS["frame_id"][0]
+    assert frame == DemoReplaySettings().frame_id

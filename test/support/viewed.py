@@ -25,7 +25,7 @@ from reference_messages import (
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from im2hands_ros.ros.reporter import diagnostic_array
+from im2hands_ros.ros.base_node import diagnostic_array
 from im2hands_ros.ros.viewer.node import TOPICS
 
 VIEWER = ("-m", "im2hands_ros.ros.viewer.node")

@@ -7,7 +7,6 @@ voxels, keypoints, wrist poses and (first case) markers come back to this proces
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -36,10 +35,14 @@ from im2hands_ros.messages.keypoints import write_keypoints
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.provenance import describe
 from im2hands_ros.ros.bench.ready_hands import TRIANGLES, VOXELS
-from im2hands_ros.ros.demo.commands import environment
-from im2hands_ros.ros.endpoints import RESULTS
-from im2hands_ros.ros.interrupts import interrupted_once, undisturbed
-from im2hands_ros.ros.subprocesses import Child
+from im2hands_ros.ros.qos import RESULTS
+from im2hands_ros.ros.subprocesses import (
+    ChildProcess,
+    interrupted_once,
+    ros_environment,
+    ros_module,
+    start_child,
+)
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
 WIDTH, HEIGHT, RATE = 640, 480, 30.0
@@ -55,8 +58,8 @@ _CALIBRATION = Calibration.of(Camera(WIDTH, HEIGHT, 600.0, 600.0, 319.5, 239.5))
 _CONFIDENCE = {"left": 1.0, "right": 1.0}
 _NAMESPACE = "/frame_cost"
 _SETTLING = 30  # frames before the measured ones
-_PATIENCE = 60.0
-_ANSWER_PATIENCE = 2.0
+_TIMEOUT = 60.0
+_RESULT_TIMEOUT = 2.0
 
 
 def report(frames: int) -> dict[str, Any]:
@@ -89,33 +92,31 @@ def measure(frames: int, log: Path) -> dict[str, Any]:
         in this process, median and p95) and `unanswered` frames.
 
     Raises:
-        ChildDied: the node ended.
+        ChildExited: the node ended.
         TimeoutError: the node did not become active.
     """
-    os.environ.update(environment())
-    command = [sys.executable, "-m", "im2hands_ros.ros.bench.ready_hands", "--ros-args"]
+    os.environ.update(ros_environment())
+    command = [*ros_module("bench.ready_hands", {}), "-r", f"__ns:={_NAMESPACE}"]
     with ExitStack() as stack:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         stack.callback(rclpy.try_shutdown)
         stack.enter_context(interrupted_once())
-        with undisturbed():
-            child = Child("node", [*command, "-r", f"__ns:={_NAMESPACE}"], log, environment())
-            stack.callback(child.stop)
-        node = rclpy.create_node("listener", namespace=_NAMESPACE)
+        child = start_child(stack, "node", command, log)
+        node = rclpy.create_node("client", namespace=_NAMESPACE)
         stack.callback(node.destroy_node)
         client = _Client(node, child)
         return {name: client.measure(topics, frames, name) for name, topics in CASES.items()}
 
 
 class _Client:
-    """Sends frames to the node and hears its answers, as bytes: to read them costs others.
+    """Sends frames to the node and takes its results as bytes: reading them is not the node's cost.
 
     Args:
         node: owns the endpoints; in the measured node's namespace.
         child: the measured node.
     """
 
-    def __init__(self, node: Node, child: Child) -> None:
+    def __init__(self, node: Node, child: ChildProcess) -> None:
         self._node, self._child = node, child
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
@@ -129,13 +130,13 @@ class _Client:
         }
         self._pixels = np.random.default_rng(0).integers(0, 200, (HEIGHT, WIDTH, 3), np.uint8)
         self._keypoints = load_demo_sequence().frames[30].keypoints
-        self._heard: dict[str, int] = {}
+        self._received: dict[str, int] = {}
         self._values: dict[str, str] = {}
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 1)
 
     def measure(self, topics: dict[str, type], frames: int, name: str) -> dict[str, Any]:
         """One case."""
-        with self._listening(topics):
+        with self._subscribed(topics):
             for _ in range(_SETTLING):
                 self._frame(topics)
             before = thread_times(self._child.pid)
@@ -161,9 +162,9 @@ class _Client:
         }
 
     @contextmanager
-    def _listening(self, topics: dict[str, type]) -> Iterator[None]:
+    def _subscribed(self, topics: dict[str, type]) -> Iterator[None]:
         subscriptions = [
-            self._node.create_subscription(kind, topic, self._hear(topic), RESULTS, raw=True)
+            self._node.create_subscription(kind, topic, self._on_result(topic), RESULTS, raw=True)
             for topic, kind in topics.items()
         ]
         self._wait(
@@ -177,36 +178,36 @@ class _Client:
         for subscription in subscriptions:
             self._node.destroy_subscription(subscription)
 
-    def _hear(self, topic: str) -> Callable[[bytes], None]:
-        def hear(data: bytes) -> None:
-            self._heard[topic] = read_stamp(data, in_sequence=topic == "markers")
+    def _on_result(self, topic: str) -> Callable[[bytes], None]:
+        def take(data: bytes) -> None:
+            self._received[topic] = read_stamp(data, in_sequence=topic == "markers")
 
-        return hear
+        return take
 
     def _frame(self, topics: dict[str, type]) -> float:
-        """Milliseconds from the stamp to the last answer; NaN when one is missing."""
+        """Milliseconds from the stamp to the last result; NaN when one is missing."""
         started = time.monotonic()
-        self._heard.clear()
+        self._received.clear()
         header = Header(stamp=self._node.get_clock().now().to_msg(), frame_id="camera")
         stamp = nanoseconds(header.stamp)
         self._inputs["camera_info"].publish(write_camera_info(header, _CALIBRATION))
         self._inputs["keypoints"].publish(write_keypoints(header, self._keypoints, _CONFIDENCE))
         self._inputs["image"].publish(write_image(header, self._pixels))
         took = float("nan")
-        while (elapsed := time.monotonic() - started) < _ANSWER_PATIENCE:
+        while (elapsed := time.monotonic() - started) < _RESULT_TIMEOUT:
             self._executor.spin_once(0.01)
-            if all(self._heard.get(topic) == stamp for topic in topics):
+            if all(self._received.get(topic) == stamp for topic in topics):
                 took = 1e3 * (time.monotonic() - started)
                 break
         time.sleep(max(0.0, 1 / RATE - elapsed))
         return took
 
     def _wait(self, done: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while not done():
-            self._child.check_alive()
+            self._child.check_running()
             if time.monotonic() > deadline:
-                raise TimeoutError(f"waited {_PATIENCE:g} s in vain for {what}")
+                raise TimeoutError(f"waited {_TIMEOUT:g} s in vain for {what}")
             self._executor.spin_once(0.05)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import trimesh
@@ -27,7 +26,7 @@ _RADIUS = 0.04
 
 @dataclass
 class ReadyScene:
-    """What the node asks of a scene."""
+    """What the node needs of a scene."""
 
     keypoints: dict[str, np.ndarray | None]
     surfaces: dict[str, HandSurface]
@@ -35,23 +34,23 @@ class ReadyScene:
     left = right = None
 
     @property
-    def confidence(self) -> dict[str, float | None]:
-        """Sure of every hand that is there."""
-        return {side: None if xyz is None else 1.0 for side, xyz in self.keypoints.items()}
+    def confidence(self) -> dict[str, float]:
+        """1 for every hand that is there."""
+        return {side: 1.0 for side, xyz in self.keypoints.items() if xyz is not None}
 
-    def reconstruct(self, **_: Any) -> Hands:
+    def reconstruct(self, resolution: int, threshold: float, voxel_size: float) -> Hands:
         """The ready surfaces of the hands that are there."""
-        there = {side: xyz is not None for side, xyz in self.keypoints.items()}
-        return Hands(**{side: self.surfaces[side] if there[side] else None for side in SIDES})
+        left, right = (self.surfaces[side] if side in self.confidence else None for side in SIDES)
+        return Hands(left, right)
 
 
 class ReadyHands:
     """Has the methods of `Im2Hands` and takes no time."""
 
     stages = ("keypoints", "initial", "refinement")
-    refine_keypoints = refine_occupancy = False
 
     def __init__(self) -> None:
+        self.refine_keypoints = self.refine_occupancy = False
         self._surfaces: dict[str, HandSurface] = {}
 
     def warm_up(self, resolution: int) -> None:
@@ -61,13 +60,13 @@ class ReadyHands:
     def encode(
         self, image: np.ndarray, keypoints: dict[str, np.ndarray | None], camera: Camera
     ) -> ReadyScene:
-        """The scene of these keypoints; the image is not looked at."""
+        """The scene of these keypoints; the image is ignored."""
         return ReadyScene(keypoints, self._surfaces)
 
 
 def _surface(x: float) -> HandSurface:
     ball = trimesh.creation.icosphere(_SUBDIVISIONS, _RADIUS)
-    middle = np.float32([x, 0, 0.5])
+    middle = np.array([x, 0, 0.5], np.float32)
     random = np.random.default_rng(0)
     directions = random.normal(size=(VOXELS, 3)).astype(np.float32)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)

@@ -37,7 +37,7 @@ class Capture(Protocol):
         """Go to the first picture of a file."""
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Release the source."""
 
 
 class VideoCapture:
@@ -45,7 +45,7 @@ class VideoCapture:
 
     Args:
         source: device number, device file or video file.
-        width, height, rate: asked of a device; 0: as it likes.
+        width, height, rate: requested from a device; 0: its own choice.
 
     Raises:
         SourceLost: it cannot be opened.
@@ -58,25 +58,27 @@ class VideoCapture:
             raise SourceLost(f"no video file '{source}': give a file, or a device such as 0")
         self._capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
         if not self._capture.isOpened():
-            raise SourceLost(self._trouble("cannot be opened"))
+            raise SourceLost(self._describe_failure("cannot be opened"))
         if not self.is_file:
-            self._ask(width, height, rate)
-        properties = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
-        self.size = tuple(int(self._capture.get(each)) for each in properties)
+            self._request(width, height, rate)
+        self.size = (
+            int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
+            int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+        )
         self.rate = self._capture.get(cv2.CAP_PROP_FPS) or _USUAL_RATE
 
-    def _ask(self, width: int, height: int, rate: float) -> None:
-        wishes = {
+    def _request(self, width: int, height: int, rate: float) -> None:
+        requested = {
             cv2.CAP_PROP_FRAME_WIDTH: width,
             cv2.CAP_PROP_FRAME_HEIGHT: height,
             cv2.CAP_PROP_FPS: rate,
             cv2.CAP_PROP_BUFFERSIZE: 1,  # an old picture is worse than none
         }
-        for name, value in wishes.items():
+        for name, value in requested.items():
             if value:
                 self._capture.set(name, value)
 
-    def _trouble(self, what: str) -> str:
+    def _describe_failure(self, what: str) -> str:
         remedy = (
             "is it a video that OpenCV reads?"
             if self.is_file
@@ -91,13 +93,13 @@ class VideoCapture:
             return True
         if self.is_file:
             return False
-        raise SourceLost(self._trouble("gives no pictures any more"))
+        raise SourceLost(self._describe_failure("gives no pictures any more"))
 
     def picture(self) -> np.ndarray:
         """See `Capture`."""
         read, pixels = self._capture.retrieve()
         if not read or pixels is None:
-            raise SourceLost(self._trouble("gave a picture that cannot be decoded"))
+            raise SourceLost(self._describe_failure("gave a picture that cannot be decoded"))
         return pixels if pixels.ndim == 3 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
 
     def rewind(self) -> None:

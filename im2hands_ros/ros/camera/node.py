@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from copy import copy
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import cv2
 import rclpy
@@ -25,14 +25,14 @@ from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.camera.calibration_file import guessed_calibration, read_calibration
 from im2hands_ros.ros.camera.capture import Capture, SourceLost, VideoCapture, is_device
 from im2hands_ros.ros.camera.settings import CameraSettings
-from im2hands_ros.ros.endpoints import OVERRIDING
 from im2hands_ros.ros.process import run_process
+from im2hands_ros.ros.qos import OVERRIDING
 
 OpenCapture = Callable[[str, int, int, float], Capture]
 
 _RETRY = 1.0  # seconds between two tries to open a lost device
-_POLL = 0.05  # seconds between two looks at who listens
-_SETTLE = 0.5  # seconds: a listener that we know may not know us yet, and would miss a frame
+_POLL = 0.05  # seconds between two looks at the subscriptions
+_SETTLE = 0.5  # seconds: a subscriber found here may not have found us yet, and would miss a frame
 _LINGER = 0.5  # seconds that the last frame is given to leave before its publisher goes
 _STOP_TIMEOUT = 1.0  # a device may block for longer; its thread is left behind then
 
@@ -48,7 +48,7 @@ class CameraSource(BaseNode[CameraSettings]):
         ValueError: no calibration, or one that cannot be used.
     """
 
-    def __init__(self, open_capture: OpenCapture = VideoCapture, **options: object) -> None:
+    def __init__(self, open_capture: OpenCapture = VideoCapture, **options: Any) -> None:
         super().__init__("camera_source", CameraSettings, **options)
         self._open_capture = open_capture
         self._calibration = self._read_calibration()
@@ -63,7 +63,7 @@ class CameraSource(BaseNode[CameraSettings]):
         }
         # A daemon: a device that hangs must not keep the process from exiting.
         self._thread = threading.Thread(target=self._run, name="camera_source", daemon=True)
-        self.report(describe=self._describe)
+        self.start_diagnostics()
 
     def _read_calibration(self) -> Calibration | None:
         """The calibration, or None where it is to be guessed."""
@@ -97,11 +97,12 @@ class CameraSource(BaseNode[CameraSettings]):
         if self._thread.ident is not None:
             self._thread.join(_STOP_TIMEOUT)
 
-    def _describe(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
+        """Source and its state, for the diagnostics."""
         return {"source": self.settings.origin, "state": self._state}
 
-    def _open(self) -> None:
-        """Open the source and see that the calibration is its own.
+    def _open(self) -> Capture:
+        """Open the source and check that the calibration is its own.
 
         Raises:
             SourceLost: it is not there.
@@ -114,7 +115,7 @@ class CameraSource(BaseNode[CameraSettings]):
         given, known = capture.size, self._calibration
         if known is None:
             known = guessed_calibration(*given, settings.assumed_field_of_view)
-            self.complain(
+            self.warn_throttled(
                 "guess",
                 f"no camera_info_url: focal length {known.k[0]:.0f} px guessed from "
                 f"{settings.assumed_field_of_view:g} degrees: distances are guesses too",
@@ -130,6 +131,7 @@ class CameraSource(BaseNode[CameraSettings]):
         self._state = "open"
         rate = settings.rate or capture.rate
         self.get_logger().info(f"open: '{settings.origin}', {given[0]}x{given[1]}, {rate:g} Hz")
+        return capture
 
     # On the capture's thread
 
@@ -137,10 +139,9 @@ class CameraSource(BaseNode[CameraSettings]):
         """Publish until stopped or the end of the file; open again what was lost."""
         while not self._stopped.is_set():
             try:
-                if self._capture is None:
-                    self._open()
-                if self._play(self._capture):
-                    self._end()
+                capture = self._capture or self._open()
+                if self._play(capture):
+                    self._end(capture)
                     return
             except Exception as error:  # noqa: BLE001 - one bad picture must not end the stream
                 if not rclpy.ok(context=self.context):
@@ -176,12 +177,12 @@ class CameraSource(BaseNode[CameraSettings]):
         self.health.publish()
 
     def _wait_for_subscribers(self) -> None:
-        wanted = self.settings.wait_for_subscribers
-        if not wanted:
+        count = self.settings.wait_for_subscribers
+        if not count:
             return
         self._state = "waiting for subscribers"
         while not self._stopped.wait(_POLL):
-            if all(each.get_subscription_count() >= wanted for each in self._outputs.values()):
+            if all(each.get_subscription_count() >= count for each in self._outputs.values()):
                 self._stopped.wait(_SETTLE)
                 break
         self._state = "open"
@@ -192,12 +193,12 @@ class CameraSource(BaseNode[CameraSettings]):
             self._capture.close()
             self._capture = None
         self.health.drop("camera_lost")
-        self.accuse("camera_lost", f"{error} (trying again every {_RETRY:g} s)")
+        self.error_throttled("camera_lost", f"{error} (trying again every {_RETRY:g} s)")
 
-    def _end(self) -> None:
+    def _end(self, capture: Capture) -> None:
         """The video is over: so is the program."""
         self._state = "ended"
-        self._capture.close()
+        capture.close()
         self.get_logger().info(f"'{self.settings.origin}' has ended")
         self._stopped.wait(_LINGER)
         rclpy.try_shutdown(context=self.context)

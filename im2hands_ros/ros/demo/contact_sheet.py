@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from im2hands_ros.camera import Camera
-from im2hands_ros.skeleton import BONES, SIDES
+from im2hands_ros.camera import Camera, crop_around
+from im2hands_ros.skeleton import BONES
 from im2hands_ros.synthetic.renderer import render_meshes, render_meshes_over
 
 Meshes = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -19,7 +19,8 @@ COLORS = {"left": (0.36, 0.62, 0.93), "right": (0.95, 0.60, 0.32)}  # display RG
 SECOND_VIEW_DEGREES = (25.0, 50.0)  # about the vertical axis, then from above
 _ROWS = ("input and keypoints", "meshes over input", "meshes from above")
 _PANEL = 320  # px, side of one picture
-_ROOM = 1.5  # side of the shown part of the image, in spans of the keypoints
+_MARGIN, _SECOND_VIEW_MARGIN = 0.25, 0.05  # around the hands, share of their extent
+_UNIT_CAMERA = Camera(1, 1, 1.0, 1.0, 0.0, 0.0)
 _GAP = 6
 _TITLE = 30
 _PAPER, _INK = (255, 255, 255), (40, 40, 44)
@@ -60,7 +61,10 @@ def contact_sheet(shots: Sequence[Shot]) -> np.ndarray:
 
 
 def _panels(shot: Shot) -> list[np.ndarray]:
-    image, camera = _close_up(shot)
+    joints = [xyz for xyz in shot.keypoints.values() if xyz is not None]
+    vertices = [vertices for vertices, _ in shot.meshes.values()]
+    crop = crop_around(shot.camera, np.concatenate(joints or vertices), _PANEL, _MARGIN)
+    image, camera = crop.extract(shot.image), crop.camera
     meshes, colors = list(shot.meshes.values()), [COLORS[side] for side in shot.meshes]
     pictures = [
         draw_keypoints(image, shot.keypoints, camera),
@@ -110,17 +114,9 @@ def second_view(meshes: Meshes, size: int) -> np.ndarray:
         (((vertices - centre) @ turn.T + away).astype(np.float32), triangles)
         for vertices, triangles in meshes.values()
     ]
-    return render_meshes(turned, [COLORS[side] for side in meshes], _camera_around(turned, size))
-
-
-def _camera_around(meshes: Sequence[tuple[np.ndarray, np.ndarray]], size: int) -> Camera:
-    """A camera whose square picture the meshes just fill."""
-    points = np.concatenate([vertices for vertices, _ in meshes]).astype(np.float64)
-    rays = points[:, :2] / points[:, 2:]
-    low, high = rays.min(0), rays.max(0)
-    focal = 0.92 * size / (high - low).max()
-    middle = (size - 1) / 2 - focal * (low + high) / 2
-    return Camera(size, size, focal, focal, *middle.tolist())
+    points = np.concatenate([vertices for vertices, _ in turned])
+    camera = crop_around(_UNIT_CAMERA, points, size, _SECOND_VIEW_MARGIN).camera
+    return render_meshes(turned, [COLORS[side] for side in meshes], camera)
 
 
 def _rotation(about_vertical: float, from_above: float) -> np.ndarray:
@@ -128,34 +124,6 @@ def _rotation(about_vertical: float, from_above: float) -> np.ndarray:
     sideways = cv2.Rodrigues(np.array([0.0, yaw, 0.0]))[0]
     downwards = cv2.Rodrigues(np.array([pitch, 0.0, 0.0]))[0]
     return downwards @ sideways
-
-
-def _close_up(shot: Shot) -> tuple[np.ndarray, Camera]:
-    """The square part of the image that holds the hands, as one panel, and its camera."""
-    height, width = shot.image.shape[:2]
-    points = [joints for side in SIDES if (joints := shot.keypoints.get(side)) is not None]
-    low, high = np.zeros(2), np.array([width, height])
-    if points:
-        pixels = shot.camera.project(np.concatenate(points))
-        low, high = np.nanmin(pixels, axis=0), np.nanmax(pixels, axis=0)
-    side = int(min(_ROOM * (high - low).max(), width, height))
-    x, y = np.clip((low + high - side) / 2, 0, (width - side, height - side)).astype(int).tolist()
-    zoom = _PANEL / side
-    how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
-    picture = cv2.resize(
-        shot.image[y : y + side, x : x + side], (_PANEL, _PANEL), interpolation=how
-    )
-    camera = replace(
-        shot.camera,
-        width=_PANEL,
-        height=_PANEL,
-        fx=shot.camera.fx * zoom,
-        fy=shot.camera.fy * zoom,
-        # Pixel centres are whole numbers: half a pixel moves with the zoom.
-        cx=(shot.camera.cx - x + 0.5) * zoom - 0.5,
-        cy=(shot.camera.cy - y + 0.5) * zoom - 0.5,
-    )
-    return picture, camera
 
 
 def _title(text: str) -> np.ndarray:

@@ -97,8 +97,8 @@ class Recorder(Node):
         return min(self._recorded[name].get_publisher_count() for name in names)
 
 
-class Recording:
-    """Spins a recorder until it is told to stop, or its input has ended and run dry."""
+class RecorderLoop:
+    """Spins a recorder until it is stopped, or its input has ended and run dry."""
 
     def __init__(self, recorder: Recorder, drain: float, announce: bool) -> None:
         self._recorder = recorder
@@ -164,7 +164,7 @@ def record(args: argparse.Namespace) -> Progress:
     bag = BagWriter(args.output)
     try:
         recorder = Recorder(bag)
-        recording = Recording(recorder, args.drain, args.announce)
+        recording = RecorderLoop(recorder, args.drain, args.announce)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: setattr(recording, "stopped", True))
         recording.run()

@@ -1,4 +1,4 @@
-"""The contents of a demo's bag: the answers to each image, and the node's own counters."""
+"""The contents of a demo's bag: the results of each image, and the node's own counters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COUNTED = (
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnsweredFrame:
     """What the node published for one image.
 
     Attributes:
@@ -40,9 +40,9 @@ class Answer:
 
 @dataclass
 class Recording:
-    """A bag's answers in order, its message counts by topic, and the node's last diagnostics."""
+    """A bag's answered frames in order, message counts by topic, and the last diagnostics."""
 
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[AnsweredFrame] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     diagnostics: dict[str, str] = field(default_factory=dict)
 
@@ -59,7 +59,8 @@ class Recording:
                 latency_ms = (received.received_ns - received.stamp_ns) / 1e6
                 frame = frame_of_stamp.get(received.stamp_ns)
                 meshes = read_meshes(received.message)
-                recording.answers.append(Answer(received.stamp_ns, frame, latency_ms, meshes))
+                answer = AnsweredFrame(received.stamp_ns, frame, latency_ms, meshes)
+                recording.answers.append(answer)
         return recording
 
 
@@ -79,12 +80,12 @@ class Input:
 
 def read_inputs(path: Path, stamps: Iterable[int]) -> dict[int, Input]:
     """The recorded images and keypoints with these stamps."""
-    wanted = set(stamps)
+    chosen = set(stamps)
     images: dict[int, np.ndarray] = {}
     keypoints: dict[int, dict[str, np.ndarray | None]] = {}
     with BagReader(path) as bag:
         for received in bag.messages("/image", "/keypoints"):
-            if received.stamp_ns not in wanted:
+            if received.stamp_ns not in chosen:
                 continue
             if received.topic == "/image":
                 images[received.stamp_ns] = read_image(received.message)

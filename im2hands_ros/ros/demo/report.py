@@ -16,7 +16,7 @@ from tqdm import tqdm
 from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.evaluation.metrics import iou, surface_scores
 from im2hands_ros.ros.demo.contact_sheet import COLORS, Meshes, Shot, contact_sheet
-from im2hands_ros.ros.demo.recording import Answer, Recording, read_inputs
+from im2hands_ros.ros.demo.recording import AnsweredFrame, Recording, read_inputs
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.sample import Mesh
 
@@ -97,7 +97,7 @@ def _stages(diagnostics: dict[str, str]) -> dict[str, dict[str, float]]:
     return dict(stages)
 
 
-def _surfaces(answers: Sequence[Answer]) -> dict[str, int]:
+def _surfaces(answers: Sequence[AnsweredFrame]) -> dict[str, int]:
     """How many of all published meshes are watertight, and how many enclose a positive volume."""
     meshes = [Mesh(*mesh) for answer in answers for mesh in answer.meshes.values()]
     shown = tqdm(meshes, desc="checking meshes", unit="mesh", dynamic_ncols=True)
@@ -113,7 +113,7 @@ def evenly(items: Sequence[Any], count: int) -> list[Any]:
     return [items[round(i)] for i in np.linspace(0, len(items) - 1, count)]
 
 
-def _accuracy(answers: Sequence[Answer], truth: DemoSequence, count: int) -> dict[str, Any]:
+def _accuracy(answers: Sequence[AnsweredFrame], truth: DemoSequence, count: int) -> dict[str, Any]:
     """Mean IoU and Chamfer-L1 per side over evenly spread frames, against the true meshes."""
     chosen = evenly([answer for answer in answers if answer.frame is not None], count)
     scores: dict[str, list[tuple[float, float]]] = {side: [] for side in SIDES}
@@ -153,7 +153,7 @@ def write_glb(path: Path, meshes: Meshes) -> None:
     scene.export(path)
 
 
-def _write_sheet(out: Path, answers: Sequence[Answer], truth: DemoSequence) -> None:
+def _write_sheet(out: Path, answers: Sequence[AnsweredFrame], truth: DemoSequence) -> None:
     chosen = evenly([answer for answer in answers if answer.frame is not None], SHEET_COLUMNS)
     inputs = read_inputs(out / "bag", [answer.stamp_ns for answer in chosen])
     shots = [

@@ -12,15 +12,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from im2hands_ros.ros.demo.commands import commands, environment
-from im2hands_ros.ros.interrupts import undisturbed
-from im2hands_ros.ros.subprocesses import Child
+from im2hands_ros.ros.demo.commands import commands
+from im2hands_ros.ros.subprocesses import ChildProcess, start_child
 
 _POLL = 0.05  # seconds
 _QUIET = 3.0  # seconds without a new mesh after which the last frames count as dropped
 _SHOW_EVERY = 0.5  # seconds; logs without a terminal keep every line
 _WAITING = "{desc} {elapsed}"
-_LAST_WORDS = 1.5  # seconds for one more diagnostics message, which come every second
+_LAST_DIAGNOSTICS = 1.5  # seconds for one more diagnostics message, which come every second
 
 
 class DemoFailed(RuntimeError):
@@ -80,8 +79,7 @@ class DemoRun:
         self._args = args
         self._logs: Path = args.out / "log"
         self._commands = commands(args) | replaced
-        self._environment = environment()
-        self._children: dict[str, Child] = {}
+        self._children: dict[str, ChildProcess] = {}
         self._played = Played()
         self._bar = tqdm(unit="frame", dynamic_ncols=True, bar_format=_WAITING)
         self._shown_at = 0.0
@@ -93,69 +91,67 @@ class DemoRun:
             stamp (ns) -> number of the frame sent with it.
 
         Raises:
-            ChildDied: a process ended too early.
+            ChildExited: a process ended too early.
             DemoFailed: nothing happened for longer than the time-outs allow.
         """
-        played, patience = self._played, self._args.start_timeout
-        # Last in, first out: the recorder ends last and hears the others out.
+        played, timeout = self._played, self._args.start_timeout
+        # Last in, first out: the recorder ends last and misses nothing of the others.
         with ExitStack() as stack:
             stack.callback(self._bar.close)
             self._start("recorder", stack)
             self._start("node", stack)
-            self._wait(lambda: played.ready, patience, "loading the model")
+            self._wait(lambda: played.ready, timeout, "loading the model")
             self._start("replay", stack)
-            self._wait(lambda: played.frames > 0, patience, "waiting for the active node")
+            self._wait(lambda: played.frames > 0, timeout, "waiting for the active node")
             self._follow_frames()
             self._drain()
             self._show()
         return played.sent
 
     def _start(self, name: str, stack: ExitStack) -> None:
-        with undisturbed():
-            log = self._logs / f"{name}.log"
-            self._children[name] = Child(name, self._commands[name], log, self._environment)
-            stack.callback(self._children[name].stop)
+        log = self._logs / f"{name}.log"
+        self._children[name] = start_child(stack, name, self._commands[name], log)
 
-    def _wait(self, condition: Callable[[], bool], patience: float, doing: str) -> None:
+    def _wait(self, condition: Callable[[], bool], timeout: float, doing: str) -> None:
         self._bar.set_description(doing)
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > deadline:
-                raise DemoFailed(f"{doing} took more than {patience:g} s; see {self._logs}")
-            self._look()
+                raise DemoFailed(f"{doing} took more than {timeout:g} s; see {self._logs}")
+            self._update()
 
     def _follow_frames(self) -> None:
         self._bar.set_description("playing", refresh=False)
-        patience = self._args.stall_timeout
+        timeout = self._args.stall_timeout
         seen, since = -1, time.monotonic()
         while not self._played.finished:
-            self._look()
+            self._update()
             if len(self._played.sent) != seen:
                 seen, since = len(self._played.sent), time.monotonic()
-            elif time.monotonic() - since > patience:
-                raise DemoFailed(f"no frame came for {patience:g} s; see {self._logs}")
+            elif time.monotonic() - since > timeout:
+                raise DemoFailed(f"no frame came for {timeout:g} s; see {self._logs}")
 
     def _drain(self) -> None:
         """Wait for the last frame's meshes, or until no more come, and for the last diagnostics."""
         self._bar.set_description("finishing")
         meshes, since = -1, time.monotonic()
         while not self._played.last_is_answered and time.monotonic() - since < _QUIET:
-            self._look()
+            self._update()
             if self._played.counts.get("meshes", 0) != meshes:
                 meshes, since = self._played.counts.get("meshes", 0), time.monotonic()
-        until = time.monotonic() + _LAST_WORDS
+        until = time.monotonic() + _LAST_DIAGNOSTICS
         while time.monotonic() < until:
-            self._look()
+            self._update()
 
-    def _look(self) -> None:
-        """Take in what the processes report, show it, and make sure that they live."""
+    def _update(self) -> None:
+        """Take in what the processes report, show it, and make sure that they run."""
         time.sleep(_POLL)
         for child in self._children.values():
             for event in child.events():
                 self._played.take(event)
         for name, child in self._children.items():
             if name != "replay" or child.status not in (None, 0):
-                child.check_alive()
+                child.check_running()
         self._show()
 
     def _show(self) -> None:

@@ -9,9 +9,8 @@ import webbrowser
 from contextlib import ExitStack
 from typing import Any, NoReturn
 
-from im2hands_ros.ros.demo.commands import environment, view_commands
-from im2hands_ros.ros.interrupts import undisturbed
-from im2hands_ros.ros.subprocesses import Child
+from im2hands_ros.ros.demo.commands import view_commands
+from im2hands_ros.ros.subprocesses import start_child
 
 _POLL = 0.2  # seconds
 
@@ -27,31 +26,28 @@ class DemoView:
     def __init__(self, args: argparse.Namespace, replaced: dict[str, list[str]]) -> None:
         self._logs = args.out / "log"
         self._commands = view_commands(args) | replaced
-        self._environment = environment()
 
     def show(self) -> NoReturn:
         """Show the sequence over and over; every process has ended when this raises.
 
         Raises:
             KeyboardInterrupt: the user has seen enough.
-            ChildDied: a process ended.
+            ChildExited: a process ended.
         """
         with ExitStack() as stack:
-            children = []
-            for name, command in self._commands.items():
-                with undisturbed():
-                    log = self._logs / f"{name}.log"
-                    children.append(Child(name, command, log, self._environment))
-                    stack.callback(children[-1].stop)
+            children = [
+                start_child(stack, name, command, self._logs / f"{name}.log")
+                for name, command in self._commands.items()
+            ]
             while True:
                 time.sleep(_POLL)
                 for child in children:
                     for event in child.events():
-                        _tell(event)
-                    child.check_alive()
+                        _print(event)
+                    child.check_running()
 
 
-def _tell(event: dict[str, Any]) -> None:
+def _print(event: dict[str, Any]) -> None:
     """Say what a user wants to know of a process's event."""
     if event["event"] == "serving":
         print(f"the hands are at {event['url']} (Ctrl-C ends the demo)")

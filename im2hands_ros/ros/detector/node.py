@@ -13,7 +13,6 @@ from typing import NoReturn
 
 import numpy as np
 import rclpy
-from rclpy.time import Time
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.detection.detector import DetectedHand, HandDetector
@@ -22,16 +21,16 @@ from im2hands_ros.messages.images import read_depth, read_image
 from im2hands_ros.messages.keypoints import write_keypoints
 from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.base_node import BaseNode
-from im2hands_ros.ros.detector.inputs import View, Views
+from im2hands_ros.ros.detector.inputs import DetectorInput, DetectorInputs
 from im2hands_ros.ros.detector.settings import DetectorSettings
-from im2hands_ros.ros.endpoints import OVERRIDING, RESULTS
+from im2hands_ros.ros.image_inputs import report_failure
 from im2hands_ros.ros.process import run_process
+from im2hands_ros.ros.qos import OVERRIDING, RESULTS
 from im2hands_ros.ros.worker import Worker
 
 DetectorLoader = Callable[[DetectorSettings], HandDetector]
 
 _STOP_TIMEOUT = 1.0  # seconds a frame in work may take to finish
-_LONGEST_LATENCY = 60.0  # seconds; an older stamp is of another clock
 
 
 def load_detector(settings: DetectorSettings) -> HandDetector:
@@ -49,7 +48,7 @@ def load_detector(settings: DetectorSettings) -> HandDetector:
     )
 
 
-class Detector(BaseNode[DetectorSettings]):
+class DetectorNode(BaseNode[DetectorSettings]):
     """Publishes where the hands are in each image.
 
     Args:
@@ -62,65 +61,66 @@ class Detector(BaseNode[DetectorSettings]):
         self._publisher = self.create_publisher(
             HandKeypoints, "keypoints", copy(RESULTS), qos_overriding_options=OVERRIDING
         )
-        self._worker: Worker[HandDetector, View] = Worker(
+        self._worker: Worker[HandDetector, DetectorInput] = Worker(
             lambda: load(self.settings), self._process, lambda: None, self._on_error
         )
-        self._views: Views | None = None
-        self.report(self._awaited, self._describe)
+        self._inputs: DetectorInputs | None = None
+        self.start_diagnostics()
 
     def start(self) -> bool:
-        """Load the detector and listen; whether that worked."""
+        """Load the detector and subscribe; whether that worked."""
         try:
             self._worker.start(cancelled=lambda: not rclpy.ok(context=self.context))
-            self._views = Views(self, self._wanted, self._deliver)
+            self._inputs = DetectorInputs(self, self._has_subscribers, self._deliver)
         except Exception as error:  # noqa: BLE001 - whatever loading raised, it ends here
             if rclpy.ok(context=self.context):
                 self.get_logger().error(f"cannot start: {error}")
             return False
-        topics = ", ".join(f"{name} on {topic}" for name, topic in self._views.topics.items())
+        topics = ", ".join(f"{name} on {topic}" for name, topic in self._inputs.topics.items())
         self.get_logger().info(f"active: {topics}; keypoints to {self._publisher.topic_name}")
         return True
 
     def close(self) -> None:
         """Stop everything."""
-        if self._views is not None:
-            self._views.close()
-            self._views = None
+        if self._inputs is not None:
+            self._inputs.close()
+            self._inputs = None
         self._worker.stop(_STOP_TIMEOUT)
 
     # On the executor's thread
 
-    def _deliver(self, view: View) -> None:
-        if self._worker.post(view):
+    def _deliver(self, received: DetectorInput) -> None:
+        if self._worker.post(received):
             self.health.drop("overwritten")
 
-    def _wanted(self) -> bool:
+    def _has_subscribers(self) -> bool:
         return self._publisher.get_subscription_count() > 0
 
-    def _awaited(self) -> dict[str, str]:
+    def expected_inputs(self) -> dict[str, str]:
         """Inputs that should come now, name -> full topic name."""
-        if self._views is None or not self._wanted():
+        if self._inputs is None or not self._has_subscribers():
             return {}
-        return {name: topic for name, topic in self._views.topics.items() if name != "depth"}
+        return {name: topic for name, topic in self._inputs.topics.items() if name != "depth"}
 
-    def _describe(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
+        """Subscribers, for the diagnostics."""
         return {"subscribers": str(self._publisher.get_subscription_count())}
 
     # On the worker's thread
 
-    def _process(self, detector: HandDetector, view: View) -> None:
+    def _process(self, detector: HandDetector, received: DetectorInput) -> None:
         """Decode, detect, publish.
 
         Raises:
             BadInput: an image or calibration that cannot be used.
             Exception: whatever the detector raised.
         """
-        settings, stamp = self.settings, view.image.header.stamp
+        settings, stamp = self.settings, received.image.header.stamp
         with self.health.stage("frame"):
             with self.health.stage("decode"):
-                image = read_image(view.image)
-                camera = camera_from_info(view.camera_info, image.shape[1::-1])
-                depth = self._depth_of(view, image)
+                image = read_image(received.image)
+                camera = camera_from_info(received.camera_info, image.shape[1::-1])
+                depth = self._depth_of(received, image)
             with self.health.stage("detect"):
                 hands = detector.detect(
                     image,
@@ -130,14 +130,14 @@ class Detector(BaseNode[DetectorSettings]):
                     palm_length=settings.palm_length,
                     mirrored=settings.mirrored_image,
                 )
-            self._publish(view, hands)
+            self._publish(received, hands)
 
-    def _depth_of(self, view: View, image: np.ndarray) -> np.ndarray | None:
+    def _depth_of(self, received: DetectorInput, image: np.ndarray) -> np.ndarray | None:
         """The depth in metres, or None without a depth image that can be used."""
-        if view.depth is None:
+        if received.depth is None:
             return None
         try:
-            depth = read_depth(view.depth)
+            depth = read_depth(received.depth)
             if depth.shape != image.shape[:2]:
                 sizes = ["{}x{}".format(*each.shape[1::-1]) for each in (depth, image)]
                 raise BadInput(
@@ -146,12 +146,13 @@ class Detector(BaseNode[DetectorSettings]):
                     "that is registered to the colour camera",
                 )
         except BadInput as problem:
-            self._refuse("depth", problem)
+            if self._inputs is not None:
+                self._inputs.refuse("depth", problem)
             return None
         return depth
 
-    def _publish(self, view: View, hands: dict[str, DetectedHand | None]) -> None:
-        header = view.image.header
+    def _publish(self, received: DetectorInput, hands: dict[str, DetectedHand | None]) -> None:
+        header = received.image.header
         found = {side: hand for side, hand in hands.items() if hand is not None}
         with self.health.stage("publish"):
             message = write_keypoints(
@@ -160,28 +161,15 @@ class Detector(BaseNode[DetectorSettings]):
                 {side: hand.confidence for side, hand in found.items()},
             )
             self._publisher.publish(message)
-        self.health.publish()
-        age = (self.get_clock().now() - Time.from_msg(header.stamp)).nanoseconds / 1e9
-        if 0 <= age < _LONGEST_LATENCY:
-            self.health.took("latency", 1e3 * age)
-
-    def _refuse(self, name: str, problem: BadInput) -> None:
-        views = self._views
-        if views is not None:
-            views.refuse(name, problem)
+        self.count_published(header.stamp)
 
     def _on_error(self, error: Exception) -> None:
-        if isinstance(error, BadInput):
-            of_camera = error.reason.startswith("camera_info")
-            self._refuse("camera_info" if of_camera else "image", error)
-            return
-        self.health.drop("pipeline_error")
-        self.accuse("pipeline_error", f"an image failed: {type(error).__name__}: {error}")
+        report_failure(self, self._inputs, error)
 
 
 def main(args: Sequence[str] | None = None, load: DetectorLoader = load_detector) -> NoReturn:
     """Run the node until SIGINT or SIGTERM, then end the process; see `run_process`."""
-    run_process(lambda: Detector(load), args)
+    run_process(lambda: DetectorNode(load), args)
 
 
 if __name__ == "__main__":

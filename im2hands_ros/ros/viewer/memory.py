@@ -1,4 +1,4 @@
-"""What the viewer remembers: the last images, and when results came. Needs no ROS."""
+"""What the viewer keeps: the last images, and how old the results are. Needs no ROS."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ class RecentImages:
         return next(found, self._images[-1][1] if self._images else None)
 
 
-class Results:
+class ResultAge:
     """When a frame's results came last, and whether the next ones are overdue.
 
-    A slow node's hands do not flicker, a dead one's do not stay: the next frame may take three
-    times as long as the last one, within limits.
+    A slow node's hands do not flicker, those of one that has ended do not stay: the next frame may
+    take three times as long as the last one, within limits.
 
     Args:
-        shortest, longest: limits of the patience, seconds.
+        shortest, longest: limits of that time, seconds.
 
     Attributes:
-        stamp_ns: stamp of the newest results; None when nobody stands for them any more.
+        stamp_ns: stamp of the newest results; None when they are too old.
     """
 
     def __init__(self, shortest: float, longest: float) -> None:
         self._shortest, self._longest = shortest, longest
-        self._patience, self._heard = shortest, time.monotonic()
+        self._timeout, self._last = shortest, time.monotonic()
         self.stamp_ns: int | None = None
 
-    def hear(self, stamp_ns: int) -> None:
+    def add(self, stamp_ns: int) -> None:
         """Note one of a frame's results."""
         now = time.monotonic()
         if stamp_ns != self.stamp_ns:
-            self._patience = min(max(self._shortest, 3 * (now - self._heard)), self._longest)
-        self.stamp_ns, self._heard = stamp_ns, now
+            self._timeout = min(max(self._shortest, 3 * (now - self._last)), self._longest)
+        self.stamp_ns, self._last = stamp_ns, now
 
     def expire(self) -> bool:
         """Whether the results have just become too old."""
-        if self.stamp_ns is None or time.monotonic() - self._heard <= self._patience:
+        if self.stamp_ns is None or time.monotonic() - self._last <= self._timeout:
             return False
         self.stamp_ns = None
         return True

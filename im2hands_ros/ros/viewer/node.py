@@ -1,9 +1,9 @@
 """Node ``im2hands_viewer``: the hands in a browser, for machines without RViz.
 
-Listens to ``image`` (or ``image/compressed``), ``camera_info``, ``meshes``, ``refined_keypoints``,
-``occupancy`` and ``/diagnostics``, and serves one page on this machine. While no page is open, or a
-kind of result is switched off, it does not subscribe to it: nothing is computed for nobody. The
-newest message wins, at most ``max_rate`` times a second.
+Subscribes to ``image`` (or ``image/compressed``), ``camera_info``, ``meshes``,
+``refined_keypoints``, ``occupancy`` and ``/diagnostics``, and serves one page on this machine.
+While no page is open, or a kind of result is switched off, it does not subscribe to it: the node
+computes nothing that is not shown. The newest message wins, at most ``max_rate`` times a second.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from im2hands_ros.messages.meshes import read_meshes
 from im2hands_ros.messages.occupancy import read_occupancy, voxel_size
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.base_node import BaseNode
-from im2hands_ros.ros.endpoints import RESULTS
 from im2hands_ros.ros.process import run_process
-from im2hands_ros.ros.viewer.memory import RecentImages, Results
+from im2hands_ros.ros.qos import RESULTS
+from im2hands_ros.ros.viewer.memory import RecentImages, ResultAge
 from im2hands_ros.ros.viewer.settings import ViewerSettings
 
 if TYPE_CHECKING:
@@ -49,18 +49,17 @@ TOPICS = {
     "occupancy": (PointCloud2, RESULTS),
     "/diagnostics": (DiagnosticArray, QoSProfile(depth=10)),  # many nodes say something there
 }
-_IMAGES = {"raw": Image, "compressed": CompressedImage}  # by parameter image_transport
 # A camera_info may come once and hold for ever; diagnostics cost nothing.
 _ALWAYS = ("camera_info", "/diagnostics")
 # The topics of the results that the page can switch off, and its names for them.
 _LAYERS = {"meshes": "meshes", "refined_keypoints": "keypoints", "occupancy": "occupancy"}
 _ROOM_FOR_IMAGES = 64 << 20  # bytes of images that wait for their results
 _DIAGNOSTICS_LIVE = 5.0  # seconds
-_LONGEST_PATIENCE = 8.0  # seconds
+_LONGEST_TIMEOUT = 8.0  # seconds
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-class Viewer(BaseNode[ViewerSettings]):
+class ViewerNode(BaseNode[ViewerSettings]):
     """Shows on a page what the topics bring.
 
     Args:
@@ -73,14 +72,16 @@ class Viewer(BaseNode[ViewerSettings]):
     def __init__(self, **options: Any) -> None:
         super().__init__("im2hands_viewer", ViewerSettings, **options)
         self._page = self._open_page()
-        kind = _IMAGES[self.settings.image_transport]
+        compressed = self.settings.image_transport == "compressed"
+        kind = CompressedImage if compressed else Image
         self._topics = TOPICS | {"image": (kind, qos_profile_sensor_data)}
         self._subscribed: dict[str, Subscription] = {}
         self._newest: dict[str, bytes] = {}
         self._images = RecentImages(_ROOM_FOR_IMAGES)
-        self._results = Results(LIFETIME, _LONGEST_PATIENCE)
-        self._shown_image = self._info = None
-        self._heard_diagnostics = time.monotonic()
+        self._results = ResultAge(LIFETIME, _LONGEST_TIMEOUT)
+        self._shown_image: bytes | None = None
+        self._info: CameraInfo | None = None
+        self._last_diagnostics = time.monotonic()
         self._voxel_size = 0.005
         self._show: dict[str, Callable[[Any], None]] = {
             "camera_info": self._take_info,
@@ -98,8 +99,8 @@ class Viewer(BaseNode[ViewerSettings]):
         from im2hands_ros.viewing.page import Page
 
         colours = {
-            side: tuple(round(255 * channel) for channel in colour)
-            for side, colour in COLOURS.items()
+            side: (round(255 * red), round(255 * green), round(255 * blue))
+            for side, (red, green, blue) in COLOURS.items()
         }
         return Page(self.settings.host, self.settings.port, colours)
 
@@ -116,31 +117,28 @@ class Viewer(BaseNode[ViewerSettings]):
         self.create_timer(1.0 / self.settings.max_rate, self._update)
         return True
 
-    def close(self) -> None:
-        """Nothing to do: the server's thread ends with the process."""
-
     def _update(self) -> None:
-        """One round: listen to what is looked at, show the newest of it."""
-        self._listen()
+        """One round: subscribe to what the page shows, show the newest of it."""
+        self._update_subscriptions()
         newest, self._newest = self._newest, {}
         for topic, cdr in newest.items():
             if topic in self._subscribed:
-                self._guarded(topic, self._show[topic], cdr)
+                self._show_or_warn(topic, self._show[topic], cdr)
         self._show_image()
         self._expire()
 
-    def _listen(self) -> None:
-        """Subscribe to what is looked at, and to nothing else."""
-        wanted = set(_ALWAYS)
+    def _update_subscriptions(self) -> None:
+        """Subscribe to what the page shows, and to nothing else."""
+        needed = set(_ALWAYS)
         if self._page.is_open:
-            wanted.add("image")
-            wanted |= {topic for topic, layer in _LAYERS.items() if self._page.shows(layer)}
-        for topic in wanted - self._subscribed.keys():
+            needed.add("image")
+            needed |= {topic for topic, layer in _LAYERS.items() if self._page.shows(layer)}
+        for topic in needed - self._subscribed.keys():
             kind, qos = self._topics[topic]
             self._subscribed[topic] = self.create_subscription(
                 kind, self._name(topic), partial(self._receive, topic), qos, raw=True
             )
-        for topic in self._subscribed.keys() - wanted:
+        for topic in self._subscribed.keys() - needed:
             self.destroy_subscription(self._subscribed.pop(topic))
             if topic in _LAYERS:
                 self._page.clear(_LAYERS[topic])
@@ -155,7 +153,7 @@ class Viewer(BaseNode[ViewerSettings]):
 
     def _receive(self, topic: str, cdr: bytes) -> None:
         if topic == "/diagnostics":  # the newest one may be another node's
-            self._guarded(topic, self._show_diagnostics, cdr)
+            self._show_or_warn(topic, self._show_diagnostics, cdr)
             return
         stamp = read_stamp(cdr)
         if topic == "image":
@@ -163,14 +161,14 @@ class Viewer(BaseNode[ViewerSettings]):
             return
         self._newest[topic] = cdr
         if topic in _LAYERS:
-            self._results.hear(stamp)
+            self._results.add(stamp)
 
-    def _guarded(self, topic: str, show: Callable[[Any], None], cdr: bytes) -> None:
-        """Show a message; one that cannot be shown is told about and left out."""
+    def _show_or_warn(self, topic: str, show: Callable[[Any], None], cdr: bytes) -> None:
+        """Show a message; one that cannot be shown is warned of and left out."""
         try:
             show(self._message(topic, cdr))
         except BadInput as problem:
-            self.complain(topic, f"{topic}: {problem}")
+            self.warn_throttled(topic, f"{topic}: {problem}")
 
     def _message(self, topic: str, cdr: bytes) -> Any:
         kind = self._topics[topic][0]
@@ -203,14 +201,14 @@ class Viewer(BaseNode[ViewerSettings]):
             if status.name.strip("/") == name.strip("/"):
                 values = {pair.key: pair.value for pair in status.values}
                 self._page.show_figures(ord(status.level), status.message, values)
-                self._heard_diagnostics = time.monotonic()
+                self._last_diagnostics = time.monotonic()
 
     def _show_image(self) -> None:
         """The image that the results on the page were made from, else the newest one."""
         chosen = self._images.of(self._results.stamp_ns)
         if chosen is not None and chosen is not self._shown_image:
             self._shown_image = chosen
-            self._guarded("image", self._draw_image, chosen)
+            self._show_or_warn("image", self._draw_image, chosen)
         else:
             self._page.settle_image()
 
@@ -225,22 +223,22 @@ class Viewer(BaseNode[ViewerSettings]):
         try:
             return camera_from_info(self._info, (width, height))
         except BadInput as problem:
-            self.complain("camera_info", f"camera_info: {problem}")
+            self.warn_throttled("camera_info", f"camera_info: {problem}")
             return None
 
     def _expire(self) -> None:
-        """Take from view what nobody stands for any more."""
+        """Take from view what is too old."""
         if self._results.expire():
             self._page.clear(*_LAYERS.values())
         now = time.monotonic()
-        if now - self._heard_diagnostics > _DIAGNOSTICS_LIVE:
+        if now - self._last_diagnostics > _DIAGNOSTICS_LIVE:
             self._page.show_no_figures(f"the diagnostics of node {self.settings.node}")
-            self._heard_diagnostics = now
+            self._last_diagnostics = now
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the node until SIGINT; the process's exit status is that of `run_process`."""
-    run_process(Viewer, args)
+    run_process(ViewerNode, args)
 
 
 if __name__ == "__main__":

@@ -203,7 +203,7 @@ def test_a_mirrored_source_is_mirrored_back_and_a_loop_goes_on(run, video):
     left, right = read_image(watcher.received["image"][0])[:, [0, -1]].mean(axis=(0, 2))
     assert left - right == pytest.approx(30, abs=4)
     assert "focal length 46 px guessed from 70 degrees" in process.log
-    status, _ = process.interrupt()
+    status = process.interrupt()
     assert status == 0
 
 

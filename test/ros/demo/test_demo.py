@@ -99,7 +99,8 @@ def test_a_process_that_dies_is_reported_with_its_last_words(
 
 def test_an_interrupted_demo_leaves_a_complete_bag_and_no_process(tmp_path: Path) -> None:
     code = (
-        "import test_demo as t; from pathlib import Path; import sys; "
+        f"import sys; sys.path.append({str(STAND_INS.parent)!r}); "
+        "import test_demo as t; from pathlib import Path; "
         f"a = t.options(Path({str(tmp_path)!r}), '--rate', '0.5'); "
         "sys.exit(t.play_and_report(a, t.sequence(), t.stand_ins(a)))"
     )

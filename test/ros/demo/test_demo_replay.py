@@ -16,7 +16,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.ros.demo.replay import EXIT_NOBODY_LISTENS, TOPICS, Replay
+from im2hands_ros.ros.demo.replay import EXIT_NO_SUBSCRIBERS, TOPICS, Replay
 
 CAMERA = Camera(64, 48, 60.0, 61.0, 31.5, 23.5)
 
@@ -138,7 +138,7 @@ def test_it_gives_up_when_nobody_comes(
     node = replay(1, wait_timeout=0.2, wait_for_node="sleeper")
     executor.add_node(node)
     spin_until(executor, node.finished.done)
-    assert node.finished.result() == EXIT_NOBODY_LISTENS
+    assert node.finished.result() == EXIT_NO_SUBSCRIBERS
     assert "node 'sleeper' is not active; subscribers: image 0" in capfd.readouterr().err
 
 
@@ -158,5 +158,5 @@ def test_a_loop_starts_over(executor: SingleThreadedExecutor) -> None:
 
 
 def test_an_unknown_encoding_is_refused(executor: SingleThreadedExecutor) -> None:
-    with pytest.raises(ValueError, match="encoding 'jpeg' cannot be replayed: use rgb8 or bgr8"):
+    with pytest.raises(ValueError, match="parameter encoding is 'jpeg': give rgb8, bgr8"):
         replay(1, encoding="jpeg")

@@ -124,7 +124,7 @@ def test_a_calibration_of_another_size_is_named(node, watcher, stamp):
 
 def test_a_detector_that_fails_on_an_image_lives_on(node, watcher, stamp):
     watcher.send(image(stamp, 255))
-    node.wait_for_log("an image failed: RuntimeError: the image is all white")
+    node.wait_for_log("a frame failed: RuntimeError: the image is all white")
     assert watcher.ask(stamp + 0.1).right_valid
     watcher.wait_until(lambda: watcher.count("dropped.pipeline_error") == 1, "the count")
 
@@ -235,9 +235,8 @@ def test_a_slow_detector_takes_the_newest_image_and_counts_the_others(tmp_path):
         watcher.wait_until(lambda: watcher.count("dropped.overwritten") > 0, "the count")
     finally:
         watcher.close()
-        status, seconds = process.interrupt()
+        status = process.interrupt()
     assert status == 0
-    assert seconds < 5
 
 
 def test_compressed_images_are_read(tmp_path):

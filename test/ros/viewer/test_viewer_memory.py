@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from im2hands_ros.ros.viewer.memory import RecentImages, Results
+from im2hands_ros.ros.viewer.memory import RecentImages, ResultAge
 
 
 def test_the_image_of_the_results_is_found_and_old_ones_make_room() -> None:
@@ -25,12 +25,12 @@ def test_results_are_given_up_after_three_times_their_pace_within_limits(
 ) -> None:
     clock = [100.0]
     monkeypatch.setattr("im2hands_ros.ros.viewer.memory.time.monotonic", lambda: clock[0])
-    results = Results(2.0, 8.0)
+    results = ResultAge(2.0, 8.0)
     assert not results.expire()  # none came: none can be late
     for stamp in (1, 2):
         clock[0] += between
-        results.hear(stamp)
-        results.hear(stamp)  # another topic of the same frame
+        results.add(stamp)
+        results.add(stamp)  # another topic of the same frame
     clock[0] += patience - 0.01
     assert not results.expire()
     assert results.stamp_ns == 2

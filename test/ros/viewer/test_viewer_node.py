@@ -153,7 +153,7 @@ def test_the_page_is_served_to_this_machine_alone_on_the_next_free_port(start) -
         if each.status == psutil.CONN_LISTEN
     ]
     assert listening == ["127.0.0.1"]
-    status, _ = viewer.interrupt()
+    status = viewer.interrupt()
     assert status == 0
 
 
