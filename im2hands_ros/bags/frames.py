@@ -17,8 +17,8 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.header import nanoseconds
 from im2hands_ros.messages.images import read_image
-from im2hands_ros.messages.keypoints import Keypoints, read_keypoints, read_poses
-from im2hands_ros.messages.matching import Pair, StampMatcher
+from im2hands_ros.messages.keypoints import CheckedKeypoints, read_keypoints, read_poses
+from im2hands_ros.messages.matching import Match, StampMatcher
 
 # As many as the node keeps: a bag is paired here as it would be live.
 WAITING_FRAMES = 16
@@ -44,7 +44,7 @@ class Frame:
 
     image: Message
     keypoints_message: Message
-    keypoints: Keypoints
+    keypoints: CheckedKeypoints
     camera_info: Message | None
 
     @property
@@ -123,11 +123,11 @@ class Frames:
     def _on_camera_info(self, message: Message) -> None:
         self._camera_info = message
 
-    def _on_image(self, message: Message) -> Pair | None:
+    def _on_image(self, message: Message) -> Match | None:
         self.images += 1
         return self._matcher.add_image(_nanoseconds(message), message)
 
-    def _on_keypoints(self, message: Message) -> Pair | None:
+    def _on_keypoints(self, message: Message) -> Match | None:
         keypoints = self._read(message.fields)
         for problem in keypoints.problems:
             self.skip(problem.reason, str(problem))
@@ -135,7 +135,7 @@ class Frames:
             return None
         return self._matcher.add_keypoints(_nanoseconds(message), (message, keypoints))
 
-    def _frame_of(self, pair: Pair | None) -> Frame | None:
+    def _frame_of(self, pair: Match | None) -> Frame | None:
         if pair is None:
             return None
         message, keypoints = pair.keypoints

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # read by their fields: a bag's reader makes other classes of
 
 
 @dataclass(frozen=True)
-class Keypoints:
+class CheckedKeypoints:
     """What a HandKeypoints message holds.
 
     Attributes:
@@ -70,7 +70,7 @@ def write_keypoints(
     return cdr.message
 
 
-def read_keypoints(message: HandKeypoints) -> Keypoints:
+def read_keypoints(message: HandKeypoints) -> CheckedKeypoints:
     """Read keypoints; a hand that cannot be one is refused and the other one kept."""
     hands: dict[str, np.ndarray | None] = {}
     problems = []
@@ -80,7 +80,7 @@ def read_keypoints(message: HandKeypoints) -> Keypoints:
         except BadInput as problem:
             hands[side] = None
             problems.append(problem)
-    return Keypoints(hands, tuple(problems), message.header.frame_id)
+    return CheckedKeypoints(hands, tuple(problems), message.header.frame_id)
 
 
 def _read_hand(message: HandKeypoints, side: str) -> np.ndarray | None:
@@ -105,12 +105,12 @@ def _read_hand(message: HandKeypoints, side: str) -> np.ndarray | None:
     return xyz
 
 
-def read_poses(message: PoseArray) -> Keypoints:
+def read_poses(message: PoseArray) -> CheckedKeypoints:
     """Read 42 poses, the left hand's 21 first; a block that is all NaN is an absent hand."""
     try:
         both = _positions(message)
     except BadInput as problem:
-        return Keypoints(dict.fromkeys(SIDES), (problem,), message.header.frame_id)
+        return CheckedKeypoints(dict.fromkeys(SIDES), (problem,), message.header.frame_id)
     hands: dict[str, np.ndarray | None] = {}
     problems = []
     for side, xyz in zip(SIDES, both, strict=True):
@@ -122,7 +122,7 @@ def read_poses(message: PoseArray) -> Keypoints:
         except BadInput as problem:
             hands[side] = None
             problems.append(problem)
-    return Keypoints(hands, tuple(problems), message.header.frame_id)
+    return CheckedKeypoints(hands, tuple(problems), message.header.frame_id)
 
 
 def _positions(message: PoseArray) -> np.ndarray:

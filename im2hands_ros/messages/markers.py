@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from im2hands_ros.messages.cdr import CdrWriter
-from im2hands_ros.messages.hands import HandPair, present
 from im2hands_ros.messages.header import Header, HeaderFields, Stamp
 from im2hands_ros.skeleton import BONES
 
@@ -58,10 +57,10 @@ class Drawing(NamedTuple):
         return self.namespace, self.number
 
 
-def draw(hands: HandPair[HandSurface], voxel_size: float) -> list[Drawing]:
+def draw(hands: Mapping[str, HandSurface], voxel_size: float) -> list[Drawing]:
     """All markers of the hands that are there, empty ones left out."""
     drawings = []
-    for side, surface in present(hands):
+    for side, surface in hands.items():
         colour = COLOURS[side]
         drawings += [
             Drawing(

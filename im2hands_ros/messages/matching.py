@@ -21,7 +21,7 @@ _LATE_RUN = 3
 
 
 @dataclass(frozen=True)
-class Pair:
+class Match:
     """An image and the keypoints taken at (nearly) the same time; `stamp` is the image's, in ns."""
 
     stamp: int
@@ -60,11 +60,11 @@ class StampMatcher:
         self._on_drop = on_drop
         self._streams = {name: _Stream(OrderedDict()) for name in (IMAGE, KEYPOINTS)}
 
-    def add_image(self, stamp: int, image: Any) -> Pair | None:
+    def add_image(self, stamp: int, image: Any) -> Match | None:
         """Take an image with its stamp in nanoseconds; the pair it completes, if any."""
         return self._add(IMAGE, stamp, image)
 
-    def add_keypoints(self, stamp: int, keypoints: Any) -> Pair | None:
+    def add_keypoints(self, stamp: int, keypoints: Any) -> Match | None:
         """Take keypoints with their stamp in nanoseconds; the pair they complete, if any."""
         return self._add(KEYPOINTS, stamp, keypoints)
 
@@ -77,7 +77,7 @@ class StampMatcher:
         """Forget everything, as when the node is activated anew."""
         self._streams = {name: _Stream(OrderedDict()) for name in (IMAGE, KEYPOINTS)}
 
-    def _add(self, name: str, stamp: int, item: Any) -> Pair | None:
+    def _add(self, name: str, stamp: int, item: Any) -> Match | None:
         if not self._accept(name, stamp):
             return None
         partner_stamp = self._nearest(_OTHER[name], stamp)
@@ -88,8 +88,8 @@ class StampMatcher:
         self._close(name, stamp)
         self._close(_OTHER[name], partner_stamp)
         if name == IMAGE:
-            return Pair(stamp, item, partner)
-        return Pair(partner_stamp, partner, item)
+            return Match(stamp, item, partner)
+        return Match(partner_stamp, partner, item)
 
     def _accept(self, name: str, stamp: int) -> bool:
         """Whether the message may still be paired; counts it if not, starts afresh on a jump."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,6 @@ from numpy.typing import NDArray
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.cdr import CdrWriter
-from im2hands_ros.messages.hands import HandPair, present
 from im2hands_ros.messages.header import HeaderFields
 from im2hands_ros.skeleton import SIDES
 
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 Mesh = tuple[NDArray[np.float32], NDArray[np.uint32]]  # (V, 3) vertices, metres; (T, 3) triangles
 
 
-def write_meshes(header: HeaderFields, hands: HandPair[HandSurface]) -> bytes:
-    """A serialised HandMeshArray of the hands that are there."""
-    surfaces = present(hands)
+def write_meshes(header: HeaderFields, hands: Mapping[str, HandSurface]) -> bytes:
+    """A serialised HandMeshArray; side -> surface of the hands that are there, left first."""
     cdr = CdrWriter()
     cdr.header(header)
-    cdr.fields("I", len(surfaces))
-    for side, surface in surfaces:
+    cdr.fields("I", len(hands))
+    for side, surface in hands.items():
         cdr.fields("B", SIDES.index(side))  # HandMesh.LEFT, HandMesh.RIGHT
         cdr.sequence(np.asarray(surface.vertices, np.float32).reshape(-1))
         cdr.sequence(np.asarray(surface.triangles, np.uint32).reshape(-1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,6 @@ from numpy.typing import NDArray
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.cdr import CdrWriter
-from im2hands_ros.messages.hands import HandPair, present
 from im2hands_ros.messages.header import HeaderFields
 from im2hands_ros.skeleton import SIDES
 
@@ -37,12 +37,11 @@ CLOUD_DTYPE = np.dtype(
 _SMALLEST_VOXEL, _LARGEST_VOXEL = 1e-4, 0.1  # metres
 
 
-def cloud_points(hands: HandPair[HandSurface]) -> np.ndarray:
+def cloud_points(hands: Mapping[str, HandSurface]) -> np.ndarray:
     """The occupied voxels of all hands as a (N,) `CLOUD_DTYPE` array."""
-    surfaces = present(hands)
-    points = np.zeros(sum(len(surface.voxels) for _, surface in surfaces), CLOUD_DTYPE)
+    points = np.zeros(sum(len(surface.voxels) for surface in hands.values()), CLOUD_DTYPE)
     start = 0
-    for side, surface in surfaces:
+    for side, surface in hands.items():
         part = points[start : start + len(surface.voxels)]
         for axis, name in enumerate("xyz"):
             part[name] = surface.voxels[:, axis]
@@ -52,7 +51,7 @@ def cloud_points(hands: HandPair[HandSurface]) -> np.ndarray:
     return points
 
 
-def write_occupancy(header: HeaderFields, hands: HandPair[HandSurface]) -> bytes:
+def write_occupancy(header: HeaderFields, hands: Mapping[str, HandSurface]) -> bytes:
     """A serialised PointCloud2 of the occupied voxels, without order."""
     points = cloud_points(hands)
     cdr = CdrWriter()

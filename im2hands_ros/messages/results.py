@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from im2hands_ros.messages.hands import HandPair, PosedHand, present
 from im2hands_ros.messages.header import HeaderFields
 from im2hands_ros.messages.keypoints import write_keypoints
 from im2hands_ros.messages.markers import Key, draw, write_markers
 from im2hands_ros.messages.meshes import write_meshes
 from im2hands_ros.messages.occupancy import write_occupancy
-from im2hands_ros.messages.wrist_poses import WristPose, WristPoses, write_wrist_pose
+from im2hands_ros.messages.wrist_poses import PosedHand, WristPose, WristPoses, write_wrist_pose
 
 if TYPE_CHECKING:
-    from im2hands_ros.scene import HandSurface
+    from im2hands_ros.scene import Hands
 
 # Topic -> type.
 RESULT_TYPES = {
@@ -45,36 +44,36 @@ class ResultEncoder:
         self._shown: tuple[Key, ...] = ()
         self.wrists: dict[str, WristPose] = {}
 
-    def encode(
-        self, header: HeaderFields, hands: HandPair[HandSurface], voxel_size: float
-    ) -> Messages:
+    def encode(self, header: HeaderFields, hands: Hands, voxel_size: float) -> Messages:
         """All results of a frame.
 
         Args:
             header: the image's.
-            hands: the surfaces; None for an absent hand.
+            hands: the surfaces.
             voxel_size: side of the drawn voxels, metres.
         """
-        yield from self.poses(header, hands)
+        yield from self.poses(header, hands.present)
         yield from self.surfaces(header, hands, voxel_size)
 
     def poses(
         self,
         header: HeaderFields,
-        hands: HandPair[PosedHand],
+        hands: Mapping[str, PosedHand],
         wanted: Container[str] = RESULT_TYPES,
     ) -> Messages:
-        """Keypoints and wrist poses, those of the topics in `wanted`; `wrists` for "/tf" in it."""
+        """Keypoints and wrist poses, those of the topics in `wanted`; `wrists` for "/tf" in it.
+
+        `hands`: side -> hand of those that are there.
+        """
         if any(topic in wanted for topic in _OF_WRISTS):
             self.wrists = self._poses.of(hands)
         if "/refined_keypoints" in wanted:
-            found = dict(present(hands))
             yield (
                 "/refined_keypoints",
                 write_keypoints(
                     header,
-                    {side: hand.keypoints for side, hand in found.items()},
-                    {side: hand.confidence for side, hand in found.items()},
+                    {side: hand.keypoints for side, hand in hands.items()},
+                    {side: hand.confidence for side, hand in hands.items()},
                 ),
             )
         for side, pose in self.wrists.items():
@@ -84,18 +83,19 @@ class ResultEncoder:
     def surfaces(
         self,
         header: HeaderFields,
-        hands: HandPair[HandSurface],
+        hands: Hands,
         voxel_size: float,
         wanted: Container[str] = RESULT_TYPES,
     ) -> Messages:
         """Meshes, occupied voxels and markers, those of the topics in `wanted`."""
+        surfaces = hands.present
         if "/meshes" in wanted:
-            yield "/meshes", write_meshes(header, hands)
+            yield "/meshes", write_meshes(header, surfaces)
         if "/occupancy" in wanted:
-            yield "/occupancy", write_occupancy(header, hands)
+            yield "/occupancy", write_occupancy(header, surfaces)
         if "/markers" not in wanted:
             return
-        drawings = draw(hands, voxel_size)
+        drawings = draw(surfaces, voxel_size)
         shown = tuple(drawing.key for drawing in drawings)
         lost = tuple(key for key in self._shown if key not in shown)
         self._shown = shown

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.messages.cdr import CdrWriter
-from im2hands_ros.messages.hands import HandPair, PosedHand, present
 from im2hands_ros.messages.header import HeaderFields
 from im2hands_ros.skeleton import WRIST
 from im2hands_ros.wrist import quaternion, wrist_rotation
+
+
+class PosedHand(Protocol):
+    """A hand's (21, 3) float32 keypoints, metres, MANO order; confidence in [0, 1] or None."""
+
+    @property
+    def keypoints(self) -> NDArray[np.float32]: ...
+
+    @property
+    def confidence(self) -> float | None: ...
 
 
 class WristPose(NamedTuple):
@@ -27,10 +37,10 @@ class WristPoses:
     def __init__(self) -> None:
         self._last: dict[str, NDArray[np.float64]] = {}
 
-    def of(self, hands: HandPair[PosedHand]) -> dict[str, WristPose]:
+    def of(self, hands: Mapping[str, PosedHand]) -> dict[str, WristPose]:
         """Side -> pose in the frame of the keypoints; a palm seen as a line has none."""
         poses = {}
-        for side, hand in present(hands):
+        for side, hand in hands.items():
             rotation = wrist_rotation(hand.keypoints, side)
             if rotation is not None:
                 self._last[side] = quaternion(rotation, near=self._last.get(side))

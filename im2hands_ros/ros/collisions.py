@@ -10,7 +10,6 @@ from geometry_msgs.msg import Point, Pose, Quaternion
 from shape_msgs.msg import Mesh, MeshTriangle
 from std_msgs.msg import Header
 
-from im2hands_ros.messages.hands import present
 from im2hands_ros.ros.base_node import ManagedNode
 from im2hands_ros.ros.endpoints import ResultPublisher
 from im2hands_ros.scene import Hands
@@ -35,7 +34,7 @@ class Collisions:
 
     def publish(self, header: Header, hands: Hands) -> None:
         """Publish the hands if it is time to; a lost hand is removed at once."""
-        surfaces = dict(present(hands))
+        surfaces = hands.present
         self._remove(header, self._shown - surfaces.keys())
         now = time.monotonic()
         if now - self._published_at < _PERIOD or not self.publisher.subscriber_count:

@@ -12,8 +12,8 @@ from geometry_msgs.msg import PoseArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from im2hands_ros.bad_input import BadInput
-from im2hands_ros.messages.keypoints import Keypoints, read_keypoints, read_poses
-from im2hands_ros.messages.matching import Pair, StampMatcher
+from im2hands_ros.messages.keypoints import CheckedKeypoints, read_keypoints, read_poses
+from im2hands_ros.messages.matching import Match, StampMatcher
 from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.image_inputs import ImageInputs
@@ -36,7 +36,7 @@ class SyncedFrame:
     """The messages that belong to one instant."""
 
     image: Image | CompressedImage
-    keypoints: Keypoints
+    keypoints: CheckedKeypoints
     camera_info: CameraInfo
 
 
@@ -73,7 +73,7 @@ class NodeInputs(ImageInputs[Settings]):
         self._matcher.slop = self.node.settings.sync_slop
         self._complete(self._matcher.add_image(_nanoseconds(image.header.stamp), image))
 
-    def _on_keypoints(self, read: Callable[[Any], Keypoints], message: Any) -> None:
+    def _on_keypoints(self, read: Callable[[Any], CheckedKeypoints], message: Any) -> None:
         self.node.health.receive("keypoints")
         if not self.has_subscribers():
             return
@@ -85,7 +85,7 @@ class NodeInputs(ImageInputs[Settings]):
             stamp = _nanoseconds(message.header.stamp)
             self._complete(self._matcher.add_keypoints(stamp, keypoints))
 
-    def _complete(self, pair: Pair | None) -> None:
+    def _complete(self, pair: Match | None) -> None:
         if pair is None:
             return
         try:
@@ -105,7 +105,7 @@ class NodeInputs(ImageInputs[Settings]):
             self.node.warn_throttled(reason, f"{self.topics[stream]}: {detail}: {remedy}")
 
 
-def _check_frames(pair: Pair) -> None:
+def _check_frames(pair: Match) -> None:
     keypoints, image = pair.keypoints.frame_id, pair.image.header.frame_id
     if keypoints and keypoints != image:
         raise BadInput(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from im2hands_ros.messages.hands import HandPair, PosedHand
 from im2hands_ros.messages.markers import LIFETIME
 from im2hands_ros.messages.results import Messages, ResultEncoder
+from im2hands_ros.messages.wrist_poses import PosedHand
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.base_node import ManagedNode
 from im2hands_ros.ros.collisions import collisions_for
@@ -90,7 +91,7 @@ class Outputs:
     def publish(
         self,
         header: Header,
-        hands: HandPair[PosedHand],
+        hands: Mapping[str, PosedHand],
         surfaces: Hands | None,
         voxel_size: float,
     ) -> bool:
@@ -98,7 +99,7 @@ class Outputs:
 
         Args:
             header: the image's.
-            hands: keypoints and confidence.
+            hands: keypoints and confidence of the sides that are there.
             surfaces: of the same hands; None where the frame was not taken so far.
             voxel_size: side of the drawn voxels, metres.
         """

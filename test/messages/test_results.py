@@ -39,11 +39,10 @@ MESHES, CLOUD, MARKERS = (RESULT_TYPES[topic] for topic in ("/meshes", "/occupan
 
 @pytest.mark.parametrize("hands", [HANDS, Hands(LEFT, None), Hands(None, RIGHT), Hands(None, None)])
 def test_meshes_and_voxels_are_read_back_as_they_were_written(parse, hands):
-    message = parse(MESHES, write_meshes(HEADER, hands))
+    message = parse(MESHES, write_meshes(HEADER, hands.present))
     meshes = read_meshes(message)
-    voxels = read_occupancy(parse(CLOUD, write_occupancy(HEADER, hands)))
-    surfaces = {"left": hands.left, "right": hands.right}
-    present = {side: surface for side, surface in surfaces.items() if surface is not None}
+    voxels = read_occupancy(parse(CLOUD, write_occupancy(HEADER, hands.present)))
+    present = hands.present
     assert list(meshes) == list(voxels) == list(present)
     assert nanoseconds(message.header.stamp) == 1_700_000_000_000_000_001
     assert [each.confidence for each in message.hands] == [s.confidence for s in present.values()]
@@ -80,7 +79,7 @@ def test_arrays_that_are_no_mesh_are_refused(new, side, vertices, triangles, rea
 
 
 def test_a_cloud_says_what_its_points_hold(parse):
-    message = parse(CLOUD, write_occupancy(HEADER, HANDS))
+    message = parse(CLOUD, write_occupancy(HEADER, HANDS.present))
     formats = {7: "<f4", 2: "u1"}  # sensor_msgs/PointField.FLOAT32, UINT8
     layout = {
         "names": [each.name for each in message.fields],
@@ -95,7 +94,7 @@ def test_a_cloud_says_what_its_points_hold(parse):
     np.testing.assert_array_equal(points["x"][21:], RIGHT.voxels[:, 0])
     np.testing.assert_array_equal(points["occupancy"], np.ones(42, np.float32))
     assert points.dtype == CLOUD_DTYPE
-    np.testing.assert_array_equal(points, cloud_points(HANDS))
+    np.testing.assert_array_equal(points, cloud_points(HANDS.present))
 
 
 def test_voxels_tell_their_size():
@@ -105,7 +104,7 @@ def test_voxels_tell_their_size():
 
 
 def test_a_cloud_of_another_kind_is_refused(parse):
-    message = parse(CLOUD, write_occupancy(HEADER, HANDS))
+    message = parse(CLOUD, write_occupancy(HEADER, HANDS.present))
     message.fields[4].offset = 20
     with pytest.raises(BadInput, match="do not fit a point"):
         read_occupancy(message)
@@ -115,7 +114,7 @@ def test_a_cloud_of_another_kind_is_refused(parse):
 
 
 def test_a_cloud_with_less_data_than_it_says_is_refused(parse):
-    message = parse(CLOUD, write_occupancy(HEADER, HANDS))
+    message = parse(CLOUD, write_occupancy(HEADER, HANDS.present))
     message.width += 1
     with pytest.raises(BadInput, match="says 43 points but holds fewer"):
         read_occupancy(message)
@@ -132,7 +131,7 @@ def test_triangles_are_padded_to_a_constant_length_with_triangles_of_no_area():
 
 
 def test_markers_suit_rviz_and_foxglove(parse):
-    message = parse(MARKERS, write_markers(HEADER, draw(HANDS, 0.005), lost=[("left", 7)]))
+    message = parse(MARKERS, write_markers(HEADER, draw(HANDS.present, 0.005), lost=[("left", 7)]))
     deletion, *markers = message.markers
     assert (deletion.action, deletion.ns, deletion.id) == (2, "left", 7)  # Marker.DELETE
     assert len({(each.ns, each.id) for each in markers}) == len(markers) == 8
@@ -152,7 +151,7 @@ def test_markers_suit_rviz_and_foxglove(parse):
 def test_nothing_is_drawn_of_an_absent_hand_or_an_empty_part():
     right = balls(joints("right"))
     right.voxels = right.voxels[:0]
-    names = {each.namespace for each in draw(Hands(None, right), 0.005)}
+    names = {each.namespace for each in draw({"right": right}, 0.005)}
     assert names == {"right", "right_keypoints"}
 
 
@@ -161,7 +160,7 @@ def test_an_encoder_gives_each_topic_once_and_only_what_is_wanted():
     assert [topic for topic, _ in encoder.encode(HEADER, HANDS, 0.005)] == list(RESULT_TYPES)
     wanted = {"/right/wrist_pose", "/occupancy"}
     found = [
-        *encoder.poses(HEADER, HANDS, wanted),
+        *encoder.poses(HEADER, HANDS.present, wanted),
         *encoder.surfaces(HEADER, HANDS, 0.005, wanted),
     ]
     assert [topic for topic, _ in found] == ["/right/wrist_pose", "/occupancy"]
@@ -202,15 +201,15 @@ def test_a_turning_wrist_does_not_jump_and_a_palm_seen_as_a_line_has_none(parse)
     for angle in np.linspace(0, 4 * np.pi, 60):
         c, s = np.cos(angle), np.sin(angle)
         turn = np.float32([[c, -s, 0], [s, c, 0], [0, 0, 1]])
-        hands = Hands(None, balls(joints("right") @ turn.T))
+        hands = {"right": balls(joints("right") @ turn.T)}
         found = dict(encoder.poses(HEADER, hands))
         assert "/left/wrist_pose" not in found
         pose = parse(RESULT_TYPES["/right/wrist_pose"], found["/right/wrist_pose"]).pose
         orientation = np.array([getattr(pose.orientation, axis) for axis in "xyzw"])
         position = [getattr(pose.position, axis) for axis in "xyz"]
-        np.testing.assert_array_equal(position, hands.right.keypoints[0])
+        np.testing.assert_array_equal(position, hands["right"].keypoints[0])
         assert np.linalg.norm(orientation) == pytest.approx(1)
         assert last is None or orientation @ last > 0.9
         last = orientation
     line = balls(np.linspace([0, 0, 0.5], [0.1, 0, 0.5], 21, dtype=np.float32))
-    assert WristPoses().of(Hands(line, None)) == {}
+    assert WristPoses().of({"left": line}) == {}

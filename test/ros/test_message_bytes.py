@@ -70,22 +70,21 @@ def assert_same(ours: bytes, reference: object) -> None:
 
 @pytest.mark.parametrize("lost", [(), (("left", 0), ("left_keypoints", 1))])
 def test_markers(head, hands, lost):
-    drawings = draw(hands, 0.005)
+    drawings = draw(hands.present, 0.005)
     assert_same(write_markers(head, drawings, lost), marker_array_message(head, drawings, lost))
 
 
 def test_meshes(head, hands):
-    assert_same(write_meshes(head, hands), mesh_array_message(head, hands))
+    assert_same(write_meshes(head, hands.present), mesh_array_message(head, hands.present))
 
 
 def test_occupied_voxels(head, hands):
-    assert_same(write_occupancy(head, hands), cloud_message(head, hands))
+    assert_same(write_occupancy(head, hands.present), cloud_message(head, hands.present))
 
 
 @pytest.mark.parametrize("confidence", [{"left": 1.0, "right": 0.25}, {"right": None}, {}])
 def test_keypoints(head, hands, confidence):
-    surfaces = {"left": hands.left, "right": hands.right}
-    xyz = {side: surface and surface.keypoints for side, surface in surfaces.items()}
+    xyz = {side: surface and surface.keypoints for side, surface in hands.items()}
     expected = keypoints_message(head, xyz, confidence=confidence)
     assert_same(write_keypoints(head, xyz, confidence), expected)
 
@@ -121,17 +120,17 @@ def test_a_frames_results_after_a_frame_with_a_hand_that_is_lost(head, hands):
     before = Hands(LEFT, None)
     list(encoder.encode(head, before, 0.005))
     found = dict(encoder.encode(head, hands, 0.005))
-    drawings = draw(hands, 0.005)
-    lost = [] if hands.left else [drawing.key for drawing in draw(before, 0.005)]
-    present = {side: getattr(hands, side) for side in ("left", "right") if getattr(hands, side)}
+    drawings = draw(hands.present, 0.005)
+    lost = [] if hands.left else [drawing.key for drawing in draw(before.present, 0.005)]
+    present = hands.present
     expected = {
         "/refined_keypoints": keypoints_message(
             head,
             {side: surface.keypoints for side, surface in present.items()},
             confidence={side: surface.confidence for side, surface in present.items()},
         ),
-        "/meshes": mesh_array_message(head, hands),
-        "/occupancy": cloud_message(head, hands),
+        "/meshes": mesh_array_message(head, hands.present),
+        "/occupancy": cloud_message(head, hands.present),
     }
     if drawings or lost:
         expected["/markers"] = marker_array_message(head, drawings, lost)
@@ -154,17 +153,17 @@ def test_sizes_change_from_frame_to_frame():
         part.voxel_occupancy = part.voxel_occupancy[: len(part.voxels)]
         hands = Hands(LEFT, part)
         stamp = header(float(random.integers(1, 10**9)))
-        drawings = draw(hands, 0.004)
+        drawings = draw(hands.present, 0.004)
         assert_same(write_markers(stamp, drawings), marker_array_message(stamp, drawings))
-        assert_same(write_meshes(stamp, hands), mesh_array_message(stamp, hands))
-        assert_same(write_occupancy(stamp, hands), cloud_message(stamp, hands))
+        assert_same(write_meshes(stamp, hands.present), mesh_array_message(stamp, hands.present))
+        assert_same(write_occupancy(stamp, hands.present), cloud_message(stamp, hands.present))
 
 
 def test_headers_of_ros_and_without_it_give_the_same_bytes(head):
     ours = ros_free.Header(ros_free.Stamp(head.stamp.sec, head.stamp.nanosec), head.frame_id)
     assert ros_free.nanoseconds(head.stamp) == ros_free.nanoseconds(ours.stamp)
     assert ours == ros_free.Header.at(ros_free.nanoseconds(head.stamp), head.frame_id)
-    assert write_meshes(ours, Hands(LEFT, None)) == write_meshes(head, Hands(LEFT, None))
+    assert write_meshes(ours, {"left": LEFT}) == write_meshes(head, {"left": LEFT})
 
 
 def test_the_nodes_publishers_are_of_the_results_types():

@@ -137,7 +137,7 @@ def test_rviz_has_a_switch_for_every_kind_of_marker() -> None:
         voxels=np.zeros((1, 3), np.float32),
         keypoints=np.zeros((21, 3), np.float32),
     )
-    drawn = draw(SimpleNamespace(left=surface, right=surface), 0.005)
+    drawn = draw({"left": surface, "right": surface}, 0.005)
     assert {each.namespace for each in drawn} == DISPLAYS["Markers"]["Namespaces"].keys()
 
 

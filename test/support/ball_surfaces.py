@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from im2hands_ros.pair import Pair
+
 RADIUS = 0.008
 # An octahedron: (6, 3) vertices, (8, 3) faces counter-clockwise seen from outside.
 _CORNERS = RADIUS * np.array([*np.eye(3), *-np.eye(3)])
@@ -24,10 +26,8 @@ class Surface:
     voxel_occupancy: np.ndarray
 
 
-@dataclass
-class Hands:
-    left: Surface | None
-    right: Surface | None
+@dataclass(frozen=True)
+class Hands(Pair[Surface]):
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 

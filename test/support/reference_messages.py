@@ -53,30 +53,24 @@ def keypoints_message(
     return message
 
 
-def mesh_array_message(header: Header, hands: SimpleNamespace) -> HandMeshArray:
+def mesh_array_message(header: Header, hands: Mapping[str, SimpleNamespace]) -> HandMeshArray:
     """The meshes of the hands that are there."""
     message = HandMeshArray(header=header)
-    for side, number in SIDES.items():
-        surface = getattr(hands, side)
-        if surface is not None:
-            mesh = HandMesh(side=number, confidence=float(surface.confidence))
-            mesh.vertices, mesh.triangles = (
-                flat(surface.vertices, "f"),
-                flat(surface.triangles, "I"),
-            )
-            message.hands.append(mesh)
+    for side, surface in hands.items():
+        mesh = HandMesh(side=SIDES[side], confidence=float(surface.confidence))
+        mesh.vertices = flat(surface.vertices, "f")
+        mesh.triangles = flat(surface.triangles, "I")
+        message.hands.append(mesh)
     return message
 
 
-def cloud_message(header: Header, hands: SimpleNamespace) -> PointCloud2:
+def cloud_message(header: Header, hands: Mapping[str, SimpleNamespace]) -> PointCloud2:
     """The voxels of the hands that are there: x, y, z, occupancy and side of each."""
     data = b""
-    for side, number in SIDES.items():
-        surface = getattr(hands, side)
-        if surface is not None:
-            for voxel, occupancy in zip(surface.voxels, surface.voxel_occupancy, strict=True):
-                numbers = np.array([*voxel, occupancy], np.float32)
-                data += numbers.tobytes() + bytes([number, 0, 0, 0])
+    for side, surface in hands.items():
+        for voxel, occupancy in zip(surface.voxels, surface.voxel_occupancy, strict=True):
+            numbers = np.array([*voxel, occupancy], np.float32)
+            data += numbers.tobytes() + bytes([SIDES[side], 0, 0, 0])
     fields = [
         *(
             PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)

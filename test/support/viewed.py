@@ -117,9 +117,7 @@ class Publisher:
 
     def _send_results(self, stamp: float, sides: tuple[str, ...]) -> None:
         head = header(stamp)
-        hands = SimpleNamespace(
-            **{side: SURFACES[side] if side in sides else None for side in BOTH}
-        )
+        hands = {side: SURFACES[side] for side in BOTH if side in sides}
         joints = {side: hand(side) if side in sides else None for side in BOTH}
         self.outputs["meshes"].publish(mesh_array_message(head, hands))
         self.outputs["occupancy"].publish(cloud_message(head, hands))

@@ -14,19 +14,19 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from im2hands_ros.messages.hands import present
 from im2hands_ros.messages.markers import draw, write_markers
 from im2hands_ros.messages.meshes import write_meshes
 from im2hands_ros.messages.occupancy import cloud_points, write_occupancy
 from im2hands_ros.msg import HandMeshArray
+from im2hands_ros.scene import Hands, HandSurface
 
 _VOXEL_SIZE = 0.005
 _REPEATS = 5
 
 
-def message_times(hands: Any) -> dict[str, Any]:
+def message_times(frame: Hands) -> dict[str, Any]:
     """Median milliseconds to bring a frame's markers, meshes and cloud to bytes, both ways."""
-    header = Header(frame_id="camera")
+    header, hands = Header(frame_id="camera"), frame.present
 
     def direct() -> tuple[bytes, bytes, bytes]:
         return (
@@ -46,12 +46,12 @@ def message_times(hands: Any) -> dict[str, Any]:
 
 
 def _through_rclpy(
-    markers: MarkerArray, meshes: HandMeshArray, cloud: PointCloud2, hands: Any
+    markers: MarkerArray, meshes: HandMeshArray, cloud: PointCloud2, hands: dict[str, HandSurface]
 ) -> None:
     """Fill the frame's arrays into message objects, whose other fields are there, and serialise."""
     for marker, drawing in zip(markers.markers, draw(hands, _VOXEL_SIZE), strict=True):
         marker.points = [Point(x=x, y=y, z=z) for x, y, z in drawing.points.tolist()]
-    for mesh, (_, surface) in zip(meshes.hands, present(hands), strict=True):
+    for mesh, (_, surface) in zip(meshes.hands, hands.items(), strict=True):
         mesh.vertices = array.array("f", surface.vertices.astype(np.float32).tobytes())
         mesh.triangles = array.array("I", surface.triangles.astype(np.uint32).tobytes())
     cloud.data = array.array("B", cloud_points(hands).tobytes())
