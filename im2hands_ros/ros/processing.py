@@ -73,7 +73,7 @@ class Processing:
             with self._health.stage("publish"):
                 published = self._outputs.publish(
                     header,
-                    dict(hands.present()),
+                    hands.present,
                     hands.surfaces if extent == Extent.SURFACES else None,
                     settings.occupancy_voxel_size,
                 )

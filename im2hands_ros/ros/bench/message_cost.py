@@ -36,8 +36,9 @@ def message_times(frame: Hands) -> dict[str, Any]:
         )
 
     kinds = (MarkerArray, HandMeshArray, PointCloud2)
-    messages = [deserialize_message(*each) for each in zip(direct(), kinds, strict=True)]
-    rclpy_ms, direct_ms = _median_ms(lambda: _through_rclpy(*messages, hands)), _median_ms(direct)
+    filled = [deserialize_message(*each) for each in zip(direct(), kinds, strict=True)]
+    rclpy_ms = _median_ms(lambda: _through_rclpy(filled[0], filled[1], filled[2], hands))
+    direct_ms = _median_ms(direct)
     return {
         "messages_rclpy_ms": round(rclpy_ms, 2),
         "messages_direct_ms": round(direct_ms, 2),
