@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from im2hands_ros.pair import Pair
+from im2hands_ros.pair import HandPair
 
 RADIUS = 0.008
 # An octahedron: (6, 3) vertices, (8, 3) faces counter-clockwise seen from outside.
@@ -27,7 +27,7 @@ class Surface:
 
 
 @dataclass(frozen=True)
-class Hands(Pair[Surface]):
+class Hands(HandPair[Surface]):
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
