@@ -125,7 +125,7 @@ class Frames:
 
     def _on_image(self, message: Message) -> Match | None:
         self.images += 1
-        return self._matcher.add_image(_nanoseconds(message), message)
+        return self._matcher.add_image(nanoseconds(message.fields.header.stamp), message)
 
     def _on_keypoints(self, message: Message) -> Match | None:
         keypoints = self._read(message.fields)
@@ -133,7 +133,9 @@ class Frames:
             self.skip(problem.reason, str(problem))
         if not keypoints.usable:
             return None
-        return self._matcher.add_keypoints(_nanoseconds(message), (message, keypoints))
+        return self._matcher.add_keypoints(
+            nanoseconds(message.fields.header.stamp), (message, keypoints)
+        )
 
     def _frame_of(self, pair: Match | None) -> Frame | None:
         if pair is None:
@@ -189,7 +191,3 @@ def _given_camera(
         return Camera(*size, *intrinsics)
     except ValueError as error:
         raise BadInput("camera", f"--camera cannot be used: {error}") from error
-
-
-def _nanoseconds(message: Message) -> int:
-    return nanoseconds(message.fields.header.stamp)

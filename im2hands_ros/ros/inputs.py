@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.messages.header import nanoseconds
 from im2hands_ros.messages.keypoints import CheckedKeypoints, read_keypoints, read_poses
 from im2hands_ros.messages.matching import Match, StampMatcher
 from im2hands_ros.msg import HandKeypoints
@@ -71,7 +71,7 @@ class NodeInputs(ImageInputs[Settings]):
     def take_image(self, image: Image | CompressedImage) -> None:
         """Keep an image for its keypoints."""
         self._matcher.slop = self.node.settings.sync_slop
-        self._complete(self._matcher.add_image(_nanoseconds(image.header.stamp), image))
+        self._complete(self._matcher.add_image(nanoseconds(image.header.stamp), image))
 
     def _on_keypoints(self, read: Callable[[Any], CheckedKeypoints], message: Any) -> None:
         self.node.health.receive("keypoints")
@@ -82,7 +82,7 @@ class NodeInputs(ImageInputs[Settings]):
             self.refuse("keypoints", problem)
         if keypoints.usable:
             self._matcher.slop = self.node.settings.sync_slop
-            stamp = _nanoseconds(message.header.stamp)
+            stamp = nanoseconds(message.header.stamp)
             self._complete(self._matcher.add_keypoints(stamp, keypoints))
 
     def _complete(self, pair: Match | None) -> None:
@@ -113,7 +113,3 @@ def _check_frames(pair: Match) -> None:
             f"the keypoints are in frame '{keypoints}' but the image is in '{image}': transform "
             "them into the image's frame (or leave frame_id empty if they are in it)",
         )
-
-
-def _nanoseconds(stamp: Time) -> int:
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
