@@ -9,15 +9,18 @@ and 5000 voxels each, around the keypoints that came.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import trimesh
 
 from im2hands_ros.camera import Camera
+from im2hands_ros.pair import Keypoints
 from im2hands_ros.ros.node import main
 from im2hands_ros.scene import Hands, HandSurface
 from im2hands_ros.skeleton import SIDES
+from im2hands_ros.tracking.interfaces import Joints
 
 _SUBDIVISIONS = 5
 TRIANGLES, VOXELS = 20 * 4**_SUBDIVISIONS, 5_000  # of each hand
@@ -28,7 +31,7 @@ _RADIUS = 0.04
 class ReadyScene:
     """What the node needs of a scene."""
 
-    keypoints: dict[str, np.ndarray | None]
+    keypoints: Mapping[str, Joints | None]
     surfaces: dict[str, HandSurface]
     swapped = False
     left = right = None
@@ -57,9 +60,7 @@ class ReadyHands:
         """Make the surfaces."""
         self._surfaces = {"left": _surface(-0.1), "right": _surface(0.1)}
 
-    def encode(
-        self, image: np.ndarray, keypoints: dict[str, np.ndarray | None], camera: Camera
-    ) -> ReadyScene:
+    def encode(self, image: np.ndarray, keypoints: Keypoints, camera: Camera) -> ReadyScene:
         """The scene of these keypoints; the image is ignored."""
         return ReadyScene(keypoints, self._surfaces)
 
