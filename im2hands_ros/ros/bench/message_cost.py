@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import array
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ def message_times(hands: Any) -> dict[str, Any]:
 
     kinds = (MarkerArray, HandMeshArray, PointCloud2)
     messages = [deserialize_message(*each) for each in zip(direct(), kinds, strict=True)]
-    rclpy_ms, direct_ms = _median_ms(lambda: _through_rclpy(*messages, hands)), _median_ms(direct)
+    rclpy_ms, direct_ms = _median_ms(lambda: _through_rclpy(messages, hands)), _median_ms(direct)
     return {
         "messages_rclpy_ms": round(rclpy_ms, 2),
         "messages_direct_ms": round(direct_ms, 2),
@@ -45,17 +45,16 @@ def message_times(hands: Any) -> dict[str, Any]:
     }
 
 
-def _through_rclpy(
-    markers: MarkerArray, meshes: HandMeshArray, cloud: PointCloud2, hands: Any
-) -> None:
+def _through_rclpy(messages: Sequence[Any], hands: Any) -> None:
     """Fill the frame's arrays into message objects, whose other fields are there, and serialise."""
+    markers, meshes, cloud = messages
     for marker, drawing in zip(markers.markers, draw(hands, _VOXEL_SIZE), strict=True):
         marker.points = [Point(x=x, y=y, z=z) for x, y, z in drawing.points.tolist()]
     for mesh, (_, surface) in zip(meshes.hands, present(hands), strict=True):
         mesh.vertices = array.array("f", surface.vertices.astype(np.float32).tobytes())
         mesh.triangles = array.array("I", surface.triangles.astype(np.uint32).tobytes())
     cloud.data = array.array("B", cloud_points(hands).tobytes())
-    for message in (markers, meshes, cloud):
+    for message in messages:
         serialize_message(message)
 
 

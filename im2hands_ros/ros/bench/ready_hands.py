@@ -9,6 +9,7 @@ and 5000 voxels each, around the keypoints that came.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,7 @@ _RADIUS = 0.04
 class ReadyScene:
     """What the node needs of a scene."""
 
-    keypoints: dict[str, np.ndarray | None]
+    keypoints: Mapping[str, np.ndarray | None]
     surfaces: dict[str, HandSurface]
     swapped = False
     left = right = None
@@ -58,7 +59,7 @@ class ReadyHands:
         self._surfaces = {"left": _surface(-0.1), "right": _surface(0.1)}
 
     def encode(
-        self, image: np.ndarray, keypoints: dict[str, np.ndarray | None], camera: Camera
+        self, image: np.ndarray, keypoints: Mapping[str, np.ndarray | None], camera: Camera
     ) -> ReadyScene:
         """The scene of these keypoints; the image is ignored."""
         return ReadyScene(keypoints, self._surfaces)

@@ -78,7 +78,9 @@ def _calibration(content: Any) -> Calibration:
         height=int(content["image_height"]),
         distortion_model=str(content["distortion_model"]),
         d=tuple(float(value) for value in content["distortion_coefficients"]["data"]),
-        **matrices,
+        k=matrices["k"],
+        r=matrices["r"],
+        p=matrices["p"],
     )
 
 
