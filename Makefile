@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .ONESHELL:
-.PHONY: help setup build demo test soak docs lint clean
+.PHONY: help setup build demo test test-fast soak docs lint clean
 
 PYTHON ?=
 export PYTHON
@@ -16,7 +16,7 @@ VIEW ?=
 ROS_DOMAIN := $${ROS_DOMAIN_ID:-$$(($$$$ % 100 + 1))}
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 
 setup:  ## virtual environment, pinned packages, ROS 2 Jazzy wheels
 	@scripts/setup.sh
@@ -45,6 +45,10 @@ test: build lint  ## linters, then every test
 	source scripts/env.sh
 	echo "[im2hands] running the tests"
 	python -m pytest test $(PYTEST_ARGS)
+
+test-fast: build  ## the tests that start no processes, train nothing and take no seconds each
+	@source scripts/env.sh
+	python -m pytest test -m "not dds and not train and not slow" $(PYTEST_ARGS)
 
 soak: build  ## ten minutes at 30 Hz into the node: no image lost, no growth; JSON (SOAK_OUT=FILE SOAK_ARGS="--minutes 60 --networks")
 	@source scripts/env.sh

@@ -18,13 +18,30 @@ _HAS_ROS = "ROS_DISTRO" in os.environ or find_spec("rclpy") is not None
 _HERE = Path(__file__).parent
 # Files of test/ros that need no ROS, and those that need it but start no process.
 _WITHOUT_ROS = {
-    *("test_device_memory.py", "test_diagnostics.py", "test_queries.py"),
+    *("test_device_memory.py", "test_diagnostics.py", "test_queries.py", "test_worker.py"),
     *("demo/test_report.py", "viewer/test_viewer_memory.py"),
 }
 _WITHOUT_DDS = _WITHOUT_ROS | {
-    *("test_cdr.py", "test_collisions.py", "test_doc_tables.py", "test_launch.py"),
-    *("test_messages.py", "test_parameters.py", "viewer/test_viewer_messages.py"),
+    *("test_collisions.py", "test_doc_tables.py", "test_launch.py", "test_message_bytes.py"),
+    "test_parameters.py",
 }
+# Files whose tests `make test-fast` leaves out, beside those that start processes.
+_MARKED = {
+    "train": ("training/test_training_distributed.py", "training/test_training_runs.py"),
+    "slow": (
+        "commands/test_bench.py",
+        "datasets/test_interhand_shards.py",
+        "evaluation/test_evaluation.py",
+        "evaluation/test_evaluation_report.py",
+        "networks/test_paper_refined_occupancy.py",
+        "synthetic/test_dataset.py",
+        "synthetic/test_demo_sequence.py",
+        "synthetic/test_other_hand.py",
+        "synthetic/test_poses.py",
+        "test_paper_pipeline.py",
+    ),
+}
+_MARKS = {_HERE / name: mark for mark, names in _MARKED.items() for name in names}
 _left_out: list[Path] = []
 
 
@@ -45,11 +62,15 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark by their place the tests that start processes, and those that train."""
+    """Mark by their place the tests that start processes, train, or take long."""
+    gone = [str(path) for path in _MARKS if not path.is_file()]
+    assert not gone, f"test/conftest.py marks files that are not there: {gone}"
     for item in items:
         name = _in_ros(item.path)
         if name and name not in _WITHOUT_DDS:
-            item.add_marker(pytest.mark.dds)
+            item.add_marker("dds")
+        if item.path in _MARKS:
+            item.add_marker(_MARKS[item.path])
 
 
 @pytest.hookimpl(trylast=True)

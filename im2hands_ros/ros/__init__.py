@@ -1,4 +1,1 @@
-"""The ROS 2 side: the only rooms that import rclpy.
-
-`matching`, `imaging`, `parameters` and `worker` need no ROS and can be used and tested without it.
-"""
+"""The ROS 2 side: the only rooms that import rclpy."""

@@ -51,12 +51,10 @@ class Im2HandsNode(ManagedNode[Settings]):
         super().__init__("im2hands", Settings, **options)
         self._load_model = load_model
         self._queries = Queries(lambda milliseconds: self.health.took("query", milliseconds))
+        on_query: Any = self._on_query  # rclpy's annotations lack coroutines
         # A group of its own: a query that waits for its result would keep the inputs waiting.
         self._query_service = self.create_service(
-            QueryOccupancy,
-            "query_occupancy",
-            self._on_query,
-            callback_group=ReentrantCallbackGroup(),
+            QueryOccupancy, "query_occupancy", on_query, callback_group=ReentrantCallbackGroup()
         )
         self._processing: Processing | None = None
         self._worker: Worker[HandTracker, SyncedFrame] | None = None

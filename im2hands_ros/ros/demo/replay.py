@@ -39,7 +39,7 @@ _SETTLE = 0.5  # seconds: a subscriber found here may not have found us yet, and
 _LINGER = 0.5  # seconds that the last frame is given to leave before its publisher goes
 
 
-class Replay(BaseNode[DemoReplaySettings]):
+class ReplayNode(BaseNode[DemoReplaySettings]):
     """Publishes frames at ``rate`` once its subscribers are there.
 
     Args:
@@ -150,7 +150,7 @@ def _load(path: str) -> DemoSequence:
 
 def main(args: Sequence[str] | None = None, sequence: DemoSequence | None = None) -> NoReturn:
     """Run the node until its sequence ends, for ever with ``loop``; see `run_process`."""
-    run_process(lambda: Replay(sequence), args)
+    run_process(lambda: ReplayNode(sequence), args)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.ros.demo.replay import EXIT_NO_SUBSCRIBERS, TOPICS, Replay
+from im2hands_ros.ros.demo.replay import EXIT_NO_SUBSCRIBERS, TOPICS, ReplayNode
 
 CAMERA = Camera(64, 48, 60.0, 61.0, 31.5, 23.5)
 
@@ -57,9 +57,9 @@ def executor() -> Iterator[SingleThreadedExecutor]:
     executor.shutdown()
 
 
-def replay(count: int, **parameters: object) -> Replay:
+def replay(count: int, **parameters: object) -> ReplayNode:
     overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-    return Replay(sequence(count), parameter_overrides=overrides)
+    return ReplayNode(sequence(count), parameter_overrides=overrides)
 
 
 def spin_until(
@@ -73,7 +73,7 @@ def spin_until(
         executor.spin_once(timeout_sec=0.05)
 
 
-def play(executor: SingleThreadedExecutor, node: Replay, listener: Listener) -> dict[str, list]:
+def play(executor: SingleThreadedExecutor, node: ReplayNode, listener: Listener) -> dict[str, list]:
     executor.add_node(listener)
     executor.add_node(node)
     spin_until(executor, node.finished.done)
