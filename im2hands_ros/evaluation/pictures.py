@@ -13,7 +13,7 @@ from im2hands_ros.evaluation.inputs import EvaluationInput
 from im2hands_ros.evaluation.methods import Method
 from im2hands_ros.evaluation.scoring import Scores
 from im2hands_ros.synthetic.renderer import render_meshes, render_meshes_over
-from im2hands_ros.synthetic.sample import Mesh, Sample
+from im2hands_ros.synthetic.sample import Mesh, Sample, present
 
 COLOURS = {"left": (0.36, 0.55, 0.83), "right": (0.93, 0.60, 0.32)}
 # The second viewpoint looks from here around the vertical axis, degrees.
@@ -42,7 +42,7 @@ def save_ranked(
         sample = samples[index]
         title = f"{name}: {sample.kind}, IoU {np.mean(scores[index]['iou']):.3f}"
         hands = method([inputs[index]])[0].hands
-        found = {side: hand.mesh for side, hand in hands.items() if hand.mesh is not None}
+        found = present({side: hand.mesh for side, hand in hands.items()})
         path = folder / f"{name}.png"
         picture = panel(sample, found, f"{title}, seed {sample.seed}")
         cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
@@ -52,11 +52,7 @@ def save_ranked(
 
 def panel(sample: Sample, found: Hands, title: str) -> Image:
     """(H, W, 3) uint8 RGB: image, truth and reconstruction over it, both from the side."""
-    true = {
-        side: sample.mesh_of(side)
-        for side, keypoints in sample.keypoints.items()
-        if keypoints is not None
-    }
+    true = {side: sample.mesh_of(side) for side in present(sample.keypoints)}
     everything = np.concatenate([mesh.vertices for mesh in true.values()])
     crop = crop_around(sample.camera, everything, TILE, margin=0.15)
     image = crop.extract(sample.image)
