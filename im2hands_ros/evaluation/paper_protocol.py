@@ -30,7 +30,6 @@ from tqdm import tqdm
 
 from im2hands_ros.command_line import add_model_arguments, run_alone
 from im2hands_ros.evaluation.inputs import input_of
-from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.evaluation.metrics import iou
 from im2hands_ros.evaluation.report_file import (
     check_report_path,
@@ -41,6 +40,7 @@ from im2hands_ros.evaluation.report_file import (
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.scene import HandSurface
 from im2hands_ros.skeleton import MIDDLE_MCP, WRIST
+from im2hands_ros.synthetic.mesh_queries import MeshQueries
 from im2hands_ros.synthetic.sample import Mesh, Sample, present
 from im2hands_ros.synthetic.shards import load_shard, split_shards
 

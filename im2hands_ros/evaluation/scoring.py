@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.evaluation.inputs import EvaluationInput
-from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.evaluation.methods import PredictedHand, Prediction
 from im2hands_ros.evaluation.metrics import iou, surface_scores
 from im2hands_ros.evaluation.penetration import penetration
+from im2hands_ros.synthetic.mesh_queries import MeshQueries
 from im2hands_ros.synthetic.sample import Sample, present
 
 SUBSETS = ("interacting", "apart", "single")

@@ -13,12 +13,12 @@ import numpy as np
 from tqdm import tqdm
 from trimesh import Trimesh
 
-from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.evaluation.metrics import iou, surface_scores
 from im2hands_ros.files import write_meshes
 from im2hands_ros.ros.demo.contact_sheet import Shot, contact_sheet
 from im2hands_ros.ros.demo.recording import AnsweredFrame, Recording, read_inputs
 from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.mesh_queries import MeshQueries
 from im2hands_ros.synthetic.sample import Mesh
 
 if TYPE_CHECKING:
