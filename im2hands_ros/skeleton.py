@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 SIDES = ("left", "right")
+SIDE_COLOURS = {"left": (0.36, 0.62, 0.95), "right": (0.96, 0.62, 0.36)}  # display RGB, 0 to 1
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 
 JOINT_NAMES = (

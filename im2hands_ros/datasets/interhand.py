@@ -41,7 +41,7 @@ from im2hands_ros.datasets.scenes import (
     make_sample,
 )
 from im2hands_ros.synthetic.dataset import DEFAULT_POINTS
-from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.synthetic.sample import Sample, present
 from im2hands_ros.synthetic.shards import save_shard, shard_path
 from im2hands_ros.synthetic.worker_pool import worker_pool
 
@@ -205,8 +205,7 @@ def _convert(frame: AnnotatedFrame, hand: ManoHand, how: ConversionSettings) -> 
     sample = make_sample(frame, hand, how)
     if isinstance(sample, str):
         return sample
-    keypoints = {side: xyz for side, xyz in sample.keypoints.items() if xyz is not None}
-    return sample, fit_error(frame, keypoints)
+    return sample, fit_error(frame, present(sample.keypoints))
 
 
 def _print_summary(

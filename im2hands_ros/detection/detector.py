@@ -12,8 +12,7 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.detection.bundle import find_bundle
 from im2hands_ros.detection.landmarker import DETECTION, PRESENCE, TRACKING, Landmarker
 from im2hands_ros.detection.landmarks import Landmarks
-from im2hands_ros.detection.lift import PALM_LENGTH, lift
-from im2hands_ros.detection.pairing import settle_pair
+from im2hands_ros.detection.lift import PALM_LENGTH, lift, settle_pair
 from im2hands_ros.detection.sides import Sides
 from im2hands_ros.skeleton import SIDES
 

@@ -9,6 +9,8 @@ its place and turn, was a quarter worse.)
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from im2hands_ros.camera import Camera
@@ -31,6 +33,11 @@ _WINDOW = 2  # pixels around a landmark
 _FEWEST = 4  # landmarks with a depth
 _AGREEMENT = 0.03  # metres that depths may differ from the hand's and count for its distance
 _OWN_DEPTH = 0.06  # metres within which a landmark's own depth has half the weight
+
+# Of the logarithm of the ratio of both distances. Fitted to 62 pairs found in our own renders,
+# touching and up to 25 cm apart: the hands' places to each other are 52 instead of 98 mm off.
+_KEPT = 0.3
+_ANOTHER_PERSON = 0.7  # the same logarithm: one hand seems twice as far away as the other
 
 
 def lift(
@@ -104,3 +111,23 @@ def depth_around(depth: np.ndarray, pixels: FloatArray) -> FloatArray:
         if len(valid):
             medians[index] = np.median(valid)
     return medians
+
+
+def settle_pair(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bring two hands of one person to distances that fit to each other, each along its rays.
+
+    The distance that one image gives is a seventh off, and of two hands each by its own: hands that
+    touch come to lie a palm's length behind each other. The hands of one person differ less than
+    these estimates do, so a part of their difference is kept, and their mean.
+
+    Args:
+        first, second: (21, 3) joints, metres, camera frame, z > 0.
+
+    Returns:
+        (21, 3) float32 each; as given where one seems to be another person's.
+    """
+    apart = math.log(float(first[:, 2].mean() / second[:, 2].mean()))
+    if abs(apart) > _ANOTHER_PERSON:
+        return first, second
+    change = math.exp((_KEPT - 1) * apart / 2)
+    return (first * change).astype(np.float32), (second / change).astype(np.float32)

@@ -18,8 +18,10 @@ from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.sample import Sample
 
 # Whose code and data decide the scores of a baseline; any change of them starts anew.
-_DECIDING = ("evaluation", "surface", "synthetic", "canonical.py", "skeleton.py", "data/hand.npz")
-_DECIDING += ("networks/compact/bone_geometry.py",)
+_DECIDING = (
+    *("evaluation", "surface", "synthetic", "canonical.py", "skeleton.py", "data/hand.npz"),
+    "networks/compact/bone_geometry.py",
+)
 _LIBRARIES = ("libigl", "numpy", "scikit-image", "scipy", "torch")
 
 
@@ -66,9 +68,10 @@ class ScoreCache:
         digest = hashlib.sha256(f"{_code()} {method}".encode())
         for sample, given in zip(samples, inputs, strict=True):
             for side in SIDES:
-                values = (given.keypoints[side], given.points[side])
-                values += (sample.keypoints[side], sample.occupancy[side], sample.meshes[side])
-                for value in values:
+                for value in (
+                    *(given.keypoints[side], given.points[side]),
+                    *(sample.keypoints[side], sample.occupancy[side], sample.meshes[side]),
+                ):
                     digest.update(b"-" if value is None else np.ascontiguousarray(value).tobytes())
         return self._folder / f"{method}_{digest.hexdigest()[:32]}.json"
 

@@ -12,7 +12,7 @@ from im2hands_ros.detection.detector import DetectedHand, HandDetector
 from im2hands_ros.detection.lift import PALM_LENGTH
 from im2hands_ros.skeleton import MIDDLE_MCP, SIDES, WRIST
 from im2hands_ros.synthetic.camera_pictures import CameraPicture
-from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.synthetic.sample import Sample, present
 
 # What the hands' distance follows from: a usual palm's length, the length of this person's palm, or
 # a depth image.
@@ -44,7 +44,7 @@ class Detection:
 def detect(detector: HandDetector, picture: CameraPicture) -> Detection:
     """The hands of one picture, which is no frame of a video."""
     sample, image = picture.sample, picture.sample.image
-    true = true_joints(sample)
+    true = present(sample.keypoints)
     palms = [np.linalg.norm(hand[MIDDLE_MCP] - hand[WRIST]) for hand in true.values()]
     ways = {
         PICTURE: (None, PALM_LENGTH),
@@ -54,13 +54,8 @@ def detect(detector: HandDetector, picture: CameraPicture) -> Detection:
     hands = {}
     for lift, (depth, palm) in ways.items():
         found = detector.detect(image, sample.camera, depth, palm_length=palm)
-        hands[lift] = {side: hand for side, hand in found.items() if hand is not None}
+        hands[lift] = present(found)
     return Detection(hands, _matched(hands[PICTURE], true, sample))
-
-
-def true_joints(sample: Sample) -> Joints:
-    """The hands that are there: side -> (21, 3) metres, camera frame."""
-    return {side: joints for side, joints in sample.keypoints.items() if joints is not None}
 
 
 def scores_of(sample: Sample, detection: Detection) -> Scores:
@@ -69,7 +64,7 @@ def scores_of(sample: Sample, detection: Detection) -> Scores:
     "found" for every true hand; "true" for every detected one, whether it is on a hand; "pair_mm"
     for every pair that was found; the rest for every hand that was found.
     """
-    detected, true = detection.hands, true_joints(sample)
+    detected, true = detection.hands, present(sample.keypoints)
     scores: Scores = {
         "found": [float(side in detection.on.values()) for side in true],
         "true": [float(side in detection.on) for side in detected[PICTURE]],

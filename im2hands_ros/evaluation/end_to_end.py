@@ -18,7 +18,7 @@ from im2hands_ros.evaluation.methods import (
 )
 from im2hands_ros.evaluation.scoring import Scores, TrueHand, score_prediction, true_hands
 from im2hands_ros.pipeline import Im2Hands
-from im2hands_ros.synthetic.sample import Mesh, Sample
+from im2hands_ros.synthetic.sample import Mesh, Sample, present
 
 TRUE = "true keypoints"
 SOURCES = (TRUE, PICTURE, DEPTH)
@@ -51,7 +51,7 @@ def end_to_end_scores(
         keypoints = sample.keypoints if source == TRUE else detection.keypoints(source)
         given = EvaluationInput(sample.image, sample.camera, keypoints, sample.points)
         for name, method in methods.items():
-            prediction = method([given])[0] if given.sides else Prediction({}, 0.0)
+            prediction = method([given])[0] if present(given.keypoints) else Prediction({}, 0.0)
             scores[source, name] = _scored(true, given, prediction)
     return scores
 
@@ -75,6 +75,7 @@ def _scored(true: dict[str, TrueHand], given: EvaluationInput, prediction: Predi
 def _moved(hands: dict[str, PredictedHand], true: dict[str, TrueHand]) -> dict[str, PredictedHand]:
     moved = {}
     for side, hand in hands.items():
+        assert hand.mesh is not None
         offset = np.mean(true[side].keypoints - hand.keypoints, axis=0)
         mesh = Mesh(hand.mesh.vertices + offset, hand.mesh.triangles)
         moved[side] = PredictedHand(mesh, hand.keypoints + offset)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from im2hands_ros.camera import Camera
 from im2hands_ros.evaluation.noise_levels import NoiseLevel
 from im2hands_ros.skeleton import SIDES
-from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.synthetic.sample import Sample, present
 from im2hands_ros.training.augmentation import TrackerErrors, simulate_tracker_errors
 
 # Every scene gets all of a tracker's errors at once; keypoints stay in the true convention, so
@@ -36,11 +36,6 @@ class EvaluationInput:
     keypoints: Keypoints
     points: dict[str, NDArray[np.floating] | None]
 
-    @property
-    def sides(self) -> list[str]:
-        """The hands that keypoints are given of."""
-        return [side for side in SIDES if self.keypoints[side] is not None]
-
 
 def input_of(sample: Sample, noise_mm: NoiseLevel, near: int) -> EvaluationInput:
     """What a method is given of a sample; depends on the sample's seed and the errors alone.
@@ -63,5 +58,5 @@ def _noisy(sample: Sample, noise_mm: float) -> Keypoints:
 
 def _as_tracked(sample: Sample) -> Keypoints:
     random = np.random.default_rng((sample.seed, _TRACKER_SEED))
-    true = {side: joints for side, joints in sample.keypoints.items() if joints is not None}
-    return dict.fromkeys(SIDES) | simulate_tracker_errors(true, TRACKER_ERRORS, random).coarse
+    output = simulate_tracker_errors(present(sample.keypoints), TRACKER_ERRORS, random)
+    return dict.fromkeys(SIDES) | output.coarse

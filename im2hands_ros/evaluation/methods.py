@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from im2hands_ros.evaluation.inputs import EvaluationInput
 from im2hands_ros.evaluation.noise_levels import NETWORK, STAGED
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.skeleton import SIDES
-from im2hands_ros.synthetic.sample import Mesh
+from im2hands_ros.synthetic.sample import Mesh, present
 
 
 class PredictedHand(NamedTuple):
@@ -42,7 +43,7 @@ class Prediction:
 
     hands: dict[str, PredictedHand]
     frame_ms: float
-    stages_ms: dict[str, float] = field(default_factory=dict)
+    stages_ms: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 Method = Callable[[list[EvaluationInput]], list[Prediction]]
@@ -72,13 +73,13 @@ def network_method(model: Im2Hands, name: str, resolution: int) -> Method:
         frame_ms = _milliseconds_since(started)
         predicted = {}
         for side in SIDES:
-            points, occupancy = given.points[side], getattr(scene, side)
-            if points is None or occupancy is None:
+            points, field = given.points[side], getattr(scene, side)
+            joints = scene.keypoints[side]
+            if points is None or field is None or joints is None:
                 continue
             surface = getattr(hands, side)
             mesh = None if surface is None else Mesh(surface.vertices, surface.triangles)
-            inside = occupancy.occupancy(points) >= 0.5
-            predicted[side] = PredictedHand(mesh, scene.keypoints[side], inside)
+            predicted[side] = PredictedHand(mesh, joints, field.occupancy(points) >= 0.5)
         return Prediction(predicted, frame_ms, hands.timings_ms)
 
     choose_stages()
@@ -90,14 +91,15 @@ def capsule_method() -> Method:
 
     def predict(given: EvaluationInput) -> Prediction:
         started = time.perf_counter()
-        hands = {side: CapsuleHand(given.keypoints[side]) for side in given.sides}
+        keypoints = present(given.keypoints)
+        hands = {side: CapsuleHand(joints) for side, joints in keypoints.items()}
         meshes = {side: hand.mesh() for side, hand in hands.items()}
         frame_ms = _milliseconds_since(started)
         predicted = {}
         for side, hand in hands.items():
             points = given.points[side]
             inside = None if points is None else hand.occupancy(points) >= 0.5
-            predicted[side] = PredictedHand(meshes[side], given.keypoints[side], inside)
+            predicted[side] = PredictedHand(meshes[side], keypoints[side], inside)
         return Prediction(predicted, frame_ms)
 
     return lambda inputs: [predict(given) for given in inputs]
@@ -111,8 +113,7 @@ def skinned_method() -> Method:
         started = time.perf_counter()
         predicted = {
             side: PredictedHand(skinned.skin(joints, side), joints)
-            for side, joints in given.keypoints.items()
-            if joints is not None
+            for side, joints in present(given.keypoints).items()
         }
         return Prediction(predicted, _milliseconds_since(started))
 
@@ -124,8 +125,9 @@ def fitted_method() -> Method:
     template = TemplateHand()
 
     def predict(inputs: list[EvaluationInput]) -> list[Prediction]:
-        hands = [(number, side) for number, given in enumerate(inputs) for side in given.sides]
-        keypoints = np.stack([inputs[number].keypoints[side] for number, side in hands])
+        given = [present(each.keypoints) for each in inputs]
+        hands = [(number, side) for number, sides in enumerate(given) for side in sides]
+        keypoints = np.stack([given[number][side] for number, side in hands])
         started = time.perf_counter()
         fitted = template.fit(keypoints, [side for _, side in hands])
         frame_ms = _milliseconds_since(started) / len(inputs)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.evaluation.mesh_queries import Array, MeshQueries
+from im2hands_ros.synthetic.mesh_queries import Array, MeshQueries
 from im2hands_ros.synthetic.sample import Mesh
 
 

@@ -30,7 +30,6 @@ from tqdm import tqdm
 
 from im2hands_ros.command_line import add_model_arguments, run_alone
 from im2hands_ros.evaluation.inputs import input_of
-from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.evaluation.metrics import iou
 from im2hands_ros.evaluation.report_file import (
     check_report_path,
@@ -40,8 +39,9 @@ from im2hands_ros.evaluation.report_file import (
 )
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.scene import HandSurface
-from im2hands_ros.skeleton import MIDDLE_MCP, SIDES, WRIST
-from im2hands_ros.synthetic.sample import Mesh, Sample
+from im2hands_ros.skeleton import MIDDLE_MCP, WRIST
+from im2hands_ros.synthetic.mesh_queries import MeshQueries
+from im2hands_ros.synthetic.sample import Mesh, Sample, present
 from im2hands_ros.synthetic.shards import load_shard, split_shards
 
 SURFACE_SAMPLES = 100_000
@@ -111,14 +111,14 @@ def score_hand(sample: Sample, side: str, surface: HandSurface | None) -> Scores
     """One hand's scores; a hand that was not found has IoU 0 and no others."""
     if surface is None:
         return {"iou": 0.0}
-    mesh = Mesh(surface.vertices, surface.triangles)
-    true = sample.mesh_of(side)
-    shape = sampled_surface_scores(mesh, true)
+    mesh, joints = Mesh(surface.vertices, surface.triangles), present(sample.keypoints)[side]
+    points, inside = present(sample.points)[side], present(sample.occupancy)[side]
+    shape = sampled_surface_scores(mesh, sample.mesh_of(side))
     return {
-        "iou": 100 * stored_point_iou(mesh, sample.points[side], sample.occupancy[side]),
+        "iou": 100 * stored_point_iou(mesh, points, inside),
         "chamfer_mm": 1000 * shape.chamfer,
         "normal_consistency": shape.normal_consistency,
-        "joints_mm": 1000 * aligned_joint_error(surface.keypoints, sample.keypoints[side]),
+        "joints_mm": 1000 * aligned_joint_error(surface.keypoints, joints),
     }
 
 
@@ -127,7 +127,7 @@ def score_scene(model: Im2Hands, sample: Sample, noise_mm: float, resolution: in
     given = input_of(sample, noise_mm, near=0)
     scene = model.encode(given.image, given.keypoints, given.camera)
     hands = scene.reconstruct(resolution=resolution, voxel_size=0)
-    return [score_hand(sample, side, getattr(hands, side)) for side in given.sides]
+    return [score_hand(sample, side, getattr(hands, side)) for side in present(given.keypoints)]
 
 
 def mean_scores(scenes: list[list[Scores]]) -> Scores:
@@ -180,7 +180,7 @@ def _samples(folder: Path, split: str) -> Iterator[Sample]:
     """Those with a hand; shards are read one after the other."""
     for shard in split_shards(folder, split, "python -m im2hands_ros.datasets.interhand"):
         for sample in load_shard(shard):
-            if any(sample.keypoints[side] is not None for side in SIDES):
+            if present(sample.keypoints):
                 yield sample
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.evaluation.mesh_queries import Array, MeshQueries
+from im2hands_ros.synthetic.mesh_queries import Array, MeshQueries
 from im2hands_ros.synthetic.sample import Mesh
 
 
@@ -61,7 +61,7 @@ def _crossings(mesh: MeshQueries, x: Array, y: Array) -> tuple[NDArray[np.intege
     triangle, i, j = _lines_in_boxes(mesh, x, y)
     corner = mesh.triangles[triangle]
     sides = [_side_of_edge(mesh, corner[:, k], corner[:, k - 2], x[i], y[j]) for k in range(3)]
-    lefts = sum(left.astype(int) for _, left in sides)
+    lefts = np.sum([left for _, left in sides], axis=0)
     across = np.stack([area for area, _ in sides], 1)
     total = across.sum(1)
     hit = ((lefts == 3) | (lefts == 0)) & (total != 0)

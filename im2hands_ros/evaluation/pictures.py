@@ -8,17 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.camera import Camera, crop_around
+from im2hands_ros.camera import crop_around
 from im2hands_ros.evaluation.inputs import EvaluationInput
 from im2hands_ros.evaluation.methods import Method
 from im2hands_ros.evaluation.scoring import Scores
-from im2hands_ros.synthetic.renderer import render_meshes, render_meshes_over
-from im2hands_ros.synthetic.sample import Mesh, Sample
+from im2hands_ros.synthetic.renderer import render_hands_over, render_hands_turned
+from im2hands_ros.synthetic.sample import Mesh, Sample, present
 
-COLOURS = {"left": (0.36, 0.55, 0.83), "right": (0.93, 0.60, 0.32)}
-# The second viewpoint looks from here around the vertical axis, degrees.
-SIDE_VIEW = 75
-TILE = 360
+SIDE_VIEW = (75.0, 0.0)  # degrees about the vertical axis, and from above
+TILE, MARGIN = 360, 0.15
 Image = NDArray[np.uint8]
 Hands = dict[str, Mesh]
 
@@ -42,7 +40,7 @@ def save_ranked(
         sample = samples[index]
         title = f"{name}: {sample.kind}, IoU {np.mean(scores[index]['iou']):.3f}"
         hands = method([inputs[index]])[0].hands
-        found = {side: hand.mesh for side, hand in hands.items() if hand.mesh is not None}
+        found = present({side: hand.mesh for side, hand in hands.items()})
         path = folder / f"{name}.png"
         picture = panel(sample, found, f"{title}, seed {sample.seed}")
         cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
@@ -52,44 +50,19 @@ def save_ranked(
 
 def panel(sample: Sample, found: Hands, title: str) -> Image:
     """(H, W, 3) uint8 RGB: image, truth and reconstruction over it, both from the side."""
-    true = {
-        side: sample.mesh_of(side)
-        for side, keypoints in sample.keypoints.items()
-        if keypoints is not None
-    }
+    true = {side: sample.mesh_of(side) for side in present(sample.keypoints)}
     everything = np.concatenate([mesh.vertices for mesh in true.values()])
-    crop = crop_around(sample.camera, everything, TILE, margin=0.15)
+    crop = crop_around(sample.camera, everything, TILE, MARGIN)
     image = crop.extract(sample.image)
     tiles = {
         "image": image,
-        "truth": _over(image, true, crop.camera),
-        "reconstruction": _over(image, found, crop.camera),
-        "truth, side": _from_side(true, everything),
-        "reconstruction, side": _from_side(found, everything),
+        "truth": render_hands_over(image, true, crop.camera),
+        "reconstruction": render_hands_over(image, found, crop.camera),
+        "truth, side": render_hands_turned(true, TILE, SIDE_VIEW, MARGIN, everything),
+        "reconstruction, side": render_hands_turned(found, TILE, SIDE_VIEW, MARGIN, everything),
     }
     row = np.concatenate([_labelled(tile, name) for name, tile in tiles.items()], axis=1)
     return np.concatenate([_caption(title, row.shape[1]), row])
-
-
-def _over(image: Image, hands: Hands, camera: Camera) -> Image:
-    colours = [COLOURS[side] for side in hands]
-    return render_meshes_over(image, list(hands.values()), colours, camera)
-
-
-def _from_side(hands: Hands, reference: NDArray[np.floating]) -> Image:
-    """The hands seen from SIDE_VIEW degrees around the middle of the reference points (N, 3)."""
-    centre = reference.mean(0)
-    angle = np.radians(SIDE_VIEW)
-    cos, sin = np.cos(angle), np.sin(angle)
-    turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
-
-    def turned(points: NDArray[np.floating]) -> NDArray[np.floating]:
-        return (points - centre) @ turn.T + (0, 0, 1)
-
-    unit = Camera(TILE, TILE, 1.0, 1.0, 0.0, 0.0)
-    camera = crop_around(unit, turned(reference), TILE, margin=0.15).camera
-    meshes = [(turned(mesh.vertices), mesh.triangles) for mesh in hands.values()]
-    return render_meshes(meshes, [COLOURS[side] for side in hands], camera)
 
 
 def _labelled(tile: Image, name: str) -> Image:

@@ -75,7 +75,7 @@ def report_of(
     """Means by configuration and subset, under the settings and machine they were taken with."""
     rows = []
     for configuration, scenes in scored.items():
-        named = {
+        named: dict[str, Any] = {
             "method": configuration.method,
             "errors": "tracker" if configuration.noise_mm is None else "gaussian",
             "noise_mm": configuration.noise_mm,

@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.evaluation.inputs import EvaluationInput
-from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.evaluation.methods import PredictedHand, Prediction
 from im2hands_ros.evaluation.metrics import iou, surface_scores
 from im2hands_ros.evaluation.penetration import penetration
-from im2hands_ros.skeleton import SIDES
-from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.synthetic.mesh_queries import MeshQueries
+from im2hands_ros.synthetic.sample import Sample, present
 
 SUBSETS = ("interacting", "apart", "single")
 # Samples of each surface; enough for 0.01 mm of the mean Chamfer distance over 200 scenes.
@@ -58,14 +57,10 @@ def true_hands(sample: Sample, near: int) -> dict[str, TrueHand]:
 
     Their trees and samples serve every method: make them once per sample.
     """
+    occupancy = present(sample.occupancy)
     return {
-        side: TrueHand(
-            MeshQueries(sample.mesh_of(side)),
-            sample.occupancy[side][near:],
-            sample.keypoints[side],
-        )
-        for side in SIDES
-        if sample.keypoints[side] is not None
+        side: TrueHand(MeshQueries(sample.mesh_of(side)), occupancy[side][near:], joints)
+        for side, joints in present(sample.keypoints).items()
     }
 
 
@@ -74,17 +69,18 @@ def score_prediction(
 ) -> Scores:
     """Scores by name: one value per true hand, for two hands one of their penetration, one time."""
     scores: Scores = defaultdict(list)
-    found = {side: hand.mesh for side, hand in prediction.hands.items() if hand.mesh is not None}
+    points = present(given.points)
+    found = present({side: hand.mesh for side, hand in prediction.hands.items()})
     meshes = {side: MeshQueries(mesh) for side, mesh in found.items() if side in true}
     for side, hand in true.items():
         predicted = prediction.hands.get(side)
         for name, value in (
             _keypoint_scores(hand, given.keypoints[side], predicted)
-            | _shape_scores(hand, given.points[side], predicted, meshes.get(side))
+            | _shape_scores(hand, points[side], predicted, meshes.get(side))
         ).items():
             scores[name].append(value)
     if len(meshes) == 2:
-        overlap = penetration(*meshes.values(), PENETRATION_SPACING)
+        overlap = penetration(meshes["left"], meshes["right"], PENETRATION_SPACING)
         scores["penetration_cm3"].append(overlap.volume * _CUBIC_CENTIMETRES)
         scores["penetration_mm"].append(overlap.depth * _MILLIMETRES)
     return dict(scores) | {FRAME_MS: [prediction.frame_ms]}

@@ -9,7 +9,7 @@ import numpy as np
 
 from im2hands_ros.messages.cdr import CdrWriter
 from im2hands_ros.messages.header import Header, HeaderFields, Stamp
-from im2hands_ros.skeleton import BONES
+from im2hands_ros.skeleton import BONES, SIDE_COLOURS
 
 if TYPE_CHECKING:
     from im2hands_ros.scene import HandSurface
@@ -29,8 +29,6 @@ TRIANGLE_BUCKET = 2048
 _NO_POSE = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)  # position, quaternion x, y, z, w
 
 _BONE_ENDS = np.array(BONES).ravel()
-
-COLOURS = {"left": (0.36, 0.62, 0.95), "right": (0.96, 0.62, 0.36)}
 
 
 class Drawing(NamedTuple):
@@ -61,7 +59,7 @@ def draw(hands: Mapping[str, HandSurface], voxel_size: float) -> list[Drawing]:
     """All markers of the hands that are there, empty ones left out."""
     drawings = []
     for side, surface in hands.items():
-        colour = COLOURS[side]
+        colour = SIDE_COLOURS[side]
         drawings += [
             Drawing(
                 *(side, 0, TRIANGLE_LIST, (1.0, 1.0, 1.0), (*colour, 1.0)),
@@ -77,7 +75,7 @@ def draw(hands: Mapping[str, HandSurface], voxel_size: float) -> list[Drawing]:
 
 
 def _draw_keypoints(side: str, xyz: np.ndarray) -> list[Drawing]:
-    red, green, blue = (0.5 * channel for channel in COLOURS[side])
+    red, green, blue = (0.5 * channel for channel in SIDE_COLOURS[side])
     name, colour = f"{side}_keypoints", (red, green, blue, 1.0)
     lines, spheres = (0.002, 0.0, 0.0), (0.006,) * 3
     return [

@@ -168,4 +168,5 @@ def _unit(vector: np.ndarray) -> tuple[float, float, float]:
 
 
 def _triple(values: np.ndarray) -> tuple[float, float, float]:
-    return tuple(float(value) for value in values)
+    first, second, third = (float(value) for value in values)
+    return first, second, third

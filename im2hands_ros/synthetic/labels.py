@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import igl
 import numpy as np
+
+from im2hands_ros.synthetic.mesh_queries import MeshQueries
+from im2hands_ros.synthetic.sample import Mesh
 
 # Distances from the skin of the near-surface points, metres, and their shares.
 NEAR_SIGMAS = (1.5e-3, 5e-3, 15e-3)
@@ -12,44 +14,20 @@ VOLUME_PADDING = 0.025
 MAX_DEPTH = 0.02
 
 
-def occupancy_labels(vertices: np.ndarray, triangles: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Which points lie inside a closed mesh, by its winding number.
-
-    A point where the skin overlaps itself has winding number 2 and counts as inside, which ray
-    parity gets wrong. Mirrored meshes (winding number -1) count as well.
-
-    Args:
-        vertices: (V, 3); triangles: (T, 3) of a watertight mesh; points: (N, 3) in its frame.
-
-    Returns:
-        (N,) bool.
-    """
-    winding = igl.fast_winding_number(
-        np.ascontiguousarray(vertices, np.float64),
-        np.ascontiguousarray(triangles, np.int64),
-        np.ascontiguousarray(points, np.float64),
-    )
-    return np.abs(winding) > 0.5
-
-
 def signed_depth(vertices: np.ndarray, triangles: np.ndarray, points: np.ndarray) -> np.ndarray:
     """How deep points lie under the skin of a closed mesh.
 
     Args:
-        as ``occupancy_labels``; metres.
+        vertices: (V, 3) metres; triangles: (T, 3); points: (N, 3) in the mesh's frame.
 
     Returns:
         (N,) float32 metres: distance to the skin, positive inside, negative outside, clamped to
-        ``MAX_DEPTH``. Where the skin overlaps itself the distance is to the nearest sheet.
+        ``MAX_DEPTH``. Where the skin overlaps itself it is inside, and the distance is to the
+        nearest sheet.
     """
-    inside = occupancy_labels(vertices, triangles, points)
-    squared = igl.point_mesh_squared_distance(
-        np.ascontiguousarray(points, np.float64),
-        np.ascontiguousarray(vertices, np.float64),
-        np.ascontiguousarray(triangles, np.int64),
-    )[0]
-    distance = np.minimum(np.sqrt(squared), MAX_DEPTH)
-    return np.where(inside, distance, -distance).astype(np.float32)
+    mesh = MeshQueries(Mesh(vertices, triangles))
+    distance = np.minimum(mesh.nearest(points.astype(np.float64))[0], MAX_DEPTH)
+    return np.where(mesh.contains(points), distance, -distance).astype(np.float32)
 
 
 def sample_points(

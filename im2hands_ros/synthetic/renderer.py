@@ -6,12 +6,14 @@ is the square root: close to sRGB's and many times cheaper than a power.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from im2hands_ros.camera import Camera
+from im2hands_ros.camera import Camera, crop_around
+from im2hands_ros.skeleton import SIDE_COLOURS
 from im2hands_ros.synthetic.raytracing import Cast, RayScene, RenderPart, pixel_rays, plain_part
 from im2hands_ros.synthetic.shading import (
     DEFAULT_LIGHT,
@@ -24,6 +26,8 @@ from im2hands_ros.synthetic.shading import (
     radiance,
     shadow_on,
 )
+
+Meshes = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 # Metres between neighbouring pixels that make an edge.
 _DEPTH_STEP = 0.012
@@ -152,38 +156,61 @@ def _edges(distance: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return (step > _DEPTH_STEP) | other
 
 
-def render_meshes(
-    meshes: list[tuple[np.ndarray, np.ndarray]],
-    colors: list[tuple[float, float, float]],
-    camera: Camera,
-    background: tuple[int, int, int] = (238, 238, 240),
-    light: Light = DEFAULT_LIGHT,
+def render_hands(
+    meshes: Meshes, camera: Camera, background: tuple[int, int, int] = (238, 238, 240)
 ) -> np.ndarray:
-    """Draw bare meshes on a neutral ground.
+    """Draw hands on a neutral ground, each in the colour of its side.
 
     Args:
-        meshes: (vertices (V, 3) in the camera's frame, triangles (T, 3)) pairs.
-        colors: one display RGB in [0, 1] per mesh, or (V, 3) per vertex.
+        meshes: side -> (V, 3) vertices in the camera's frame, and (T, 3) triangles.
         camera: undistorted; its size is the picture's.
 
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    parts = [plain_part(*mesh, color) for mesh, color in zip(meshes, colors, strict=True)]
-    ground = np.empty((camera.height, camera.width, 3), np.uint8)
-    ground[:] = background
-    return render(parts, camera, light, ground, quality=DISPLAY_QUALITY)[0]
+    ground = np.full((camera.height, camera.width, 3), background, np.uint8)
+    return render(_hand_parts(meshes), camera, DEFAULT_LIGHT, ground, quality=DISPLAY_QUALITY)[0]
 
 
-def render_meshes_over(
-    image: np.ndarray,
-    meshes: list[tuple[np.ndarray, np.ndarray]],
-    colors: list[tuple[float, float, float]],
-    camera: Camera,
-    alpha: float = 0.8,
-    light: Light = DEFAULT_LIGHT,
+def render_hands_over(
+    image: np.ndarray, meshes: Meshes, camera: Camera, alpha: float = 0.8
 ) -> np.ndarray:
-    """Draw bare meshes over the (H, W, 3) uint8 image they belong to, ``alpha`` 1 = opaque."""
-    parts = [plain_part(*mesh, color) for mesh, color in zip(meshes, colors, strict=True)]
-    drawn = render(parts, camera, light, image, quality=DISPLAY_QUALITY)[0]
+    """Draw hands over the (H, W, 3) uint8 image that they belong to, ``alpha`` 1 = opaque."""
+    drawn = render(_hand_parts(meshes), camera, DEFAULT_LIGHT, image, quality=DISPLAY_QUALITY)[0]
     return cv2.addWeighted(drawn, alpha, image, 1 - alpha, 0)
+
+
+def render_hands_turned(
+    meshes: Meshes,
+    size: int,
+    degrees: tuple[float, float],
+    margin: float = 0.05,
+    reference: np.ndarray | None = None,
+) -> np.ndarray:
+    """Draw hands from another side, (size, size, 3) uint8 RGB.
+
+    Args:
+        degrees: turn about the vertical axis, then from above.
+        margin: around the hands, share of their extent.
+        reference: (N, 3) points that the picture holds; the hands' vertices if None.
+    """
+    if reference is None:
+        if not meshes:
+            return np.full((size, size, 3), 238, np.uint8)
+        reference = np.concatenate([vertices for vertices, _ in meshes.values()])
+    centre = (reference.min(0) + reference.max(0)) / 2
+    yaw, pitch = np.radians(degrees)
+    sideways, downwards = (cv2.Rodrigues(np.array(v))[0] for v in ((0, yaw, 0), (pitch, 0, 0)))
+    away = (0, 0, 4 * np.linalg.norm(reference - centre, axis=1).max())
+
+    def turned(points: np.ndarray) -> np.ndarray:
+        return (points - centre) @ (downwards @ sideways).T + away
+
+    unit = Camera(size, size, 1.0, 1.0, 0.0, 0.0)
+    camera = crop_around(unit, turned(reference), size, margin).camera
+    moved = {side: (turned(vertices), faces) for side, (vertices, faces) in meshes.items()}
+    return render_hands(moved, camera)
+
+
+def _hand_parts(meshes: Meshes) -> list[RenderPart]:
+    return [plain_part(*mesh, SIDE_COLOURS[side]) for side, mesh in meshes.items()]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ import torch
 from im2hands_ros.camera import Camera
 from im2hands_ros.synthetic.hand import ASSET, BakedHand
 from im2hands_ros.synthetic.photography import decode
+
+T = TypeVar("T")
 
 MASK_IDS = {"left": 1, "right": 2}
 # Points are kept as offsets from the wrist in steps of 10 micrometres: int16 reaches 0.32 m.
@@ -106,6 +109,11 @@ class PosedHand(NamedTuple):
     surface: np.ndarray
     skin: np.ndarray
     keypoints: np.ndarray
+
+
+def present(values: Mapping[str, T | None]) -> dict[str, T]:
+    """What is there of a value per side."""
+    return {side: value for side, value in values.items() if value is not None}
 
 
 @lru_cache(maxsize=2)

@@ -17,6 +17,7 @@ from im2hands_ros.synthetic.sample import (
     Sample,
     pack_depth,
     pack_points,
+    present,
     unpack_depth,
     unpack_points,
 )
@@ -53,7 +54,8 @@ def save_shard(path: Path | str, samples: list[Sample]) -> None:
     meshed = {sample.surfaces is not None for sample in samples}
     if len(meshed) > 1:
         raise ValueError(f"{path.name}: samples with and without surfaces need shards of their own")
-    arrays = {"format": np.int32(_MESHED if True in meshed else _POSED)}
+    arrays: dict[str, np.ndarray] = {}
+    arrays["format"] = np.array(_MESHED if True in meshed else _POSED, np.int32)
     arrays |= _join_files("image", [sample.jpeg for sample in samples])
     arrays |= _join_files("mask", [_encode_mask(sample.mask) for sample in samples])
     arrays["intrinsics"] = np.array([_intrinsics(sample.camera) for sample in samples], np.float64)
@@ -153,18 +155,19 @@ class ShardReader:
 
 def _side_arrays(samples: list[Sample], side: str) -> dict[str, np.ndarray]:
     """Arrays of the samples that have this side, and each sample's row in them (-1: absent)."""
-    present = np.array([sample.keypoints[side] is not None for sample in samples])
-    arrays = {"row": np.where(present, np.cumsum(present) - 1, -1).astype(np.int32)}
-    having = [sample for sample, has in zip(samples, present, strict=True) if has]
+    there = np.array([sample.keypoints[side] is not None for sample in samples])
+    arrays = {"row": np.where(there, np.cumsum(there) - 1, -1).astype(np.int32)}
+    having = [sample for sample, has in zip(samples, there, strict=True) if has]
     if not having:
         return arrays
-    arrays["keypoints"] = np.stack([sample.keypoints[side] for sample in having])
-    arrays["points"] = np.stack(
-        [pack_points(s.points[side], s.keypoints[side][WRIST]) for s in having]
-    )
-    arrays["depth"] = np.stack([pack_depth(sample.depth[side]) for sample in having])
-    if having[0].surfaces is not None:
-        return arrays | _mesh_arrays([sample.surfaces[side] for sample in having])
+    keypoints = [present(sample.keypoints)[side] for sample in having]
+    points = [present(sample.points)[side] for sample in having]
+    packed = [pack_points(p, k[WRIST]) for p, k in zip(points, keypoints, strict=True)]
+    arrays |= {"keypoints": np.stack(keypoints), "points": np.stack(packed)}
+    arrays["depth"] = np.stack([pack_depth(present(sample.depth)[side]) for sample in having])
+    surfaces = [present(s.surfaces)[side] for s in having if s.surfaces is not None]
+    if surfaces:
+        return arrays | _mesh_arrays(surfaces)
     for name in _PARAMETER_FIELDS:
         arrays[name] = np.stack([getattr(sample.parameters[side], name) for sample in having])
     return arrays

@@ -52,7 +52,8 @@ class InitialStage:
         if weights is not None:
             loaded, _ = CompactNetworks.load(weights)
             network.load_state_dict(loaded.initial.state_dict())
-        self.network = network.to(device, memory_format=torch.channels_last)
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network
         self.frozen: Mapping[str, nn.Module] = {}
         self.loss_weights = plan.losses
         self._plan, self._device = plan.batches, device

@@ -139,7 +139,7 @@ def _build(kind: type[Any], values: dict[str, Any], where: str, prefix: str = ""
 
 
 def _value(hint: Any, value: Any, where: str, name: str) -> Any:
-    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return _build(hint, value, where, f"{name}.")
     if typing.get_origin(hint) in (dict, Mapping) or hint is Mapping:
         return {key: _value(float, inner, where, f"{name}.{key}") for key, inner in value.items()}

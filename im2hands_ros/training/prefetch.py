@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def prefetch(draw: Callable[[int], T], first: int, last: int) -> Iterator[T]:
+def prefetch(draw: Callable[[int], T], first: int, last: int) -> Generator[T]:
     """``draw(step)`` of steps first to last - 1, prepared one ahead in a thread."""
     ready: queue.Queue[T | BaseException] = queue.Queue(maxsize=2)
     stopped = threading.Event()

@@ -12,7 +12,7 @@ import numpy as np
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import SIDES
-from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.synthetic.sample import Sample, present
 from im2hands_ros.synthetic.shards import ShardReader
 
 
@@ -81,16 +81,13 @@ class SceneFolder:
         shard = int(np.searchsorted(self._ends, index, side="right"))
         first = int(self._ends[shard - 1]) if shard else 0
         sample = self._shards[shard][index - first]
-        present = [side for side in SIDES if sample.keypoints[side] is not None]
         return TrainingScene(
             sample=sample,
             camera=sample.camera,
-            keypoints={side: sample.keypoints[side] for side in present},
-            points={side: sample.points[side] for side in present},
-            depth={side: sample.depth[side] for side in present},
-            shape={
-                side: given.shape for side, given in sample.parameters.items() if given is not None
-            },
+            keypoints=present(sample.keypoints),
+            points=present(sample.points),
+            depth=present(sample.depth),
+            shape={side: given.shape for side, given in present(sample.parameters).items()},
         )
 
     def origin(self) -> dict[str, Any]:

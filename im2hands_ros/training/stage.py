@@ -20,7 +20,7 @@ class Term(NamedTuple):
     """
 
     mean: Tensor
-    count: int
+    count: int  # type: ignore[assignment]  # not the tuple's method
 
 
 class Stage(Protocol):
@@ -34,9 +34,11 @@ class Stage(Protocol):
     """
 
     name: str
-    network: nn.Module
     frozen: Mapping[str, nn.Module]
     loss_weights: Mapping[str, float]
+
+    @property
+    def network(self) -> nn.Module: ...
 
     def draw(self, folder: SceneFolder, step: int, part: slice) -> Any:
         """The scenes ``part`` of the batch of one step, as a tuple with ``to(device)``.

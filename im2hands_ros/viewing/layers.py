@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.skeleton import BONES
+from im2hands_ros.skeleton import BONES, SIDE_COLOURS
 from im2hands_ros.viewing.picture import corners
 
-Colour = tuple[int, int, int]  # 0 to 255
 Mesh = tuple[np.ndarray, np.ndarray]  # (V, 3) float32 vertices, (T, 3) triangles
 
 _CUBE = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
@@ -26,19 +25,24 @@ _CUBE_TRIANGLES = np.array(
 )
 _FRUSTUM_EDGES = np.array([[0, 1], [0, 2], [0, 3], [0, 4], [1, 2], [2, 3], [3, 4], [4, 1]])
 _FRUSTUM_COLOUR = (150, 156, 168)
+_COLOURS = {side: tuple(round(255 * c) for c in rgb) for side, rgb in SIDE_COLOURS.items()}
+# Half way to white: visible on a surface of the colour.
+_LIGHT_COLOURS = {side: tuple((c + 255) // 2 for c in rgb) for side, rgb in _COLOURS.items()}
 _JPEG_QUALITY = 80
 
 
 class Layer:
     """A part of the scene that can be switched off: nodes below one root."""
 
-    def __init__(self, scene: Any, name: str) -> None:
-        self._scene, self._name = scene, f"/{name}"
-        self.root = scene.add_frame(self._name, show_axes=False)
+    name = ""
+
+    def __init__(self, scene: Any) -> None:
+        self._scene = scene
+        self.root = scene.add_frame(f"/{self.name}", show_axes=False)
         self._nodes: dict[str, Any] = {}
 
     def _path(self, name: str) -> str:
-        return f"{self._name}/{name}"
+        return f"/{self.name}/{name}"
 
     def _keep(self, names: set[str]) -> None:
         """Remove all nodes but these."""
@@ -53,10 +57,8 @@ class Layer:
 class Meshes(Layer):
     """One surface for each hand."""
 
-    def __init__(self, scene: Any, colours: Mapping[str, Colour]) -> None:
-        super().__init__(scene, "meshes")
-        self._colours = colours
-        self._opacity = 1.0
+    name = "meshes"
+    _opacity = 1.0
 
     def show(self, meshes: Mapping[str, Mesh]) -> None:
         """Draw these hands and no other."""
@@ -68,7 +70,7 @@ class Meshes(Layer):
                     self._path(side),
                     vertices,
                     triangles,
-                    color=self._colours[side],
+                    color=_COLOURS[side],
                     opacity=self._opacity,
                     receive_shadow=False,
                     cast_shadow=False,
@@ -86,9 +88,7 @@ class Meshes(Layer):
 class Voxels(Layer):
     """The occupied voxels of each hand as cubes."""
 
-    def __init__(self, scene: Any, colours: Mapping[str, Colour]) -> None:
-        super().__init__(scene, "occupancy")
-        self._colours = colours
+    name = "occupancy"
 
     def show(self, centres: Mapping[str, np.ndarray], size: float) -> None:
         """Draw cubes of this size, metres, around (N, 3) centres for each hand, N >= 1."""
@@ -100,7 +100,7 @@ class Voxels(Layer):
                 _CUBE_TRIANGLES,
                 batched_wxyzs=np.tile(np.array([1, 0, 0, 0], np.float32), (len(points), 1)),
                 batched_positions=points,
-                batched_colors=self._colours[side],
+                batched_colors=_COLOURS[side],
                 flat_shading=True,
                 lod="off",
                 cast_shadow=False,
@@ -111,9 +111,7 @@ class Voxels(Layer):
 class Skeletons(Layer):
     """The keypoints of each hand with the bones between them."""
 
-    def __init__(self, scene: Any, colours: Mapping[str, Colour]) -> None:
-        super().__init__(scene, "keypoints")
-        self._colours = colours
+    name = "keypoints"
 
     def show(self, keypoints: Mapping[str, np.ndarray]) -> None:
         """Draw (21, 3) keypoints of these hands and no other."""
@@ -127,7 +125,7 @@ class Skeletons(Layer):
                 self._add(side, xyz, bones)
 
     def _add(self, side: str, xyz: np.ndarray, bones: np.ndarray) -> None:
-        colour = self._colours[side]
+        colour = _LIGHT_COLOURS[side]
         self._nodes[f"{side}_joints"] = self._scene.add_point_cloud(
             self._path(f"{side}_joints"),
             xyz,
@@ -144,8 +142,7 @@ class Skeletons(Layer):
 class Frustum(Layer):
     """The camera's view rays and the border of its picture."""
 
-    def __init__(self, scene: Any) -> None:
-        super().__init__(scene, "frustum")
+    name = "frustum"
 
     def show(self, camera: Camera, depth: float) -> None:
         """Draw the view as far as this depth, metres."""
@@ -165,9 +162,8 @@ class Frustum(Layer):
 class Picture(Layer):
     """The camera's picture, standing in space at the end of the frustum."""
 
-    def __init__(self, scene: Any) -> None:
-        super().__init__(scene, "picture")
-        self._settled = True
+    name = "picture"
+    _settled = True
 
     def show(self, image: np.ndarray, camera: Camera, depth: float) -> None:
         """Draw the undistorted (H, W, 3) uint8 image at this depth, metres."""

@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.synthetic.renderer import render_meshes_over
+from im2hands_ros.synthetic.renderer import render_hands_over
 from im2hands_ros.viewing.picture import undistorted
-
-_COLOURS = {"left": (0.36, 0.62, 0.95), "right": (0.96, 0.62, 0.36)}  # display RGB
 
 
 class OverlayVideo:
@@ -53,8 +51,7 @@ class OverlayVideo:
         """
         drawn = undistorted(image, camera)
         if meshes:
-            colours = [_COLOURS[side] for side in meshes]
-            drawn = render_meshes_over(drawn, list(meshes.values()), colours, camera.pinhole)
+            drawn = render_hands_over(drawn, meshes, camera.pinhole)
         self._writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
 
     def close(self) -> None:

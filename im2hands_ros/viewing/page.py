@@ -16,7 +16,6 @@ import viser
 from im2hands_ros.camera import Camera
 from im2hands_ros.viewing.figures import figures_html, waiting_for
 from im2hands_ros.viewing.layers import (
-    Colour,
     Frustum,
     Layer,
     Mesh,
@@ -78,7 +77,6 @@ class Page:
     Args:
         host: address to serve on; 127.0.0.1 is this machine alone.
         port: first port to try; the next free one is taken.
-        colours: "left" and "right" -> red, green, blue, 0 to 255.
 
     Attributes:
         host, port: where it is served.
@@ -88,7 +86,7 @@ class Page:
         ValueError: the address is not this machine's, or no port is free.
     """
 
-    def __init__(self, host: str, port: int, colours: Mapping[str, Colour]) -> None:
+    def __init__(self, host: str, port: int) -> None:
         port = free_port(host, port)
         rich.get_console().quiet = True  # viser prints the address, and so do we
         self._server = _Server(host=host, port=port, verbose=False)
@@ -100,15 +98,9 @@ class Page:
         self._set_the_stage()
         scene = self._server.scene
         self._picture, self._frustum = Picture(scene), Frustum(scene)
-        self._meshes, self._voxels = Meshes(scene, colours), Voxels(scene, colours)
-        self._skeletons = Skeletons(scene, {side: _light(colours[side]) for side in colours})
-        self._layers: dict[str, Layer] = {
-            "picture": self._picture,
-            "frustum": self._frustum,
-            "meshes": self._meshes,
-            "keypoints": self._skeletons,
-            "occupancy": self._voxels,
-        }
+        self._meshes, self._voxels, self._skeletons = Meshes(scene), Voxels(scene), Skeletons(scene)
+        drawn = (self._picture, self._frustum, self._meshes, self._voxels, self._skeletons)
+        self._layers: dict[str, Layer] = {layer.name: layer for layer in drawn}
         self._make_panel()
 
     def _set_the_stage(self) -> None:
@@ -262,9 +254,3 @@ def free_port(host: str, first: int) -> int:
                 ) from error
         return port
     raise ValueError(f"no port from {first} on is free at {host}: give another port")
-
-
-def _light(colour: Colour) -> Colour:
-    """Half way to white: seen on a surface of the colour."""
-    red, green, blue = ((channel + 255) // 2 for channel in colour)
-    return red, green, blue

@@ -25,9 +25,9 @@ from im2hands_ros.datasets.scenes import (
     make_sample,
     pose_pair,
 )
-from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.skeleton import SIDES, WRIST
 from im2hands_ros.synthetic.labels import signed_depth
+from im2hands_ros.synthetic.mesh_queries import MeshQueries
 from im2hands_ros.synthetic.sample import Mesh
 
 SMALL = ConversionSettings("test", near=200, volume=100)

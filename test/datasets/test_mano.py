@@ -23,8 +23,8 @@ from scipy.spatial.transform import Rotation
 from im2hands_ros.datasets.mano import ManoHand, ManoLayer, wrist_loop
 from im2hands_ros.datasets.mano_file import ManoArrays, with_left_shapes
 from im2hands_ros.datasets.restricted_pickle import as_array, read_pickle
-from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.mesh_queries import MeshQueries
 from im2hands_ros.synthetic.sample import Mesh
 
 

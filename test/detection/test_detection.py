@@ -9,8 +9,7 @@ from seen_hands import CAMERA, depth_image, fingers, landmarks_of, open_hand, sh
 from im2hands_ros.camera import Camera
 from im2hands_ros.detection.detector import HandDetector
 from im2hands_ros.detection.landmarks import Landmarks
-from im2hands_ros.detection.lift import lift
-from im2hands_ros.detection.pairing import settle_pair
+from im2hands_ros.detection.lift import lift, settle_pair
 from im2hands_ros.detection.sides import Sides
 
 

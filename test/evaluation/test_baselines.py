@@ -7,10 +7,10 @@ import torch
 from im2hands_ros.evaluation.baselines.capsule_hand import CapsuleHand
 from im2hands_ros.evaluation.baselines.skinned_hand import SkinnedHand
 from im2hands_ros.evaluation.baselines.template_hand import TemplateHand, similarity
-from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.evaluation.metrics import iou, surface_scores
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.hand import BakedHand
+from im2hands_ros.synthetic.mesh_queries import MeshQueries
 from im2hands_ros.synthetic.sample import Mesh
 
 

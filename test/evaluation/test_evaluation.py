@@ -21,7 +21,7 @@ from im2hands_ros.evaluation.scoring import (
     true_hands,
 )
 from im2hands_ros.synthetic.dataset import PointCounts, make_samples
-from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.synthetic.sample import Sample, present
 
 NEAR = 64
 TWO_HANDS, ONE_HAND = 0, 1  # of the first scenes of the test split
@@ -35,8 +35,8 @@ def samples() -> list[Sample]:
 def test_noise_is_gaussian_the_same_every_time_and_only_on_the_keypoints(samples) -> None:
     sample = samples[TWO_HANDS]
     given, again = input_of(sample, 10.0, 8), input_of(sample, 10.0, 8)
-    assert given.sides == ["left", "right"]
-    for side in given.sides:
+    assert list(present(given.keypoints)) == ["left", "right"]
+    for side in present(given.keypoints):
         noise = given.keypoints[side] - sample.keypoints[side]
         np.testing.assert_array_equal(given.keypoints[side], again.keypoints[side])
         assert 0.006 < noise.std() < 0.014
@@ -73,7 +73,7 @@ def true_prediction(
             None if side in without else sample.mesh_of(side),
             given.keypoints[side],
         )
-        for side in given.sides
+        for side in present(given.keypoints)
     }
     return Prediction(hands, 12.5)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.evaluation.metrics import iou, surface_scores
 from im2hands_ros.evaluation.penetration import inside_on_grid, penetration
+from im2hands_ros.synthetic.mesh_queries import MeshQueries
 from im2hands_ros.synthetic.sample import Mesh
 
 RADIUS = 0.05

@@ -11,8 +11,8 @@ from two_hands import joints
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.header import Header, nanoseconds, read_stamp
 from im2hands_ros.messages.markers import (
-    COLOURS,
     LIFETIME,
+    SIDE_COLOURS,
     TRIANGLE_BUCKET,
     TRIANGLE_LIST,
     draw,
@@ -145,7 +145,7 @@ def test_markers_suit_rviz_and_foxglove(parse):
     meshes = [marker for marker in markers if marker.type == TRIANGLE_LIST]
     assert all(len(marker.points) % 3 == 0 for marker in meshes)
     colours = [(each.color.r, each.color.g, each.color.b) for each in meshes]
-    np.testing.assert_allclose(colours, list(COLOURS.values()), rtol=1e-6)
+    np.testing.assert_allclose(colours, list(SIDE_COLOURS.values()), rtol=1e-6)
 
 
 def test_nothing_is_drawn_of_an_absent_hand_or_an_empty_part():

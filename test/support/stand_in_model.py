@@ -14,8 +14,8 @@ import torch
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.evaluation.baselines.capsule_hand import CapsuleHand
-from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.mesh_queries import MeshQueries
 from im2hands_ros.synthetic.sample import Mesh, Sample
 
 STAGES = ("initial", "refinement", "keypoints")

@@ -15,7 +15,7 @@ from im2hands_ros.synthetic.dataset import (
     load_shard,
     make_samples,
 )
-from im2hands_ros.synthetic.labels import occupancy_labels
+from im2hands_ros.synthetic.labels import signed_depth
 from im2hands_ros.synthetic.sample import (
     MASK_IDS,
     Sample,
@@ -126,8 +126,8 @@ def test_visible_mask_lies_on_the_projected_mesh(samples):
 def test_labels_agree_with_the_reposed_mesh(samples):
     for sample in samples[:4]:
         for side in sides_of(sample):
-            inside = occupancy_labels(
-                sample.meshes[side], hand_triangles(side), sample.points[side]
+            inside = (
+                signed_depth(sample.meshes[side], hand_triangles(side), sample.points[side]) > 0
             )
             assert (inside == sample.occupancy[side]).all()
             assert 0 < inside.mean() < 1

@@ -7,7 +7,7 @@ from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic import demo_making
 from im2hands_ros.synthetic.demo_making import KEYPOINT_ERROR, make_demo_sequence, tracker_error
 from im2hands_ros.synthetic.demo_sequence import DEMO_FILE, DemoSequence, load_demo_sequence
-from im2hands_ros.synthetic.labels import occupancy_labels
+from im2hands_ros.synthetic.labels import signed_depth
 from im2hands_ros.synthetic.poses import sequence
 from im2hands_ros.synthetic.sample import hand_model
 from im2hands_ros.synthetic.shading import TRAINING_QUALITY
@@ -66,7 +66,7 @@ def test_true_keypoints_lie_inside_the_meshes(demo):
     frame = demo.frames[len(demo.frames) // 2]
     for side in SIDES:
         mesh = frame.meshes[side]
-        inside = occupancy_labels(mesh, demo.triangles(side), frame.true_keypoints[side])
+        inside = signed_depth(mesh, demo.triangles(side), frame.true_keypoints[side]) > 0
         assert inside.mean() > 0.9
 
 

@@ -7,7 +7,6 @@ import trimesh
 from im2hands_ros.synthetic.labels import (
     MAX_DEPTH,
     VOLUME_PADDING,
-    occupancy_labels,
     sample_points,
     signed_depth,
     surface_points,
@@ -25,15 +24,15 @@ def test_labels_equal_the_exact_sphere(ball):
     points = np.random.default_rng(0).uniform(-0.07, 0.07, (4000, 3))
     distance = np.linalg.norm(points, axis=1)
     clear = np.abs(distance - RADIUS) > 2e-4
-    labels = occupancy_labels(ball.vertices, ball.faces, points)
+    labels = signed_depth(ball.vertices, ball.faces, points) > 0
     assert (labels == (distance < RADIUS))[clear].all()
 
 
 def test_mirrored_mesh_has_the_same_inside(ball):
     points = np.random.default_rng(1).uniform(-0.07, 0.07, (500, 3))
     flipped = ball.faces[:, ::-1]
-    expected = occupancy_labels(ball.vertices, ball.faces, points)
-    assert (occupancy_labels(ball.vertices, flipped, points) == expected).all()
+    expected = signed_depth(ball.vertices, ball.faces, points) > 0
+    assert ((signed_depth(ball.vertices, flipped, points) > 0) == expected).all()
 
 
 def test_where_the_skin_overlaps_itself_is_inside(ball):
@@ -41,16 +40,15 @@ def test_where_the_skin_overlaps_itself_is_inside(ball):
     vertices = np.concatenate([ball.vertices, ball.vertices + shift])
     triangles = np.concatenate([ball.faces, ball.faces + len(ball.vertices)])
     overlap = np.array([[0.02, 0, 0], [0.02, 0.02, 0.01]])
-    assert occupancy_labels(vertices, triangles, overlap).all()
-    assert not occupancy_labels(vertices, triangles, np.array([[0.02, 0.06, 0]])).any()
+    assert (signed_depth(vertices, triangles, overlap) > 0).all()
+    assert not (signed_depth(vertices, triangles, np.array([[0.02, 0.06, 0]])) > 0).any()
 
 
-def test_depth_is_signed_clamped_and_agrees_with_the_labels(ball):
+def test_depth_is_signed_and_clamped(ball):
     points = np.random.default_rng(2).uniform(-0.07, 0.07, (2000, 3))
     depth = signed_depth(ball.vertices, ball.faces, points)
     exact = np.clip(RADIUS - np.linalg.norm(points, axis=1), -MAX_DEPTH, MAX_DEPTH)
     assert np.abs(depth - exact).max() < 3e-4
-    assert ((depth > 0) == occupancy_labels(ball.vertices, ball.faces, points)).all()
 
 
 def test_surface_points_are_uniform_by_area():

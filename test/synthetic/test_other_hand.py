@@ -14,7 +14,7 @@ from im2hands_ros.cli import main
 from im2hands_ros.skeleton import SIDES, TIPS
 from im2hands_ros.synthetic.dataset import load_shard
 from im2hands_ros.synthetic.hand import FINGER_NAMES, BakedHand
-from im2hands_ros.synthetic.labels import occupancy_labels
+from im2hands_ros.synthetic.labels import signed_depth
 
 TOOLS = Path(__file__).parents[2] / "tools"
 BENT = {"index_mcp": 25, "middle_pip": 30, "pinky_dip": 20, "thumb_ip": 20, "thumb_mcp": 15}
@@ -172,7 +172,7 @@ def test_scenes_of_another_hand_hold_its_own_skin_and_labels(asset, hand, tmp_pa
             triangles = sample.triangles_of(side)
             assert (triangles == hand.triangles_of(side)).all()
             points = sample.points[side][::20]
-            inside = occupancy_labels(sample.meshes[side], triangles, points)
+            inside = signed_depth(sample.meshes[side], triangles, points) > 0
             assert (inside == sample.occupancy[side][::20]).all()
             assert 0 < inside.mean() < 1
 

@@ -6,7 +6,12 @@ import trimesh
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.synthetic.raytracing import RayScene, plain_part, vertex_normals
-from im2hands_ros.synthetic.renderer import render, render_meshes, render_meshes_over
+from im2hands_ros.synthetic.renderer import (
+    render,
+    render_hands,
+    render_hands_over,
+    render_hands_turned,
+)
 from im2hands_ros.synthetic.shading import Light, Quality, Receiver
 
 CAMERA = Camera(160, 120, 200.0, 200.0, 71.3, 62.8)
@@ -141,15 +146,29 @@ def test_hits_lie_on_the_sphere():
 
 def test_overlay_keeps_the_picture_outside_the_meshes():
     picture = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
-    drawn = render_meshes_over(picture, [sphere()], [(0.2, 0.5, 0.9)], CAMERA, alpha=1.0)
+    drawn = render_hands_over(picture, {"left": sphere()}, CAMERA, alpha=1.0)
     outside = ~analytic_silhouette(CAMERA, CENTRE, RADIUS * 1.05)
     assert np.abs(drawn[outside].astype(int) - picture[outside]).max() <= 1
     assert np.abs(drawn[~outside].astype(int) - picture[~outside]).mean() > 10
 
 
-def test_meshes_on_neutral_ground_take_their_colours():
+def test_hands_on_neutral_ground_take_their_sides_colours():
     left, right = sphere(np.array([-0.15, 0, 0.6]), 0.05), sphere(np.array([0.15, 0, 0.6]), 0.05)
-    image = render_meshes([left, right], [(0.9, 0.1, 0.1), (0.1, 0.1, 0.9)], CAMERA)
+    image = render_hands({"left": left, "right": right}, CAMERA).astype(int)
     (a, b) = np.rint(CAMERA.project(np.array([[-0.15, 0, 0.6], [0.15, 0, 0.6]]))).astype(int)
-    assert image[a[1], a[0], 0] > 2 * image[a[1], a[0], 2]
-    assert image[b[1], b[0], 2] > 2 * image[b[1], b[0], 0]
+    assert image[a[1], a[0], 2] > image[a[1], a[0], 0] + 40
+    assert image[b[1], b[0], 0] > image[b[1], b[0], 2] + 40
+
+
+def test_turned_hands_fit_the_picture_and_show_their_other_side():
+    left, right = sphere(np.array([-0.1, 0, 0.6]), 0.05), sphere(np.array([0.1, 0, 0.6]), 0.05)
+    hands = {"left": left, "right": right}
+    picture = render_hands_turned(hands, 200, (25.0, 50.0))
+    edge = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    assert (edge == edge[0]).all()
+    assert (picture != edge[0]).any(axis=2).mean() > 0.1
+    behind = render_hands_turned(hands, 200, (180.0, 0.0)).astype(int)
+    blue = np.flatnonzero((behind[..., 2] > behind[..., 0] + 40).any(0))
+    orange = np.flatnonzero((behind[..., 0] > behind[..., 2] + 40).any(0))
+    assert orange.max() < blue.min()
+    assert (render_hands_turned({}, 64, (0.0, 0.0)) == 238).all()

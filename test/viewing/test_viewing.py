@@ -102,7 +102,7 @@ def test_everything_is_drawn_on_the_server_s_thread() -> None:
     async def server_s_thread() -> int:
         return threading.get_ident()
 
-    page = Page("127.0.0.1", free_port("127.0.0.1", 18190), {"left": (0, 0, 255)})
+    page = Page("127.0.0.1", free_port("127.0.0.1", 18190))
     triangle = (np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.uint32))
     meshes, joints = Watched(left=triangle), Watched(left=np.zeros((21, 3), np.float32))
     centres, values = Watched(left=np.zeros((1, 3), np.float32)), Watched(state="active")
@@ -112,17 +112,17 @@ def test_everything_is_drawn_on_the_server_s_thread() -> None:
     page.show_figures(0, "fine", values)
     expected = asyncio.run_coroutine_threadsafe(server_s_thread(), page.loop).result(10)
     assert [each.drawn_by for each in (meshes, joints, centres, values)] == [{expected}] * 4
-    with pytest.raises(KeyError):  # what goes wrong there is heard of here
+    with pytest.raises(KeyError):  # what goes wrong there is raised here
         page.show_meshes({"third": triangle})
     page._server.stop()
 
 
-def test_nobody_can_ask_for_a_public_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_can_request_a_public_address(monkeypatch: pytest.MonkeyPatch) -> None:
     from im2hands_ros.viewing.page import Page, free_port
 
     monkeypatch.setattr("viser._viser.ViserTunnel", lambda *_: pytest.fail("a tunnel was dug"))
     port = free_port("127.0.0.1", 18180)
-    page = Page("127.0.0.1", port, {"left": (0, 0, 255), "right": (255, 128, 0)})
+    page = Page("127.0.0.1", port)
     assert page.url == f"http://127.0.0.1:{port}"
     assert page._server.request_share_url() is None
     page._server.stop()

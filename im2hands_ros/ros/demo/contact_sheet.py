@@ -10,17 +10,15 @@ import numpy as np
 from tqdm import tqdm
 
 from im2hands_ros.camera import Camera, crop_around
-from im2hands_ros.skeleton import BONES
-from im2hands_ros.synthetic.renderer import render_meshes, render_meshes_over
+from im2hands_ros.skeleton import BONES, SIDE_COLOURS
+from im2hands_ros.synthetic.renderer import render_hands_over, render_hands_turned
 
 Meshes = dict[str, tuple[np.ndarray, np.ndarray]]
 
-COLORS = {"left": (0.36, 0.62, 0.93), "right": (0.95, 0.60, 0.32)}  # display RGB
 SECOND_VIEW_DEGREES = (25.0, 50.0)  # about the vertical axis, then from above
 _ROWS = ("input and keypoints", "meshes over input", "meshes from above")
 _PANEL = 320  # px, side of one picture
-_MARGIN, _SECOND_VIEW_MARGIN = 0.25, 0.05  # around the hands, share of their extent
-_UNIT_CAMERA = Camera(1, 1, 1.0, 1.0, 0.0, 0.0)
+_MARGIN = 0.25  # around the hands, share of their extent
 _GAP = 6
 _TITLE = 30
 _PAPER, _INK = (255, 255, 255), (40, 40, 44)
@@ -65,11 +63,10 @@ def _panels(shot: Shot) -> list[np.ndarray]:
     vertices = [vertices for vertices, _ in shot.meshes.values()]
     crop = crop_around(shot.camera, np.concatenate(joints or vertices), _PANEL, _MARGIN)
     image, camera = crop.extract(shot.image), crop.camera
-    meshes, colors = list(shot.meshes.values()), [COLORS[side] for side in shot.meshes]
     pictures = [
         draw_keypoints(image, shot.keypoints, camera),
-        render_meshes_over(image, meshes, colors, camera),
-        second_view(shot.meshes, _PANEL),
+        render_hands_over(image, shot.meshes, camera),
+        render_hands_turned(shot.meshes, _PANEL, SECOND_VIEW_DEGREES),
     ]
     return [
         cv2.copyMakeBorder(each, _GAP, 0, _GAP, 0, cv2.BORDER_CONSTANT, value=_PAPER)
@@ -86,7 +83,7 @@ def draw_keypoints(
         if points is None or not (np.isfinite(points).all() and (points[:, 2] > 0).all()):
             continue
         pixels = np.round(camera.project(points)).astype(int)
-        color = tuple(int(255 * channel) for channel in COLORS[side])
+        color = tuple(int(255 * channel) for channel in SIDE_COLOURS[side])
         for parent, child in BONES:
             cv2.line(
                 drawn,
@@ -100,30 +97,6 @@ def draw_keypoints(
             cv2.circle(drawn, pixel.tolist(), 3, (255, 255, 255), -1, cv2.LINE_AA)
             cv2.circle(drawn, pixel.tolist(), 2, color, -1, cv2.LINE_AA)
     return drawn
-
-
-def second_view(meshes: Meshes, size: int) -> np.ndarray:
-    """The meshes seen from above and a little from the side, (size, size, 3) uint8 RGB."""
-    if not meshes:
-        return np.full((size, size, 3), 238, np.uint8)
-    everything = np.concatenate([vertices for vertices, _ in meshes.values()]).astype(np.float64)
-    centre = (everything.min(0) + everything.max(0)) / 2
-    turn = _rotation(*SECOND_VIEW_DEGREES)
-    away = (0, 0, 4 * np.linalg.norm(everything - centre, axis=1).max())
-    turned = [
-        (((vertices - centre) @ turn.T + away).astype(np.float32), triangles)
-        for vertices, triangles in meshes.values()
-    ]
-    points = np.concatenate([vertices for vertices, _ in turned])
-    camera = crop_around(_UNIT_CAMERA, points, size, _SECOND_VIEW_MARGIN).camera
-    return render_meshes(turned, [COLORS[side] for side in meshes], camera)
-
-
-def _rotation(about_vertical: float, from_above: float) -> np.ndarray:
-    yaw, pitch = np.radians([about_vertical, from_above])
-    sideways = cv2.Rodrigues(np.array([0.0, yaw, 0.0]))[0]
-    downwards = cv2.Rodrigues(np.array([pitch, 0.0, 0.0]))[0]
-    return downwards @ sideways
 
 
 def _title(text: str) -> np.ndarray:

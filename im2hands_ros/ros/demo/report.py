@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import trimesh
 from tqdm import tqdm
+from trimesh import Trimesh
 
-from im2hands_ros.evaluation.mesh_queries import MeshQueries
 from im2hands_ros.evaluation.metrics import iou, surface_scores
-from im2hands_ros.ros.demo.contact_sheet import COLORS, Meshes, Shot, contact_sheet
+from im2hands_ros.files import write_meshes
+from im2hands_ros.ros.demo.contact_sheet import Shot, contact_sheet
 from im2hands_ros.ros.demo.recording import AnsweredFrame, Recording, read_inputs
 from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.mesh_queries import MeshQueries
 from im2hands_ros.synthetic.sample import Mesh
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 SHEET_COLUMNS = 7
 _IOU_POINTS = 40_000
-_GLTF_FROM_CAMERA = np.diag([1.0, -1.0, -1.0, 1.0])  # y up and z towards the viewer
 
 
 def write_report(
@@ -60,7 +60,8 @@ def write_report(
     (out / "summary.md").write_text(as_markdown(summary))
     seen = [answer for answer in recording.answers if answer.meshes]
     if seen:
-        write_glb(out / "last_frame.glb", seen[-1].meshes)
+        last = {side: Trimesh(*mesh, process=False) for side, mesh in seen[-1].meshes.items()}
+        write_meshes(out / "last_frame.glb", last)
         _write_sheet(out, seen, truth)
     return summary
 
@@ -136,21 +137,6 @@ def compare(predicted: Mesh, true: Mesh) -> tuple[float, float]:
     points = np.random.default_rng(0).uniform(corners.min(0), corners.max(0), (_IOU_POINTS, 3))
     overlap = iou(MeshQueries(predicted).contains(points), MeshQueries(true).contains(points))
     return overlap, 1e3 * surface_scores(predicted, true).chamfer
-
-
-def write_glb(path: Path, meshes: Meshes) -> None:
-    """Write the hands, one node each, in glTF's frame (y up); camera-frame meshes in."""
-    scene = trimesh.Scene()
-    for side, (vertices, triangles) in meshes.items():
-        color = [round(255 * channel) for channel in COLORS[side]] + [255]
-        material = trimesh.visual.material.PBRMaterial(
-            baseColorFactor=color, metallicFactor=0.0, roughnessFactor=0.7
-        )
-        visual = trimesh.visual.TextureVisuals(material=material)
-        hand = trimesh.Trimesh(vertices, triangles, visual=visual, process=False)
-        hand.apply_transform(_GLTF_FROM_CAMERA)
-        scene.add_geometry(hand, node_name=f"{side}_hand", geom_name=f"{side}_hand")
-    scene.export(path)
 
 
 def _write_sheet(out: Path, answers: Sequence[AnsweredFrame], truth: DemoSequence) -> None:

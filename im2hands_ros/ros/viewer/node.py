@@ -27,7 +27,7 @@ from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.header import read_stamp
 from im2hands_ros.messages.images import read_image
 from im2hands_ros.messages.keypoints import read_keypoints
-from im2hands_ros.messages.markers import COLOURS, LIFETIME
+from im2hands_ros.messages.markers import LIFETIME
 from im2hands_ros.messages.meshes import read_meshes
 from im2hands_ros.messages.occupancy import read_occupancy, voxel_size
 from im2hands_ros.msg import HandKeypoints, HandMeshArray
@@ -98,11 +98,7 @@ class ViewerNode(BaseNode[ViewerSettings]):
             )
         from im2hands_ros.viewing.page import Page
 
-        colours = {
-            side: (round(255 * red), round(255 * green), round(255 * blue))
-            for side, (red, green, blue) in COLOURS.items()
-        }
-        return Page(self.settings.host, self.settings.port, colours)
+        return Page(self.settings.host, self.settings.port)
 
     def start(self) -> bool:
         """Say where the page is and begin to show."""

@@ -69,7 +69,7 @@ def test_the_demo_leaves_pictures_a_bag_and_figures(
     assert accuracy["right"]["chamfer_mm"] < 0.01
     assert 20 <= summary["latency_ms"]["median"] < 2000
     assert summary["stages_ms"]["search"]["median"] == 20
-    assert set(trimesh.load(tmp_path / "last_frame.glb").geometry) == {"left_hand", "right_hand"}
+    assert set(trimesh.load(tmp_path / "last_frame.glb").geometry) == {"left", "right"}
     assert cv2.imread(str(tmp_path / "contact_sheet.png")).shape[1] > FRAMES * 300
     assert (tmp_path / "bag" / "metadata.yaml").is_file()
     assert "| right hand | 1.000 | 0.00 |" in capfd.readouterr().out

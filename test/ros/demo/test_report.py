@@ -15,8 +15,8 @@ import trimesh
 from im2hands_ros.bags.definitions import standard_types
 from im2hands_ros.bags.writer import BagWriter
 from im2hands_ros.camera import Camera
-from im2hands_ros.ros.demo.contact_sheet import Shot, contact_sheet, draw_keypoints, second_view
-from im2hands_ros.ros.demo.report import compare, evenly, write_glb, write_report
+from im2hands_ros.ros.demo.contact_sheet import Shot, contact_sheet, draw_keypoints
+from im2hands_ros.ros.demo.report import compare, evenly, write_report
 from im2hands_ros.synthetic.sample import Mesh
 
 CAMERA = Camera(160, 120, 150.0, 150.0, 79.5, 59.5)
@@ -205,20 +205,6 @@ def test_a_run_without_answers_still_has_a_summary(tmp_path: Path) -> None:
 def test_identical_meshes_compare_as_equal() -> None:
     mesh = Mesh(*ball("left", 0))
     assert compare(mesh, mesh) == (1.0, pytest.approx(0, abs=1e-4))
-
-
-def test_glb_is_upright_and_outward(tmp_path: Path) -> None:
-    write_glb(tmp_path / "hand.glb", {"left": ball("left", 0)})
-    mesh = trimesh.load(tmp_path / "hand.glb").geometry["left_hand"]
-    assert mesh.volume == pytest.approx(BALL.volume, rel=1e-3)
-    assert mesh.centroid == pytest.approx([-0.1, 0, -0.5], abs=1e-3)
-
-
-def test_the_second_view_keeps_every_hand_in_the_picture() -> None:
-    picture = second_view({"left": ball("left", 0), "right": ball("right", 0)}, 200)
-    edge = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
-    assert (edge == edge[0]).all()
-    assert (picture != edge[0]).any(axis=2).mean() > 0.1
 
 
 def test_keypoints_are_drawn_where_they_project() -> None:

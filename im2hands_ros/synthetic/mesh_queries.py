@@ -1,4 +1,4 @@
-"""A closed mesh for scoring: its trees, samples and normals are made once.
+"""Queries of a closed mesh: its trees, samples and normals are made once.
 
 Lengths are metres; triangles are counter-clockwise seen from outside.
 """
@@ -17,7 +17,7 @@ Array = NDArray[np.floating]
 
 
 class MeshQueries:
-    """A mesh with what its scores are computed from.
+    """A mesh with what labels and scores are computed from.
 
     Attributes:
         vertices: (V, 3) float64. triangles: (T, 3) int64.
@@ -39,7 +39,11 @@ class MeshQueries:
         return self.vertices.min(0), self.vertices.max(0)
 
     def contains(self, points: Array) -> NDArray[np.bool_]:
-        """Which points (N, 3) lie inside, by the winding number."""
+        """Which points (N, 3) lie inside: those with a winding number other than 0.
+
+        So where the mesh overlaps itself is inside, and a mesh turned inside out has the same
+        inside.
+        """
         inside = np.zeros(len(points), bool)
         if not len(self.triangles) or not len(points):
             return inside
