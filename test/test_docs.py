@@ -97,7 +97,7 @@ def test_paths_exist() -> None:
             return "is there" if (ROOT / path.text).exists() else ""
         if Path(path.text).name in USERS_FILES or exists(path.text):
             return ""
-        return "" if re.match(r"OUT(/|\.)", path.text) else "no such file"
+        return "" if re.match(r"(OUT|OVERLAY)(/|\.)", path.text) else "no such file"
 
     check(paths(), problem)
 
