@@ -97,7 +97,7 @@ def test_paths_exist() -> None:
             return "is there" if (ROOT / path.text).exists() else ""
         if Path(path.text).name in USERS_FILES or exists(path.text):
             return ""
-        return "" if re.match(r"OUT(/|\.)", path.text) else "no such file"
+        return "" if re.match(r"(OUT|OVERLAY)(/|\.)", path.text) else "no such file"
 
     check(paths(), problem)
 
@@ -117,6 +117,7 @@ def test_users_files_are_still_spoken_of() -> None:
     assert USERS_FILES - named == set()
 
 
+@pytest.mark.slow
 def test_commands_can_be_given() -> None:
     in_text = [span for span in spans() if doc_commands.is_command(span.text)]
     check(in_text, lambda each: "; ".join(doc_commands.problems(each.text)))
@@ -193,6 +194,7 @@ def test_the_frames_path_is_a_path_of_files() -> None:
     assert twice <= {"ros/node.py", "tracking/tracker.py"}
 
 
+@pytest.mark.slow
 def test_the_readmes_python_runs_as_it_stands(tmp_path: Path) -> None:
     (block,) = [fence for fence in fences("python") if fence.page == ROOT / "README.md"]
     statements = [line for line in block.lines if line]

@@ -1,6 +1,6 @@
 """The node's parameters: one dataclass with defaults, ranges and descriptions.
 
-`python -m im2hands_ros.ros.parameters` prints the table of the README, with `--yaml` the file
+`python -m im2hands_ros.ros.parameters` prints the table of `docs/node.md`, with `--yaml` the file
 `config/im2hands.yaml`; a test holds all three equal. No ROS here.
 """
 

@@ -1,6 +1,6 @@
 """The camera source's parameters.
 
-`python -m im2hands_ros.ros.camera.settings` prints the table of the README.
+`python -m im2hands_ros.ros.camera.settings` prints the table of `docs/camera.md`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,15 @@ class CameraSettings(ParameterSchema):
         unit="degrees",
         range=(0.0, 170.0),
     )
-    width: int = parameter(0, "asked of a device; 0: as it likes", unit="pixels", range=(0, 16384))
-    height: int = parameter(0, "asked of a device; 0: as it likes", unit="pixels", range=(0, 16384))
+    width: int = parameter(
+        0, "requested from a device; 0: its own", unit="pixels", range=(0, 16384)
+    )
+    height: int = parameter(
+        0, "requested from a device; 0: its own", unit="pixels", range=(0, 16384)
+    )
     rate: float = parameter(
         0.0,
-        "asked of a device, kept for a file; 0: as it likes, as the file says",
+        "requested from a device, kept for a file; 0: the device's or the file's own",
         unit="Hz",
         range=(0.0, 1000.0),
     )

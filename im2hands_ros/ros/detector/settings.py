@@ -1,6 +1,6 @@
 """The detector's parameters.
 
-`python -m im2hands_ros.ros.detector.settings` prints the table of the README.
+`python -m im2hands_ros.ros.detector.settings` prints the table of `docs/camera.md`.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class DetectorSettings(ParameterSchema):
     )
     use_depth: bool = parameter(
         True,
-        "listen to depth images on depth (16UC1 or 32FC1, registered to image) and use them when "
-        "they come",
+        "subscribe to depth images on depth (16UC1 or 32FC1, registered to image) and use them "
+        "when they come",
     )
     depth_slop: float = parameter(
         0.02,
@@ -55,8 +55,8 @@ class DetectorSettings(ParameterSchema):
     image_transport: str = image_transport()
     look_again: bool = parameter(
         True,
-        "look a second time, at the picture made smaller, while fewer than two hands are found: "
-        "finds hands that fill the picture, and takes as long again",
+        "detect a second time, in the image made smaller, while fewer than two hands are found: "
+        "finds hands that fill the image, and takes as long again",
     )
     min_detection_confidence: float = parameter(
         DETECTION, "MediaPipe's threshold for finding a hand; lower finds more", range=(0.0, 1.0)

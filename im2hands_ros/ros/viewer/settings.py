@@ -1,6 +1,6 @@
 """The viewer's parameters.
 
-`python -m im2hands_ros.ros.viewer.settings` prints the table of the README.
+`python -m im2hands_ros.ros.viewer.settings` prints the table of `docs/browser-view.md`.
 """
 
 from __future__ import annotations
