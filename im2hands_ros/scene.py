@@ -11,6 +11,7 @@ import trimesh
 from numpy.typing import NDArray
 from torch import Tensor
 
+from im2hands_ros.kernels.field import native_field
 from im2hands_ros.networks.protocol import EstimatedJoints, HandContext, HandTriangles
 from im2hands_ros.pair import HandPair
 from im2hands_ros.precision import Precision
@@ -180,12 +181,15 @@ class Scene(HandPair[HandField]):
         def field_in_boxes(points_box: Tensor, valid: Tensor) -> Tensor:
             return self._logits(boxes.palm_from_box(points_box), self._context)
 
-        search = self._searches.get(resolution, len(self.sides))
+        hands, field = len(self.sides), native_field(self._context)
         logit = float(np.log(threshold / (1 - threshold)))
         if dense:
-            return search.densely(field_in_boxes, logit)
-        reach = float(FLESH_REACH / boxes.side.min()) + 1.0 / 16
-        return search(field_in_boxes, logit, self._bone_segments(boxes), reach)
+            return self._searches.get(resolution, hands).densely(field_in_boxes, logit)
+        bones, reach = self._bone_segments(boxes), float(FLESH_REACH / boxes.side.min()) + 1.0 / 16
+        if field is not None:
+            native = self._searches.native(field.frame.library, resolution, hands)
+            return native(field, logit, boxes, bones, reach)
+        return self._searches.get(resolution, hands)(field_in_boxes, logit, bones, reach)
 
     def _bone_segments(self, boxes: SearchBoxes) -> Tensor:
         """(H, S, 2, 3) bones and palm lines in box coordinates."""
