@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from im2hands_ros.kernels.field import native_field
+from im2hands_ros.kernels.library import Library
 from im2hands_ros.networks.protocol import EstimatedJoints, HandContext, HandTriangles
 from im2hands_ros.pair import HandPair
 from im2hands_ros.precision import Precision
@@ -191,6 +192,11 @@ class Scene(HandPair[HandField]):
             return native(field, logit, boxes, bones, reach)
         return self._searches.get(resolution, hands)(field_in_boxes, logit, bones, reach)
 
+    def _kernels(self) -> Library | None:
+        """The library that evaluates this frame's fields, None for torch."""
+        field = native_field(self._context)
+        return field.frame.library if field else None
+
     def _bone_segments(self, boxes: SearchBoxes) -> Tensor:
         """(H, S, 2, 3) bones and palm lines in box coordinates."""
         joints = boxes.box_from_palm(self._context.hands.joints_palm)
@@ -200,7 +206,7 @@ class Scene(HandPair[HandField]):
         self, cells: SurfaceCells, hand: int, boxes: SearchBoxes
     ) -> HandTriangles | None:
         """One hand's surface in the camera frame, if it has one."""
-        found = extract(cells, hand)
+        found = extract(cells, hand, kernels=self._kernels())
         if found is None:
             return None
         hands = self._context.hands
@@ -224,6 +230,7 @@ class Scene(HandPair[HandField]):
                     lambda centres: self.probabilities(hand, centres),
                     voxel_size,
                     threshold,
+                    self._kernels(),
                 )
         confidence = self.confidence.present[self.sides[hand]]
         return HandSurface(*found, voxels, occupancy, keypoints, confidence)
