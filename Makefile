@@ -16,7 +16,7 @@ VIEW ?=
 ROS_DOMAIN := $${ROS_DOMAIN_ID:-$$(($$$$ % 100 + 1))}
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 14
 
 setup:  ## virtual environment, pinned packages, ROS 2 Jazzy wheels
 	@scripts/setup.sh
@@ -55,6 +55,9 @@ docs: build  ## these pages and the API reference as HTML in build/docs; warning
 	@source scripts/env.sh
 	echo "[im2hands] making the documentation in build/docs/"
 	python -m sphinx --quiet --fail-on-warning --keep-going -d build/doctrees docs build/docs
+
+test-asan: setup  ## the kernels' C interface under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/test_asan.sh $(PYTEST_ARGS)
 
 clean:  ## remove the virtual environment and everything that was built
 	@rm -rf .venv build install log demo_out docs/api .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -3,12 +3,15 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <stdexcept>
 #include <vector>
 
 #include "mesh.h"
 
 namespace im2hands {
 namespace {
+
+constexpr double MOST_SAMPLES = 1 << 27;
 
 struct Corners {
   const float* at[3];
@@ -45,7 +48,9 @@ struct Numbers {
     for (int64_t t = 0; t < count; ++t)
       longest = std::max(longest, Corners(vertices, triangles + 3 * t).longest_square());
     int parts = std::max(1, static_cast<int>(std::ceil(std::sqrt(longest) / size_of_voxel)));
-    all.reserve(static_cast<size_t>(count) * parts * (parts + 1) / 2 * 3);
+    double samples = static_cast<double>(count) * parts * (parts + 1) / 2;
+    if (samples > MOST_SAMPLES) throw std::length_error("too many voxels: the surface is too large for their size");
+    all.reserve(static_cast<size_t>(samples) * 3);
     for (int64_t t = 0; t < count; ++t) sample(Corners(vertices, triangles + 3 * t), parts, size_of_voxel);
     measure();
   }
