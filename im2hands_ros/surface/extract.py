@@ -50,9 +50,7 @@ class _Block:
     low: NDArray[np.int64]
 
 
-def extract(
-    cells: SurfaceCells, hand: int, kernels: Library | None = None
-) -> Triangles | None:
+def extract(cells: SurfaceCells, hand: int, kernels: Library | None = None) -> Triangles | None:
     """The mesh of one hand of a search, or None where it has no surface.
 
     Components smaller than SMALLEST_SHARE of the largest one's volume and inner cavities are left
