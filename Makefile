@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .ONESHELL:
-.PHONY: help setup build demo test test-fast soak docs lint clean
+.PHONY: help setup build demo test test-fast test-asan soak docs lint clean
 
 PYTHON ?=
 export PYTHON
@@ -59,6 +59,9 @@ docs: build  ## these pages and the API reference as HTML in build/docs; warning
 	@source scripts/env.sh
 	echo "[im2hands] making the documentation in build/docs/"
 	python -m sphinx --quiet --fail-on-warning --keep-going -d build/doctrees docs build/docs
+
+test-asan: setup  ## the kernels' C interface under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/test_asan.sh $(PYTEST_ARGS)
 
 clean:  ## remove the virtual environment and everything that was built
 	@rm -rf .venv build install log demo_out docs/api .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -51,6 +51,8 @@ class Im2Hands:
             encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.networks, self.device, self.record = networks, device, record
         self._precision = Precision(device, dtype)
+        if device.type == "cpu" and dtype is torch.float32:
+            networks.use_kernels()
         self._searches = SearchCache(device)
         self._switches = {name: name in self.stages for name in ("keypoints", "refinement")}
 

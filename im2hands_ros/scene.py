@@ -11,6 +11,8 @@ import trimesh
 from numpy.typing import NDArray
 from torch import Tensor
 
+from im2hands_ros.kernels.field import native_field
+from im2hands_ros.kernels.library import Library
 from im2hands_ros.networks.protocol import EstimatedJoints, HandContext, HandTriangles
 from im2hands_ros.pair import HandPair
 from im2hands_ros.precision import Precision
@@ -180,12 +182,20 @@ class Scene(HandPair[HandField]):
         def field_in_boxes(points_box: Tensor, valid: Tensor) -> Tensor:
             return self._logits(boxes.palm_from_box(points_box), self._context)
 
-        search = self._searches.get(resolution, len(self.sides))
+        hands, field = len(self.sides), native_field(self._context)
         logit = float(np.log(threshold / (1 - threshold)))
         if dense:
-            return search.densely(field_in_boxes, logit)
-        reach = float(FLESH_REACH / boxes.side.min()) + 1.0 / 16
-        return search(field_in_boxes, logit, self._bone_segments(boxes), reach)
+            return self._searches.get(resolution, hands).densely(field_in_boxes, logit)
+        bones, reach = self._bone_segments(boxes), float(FLESH_REACH / boxes.side.min()) + 1.0 / 16
+        if field is not None:
+            native = self._searches.native(field.frame.library, resolution, hands)
+            return native(field, logit, boxes, bones, reach)
+        return self._searches.get(resolution, hands)(field_in_boxes, logit, bones, reach)
+
+    def _kernels(self) -> Library | None:
+        """The library that evaluates this frame's fields, None for torch."""
+        field = native_field(self._context)
+        return field.frame.library if field else None
 
     def _bone_segments(self, boxes: SearchBoxes) -> Tensor:
         """(H, S, 2, 3) bones and palm lines in box coordinates."""
@@ -196,7 +206,7 @@ class Scene(HandPair[HandField]):
         self, cells: SurfaceCells, hand: int, boxes: SearchBoxes
     ) -> HandTriangles | None:
         """One hand's surface in the camera frame, if it has one."""
-        found = extract(cells, hand)
+        found = extract(cells, hand, kernels=self._kernels())
         if found is None:
             return None
         hands = self._context.hands
@@ -220,6 +230,7 @@ class Scene(HandPair[HandField]):
                     lambda centres: self.probabilities(hand, centres),
                     voxel_size,
                     threshold,
+                    self._kernels(),
                 )
         confidence = self.confidence.present[self.sides[hand]]
         return HandSurface(*found, voxels, occupancy, keypoints, confidence)

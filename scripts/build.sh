@@ -11,7 +11,7 @@ log="$PWD/build/colcon.log"
 
 fingerprint() {
   cat .venv/im2hands-setup.txt
-  cat package.xml CMakeLists.txt msg/*.msg srv/*.srv | cksum
+  cat package.xml CMakeLists.txt msg/*.msg srv/*.srv im2hands_ros/kernels/src/* | cksum
   find im2hands_ros config launch scripts/im2hands scripts/ros -type f -not -name '*.pyc' -not -name '.*' | LC_ALL=C sort
 }
 

@@ -142,6 +142,10 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
         """Convolutional networks, which are fastest with channels last in memory."""
         return ()
 
+    def use_kernels(self) -> None:
+        """From now on query points may be evaluated by compiled code for the CPU in float32, where
+        there is some for these networks (`im2hands_ros.kernels`); weights must not change then."""
+
     @abstractmethod
     def encode(self, pixels: Tensor) -> Features:
         """Image features of (1, 3, S, S) RGB crops in [0, 1]."""

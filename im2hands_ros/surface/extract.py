@@ -9,6 +9,7 @@ from the surface).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from skimage.measure import marching_cubes
 
+from im2hands_ros.kernels.library import Library
+from im2hands_ros.kernels.mesh import large_components
 from im2hands_ros.surface.search import SurfaceCells
 
 # A value this close to the threshold (as a share of the mean distance at the surface's cells) is
@@ -47,18 +50,21 @@ class _Block:
     low: NDArray[np.int64]
 
 
-def extract(cells: SurfaceCells, hand: int) -> Triangles | None:
+def extract(cells: SurfaceCells, hand: int, kernels: Library | None = None) -> Triangles | None:
     """The mesh of one hand of a search, or None where it has no surface.
 
     Components smaller than SMALLEST_SHARE of the largest one's volume and inner cavities are left
     out, so every component of the result is watertight with positive volume.
+    kernels finds the components, if given, in place of SciPy.
     """
     if not len(cells.cells[hand]):
         return None
     block = _block_around_surface(cells, hand)
     vertices, triangles = _marched(block)
     vertices = ((vertices + block.low) / cells.resolution).astype(np.float32)
-    return _without_small_components(vertices, triangles.astype(np.int32))
+    triangles = triangles.astype(np.int32)
+    find = partial(large_components, kernels) if kernels else _in_large_components
+    return _only(find(vertices, triangles, SMALLEST_SHARE), vertices, triangles)
 
 
 def orient(triangles: NDArray[np.int32], mirrored: bool) -> NDArray[np.int32]:
@@ -96,22 +102,27 @@ def _marched(block: _Block) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     return vertices, triangles
 
 
-def _without_small_components(
-    vertices: NDArray[np.float32], triangles: NDArray[np.int32]
+def _only(
+    kept: NDArray[np.bool_], vertices: NDArray[np.float32], triangles: NDArray[np.int32]
 ) -> Triangles | None:
-    """Drop the components of small or negative volume."""
-    count, label = _components(len(vertices), triangles)
-    a, b, c = (vertices[triangles[:, corner]].astype(np.float64) for corner in range(3))
-    volume = np.bincount(label[triangles[:, 0]], (np.cross(a, b) * c).sum(1) / 6, minlength=count)
-    kept = volume >= max(SMALLEST_SHARE * volume.max(), np.finfo(float).tiny)
+    """The part of a mesh whose vertices (V,) are kept, with the whole of every triangle."""
     if not kept.any():
         return None
     if kept.all():
         return Triangles(vertices, triangles)
-    keep_vertex = kept[label]
-    renumbered = np.cumsum(keep_vertex) - 1
-    triangles = renumbered[triangles[keep_vertex[triangles[:, 0]]]].astype(np.int32)
-    return Triangles(vertices[keep_vertex], triangles)
+    renumbered = np.cumsum(kept) - 1
+    triangles = renumbered[triangles[kept[triangles[:, 0]]]].astype(np.int32)
+    return Triangles(vertices[kept], triangles)
+
+
+def _in_large_components(
+    vertices: NDArray[np.float32], triangles: NDArray[np.int32], share: float
+) -> NDArray[np.bool_]:
+    """(V,) False for vertices of components of small or negative volume."""
+    count, label = _components(len(vertices), triangles)
+    a, b, c = (vertices[triangles[:, corner]].astype(np.float64) for corner in range(3))
+    volume = np.bincount(label[triangles[:, 0]], (np.cross(a, b) * c).sum(1) / 6, minlength=count)
+    return (volume >= max(share * volume.max(), np.finfo(float).tiny))[label]
 
 
 def _components(vertex_count: int, triangles: NDArray[np.int32]) -> tuple[int, NDArray[np.int32]]:

@@ -11,10 +11,13 @@ always evaluated; a hand needs about a third fewer evaluations.
 from __future__ import annotations
 
 import itertools
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from im2hands_ros.kernels.library import Library
+from im2hands_ros.kernels.search import NativeSearch
 from im2hands_ros.surface.chunking import chunks_of
 from im2hands_ros.surface.lattice import interpolated
 from im2hands_ros.surface.search import SurfaceSearch
@@ -29,6 +32,8 @@ FEWEST_CELLS = 64
 CHECKS = 2
 # Resolutions whose volumes (3 MB a pair of hands) are not worth freeing.
 _SMALL = range(65)
+
+_S = TypeVar("_S", SurfaceSearch, NativeSearch)
 
 
 class PrunedSearch(SurfaceSearch):
@@ -107,15 +112,28 @@ class SearchCache:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._searches: dict[tuple[int, int], SurfaceSearch] = {}
+        self._native: dict[tuple[int, int], NativeSearch] = {}
 
     def get(self, resolution: int, hands: int) -> SurfaceSearch:
         """The search in boxes of this resolution; ValueError for one out of range."""
-        kept = {key: it for key, it in self._searches.items() if key[0] in (resolution, *_SMALL)}
+        kept = self._searches = _still_wanted(self._searches, resolution)
         if (resolution, hands) not in kept:
             chunk = chunks_of(self._device)
             kept[resolution, hands] = PrunedSearch(resolution, hands, self._device, chunk)
-        self._searches = kept
         return kept[resolution, hands]
+
+    def native(self, library: Library, resolution: int, hands: int) -> NativeSearch:
+        """The same for fields that the library evaluates."""
+        kept = self._native = _still_wanted(self._native, resolution)
+        if (resolution, hands) not in kept:
+            kept[resolution, hands] = NativeSearch(library, resolution, hands)
+        return kept[resolution, hands]
+
+
+def _still_wanted(
+    searches: dict[tuple[int, int], _S], resolution: int
+) -> dict[tuple[int, int], _S]:
+    return {key: it for key, it in searches.items() if key[0] in (resolution, *_SMALL)}
 
 
 def _ends_of_crossed_edges(inside: Tensor) -> Tensor:

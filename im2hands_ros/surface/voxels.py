@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+
+from im2hands_ros.kernels.library import Library
+from im2hands_ros.kernels.mesh import voxel_centres
 
 Points = NDArray[np.float32]
 
@@ -16,6 +20,7 @@ def occupied_voxels(
     occupancy: Callable[[Points], NDArray[np.floating]],
     voxel_size: float,
     threshold: float = 0.5,
+    kernels: Library | None = None,
 ) -> tuple[Points, NDArray[np.float32]]:
     """Voxels with an occupied centre that hold part of the layer half a voxel under the surface.
 
@@ -24,6 +29,7 @@ def occupied_voxels(
 
     vertices (V, 3) metres, any frame; triangles (T, 3), counter-clockwise from outside; occupancy
     takes (N, 3) float32 points of that frame and returns (N,) probabilities; it is called once.
+    kernels finds the voxels, if given, in place of NumPy.
     Returns centres (M, 3) float32 metres, sorted by x, y, z, and their occupancy (M,) float32, all
     at least `threshold`.
     Raises ValueError when voxel_size is not positive.
@@ -32,13 +38,21 @@ def occupied_voxels(
         raise ValueError(f"voxel size {voxel_size} m is not positive; 0.005 suits hands")
     if not len(triangles):
         return np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
-    surface, normals = _samples(np.asarray(vertices, np.float64), np.asarray(triangles), voxel_size)
-    # Voxels that hold the surface itself are among these when their centre is occupied; evaluating
-    # them too costs half as many evaluations again and finds nothing more.
-    centres = _centres(surface - 0.5 * voxel_size * normals, voxel_size)
+    find = partial(voxel_centres, kernels) if kernels else _voxels_under
+    centres = find(vertices, triangles, voxel_size)
     probability = np.asarray(occupancy(centres), np.float32)
     occupied = probability >= threshold
     return centres[occupied], probability[occupied]
+
+
+def _voxels_under(
+    vertices: NDArray[np.floating], triangles: NDArray[np.integer], size: float
+) -> Points:
+    """Centres of the voxels that hold part of the layer half a voxel under the surface."""
+    surface, normals = _samples(np.asarray(vertices, np.float64), np.asarray(triangles), size)
+    # Voxels that hold the surface itself are among these when their centre is occupied; evaluating
+    # them too costs half as many evaluations again and finds nothing more.
+    return _centres(surface - 0.5 * size * normals, size)
 
 
 def _samples(

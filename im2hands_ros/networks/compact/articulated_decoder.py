@@ -48,7 +48,7 @@ _MEAN_DISTANCES = (
     *(64, 64, 68, 72, 26, 46, 65, 21, 40, 20),
 )
 _DISTANCE_UNIT, _DISTANCE_REACH = 0.004, 8.0
-_LENGTH_UNIT = 0.02
+LENGTH_UNIT = 0.02
 # One logit of occupancy is this many metres of depth; it is also the softness of the union.
 DEPTH_UNIT = 0.001
 _SHAPE_UNIT = 0.05
@@ -95,7 +95,7 @@ class ArticulatedDecoder(nn.Module):
         # Starts at zero, so that a decoder trained on keypoints alone goes on as it was.
         self.image = nn.Parameter(torch.zeros(slots, image_width, width))
         self.last = nn.Parameter(torch.zeros(slots, width, 1))
-        self.radius = nn.Parameter(torch.tensor(_START_RADII) / _LENGTH_UNIT)
+        self.radius = nn.Parameter(torch.tensor(_START_RADII) / LENGTH_UNIT)
         self.register_buffer("frequencies", torch.tensor(preset.frequencies), persistent=False)
 
     def bones(self, hands: CanonicalHands) -> BoneSlots:
@@ -152,7 +152,7 @@ class ArticulatedDecoder(nn.Module):
             along = reached.clamp_min(0).minimum(bones.length[:, :, None])
             distance2 += along * (along - 2 * reached)
             distance = distance2.clamp_min_(0).sqrt_()
-            depth = self.radius[:, None] * _LENGTH_UNIT - distance
+            depth = self.radius[:, None] * LENGTH_UNIT - distance
             return depth.topk(self.nearest, dim=1, sorted=False).indices
 
     def _depth(
@@ -179,7 +179,7 @@ class ArticulatedDecoder(nn.Module):
         x = torch.baddbmm(self.fourth_bias[bone], x, self._residual(self.fourth)[bone])
         x = F.leaky_relu(x, 0.1, inplace=True)
         flesh = (x @ self.last[bone])[..., 0].float()
-        radius = self.radius[bone, None] * _LENGTH_UNIT
+        radius = self.radius[bone, None] * LENGTH_UNIT
         return (radius - distance) / DEPTH_UNIT + flesh
 
     def _residual(self, weight: Tensor) -> Tensor:
@@ -199,10 +199,10 @@ class ArticulatedDecoder(nn.Module):
         local, along = mapped[:, :3], mapped[:, 3:].clamp_min(0).minimum(length)
         from_axis = local - along * direction[..., None]
         distance = (from_axis.square().sum(1, keepdim=True) + 1e-12).sqrt()
-        scaled = local / _LENGTH_UNIT
+        scaled = local / LENGTH_UNIT
         waves = (scaled[:, None] * self.frequencies[:, None, None]).flatten(1, 2)
         share = along / length.clamp_min(1e-4)
-        inputs = [scaled, distance / _LENGTH_UNIT, share, waves.sin(), waves.cos()]
+        inputs = [scaled, distance / LENGTH_UNIT, share, waves.sin(), waves.cos()]
         return torch.cat(inputs, dim=1), distance[:, 0]
 
 

@@ -17,7 +17,7 @@ from im2hands_ros.networks.protocol import HandContext, take
 from im2hands_ros.precision import autocast_disabled
 
 # Metres per unit of the query's wrist-relative position.
-_POSITION_UNIT = 0.1
+POSITION_UNIT = 0.1
 _POSITION_WIDTH = 3 + 2 + 1
 
 
@@ -53,6 +53,7 @@ class InitialOccupancy(nn.Module):
 
     def __init__(self, preset: InitialPreset) -> None:
         super().__init__()
+        self.preset = preset
         encoder, attention = preset.encoder, preset.attention
         self.image_size = encoder.image_size
         self.encoder = ImageEncoder(encoder)
@@ -105,7 +106,7 @@ class InitialOccupancy(nn.Module):
         points = hands.camera_from_palm(points_palm)
         grid = self._crop_coordinates(points, context.intrinsics)
         sampled = _sample(context.pixels, grid)
-        relative = (mirror(points, hands.mirrored) - hands.wrist[:, None]) / _POSITION_UNIT
+        relative = (mirror(points, hands.mirrored) - hands.wrist[:, None]) / POSITION_UNIT
         side = torch.where(hands.mirrored, 1.0, -1.0)[:, None, None].expand(*grid.shape[:2], 1)
         query = torch.cat([sampled, relative, grid, side.to(sampled.dtype)], dim=-1)
         return self.attention(self.query(query), context.memory)

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.kernels import library
+from im2hands_ros.kernels.field import NativeNetwork, native_initial, native_refined
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.initial_occupancy import InitialContext, InitialOccupancy
@@ -52,6 +54,7 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         super().__init__()
         encoder = preset.initial.encoder
         self.image_size = encoder.image_size
+        self.native: NativeNetwork | None = None
         self.initial = InitialOccupancy(preset.initial)
         self.keypoints = (
             KeypointRefinement(preset.keypoints, encoder) if "keypoints" in stages else None
@@ -76,6 +79,12 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
     def encoders(self) -> tuple[nn.Module, ...]:
         return (self.initial.encoder,)
 
+    def use_kernels(self) -> None:
+        """By the library that there is, else in torch."""
+        kernels = library.chosen()
+        if kernels and NativeNetwork.fits(self.initial, self.refinement):
+            self.native = NativeNetwork(kernels, self.initial, self.refinement)
+
     def encode(self, pixels: Tensor) -> ImageFeatures:
         return self.initial.encoder(pixels)
 
@@ -96,7 +105,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         )
 
     def initial_context(self, frame: CompactFrame, hands: CanonicalHands) -> InitialContext:
-        return self.initial.context(frame.features, *frame.crop_of(hands), hands)
+        context = self.initial.context(frame.features, *frame.crop_of(hands), hands)
+        return native_initial(self.native, context) if self.native else context
 
     def refine_occupancy(self, frame: CompactFrame, context: InitialContext) -> HandContext:
         if self.refinement is None:
@@ -104,7 +114,7 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         count = len(context.intrinsics)
         partner = torch.arange(count - 1, -1, -1, device=context.intrinsics.device)
         accompanied = torch.full_like(partner, count > 1, dtype=torch.bool)
-        return self.refinement.context(context, partner, accompanied)
+        return native_refined(self.refinement.context(context, partner, accompanied))
 
 
 def coarse_hands(joints: KeypointPair, frame: CompactFrame) -> CoarseHands:

@@ -32,11 +32,11 @@ _REACH_SCALE = 0.01
 # Depths in the other hand that make a difference, millimetres.
 _OTHER_REACH = 12.0
 # A point further than this from all of the other hand's anchors is not in it, metres.
-_NEAR_ANCHORS = 0.016
+NEAR_ANCHORS = 0.016
 _NO_DEPTH = -100.0
 # Points down to this depth are separated as well, millimetres, so that the surface that is moved
 # is interpolated between separated values.
-_MARGIN = 4.0
+MARGIN = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,13 +170,13 @@ class RefinedOccupancy(nn.Module):
         """(H, N) bool, True for points in a hand or almost, and near the other hand's anchors."""
         anchors = context.memory.positions[:, ANCHOR_COUNT:]
         low, high = anchors.amin(1, keepdim=True), anchors.amax(1, keepdim=True)
-        middle, half = (low + high) / 2, (high - low) / 2 + _NEAR_ANCHORS
-        within = ((points - middle).abs() < half).all(-1) & (depth > -_MARGIN)
+        middle, half = (low + high) / 2, (high - low) / 2 + NEAR_ANCHORS
+        within = ((points - middle).abs() < half).all(-1) & (depth > -MARGIN)
         within &= context.accompanied[:, None]
         index = _padded_index(within)
         if index is None:
             return within
-        near = torch.cdist(_pick(points, index).float(), anchors).amin(-1) < _NEAR_ANCHORS
+        near = torch.cdist(_pick(points, index).float(), anchors).amin(-1) < NEAR_ANCHORS
         return within & torch.zeros_like(within).scatter(1, index, near)
 
     def _anchor_memory(

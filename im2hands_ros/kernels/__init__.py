@@ -1,0 +1,6 @@
+"""The compact networks' occupancy field and what follows it, compiled for the CPU.
+
+`src/` is a C++ library without dependencies; `library` finds and loads it, the other modules call
+it. Everything in it has a twin in torch or NumPy (networks/compact/, surface/) that is used where
+the library is missing, and that tests compare it with.
+"""

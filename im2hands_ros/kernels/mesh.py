@@ -1,0 +1,58 @@
+"""What is done with a surface once it is found, by the native library."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+from numpy.typing import NDArray
+
+from im2hands_ros.kernels.library import Library
+
+
+def large_components(
+    library: Library, vertices: NDArray[np.float32], triangles: NDArray[np.int32], share: float
+) -> NDArray[np.bool_]:
+    """(V,) of vertices (V, 3): does it belong to a component of at least this share of the largest
+    one's volume? triangles (T, 3), closed, counter-clockwise from outside."""
+    vertices, triangles = np.ascontiguousarray(vertices), np.ascontiguousarray(triangles)
+    keep, found = np.empty(len(vertices), np.uint8), ctypes.c_int()
+    library.checked(
+        library.components(
+            vertices.ctypes.data,
+            len(vertices),
+            triangles.ctypes.data,
+            len(triangles),
+            share,
+            keep.ctypes.data,
+            ctypes.byref(found),
+        )
+    )
+    return keep.astype(bool)
+
+
+def voxel_centres(
+    library: Library,
+    vertices: NDArray[np.floating],
+    triangles: NDArray[np.integer],
+    size: float,
+) -> NDArray[np.float32]:
+    """(M, 3) centres, sorted, of the voxels that hold part of the layer half a voxel under a
+    surface; vertices (V, 3) and size in metres."""
+    vertices = np.ascontiguousarray(vertices, np.float32)
+    triangles = np.ascontiguousarray(triangles, np.int32)
+    centres = np.empty((len(triangles) + 64, 3), np.float32)
+    for _ in range(2):  # a second time where there was too little room
+        count = library.voxels(
+            vertices.ctypes.data,
+            len(vertices),
+            triangles.ctypes.data,
+            len(triangles),
+            size,
+            centres.ctypes.data,
+            len(centres),
+        )
+        if library.checked(count) <= len(centres):
+            break
+        centres = np.empty((count, 3), np.float32)
+    return centres[:count]

@@ -1,0 +1,84 @@
+// What the library offers to Python (ctypes) or C. All arrays are contiguous float32 unless said otherwise.
+//
+// Functions return a count or 0, and a negative number when they refuse; im2hands_error() then says why, in words
+// for the calling thread. Sizes and pointers are checked, coordinates that are not finite are refused, and no C++
+// exception leaves. Objects belong to one thread at a time.
+#pragma once
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#define IM2HANDS_API __attribute__((visibility("default")))
+
+typedef struct im2hands_network im2hands_network;
+typedef struct im2hands_frame im2hands_frame;
+typedef struct im2hands_search im2hands_search;
+
+// Number of this interface; the caller refuses another one.
+IM2HANDS_API int im2hands_version(void);
+
+// What this library is compiled for: "baseline", "x86-64-v3" or "x86-64-v4".
+IM2HANDS_API const char* im2hands_instructions(void);
+
+// The best of these that the processor has: 1 (baseline), 3 or 4.
+IM2HANDS_API int im2hands_level(void);
+
+// Why the last call of this thread refused.
+IM2HANDS_API const char* im2hands_error(void);
+
+// Threads that work from now on, the calling one among them: 1..256.
+IM2HANDS_API int im2hands_threads(int count);
+
+// Weights of the compact networks, copied: `count` floats in the order of struct Network (network.h), with the
+// refinement's or without. NULL when the count fits neither.
+IM2HANDS_API im2hands_network* im2hands_network_new(const float* block, int64_t count);
+IM2HANDS_API void im2hands_network_free(im2hands_network* network);
+
+// A frame of 1 or 2 hands, copied. blocks: per hand `count` floats in the order of struct Hand up to `pixels`, that
+// is of image features (height, width, 32) and `tokens` image tokens. The network must outlive it. NULL if refused.
+IM2HANDS_API im2hands_frame* im2hands_frame_new(const im2hands_network* network, const float* const* blocks, int hands,
+                                                int64_t count, int height, int width, int tokens);
+IM2HANDS_API void im2hands_frame_free(im2hands_frame* frame);
+
+// The hands' anchors, copied: per hand `count` floats in the order of struct Hand from `anchor_keys` on, of `anchors`
+// anchors, own ones first and as many of the other hand's. From here on the frame may be asked for refined logits.
+IM2HANDS_API int im2hands_frame_refine(im2hands_frame* frame, const float* const* blocks, int64_t count, int anchors);
+
+// Logits (count), millimetres of depth, of points (count, 3) in the palm frame (metres) of hand 0 or 1; refined or
+// initial. Coordinates beyond 100 m are refused.
+IM2HANDS_API int im2hands_logits(const im2hands_frame* frame, int hand, int refined, const float* points, int64_t count,
+                                 float* out);
+
+// A search of `hands` boxes of 16..512 cells a side. values (hands, n, n, n), n = resolution + 1, outlive it: every
+// run writes what it knows there, and a constant below the threshold elsewhere.
+IM2HANDS_API im2hands_search* im2hands_search_new(int resolution, int hands, float* values);
+IM2HANDS_API void im2hands_search_free(im2hands_search* search);
+
+// Find the surfaces of all of a frame's hands at a threshold (logit). boxes (hands, 4): origin in the palm frame and
+// side, metres. segments (hands, count, 2, 3): bones in the boxes' coordinates; reach, of them, in the same unit.
+IM2HANDS_API int im2hands_search_run(im2hands_search* search, const im2hands_frame* frame, int refined,
+                                     float threshold, const float* boxes, const float* segments, int count, float reach);
+
+// The cells of a hand that the surface passes through: low corners (x n + y) n + z, sorted, at most `room`. Returns
+// how many there are.
+IM2HANDS_API int64_t im2hands_search_cells(const im2hands_search* search, int hand, int64_t* into, int64_t room);
+
+// Points that each round of the last run evaluated for a hand, at most `room`. Returns how many rounds there were.
+IM2HANDS_API int im2hands_search_rounds(const im2hands_search* search, int hand, int* into, int room);
+
+// Which vertices (vertex_count, 3) belong to components of at least `share` of the largest one's volume; triangles
+// (triangle_count, 3) int32, closed, counter-clockwise from outside. keep (vertex_count) 0 or 1. Returns how many
+// components are kept, and writes how many there are into `found`.
+IM2HANDS_API int im2hands_components(const float* vertices, int64_t vertex_count, const int32_t* triangles,
+                                     int64_t triangle_count, double share, uint8_t* keep, int* found);
+
+// Centres (room, 3) of the distinct voxels of side `size` that hold part of the layer half a voxel under a surface,
+// sorted by x, y, z; vertices and size in metres. Returns how many there are, also when that is more than `room`.
+IM2HANDS_API int64_t im2hands_voxels(const float* vertices, int64_t vertex_count, const int32_t* triangles,
+                                     int64_t triangle_count, double size, float* centres, int64_t room);
+
+#ifdef __cplusplus
+}
+#endif

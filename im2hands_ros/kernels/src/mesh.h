@@ -1,0 +1,14 @@
+// What is done with a surface once it is found.
+#pragma once
+
+#include <cstdint>
+
+namespace im2hands {
+
+// As im2hands_components and im2hands_voxels (kernels.h), of checked vertices and triangles.
+int large_components(const float* vertices, int64_t vertex_count, const int32_t* triangles, int64_t triangle_count,
+                     double share, uint8_t* keep, int* found);
+int64_t voxels_under(const float* vertices, const int32_t* triangles, int64_t triangle_count, double size,
+                     float* centres, int64_t room);
+
+}  // namespace im2hands
