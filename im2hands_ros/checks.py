@@ -68,8 +68,9 @@ def check_hand(xyz: NDArray[np.float32], name: str, when_absent: str) -> None:
         raise BadInput(reason, f"{name} {text}")
 
 
-def _unlike_metres(xyz: NDArray[np.float32]) -> tuple[str, str] | None:
+def _unlike_metres(xyz: NDArray[np.floating]) -> tuple[str, str] | None:
     """Why joints cannot be a hand's metres in the optical frame: reason, value and remedy."""
+    xyz = xyz.astype(np.float64)  # squares of what is no metre may overflow
     farthest, nearest = float(np.abs(xyz).max()), float(xyz[:, 2].min())
     size = float(np.linalg.norm(np.ptp(xyz, axis=0)))
     near_enough = farthest <= _FARTHEST and nearest >= _NEAREST_DEPTH
@@ -89,14 +90,14 @@ def _unlike_metres(xyz: NDArray[np.float32]) -> tuple[str, str] | None:
     return "keypoints_size", f"is {size:.3f} m across: give a hand's 21 joints in metres"
 
 
-def _other_convention(xyz: NDArray[np.float32], size: float) -> str:
+def _other_convention(xyz: NDArray[np.floating], size: float) -> str:
     """The convention that the joints follow, and the remedy; empty when none is recognised."""
     low, high = xyz[:, :2].min(), xyz[:, :2].max()
     depths = np.abs(xyz[:, 2])
     is_hand = _SMALLEST_HAND < size < _LARGEST_HAND
     if not xyz[WRIST].any():
         return "has its wrist at the origin: add the wrist's position in the camera's frame"
-    if 0 <= low and high <= 1 and depths.max() < 1 and depths[WRIST] < 1e-3:
+    if low >= 0 and high <= 1 and depths.max() < 1 and depths[WRIST] < 1e-3:
         return (
             f"reaches from {low:.2f} to {high:.2f} with the wrist at depth 0, as coordinates "
             "normalised to the picture: lift them to metres (im2hands_detector does)"

@@ -33,6 +33,7 @@ from im2hands_ros.ros.diagnostics import (
     verdict,
 )
 from im2hands_ros.ros.qos import OVERRIDING, RESULTS
+from im2hands_ros.ros.silence import why_silent
 
 _LOG_PERIOD = 5.0  # seconds between two lines of one kind
 _REPORT_PERIOD = 1.0
@@ -152,8 +153,8 @@ class BaseNode(Node, Generic[S]):
         self._last_snapshot = now
         silent, warned = self._silent_inputs.update(now, before, self.expected_inputs())
         for name, topic in warned.items():
-            text = f"{topic}: nothing comes: is its publisher running?"
-            self.warn_throttled(f"silent_{name}", text)
+            cause = why_silent(self, topic) or "is its publisher running?"
+            self.warn_throttled(f"silent_{name}", f"{topic}: nothing comes: {cause}")
         level, text = verdict(now, before, silent)
         text = "; ".join(filter(None, (text, self.notice())))
         values = self.describe() | diagnostic_values(now, before)

@@ -128,6 +128,7 @@ _ORDINARY = {
     "overwritten",
     "image_clock_jump",
     "keypoints_clock_jump",
+    "image_keypoints_refused",  # the refusal counts
 }
 
 _FAILURES = {"pipeline_error", "camera_lost"}

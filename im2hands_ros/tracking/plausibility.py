@@ -166,9 +166,7 @@ def _unlikely_pair(joints: Mapping[str, Joints]) -> Iterator[tuple[str, str]]:
         )
 
 
-def _unlikely_scene(
-    scene: EncodedScene, found: Mapping[str, str]
-) -> Iterator[tuple[str, str]]:
+def _unlikely_scene(scene: EncodedScene, found: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     confidence = {
         side: value for side in SIDES if (value := scene.confidence.get(side)) is not None
     }

@@ -14,7 +14,6 @@ CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACT
 DEACTIVATE, CLEANUP = Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP
 
 
-
 def change(client: Client, transition: int, label: str = "") -> bool:
     request = ChangeState.Request(transition=Transition(id=transition, label=label))
     return client.call(ChangeState, "im2hands/change_state", request).success

@@ -76,7 +76,10 @@ def test_what_is_unlikely_is_named_with_its_likely_cause(kind):
 
 def test_the_k_of_a_picture_of_twice_the_size_is_named_with_that_size():
     twice = replace(CAMERA, fx=600.0, fy=600.0, cx=319.5, cy=239.5)
-    assert "as of a 639x479 one: give the K of this picture's size" in kinds(camera=twice)["camera_centre"]
+    assert (
+        "as of a 639x479 one: give the K of this picture's size"
+        in kinds(camera=twice)["camera_centre"]
+    )
 
 
 def test_the_order_of_manos_files_is_recognised_and_a_right_one_never_doubted():
