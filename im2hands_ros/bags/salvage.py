@@ -27,6 +27,7 @@ _MESSAGE_HEAD = struct.Struct("<HIQQ")  # channel, sequence, received, published
 _CHUNK_HEAD = struct.Struct("<QQQII")  # first and last time, size, checksum, length of a name
 _PIECE = 1 << 16  # bytes: what decompressed well before the damage is kept
 _FORMATS = {"ros2msg": MessageDefinitionFormat.MSG, "ros2idl": MessageDefinitionFormat.IDL}
+_ROS_ENCODINGS = ("cdr", "")
 _NO_DEFINITION = MessageDefinition(MessageDefinitionFormat.NONE, "")
 
 _DECOMPRESSORS: dict[str, Callable[[], Callable[[bytes], bytes]]] = {
@@ -50,6 +51,7 @@ class SalvagedMcap:
     Attributes:
         topics: after `survey`: what it holds, counted.
         start_ns, end_ns: after `survey`: reception of the first message and of the last, plus 1.
+        foreign: after `survey`: topic -> encoding of those that are not ROS 2's; they are left out.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,6 +59,7 @@ class SalvagedMcap:
         self._schemas: dict[int, tuple[str, MessageDefinition]] = {}
         self._channels: dict[int, tuple[str, int]] = {}
         self.topics: list[Topic] = []
+        self.foreign: dict[str, str] = {}
         self.start_ns, self.end_ns = NEVER_NS, 0
 
     def survey(self) -> None:
@@ -70,6 +73,11 @@ class SalvagedMcap:
             counts[message.topic] += 1
             self.start_ns = min(self.start_ns, message.received_ns)
             self.end_ns = max(self.end_ns, message.received_ns + 1)
+        if not counts and self.foreign:
+            raise ValueError(
+                f"'{self._path}' holds {self.foreign_text}, not ROS 2's cdr: record with ros2 bag, "
+                "or convert it"
+            )
         if not counts:
             raise ValueError(
                 f"'{self._path}' is damaged and no message can be read: record it again"
@@ -77,6 +85,11 @@ class SalvagedMcap:
         for name, schema in dict(self._channels.values()).items():  # two may share a topic
             kind, definition = self._schemas.get(schema, ("", _NO_DEFINITION))
             self.topics.append(Topic(name, kind, counts[name], definition))
+
+    @property
+    def foreign_text(self) -> str:
+        """The topics that are not in a ROS encoding, with theirs."""
+        return ", ".join(f"{topic} in {encoding}" for topic, encoding in self.foreign.items())
 
     def messages(self, names: Collection[str], start_ns: int, end_ns: int) -> Iterator[RawMessage]:
         """The messages of these topics received in [start_ns, end_ns), in the file's order."""
@@ -117,8 +130,11 @@ class SalvagedMcap:
 
     def _add_channel(self, content: bytes) -> None:
         number, schema = struct.unpack_from("<HH", content)
-        (topic,), _ = _strings(content, 4, 1)
-        self._channels[number] = (topic, schema)
+        (topic, encoding), _ = _strings(content, 4, 2)
+        if encoding in _ROS_ENCODINGS:
+            self._channels[number] = (topic, schema)
+        else:
+            self.foreign[topic] = encoding
 
 
 def _records(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:

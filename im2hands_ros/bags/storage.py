@@ -83,6 +83,12 @@ class StorageFile:
         salvaged.survey()
         self.topics = salvaged.topics
         self.start_ns, self.end_ns = salvaged.start_ns, salvaged.end_ns
+        if salvaged.foreign:
+            self._warn(
+                f"'{self._path}' holds {salvaged.foreign_text}, not ROS 2's cdr: these topics are "
+                "left out"
+            )
+            return
         self._warn(
             f"'{self._path}' is damaged or was not closed ({reason(error)}): "
             f"{(self.end_ns - self.start_ns) / 1e9:.1f} s of it can be read and are used"

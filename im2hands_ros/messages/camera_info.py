@@ -86,10 +86,13 @@ def camera_from_info(info: Any, size: tuple[int, int]) -> Camera:
     width, height = window.width or info.width, window.height or info.height
     expected = (width // step_x, height // step_y)
     if not (info.width and info.height):
+        remedy = (
+            f"fill in width and height of the calibrated picture (the image is {size[0]}x{size[1]})"
+            if any(info.k)
+            else "the camera is not calibrated: calibrate it, or give its driver the calibration"
+        )
         raise BadInput(
-            "camera_info_size",
-            f"camera_info gives the size {info.width}x{info.height}: fill in width and height of "
-            f"the calibrated picture; the image is {size[0]}x{size[1]}",
+            "camera_info_size", f"camera_info has the size {info.width}x{info.height}: {remedy}"
         )
     if size != expected:
         raise BadInput(

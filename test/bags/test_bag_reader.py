@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from rosbags.rosbag2 import CompressionMode
 from im2hands_ros import cli
 from im2hands_ros.bags.frames import Frames
 from im2hands_ros.bags.reader import BagReader
+from im2hands_ros.bags.salvage import MAGIC
 from im2hands_ros.bags.topics import choose
 
 
@@ -241,3 +243,40 @@ def test_a_bag_without_messages_is_read_and_cannot_be_replayed(
     assert "the bag has no image topic (Image or CompressedImage): it holds nothing" in (
         capsys.readouterr().err
     )
+
+
+def record(kind: int, content: bytes) -> bytes:
+    return struct.pack("<BQ", kind, len(content)) + content
+
+
+def text(value: str) -> bytes:
+    return struct.pack("<I", len(value)) + value.encode()
+
+
+def protobuf_mcap(path: Path, *encodings: str) -> Path:
+    """An intact MCAP file with a message on each of its channels, without an index."""
+    parts = [MAGIC, record(0x01, text("") + text("a logger"))]
+    for number, encoding in enumerate(encodings, 1):
+        schema = struct.pack("<H", number) + text("foxglove.RawImage") + text(encoding)
+        parts.append(record(0x03, schema + text("")))
+        channel = struct.pack("<HH", number, number) + text(f"/topic{number}") + text(encoding)
+        parts.append(record(0x04, channel + text("")))
+        parts.append(record(0x05, struct.pack("<HIQQ", number, 0, 5, 5) + b"some bytes"))
+    parts += [record(0x0F, bytes(4)), record(0x02, bytes(20)), MAGIC]
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+def test_an_mcap_of_another_encoding_is_not_called_damaged(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="/topic1 in protobuf, not ROS 2's cdr") as refused:
+        BagReader(protobuf_mcap(tmp_path / "log.mcap", "protobuf"), pytest.fail)
+    assert "damaged" not in str(refused.value)
+
+
+def test_of_an_mcap_of_two_encodings_ros_topics_are_read(tmp_path: Path) -> None:
+    warned: list[str] = []
+    file = protobuf_mcap(tmp_path / "log.mcap", "cdr", "protobuf")
+    with BagReader(file, warned.append) as source:
+        assert list(source.topics) == ["/topic1"]
+    (line,) = warned
+    assert "/topic2 in protobuf" in line and "left out" in line and "damaged" not in line

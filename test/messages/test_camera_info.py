@@ -7,7 +7,12 @@ import pytest
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera
-from im2hands_ros.messages.camera_info import Calibration, camera_from_info, write_camera_info
+from im2hands_ros.messages.camera_info import (
+    Calibration,
+    camera_from_info,
+    unlike_frame,
+    write_camera_info,
+)
 from im2hands_ros.messages.header import Header
 
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
@@ -51,6 +56,12 @@ def test_lens_models_are_passed_on(new):
     [
         ({"width": 1280}, "camera_info_size", "1280x48 image but the image is 64x48"),
         ({"binning_x": 2}, "camera_info_size", "32x48"),
+        ({"width": 0, "height": 0}, "camera_info_size", "size 0x0: fill in width and height"),
+        (
+            {"width": 0, "height": 0, "k": np.zeros(9)},
+            "camera_info_size",
+            "size 0x0: the camera is not calibrated",
+        ),
         ({"k": np.zeros(9)}, "camera_info_values", "calibrate the camera"),
         ({"k": np.full(9, np.nan)}, "camera_info_values", "calibrate the camera"),
         (
@@ -66,6 +77,15 @@ def test_a_calibration_that_is_not_the_images_is_refused(new, changes, reason, s
     with pytest.raises(BadInput, match=said) as raised:
         camera_from_info(info(new, **changes), (64, 48))
     assert raised.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("theirs", "is_said"), [("camera", False), ("", False), ("depth_camera", True)]
+)
+def test_a_calibration_of_another_frame_is_named(theirs, is_said):
+    text = unlike_frame(theirs, "camera")
+    assert bool(text) == is_said
+    assert not is_said or ("'depth_camera'" in text and "frame_id" in text)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 
-
 @pytest.fixture
 def watched(start):
     """A node whose results are subscribed to, so that it expects its inputs."""
