@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.networks.attention import AttentionBlock
+from im2hands_ros.networks.attention import AttentionBlock, AttentionBlocks
 from im2hands_ros.networks.compact.anchor_attention import QueryAnchorDecoder
 from im2hands_ros.networks.compact.articulated_decoder import (
     LENGTH_UNIT,
@@ -88,24 +88,36 @@ def anchors(context: RefinedContext) -> Block:
     )
 
 
+@torch.no_grad()
+def attention_blocks(blocks: AttentionBlocks) -> Block:
+    """The weights of blocks of self-attention as one block of floats."""
+    known = [block for block in blocks if isinstance(block, AttentionBlock)]
+    parts = [part for block in known for part in _attention(block)]
+    return _block(torch.cat([part.float().flatten() for part in parts]))
+
+
 def _query(initial: InitialOccupancy) -> list[Tensor]:
     first, _, second = initial.query
     assert isinstance(first, nn.Linear)
-    attention = initial.attention.from_queries
-    scale = attention.head_width**-0.5
-    normed = [
-        (attention.query.weight * scale, attention.query.bias * scale),
-        (attention.key.weight, attention.key.bias),
-        (attention.value.weight, attention.value.bias),
-    ]
-    norm = attention.norm
     return [
         first.weight[:, _PLACE].T,
         *_linear(second),
+        *_attention(initial.attention.from_queries),
+    ]
+
+
+def _attention(block: AttentionBlock) -> list[Tensor]:
+    scale, norm = block.head_width**-0.5, block.norm
+    normed = [
+        (block.query.weight * scale, block.query.bias * scale),
+        (block.key.weight, block.key.bias),
+        (block.value.weight, block.value.bias),
+    ]
+    return [
         torch.cat([(weight * norm.weight).T for weight, _ in normed], 1),
         torch.cat([weight @ norm.bias + bias for weight, bias in normed]),
-        *_linear(attention.output),
-        *_feed_forward(attention),
+        *_linear(block.output),
+        *_feed_forward(block),
     ]
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.kernels import library
+from im2hands_ros.kernels import blocks, library
 from im2hands_ros.kernels.field import NativeNetwork, native_initial, native_refined
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
@@ -84,6 +84,7 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         kernels = library.chosen()
         if kernels and NativeNetwork.fits(self.initial, self.refinement):
             self.native = NativeNetwork(kernels, self.initial, self.refinement)
+            blocks.use_in(self, kernels)
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
         return self.initial.encoder(pixels)
