@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera, crop_around
-from im2hands_ros.canonical import CanonicalHands, canonicalise
+from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.checks import check_image, check_keypoints
 from im2hands_ros.networks.protocol import (
     EncodedFrame,
@@ -177,7 +177,7 @@ class Im2Hands:
     def _canonicalise(self, joints: KeypointPair) -> CanonicalHands:
         present = joints.present
         mirrored = torch.tensor([side == "left" for side in present], device=self.device)
-        return canonicalise(self._tensor(np.stack(list(present.values()))), mirrored)
+        return self.networks.canonicalise(self._tensor(np.stack(list(present.values()))), mirrored)
 
     def _confidence(self, frame: EncodedFrame[Any], estimate: EstimatedJoints) -> HandPair[float]:
         """Per hand, the mean probability that the image shows a hand at its keypoints, times the

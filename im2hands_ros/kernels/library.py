@@ -49,6 +49,7 @@ _FUNCTIONS = {
     "im2hands_blocks_new": (c_void_p, (c_void_p, c_int64, c_int, c_int, c_int)),
     "im2hands_blocks_free": (None, (c_void_p,)),
     "im2hands_blocks_run": (c_int, (c_void_p, c_void_p, c_int, c_int, c_void_p)),
+    "im2hands_canonicalise": (c_int, (c_void_p, c_void_p, c_int, c_void_p)),
     "im2hands_components": (
         c_int,
         (c_void_p, c_int64, c_void_p, c_int64, c_double, c_void_p, POINTER(c_int)),

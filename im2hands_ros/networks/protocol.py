@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.canonical import CanonicalHands, canonicalise
 from im2hands_ros.pair import HandPair, KeypointPair
 
 if TYPE_CHECKING:
@@ -145,6 +145,10 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
     def use_kernels(self) -> None:
         """From now on query points may be evaluated by compiled code for the CPU in float32, where
         there is some for these networks (`im2hands_ros.kernels`); weights must not change then."""
+
+    def canonicalise(self, joints: Tensor, mirrored: Tensor) -> CanonicalHands:
+        """As `im2hands_ros.canonical.canonicalise`."""
+        return canonicalise(joints, mirrored)
 
     @abstractmethod
     def encode(self, pixels: Tensor) -> Features:

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "blocks.h"
+#include "canonical.h"
 #include "field.h"
 #include "kernels.h"
 #include "lattice.h"
@@ -223,6 +224,14 @@ int64_t im2hands_voxels(const float* vertices, int64_t vertex_count, const int32
   if (room < 0 || (room && !centres)) return refuse("no room for the centres");
   return guarded(int64_t(-1),
                  [&] { return voxels_under(vertices, triangles, triangle_count, size, centres, room); });
+}
+
+int im2hands_canonicalise(const float* joints, const uint8_t* mirrored, int hands, float* out) {
+  if (hands < 0 || hands > 1 << 20) return refuse("%d hands", hands);
+  if (hands && (!joints || !mirrored || !out)) return refuse("the joints, sides or frames are null");
+  if (!finite(joints, int64_t(hands) * 63)) return refuse("a joint is not finite");
+  for (int64_t hand = 0; hand < hands; ++hand) canonicalise(joints + 63 * hand, mirrored[hand], out + CANONICAL * hand);
+  return 0;
 }
 
 im2hands_blocks* im2hands_blocks_new(const float* block, int64_t count, int blocks, int width, int heads) {

@@ -80,6 +80,10 @@ IM2HANDS_API int im2hands_components(const float* vertices, int64_t vertex_count
 IM2HANDS_API int64_t im2hands_voxels(const float* vertices, int64_t vertex_count, const int32_t* triangles,
                                      int64_t triangle_count, double size, float* centres, int64_t room);
 
+// Canonical frames of hands (canonical.py): joints (hands, 21, 3), MANO order, metres; mirrored (hands), not 0 for left
+// hands. out (hands, 348): CanonicalHands' attributes but the last, one after the other.
+IM2HANDS_API int im2hands_canonicalise(const float* joints, const uint8_t* mirrored, int hands, float* out);
+
 // Self-attention blocks (networks/attention.py) of a width, 4..256 and a multiple of 4, and heads; `count` floats of
 // all `blocks` in the order of struct Block (blocks.h), copied. NULL when they do not fit.
 IM2HANDS_API im2hands_blocks* im2hands_blocks_new(const float* block, int64_t count, int blocks, int width, int heads);

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.kernels import blocks, library
+from im2hands_ros.kernels import blocks, canonical, library
 from im2hands_ros.kernels.field import NativeNetwork, native_initial, native_refined
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
@@ -85,6 +85,11 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         if kernels and NativeNetwork.fits(self.initial, self.refinement):
             self.native = NativeNetwork(kernels, self.initial, self.refinement)
             blocks.use_in(self, kernels)
+
+    def canonicalise(self, joints: Tensor, mirrored: Tensor) -> CanonicalHands:
+        if self.native is None:
+            return super().canonicalise(joints, mirrored)
+        return canonical.canonicalise(self.native.library, joints, mirrored)
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
         return self.initial.encoder(pixels)
