@@ -62,6 +62,11 @@ class Im2Hands:
         return self.networks.stages
 
     @property
+    def has_kernels(self) -> bool:
+        """Whether compiled code evaluates the fields (`im2hands_ros.kernels`), and not torch."""
+        return self.networks.has_kernels
+
+    @property
     def refine_keypoints(self) -> bool:
         """Whether the given keypoints are refined first. May be set at any time.
 

@@ -142,6 +142,11 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
         """Convolutional networks, which are fastest with channels last in memory."""
         return ()
 
+    @property
+    def has_kernels(self) -> bool:
+        """Whether compiled code evaluates query points."""
+        return False
+
     def use_kernels(self) -> None:
         """From now on query points may be evaluated by compiled code for the CPU in float32, where
         there is some for these networks (`im2hands_ros.kernels`); weights must not change then."""

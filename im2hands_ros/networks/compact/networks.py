@@ -79,6 +79,10 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
     def encoders(self) -> tuple[nn.Module, ...]:
         return (self.initial.encoder,)
 
+    @property
+    def has_kernels(self) -> bool:
+        return self.native is not None
+
     def use_kernels(self) -> None:
         """By the library that there is, else in torch."""
         kernels = library.chosen()
