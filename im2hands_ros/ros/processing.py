@@ -30,12 +30,12 @@ class Processing:
         self._node, self._health = node, node.health
         self._outputs, self._queries = outputs, queries
         self._budget = LatencyBudget()
-        self._running = self._missing = ""
+        self._running = self._missing = self._kernels = ""
 
     @property
     def values(self) -> dict[str, str]:
-        """Stages that run and resolution, for diagnostics; empty before the first frame."""
-        running = {"stages": self._running} if self._running else {}
+        """Stages that run, kernels and resolution, for diagnostics; empty before the model."""
+        running = {"stages": self._running, "kernels": self._kernels} if self._running else {}
         return running | self._budget.values
 
     @property
@@ -46,6 +46,8 @@ class Processing:
     def set_up(self, tracker: HandTracker) -> None:
         """Make the tracker ready for its first frame."""
         tracker.warm_up()
+        self._kernels = tracker.kernels
+        self._node.get_logger().info(f"kernels: {self._kernels}")
         self._note_stages(tracker)
 
     def process(self, tracker: HandTracker, frame: SyncedFrame) -> None:
