@@ -24,7 +24,7 @@ POINT_STEP = 1e-5
 
 @dataclass(frozen=True)
 class HandParameters:
-    """One posed hand in the camera frame, as ``HandModel.pose`` takes it; float32 arrays."""
+    """One posed hand in the camera frame, as ``BakedHand.pose`` takes it; float32 arrays."""
 
     pose: np.ndarray
     shape: np.ndarray
