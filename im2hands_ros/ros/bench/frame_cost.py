@@ -17,22 +17,18 @@ from typing import Any
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from tqdm import tqdm
-from visualization_msgs.msg import MarkerArray
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import Calibration, write_camera_info
 from im2hands_ros.messages.header import nanoseconds, read_stamp
 from im2hands_ros.messages.images import write_image
 from im2hands_ros.messages.keypoints import write_keypoints
-from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.provenance import describe
 from im2hands_ros.ros.bench.ready_hands import TRIANGLES, VOXELS
 from im2hands_ros.ros.qos import RESULTS
@@ -43,17 +39,14 @@ from im2hands_ros.ros.subprocesses import (
     ros_module,
     start_child,
 )
+from im2hands_ros.ros.topics import INPUTS, OUTPUTS
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
 WIDTH, HEIGHT, RATE = 640, 480, 30.0
-DATA = {
-    "meshes": HandMeshArray,
-    "occupancy": PointCloud2,
-    "refined_keypoints": HandKeypoints,
-    "left/wrist_pose": PoseStamped,
-    "right/wrist_pose": PoseStamped,
+CASES = {
+    "with_markers": OUTPUTS,
+    "without_markers": {name: kind for name, kind in OUTPUTS.items() if name != "markers"},
 }
-CASES = {"with_markers": {**DATA, "markers": MarkerArray}, "without_markers": DATA}
 _CALIBRATION = Calibration.of(Camera(WIDTH, HEIGHT, 600.0, 600.0, 319.5, 239.5))
 _CONFIDENCE = {"left": 1.0, "right": 1.0}
 _NAMESPACE = "/frame_cost"
@@ -122,11 +115,7 @@ class _Client:
         self._executor.add_node(node)
         self._inputs = {
             topic: node.create_publisher(kind, topic, qos_profile_sensor_data)
-            for topic, kind in (
-                ("image", Image),
-                ("camera_info", CameraInfo),
-                ("keypoints", HandKeypoints),
-            )
+            for topic, kind in INPUTS.items()
         }
         self._pixels = np.random.default_rng(0).integers(0, 200, (HEIGHT, WIDTH, 3), np.uint8)
         self._keypoints = load_demo_sequence().frames[30].keypoints
