@@ -40,6 +40,7 @@ from im2hands_ros.ros.subprocesses import (
     start_child,
 )
 from im2hands_ros.ros.topics import INPUTS, OUTPUTS
+from im2hands_ros.stopwatch import median_and_p95
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
 WIDTH, HEIGHT, RATE = 640, 480, 30.0
@@ -135,18 +136,14 @@ class _Client:
             self._values.clear()
             self._wait(lambda: bool(self._values), "diagnostics")
         processor_ms = {part: 1e3 * (spent[part] - before[part]) / frames for part in spent}
+        processor_ms["total"] = sum(processor_ms.values())
         return {
-            "processor_ms": _rounded(processor_ms | {"total": sum(processor_ms.values())}),
+            "processor_ms": {part: round(value, 2) for part, value in processor_ms.items()},
             "node_ms": {
                 stage: float(self._values[f"stage.{stage}.median_ms"])
                 for stage in ("decode", "publish", "frame", "latency")
             },
-            "answered_ms": _rounded(
-                {
-                    "median": float(np.nanmedian(answered)),
-                    "p95": float(np.nanpercentile(answered, 95)),
-                }
-            ),
+            "answered_ms": median_and_p95(answered),
             "unanswered": int(np.isnan(answered).sum()),
         }
 
@@ -223,7 +220,3 @@ def _line(name: str, case: dict[str, Any]) -> str:
         f"{name}: {spent['total']:.1f} ms of processor a frame ({parts}); answered after "
         f"{answered['median']:.1f} ms (p95 {answered['p95']:.1f})"
     )
-
-
-def _rounded(values: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 2) for name, value in values.items()}
