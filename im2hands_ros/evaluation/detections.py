@@ -26,7 +26,7 @@ Scores = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
-class PictureDetections:
+class LiftedDetections:
     """What was detected in one picture, by lift and then by the side that it was given.
 
     on: detected side -> side of the true hand that it lies on; sides without one are left out.
@@ -41,7 +41,7 @@ class PictureDetections:
         return {side: given[side].keypoints if side in given else None for side in SIDES}
 
 
-def detect(detector: HandDetector, picture: CameraPicture) -> PictureDetections:
+def detect(detector: HandDetector, picture: CameraPicture) -> LiftedDetections:
     """The hands of one picture, which is no frame of a video."""
     sample, image = picture.sample, picture.sample.image
     true = present(sample.keypoints)
@@ -55,10 +55,10 @@ def detect(detector: HandDetector, picture: CameraPicture) -> PictureDetections:
     for lift, (depth, palm) in ways.items():
         found = detector.detect(image, sample.camera, depth, palm_length=palm)
         hands[lift] = present(found)
-    return PictureDetections(hands, _matched(hands[PICTURE], true, sample))
+    return LiftedDetections(hands, _matched(hands[PICTURE], true, sample))
 
 
-def scores_of(sample: Sample, detection: PictureDetections) -> Scores:
+def scores_of(sample: Sample, detection: LiftedDetections) -> Scores:
     """Scores by name.
 
     "found" for every true hand; "true" for every detected one, whether it is on a hand; "pair_mm"

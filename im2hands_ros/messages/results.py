@@ -10,7 +10,7 @@ from im2hands_ros.messages.keypoints import write_keypoints
 from im2hands_ros.messages.markers import Key, draw, write_markers
 from im2hands_ros.messages.meshes import write_meshes
 from im2hands_ros.messages.occupancy import write_occupancy
-from im2hands_ros.messages.wrist_poses import EstimatedHand, WristPose, WristPoses, write_wrist_pose
+from im2hands_ros.messages.wrist_poses import PosedHand, WristPose, WristPoses, write_wrist_pose
 
 if TYPE_CHECKING:
     from im2hands_ros.scene import Hands
@@ -58,7 +58,7 @@ class ResultEncoder:
     def poses(
         self,
         header: HeaderFields,
-        hands: Mapping[str, EstimatedHand],
+        hands: Mapping[str, PosedHand],
         wanted: Container[str] = RESULT_TYPES,
     ) -> Messages:
         """Keypoints and wrist poses, those of the topics in `wanted`; `wrists` for "/tf" in it.

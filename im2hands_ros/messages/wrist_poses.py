@@ -14,7 +14,7 @@ from im2hands_ros.skeleton import WRIST
 from im2hands_ros.wrist import quaternion, wrist_rotation
 
 
-class EstimatedHand(Protocol):
+class PosedHand(Protocol):
     """A hand's (21, 3) float32 keypoints, metres, MANO order; confidence in [0, 1] or None."""
 
     @property
@@ -37,7 +37,7 @@ class WristPoses:
     def __init__(self) -> None:
         self._last: dict[str, NDArray[np.float64]] = {}
 
-    def of(self, hands: Mapping[str, EstimatedHand]) -> dict[str, WristPose]:
+    def of(self, hands: Mapping[str, PosedHand]) -> dict[str, WristPose]:
         """Side -> pose in the frame of the keypoints; a palm seen as a line has none."""
         poses = {}
         for side, hand in hands.items():

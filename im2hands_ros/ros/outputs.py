@@ -10,7 +10,7 @@ from std_msgs.msg import Header
 
 from im2hands_ros.messages.markers import LIFETIME
 from im2hands_ros.messages.results import Messages, ResultEncoder
-from im2hands_ros.messages.wrist_poses import EstimatedHand
+from im2hands_ros.messages.wrist_poses import PosedHand
 from im2hands_ros.ros.base_node import ManagedNode
 from im2hands_ros.ros.collisions import collisions_for
 from im2hands_ros.ros.endpoints import ResultPublisher
@@ -79,7 +79,7 @@ class Outputs:
     def publish(
         self,
         header: Header,
-        hands: Mapping[str, EstimatedHand],
+        hands: Mapping[str, PosedHand],
         surfaces: Hands | None,
         voxel_size: float,
     ) -> bool:
