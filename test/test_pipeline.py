@@ -13,7 +13,7 @@ from im2hands_ros.pipeline import choose_device
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
-    checkpoints.save(untrained_networks(), path, {"steps": 0})
+    checkpoints.write(untrained_networks().state_dict(), path, {"steps": 0})
     return path
 
 

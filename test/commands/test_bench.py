@@ -17,7 +17,7 @@ from im2hands_ros.pipeline import Im2Hands
 def weights(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    checkpoints.save(CompactNetworks(stages=("initial",)), path, {"steps": 0})
+    checkpoints.write(CompactNetworks(stages=("initial",)).state_dict(), path, {"steps": 0})
     return path
 
 

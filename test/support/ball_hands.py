@@ -15,6 +15,7 @@ import trimesh
 from ball_surfaces import Hands, Surface
 
 from im2hands_ros.camera import Camera
+from im2hands_ros.scene import Hands
 
 RADIUS = 0.04
 FRAMES = 6
