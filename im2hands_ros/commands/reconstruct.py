@@ -20,10 +20,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from im2hands_ros.camera import lens_problem
 from im2hands_ros.command_line import (
     add_camera_arguments,
     add_model_arguments,
     camera_from_arguments,
+    warn,
 )
 from im2hands_ros.files import (
     MESH_SUFFIXES,
@@ -64,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
     if camera is None and intrinsics is None:
         raise ValueError(f"{args.keypoints} names no camera: give --camera FX,FY,CX,CY or --fov")
     camera = camera or camera_of_file(intrinsics, width, height, f"{args.keypoints}: camera")
+    if problem := lens_problem(camera):
+        warn("reconstruct", problem)
 
     from im2hands_ros.pipeline import Im2Hands
 

@@ -146,6 +146,14 @@ def test_a_field_of_view_stands_in_for_the_intrinsics(files, fake_model):
     assert (camera.cx, camera.cy) == (31.5, 23.5)
 
 
+def test_a_lens_that_folds_in_the_picture_is_warned_of(files, fake_model, capsys):
+    folding = CAMERA | {"distortion_model": "radtan", "distortion": [-5.0, 0, 0, 0]}
+    files.keypoints.write_text(json.dumps({"left": HAND.tolist(), "camera": folding}))
+    assert reconstruct(files) == 0
+    assert "warning: the lens model plumb_bob has no inverse" in capsys.readouterr().err
+    assert FakeModel.given.camera.distortion_model == "plumb_bob"
+
+
 def test_intrinsics_on_the_command_line_come_before_the_file(files, fake_model):
     assert reconstruct(files, "--camera", "50,51,30,20") == 0
     camera = FakeModel.given.camera
