@@ -58,7 +58,7 @@ def canonical(model: str, coefficients: Sequence[float]) -> tuple[str, tuple[flo
 
 def distort(
     normalised: NDArray[np.floating],
-    K: NDArray[np.float64],  # noqa: N803 - the field's name
+    K: NDArray[np.float64],
     model: str,
     coefficients: Sequence[float],
 ) -> NDArray[np.float64]:
@@ -74,7 +74,7 @@ def distort(
 
 def undistort(
     pixels: NDArray[np.float64],
-    K: NDArray[np.float64],  # noqa: N803
+    K: NDArray[np.float64],
     model: str,
     coefficients: Sequence[float],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -104,7 +104,7 @@ def undistort(
 def _newton_step(
     at: NDArray[np.float64],
     left: NDArray[np.float64],
-    K: NDArray[np.float64],  # noqa: N803
+    K: NDArray[np.float64],
     model: str,
     coefficients: Sequence[float],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

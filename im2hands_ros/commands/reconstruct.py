@@ -1,7 +1,7 @@
 """Reconstruct the hands of one image.
 
 Reads
-  IMAGE      any file that OpenCV reads (png, jpg, ...)
+  IMAGE      any file that OpenCV reads (png, jpg, ...); an EXIF orientation is not applied
   KEYPOINTS  3D keypoints, metres, camera frame (x right, y down, z forward):
              .json  {"left": [[x, y, z], ... 21 of them], "right": ...,
                      "camera": {"fx": .., "fy": .., "cx": .., "cy": ..}}
@@ -31,6 +31,7 @@ from im2hands_ros.files import (
     MESH_SUFFIXES,
     camera_of_file,
     check_mesh_path,
+    orientation_notice,
     read_image,
     read_keypoints,
     write_meshes,
@@ -60,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
     """Read, reconstruct, write; one line for each hand."""
     check_mesh_path(args.out)
     image = read_image(args.image)
+    if notice := orientation_notice(args.image, image):
+        warn("reconstruct", notice)
     keypoints, intrinsics = read_keypoints(args.keypoints, args.order)
     height, width = image.shape[:2]
     camera = camera_from_arguments(args, width, height)

@@ -15,8 +15,8 @@ import numpy as np
 import rclpy
 
 from im2hands_ros.bad_input import BadInput
-from im2hands_ros.detection.detector import DetectedHand, HandDetector
 from im2hands_ros.camera import lens_problem
+from im2hands_ros.detection.detector import DetectedHand, HandDetector
 from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.images import read_depth, read_image
 from im2hands_ros.messages.keypoints import write_keypoints
