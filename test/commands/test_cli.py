@@ -119,6 +119,16 @@ def test_a_missing_module_is_named_with_its_remedy(files, capsys, monkeypatch):
     assert "source" in line
 
 
+@pytest.mark.parametrize("module", ["rosbags", "backports", "backports.zstd", "ruamel", "lz4"])
+def test_what_bags_are_read_with_is_named_with_its_extra(capsys, monkeypatch, module):
+    def run(arguments):
+        raise ModuleNotFoundError(f"No module named '{module}'", name=module)
+
+    monkeypatch.setattr("im2hands_ros.commands.replay.run", run)
+    assert cli.main(["replay", "bag"]) == 2
+    assert "which is not installed: pip install 'im2hands_ros[ros-demo]'" in the_one_line(capsys)
+
+
 def test_an_interrupt_gives_status_130(files, monkeypatch):
     def interrupt(path):
         raise KeyboardInterrupt
