@@ -124,7 +124,6 @@ class ManoHand:
     ) -> None:
         arrays = {"left": with_left_shapes(left, right), "right": right}
         self.layers = {side: ManoLayer(arrays[side], device) for side in SIDES}
-        self._skin_triangles = {side: arrays[side].triangles for side in SIDES}
         self.loops = {side: wrist_loop(arrays[side].triangles) for side in SIDES}
         self._triangles = {
             side: close_loop(arrays[side].triangles, self.loops[side], VERTICES) for side in SIDES
@@ -142,10 +141,6 @@ class ManoHand:
     def triangles_of(self, side: str) -> NDArray[np.int64]:
         """(T, 3) watertight triangles, counter-clockwise from outside; the cap comes last."""
         return self._triangles[check_side(side)]
-
-    def skin_triangles_of(self, side: str) -> NDArray[np.int64]:
-        """(T, 3) triangles, open at the wrist."""
-        return self._skin_triangles[check_side(side)]
 
     def pose(
         self, pose: Tensor, shape: Tensor, rotation: Tensor, translation: Tensor, side: str

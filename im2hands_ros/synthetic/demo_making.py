@@ -20,7 +20,7 @@ from im2hands_ros.synthetic.demo_sequence import DEMO_FILE, FIELDS
 from im2hands_ros.synthetic.photography import encode
 from im2hands_ros.synthetic.poses import sequence
 from im2hands_ros.synthetic.renderer import render
-from im2hands_ros.synthetic.sample import HandParameters, PosedHand, moved, pose_hand
+from im2hands_ros.synthetic.sample import HandParameters, PosedArrays, moved, pose_hand
 from im2hands_ros.synthetic.shading import DISPLAY_QUALITY, Light, Receiver
 from im2hands_ros.synthetic.skin import TONES, Skin
 
@@ -63,7 +63,7 @@ def make_demo_sequence(path: Path, frames: int = FRAME_COUNT, seed: int = 0) -> 
 def _side_arrays(
     side: str,
     parameters: list[dict[str, HandParameters]],
-    posed: list[dict[str, PosedHand]],
+    posed: list[dict[str, PosedArrays]],
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     present = np.array([side in hands for hands in posed])
@@ -114,7 +114,7 @@ def _fixed_view(
     return rotation, offset
 
 
-def _pictures(posed: list[dict[str, PosedHand]], seed: int) -> list[bytes]:
+def _pictures(posed: list[dict[str, PosedArrays]], seed: int) -> list[bytes]:
     """JPEG files of all frames: one light, one desk, one skin."""
     rng = np.random.default_rng(seed)
     skin = Skin(

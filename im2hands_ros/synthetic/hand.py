@@ -66,8 +66,6 @@ class HandModel(Protocol):
 
     def triangles_of(self, side: str) -> np.ndarray: ...
 
-    def skin_triangles_of(self, side: str) -> np.ndarray: ...
-
 
 def axis_angle_matrix(vector: Tensor) -> Tensor:
     """(..., 3) rotation vectors, radians -> (..., 3, 3); smooth at zero (Rodrigues)."""
@@ -170,11 +168,6 @@ class BakedHand:
     def triangles_of(self, side: str) -> np.ndarray:
         """(T, 3) int64 watertight triangles, counter-clockwise from outside for either hand."""
         return self.triangles if check_side(side) == "right" else self.triangles[:, ::-1].copy()
-
-    def skin_triangles_of(self, side: str) -> np.ndarray:
-        """(Ts, 3) int64 triangles of hand and forearm, for either hand."""
-        flip = check_side(side) == "left"
-        return self.skin_triangles[:, ::-1].copy() if flip else self.skin_triangles
 
     def bone_transforms(self, pose: Tensor, shape: Tensor) -> Tensor:
         """(B, 21, 3, 4) rest-to-posed transforms of the forearm, the palm and the other joints."""
