@@ -6,6 +6,7 @@ import time
 
 from builtin_interfaces.msg import Time
 
+from im2hands_ros.camera import lens_problem
 from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.images import read_image
 from im2hands_ros.ros.base_node import BaseNode
@@ -65,6 +66,8 @@ class Processing:
             with self._health.stage("decode"):
                 image = read_image(frame.image)
                 camera = camera_from_info(frame.camera_info, image.shape[1::-1])
+            if problem := lens_problem(camera):
+                self._node.warn_throttled("lens", problem)
             extent = self._extent()
             tracker.settings = self._frame_settings(settings)
             stamp = header.stamp.sec + header.stamp.nanosec / 1e9
