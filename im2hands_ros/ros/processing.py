@@ -7,7 +7,7 @@ import time
 from builtin_interfaces.msg import Time
 
 from im2hands_ros.camera import lens_problem
-from im2hands_ros.messages.camera_info import camera_from_info
+from im2hands_ros.messages.camera_info import camera_from_info, unlike_frame
 from im2hands_ros.messages.images import read_image
 from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.inputs import SyncedFrame
@@ -72,7 +72,7 @@ class Processing:
             tracker.settings = self._frame_settings(settings)
             stamp = header.stamp.sec + header.stamp.nanosec / 1e9
             hands = tracker.update(image, stamp, camera, frame.keypoints.hands, extent=extent)
-            self._note(tracker, hands)
+            self._note(tracker, frame, hands)
             if hands.scene is not None or extent >= Extent.FIELD:
                 self._queries.set_field(header, hands.scene)
             with self._health.stage("publish"):
@@ -96,11 +96,15 @@ class Processing:
         resolution = self._budget.resolution(settings.resolution, settings.latency_budget_ms)
         return settings.changed({"resolution": resolution})
 
-    def _note(self, tracker: HandTracker, hands: TrackedFrame) -> None:
+    def _note(self, tracker: HandTracker, frame: SyncedFrame, hands: TrackedFrame) -> None:
         self._note_stages(tracker)
+        frames = frame.camera_info.header.frame_id, frame.image.header.frame_id
+        other_frame = unlike_frame(*frames)
+        warnings = hands.warnings + ((("camera_info_frame", other_frame),) if other_frame else ())
         for stage, milliseconds in hands.timings_ms.items():
             self._health.took(stage, milliseconds)
-        for kind, text in hands.warnings:
+        for kind, text in warnings:
+            self._health.suspect(kind)
             self._node.warn_throttled(kind, text)
 
     def _note_stages(self, tracker: HandTracker) -> None:

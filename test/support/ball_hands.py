@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import trimesh
-from ball_surfaces import Hands, Surface
+from ball_surfaces import Surface
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.scene import Hands
