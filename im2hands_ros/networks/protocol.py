@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.canonical import CanonicalHands, canonicalise
+from im2hands_ros.kernels.field import NativeField
 from im2hands_ros.pair import HandPair, KeypointPair
 
 if TYPE_CHECKING:
@@ -100,6 +101,11 @@ class HandContext(ABC):
     @abstractmethod
     def logits(self, points_palm: Tensor) -> Tensor:
         """Occupancy logits (H, N) of (H, N, 3) points, each hand's in its palm frame, metres."""
+
+    @property
+    def native_field(self) -> NativeField | None:
+        """What evaluates the logits in place of torch (`im2hands_ros.kernels`), None if nothing."""
+        return None
 
     def select(self, hand: int) -> Self:
         """The same for one hand alone (H = 1)."""

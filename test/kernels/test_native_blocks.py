@@ -8,9 +8,9 @@ import torch
 from kernel_twins import trained
 from two_hands import CAMERA, joints, picture
 
-from im2hands_ros.kernels.blocks import NativeBlocks, use_in
 from im2hands_ros.kernels.library import KernelError, available, best
 from im2hands_ros.networks.attention import AttentionBlocks
+from im2hands_ros.networks.native_attention import NativeBlocks, use_native_attention
 from im2hands_ros.networks.protocol import EncodedFrame
 from im2hands_ros.pair import HandPair
 
@@ -54,7 +54,7 @@ def test_tokens_need_not_be_contiguous_and_no_numbers_are_refused():
 def test_refined_keypoints_are_the_same(sides):
     networks = trained()
     native = copy.deepcopy(networks)
-    use_in(native, best())
+    use_native_attention(native, best())
     given = HandPair(**{side: joints(side) for side in sides})
     size = networks.image_size
     pixels = torch.from_numpy(picture()[:size, :size]).permute(2, 0, 1)[None].float() / 255

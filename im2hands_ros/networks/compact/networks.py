@@ -14,15 +14,21 @@ import torch
 from torch import Tensor, nn
 
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.kernels import blocks, canonical, library
-from im2hands_ros.kernels.field import NativeNetwork, native_initial, native_refined
+from im2hands_ros.kernels import canonical, library
+from im2hands_ros.kernels.field import NativeNetwork
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.initial_occupancy import InitialContext, InitialOccupancy
 from im2hands_ros.networks.compact.joint_features import CoarseHands
 from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement
+from im2hands_ros.networks.compact.native import (
+    native_initial,
+    native_network,
+    native_refined,
+)
 from im2hands_ros.networks.compact.presets import COMPACT, CompactPreset
 from im2hands_ros.networks.compact.refined_occupancy import RefinedOccupancy
+from im2hands_ros.networks.native_attention import use_native_attention
 from im2hands_ros.networks.protocol import (
     STAGES,
     EncodedFrame,
@@ -86,9 +92,10 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
     def use_kernels(self) -> None:
         """By the library that there is, else in torch."""
         kernels = library.chosen()
-        if kernels and NativeNetwork.fits(self.initial, self.refinement):
-            self.native = NativeNetwork(kernels, self.initial, self.refinement)
-            blocks.use_in(self, kernels)
+        if kernels:
+            self.native = native_network(kernels, self.initial, self.refinement)
+        if kernels and self.native:
+            use_native_attention(self, kernels)
 
     def canonicalise(self, joints: Tensor, mirrored: Tensor) -> CanonicalHands:
         if self.native is None:
