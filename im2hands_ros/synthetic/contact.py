@@ -44,16 +44,16 @@ class SphereProxies:
         different = (self.region[:, None] != self.region) & (self.region < 6)
         different &= different.T.clone()
         apart = torch.cdist(centres, centres) > 1.02 * (self._radius[:, None] + self._radius)
-        return (different & apart).float()
+        return (different & apart).to(centres)
 
 
 def sphere_layout() -> tuple[Tensor, Tensor]:
-    """Blends (N, 23) of landmarks and the regions (N,)."""
+    """Blends (N, 23) of landmarks, float64, and the regions (N,)."""
     rows: list[Tensor] = []
     region: list[int] = []
 
     def add(a: int, b: int, step: float, part: int) -> None:
-        row = torch.zeros(23)
+        row = torch.zeros(23, dtype=torch.float64)
         row[a] += 1 - step
         row[b] += step
         rows.append(row)
@@ -75,22 +75,22 @@ def sphere_layout() -> tuple[Tensor, Tensor]:
 
 def neutral(hand: BakedHand, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Pose, shape, rotation, translation of `count` mean hands at rest."""
-    zeros = torch.zeros
-    turn = torch.eye(3).expand(count, 3, 3)
+    zeros = hand.frames.new_zeros
+    turn = torch.eye(3).to(hand.frames).expand(count, 3, 3)
     return zeros(count, hand.pose_dims), zeros(count, hand.shape_dims), turn, zeros(count, 3)
 
 
 def inscribed_radii(hand: BakedHand, blends: Tensor) -> tuple[Tensor, Tensor]:
     """Distance from the spheres' centres to the skin: (N,) for the mean, (12, N) per shape."""
-    shapes = torch.cat([torch.zeros(1, hand.shape_dims), torch.eye(hand.shape_dims)])
-    pose, _, rotation, translation = neutral(hand, len(shapes))
+    pose, mean, rotation, translation = neutral(hand, 1 + hand.shape_dims)
+    shapes = mean + torch.eye(hand.shape_dims + 1).to(mean)[:, 1:]
     posed = hand.pose(pose, shapes, rotation, translation, "right")
     centres = blends @ hand.rest_frame_landmarks(pose, shapes)
     radii = [
         np.sqrt(igl.point_mesh_squared_distance(c, v, hand.skin_triangles)[0])
-        for c, v in zip(centres.double().numpy(), posed.skin.double().numpy(), strict=True)
+        for c, v in zip(centres.numpy(), posed.skin.numpy(), strict=True)
     ]
-    table = torch.from_numpy(np.stack(radii)).float()
+    table = torch.from_numpy(np.stack(radii))
     return table[0], table[1:] - table[0]
 
 
@@ -141,11 +141,15 @@ def sphere_centres(
     translation: Tensor,
 ) -> Tensor:
     """(2, B, N, 3) of a pair's spheres."""
-    points = hand.rest_frame_landmarks(pose.flatten(0, 1), shape.flatten(0, 1))
-    points = points.unflatten(0, (2, -1))
-    mirror = points.new_tensor([[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]])[:, None, None]
-    points = (points * mirror) @ rotation.mT + translation[:, :, None]
+    points = landmarks(hand, pose, shape) @ rotation.mT + translation[:, :, None]
     return proxies.blends @ points
+
+
+def landmarks(hand: BakedHand, pose: Tensor, shape: Tensor) -> Tensor:
+    """(2, B, 23, 3) of a pair's hands in their rest frames, the left hand mirrored."""
+    points = hand.rest_frame_landmarks(pose.flatten(0, 1), shape.flatten(0, 1))
+    mirror = points.new_tensor([[1, 1, 1], [-1, 1, 1]])[:, None, None]
+    return points.unflatten(0, (2, -1)) * mirror
 
 
 def settle(
@@ -157,8 +161,8 @@ def settle(
     turn = torch.zeros_like(shift, requires_grad=True)
     low, high = hand.pose_limits
     radii = proxies.radii(pair.shape.flatten(0, 1)).unflatten(0, (2, -1))
-    groups = [(pose, 0.03), (shift, 0.003), (turn, 0.02)]
-    optimiser = torch.optim.Adam([{"params": [p], "lr": rate} for p, rate in groups])
+    groups = [(pose, 0.03, 1e-6), (shift, 0.003, 1e-2), (turn, 0.02, 1e-2)]
+    optimiser = torch.optim.Adam([{"params": [p], "lr": r, "eps": e} for p, r, e in groups])
     place = pair.translation[1]
     for step in range(steps):
         grown = (goal.growth + (1 - goal.growth) * min(1, 2 * step / steps))[None, :, None]

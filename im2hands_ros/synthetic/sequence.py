@@ -8,12 +8,13 @@ from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from torch import Tensor
 
-from im2hands_ros.synthetic.contact import Goal, Pair, SphereProxies, settle
+from im2hands_ros.synthetic.chance import normal, uniform
+from im2hands_ros.synthetic.contact import Goal, Pair, SphereProxies, landmarks, settle
 from im2hands_ros.synthetic.gestures import pose_from_traits
 from im2hands_ros.synthetic.hand import BakedHand
 from im2hands_ros.synthetic.overlap import free_shift
 from im2hands_ros.synthetic.placement import facing_rotations, turn_about
-from im2hands_ros.synthetic.scenes import SIDES, Scenes, solids, tools
+from im2hands_ros.synthetic.scenes import SIDES, Scenes, from_pair, solids, tools
 
 # The story: time 0..1; distance between the points where the fingers will cross, metres; lean of
 # the hands towards each other, degrees; sideways offset in finger widths; bend and fan of the
@@ -55,9 +56,9 @@ def sequence(frames: int, seed: int = 0) -> Scenes:
     hand, proxies = tools()
     generator = torch.Generator().manual_seed(seed)
     time = np.linspace(0, 1, frames)
-    story = np.asarray(PchipInterpolator(STORY[:, 0], STORY[:, 1:])(time), np.float32)
+    story = PchipInterpolator(STORY[:, 0], STORY[:, 1:])(time)
     pair = rough_motion(hand, torch.from_numpy(story), time, generator)
-    ones = torch.ones(frames)
+    ones = torch.ones(frames, dtype=torch.float64)
     goal = Goal(
         attraction=0 * ones,
         hold_pose=0.15 * ones,
@@ -80,10 +81,10 @@ def rough_motion(
 ) -> Pair:
     """The story's poses and places, blind to collisions."""
     apart, lean, offset, bend, fan, play = story.T
-    shape = 0.4 * torch.randn(hand.shape_dims, generator=generator)
+    shape = 0.4 * normal(hand.shape_dims, generator=generator)
     shape = shape.expand(2, len(story), -1)
-    phase = 6.28 * torch.rand(2, 4, 1, generator=generator)
-    clock = torch.from_numpy(time.astype(np.float32))
+    phase = 6.28 * uniform(2, 4, 1, generator=generator)
+    clock = torch.from_numpy(time)
     waves = torch.sin(6.28 * 2.5 * clock + phase + 0.8 * torch.arange(4)[:, None])
     curls = bend + 0.15 * play * waves  # (2, 4 fingers, frames)
     thumb = torch.stack([0.35 + 0 * bend, 0.2 + 0.4 * bend, fan]).expand(2, 3, -1)
@@ -101,14 +102,12 @@ def crossing_places(
 
     They are measured on straight fingers, so that bending them does not move the hands.
     """
-    straight = torch.zeros(shape[..., 0].numel(), hand.pose_dims)
-    rest = hand.rest_frame_landmarks(straight, shape.flatten(0, 1))
-    points = rest.unflatten(0, (2, -1)) * torch.tensor([[1.0, 1, 1], [-1, 1, 1]])[:, None, None]
-    points = points @ rotation.mT
+    straight = shape.new_zeros(*shape.shape[:2], hand.pose_dims)
+    points = landmarks(hand, straight, shape) @ rotation.mT
     knuckles, middles = points[:, :, [5, 9, 13, 17]], points[:, :, [6, 10, 14, 18]]
     place = -torch.lerp(knuckles.mean(2), middles.mean(2), 0.5)
     pitch = (knuckles[:, :, 0] - knuckles[:, :, 3]).norm(dim=-1).mean() / 3
-    side = torch.tensor([0.5, -0.5])[:, None]
+    side = shape.new_tensor([0.5, -0.5])[:, None]
     place[..., 0] += side * apart
     place[..., 2] += side * offset * pitch / 2
     return place
@@ -150,7 +149,7 @@ def part_smoothly(hand: BakedHand, pair: Pair) -> Pair:
         gain = gaussian_filter1d(wide, width) / np.maximum(gaussian_filter1d(reach, width), 1e-9)
         eased = gaussian_filter1d(shifts, width, axis=0) * np.minimum(gain, 2)[:, None]
         translation = pair.translation.clone()
-        translation[1] += torch.from_numpy(eased).float()
+        translation[1] += torch.from_numpy(eased)
         pair = replace(pair, translation=translation)
     return pair
 
@@ -170,8 +169,5 @@ def jumps(hand: BakedHand, pair: Pair) -> bool:
 
 def to_sequence(pair: Pair, kinds: np.ndarray) -> Scenes:
     """Frames as scenes; both hands are there all the time."""
-    parts = (pair.pose, pair.shape, pair.rotation, pair.translation)
     subset = np.where(kinds == "apart", "apart", "interacting")
-    present = {side: np.ones(len(kinds), bool) for side in SIDES}
-    tables = [{side: part[k] for k, side in enumerate(SIDES)} for part in parts]
-    return Scenes(subset, kinds, *tables, present)
+    return from_pair(pair, subset, kinds, {side: np.ones(len(kinds), bool) for side in SIDES})
