@@ -144,7 +144,7 @@ class Descent:
     """
 
     steps: int = 50
-    damping: tuple[float, float] = (1e-6, 1e-2)
+    damping: tuple[float, float] = (1e-5, 1e-2)
     fades: bool = False
 
 
