@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from tqdm import tqdm
 
 from im2hands_ros.camera import Camera
+from im2hands_ros.files import four_numbers
 
 if TYPE_CHECKING:
     from im2hands_ros.parameter_schema import ParameterSchema
@@ -28,7 +29,10 @@ REMEDIES = {
     "rclpy": "source a ROS 2 setup file, or run 'source scripts/env.sh' in a checkout",
     "embreex": "pip install 'im2hands_ros[synthetic]'",
     "igl": "pip install 'im2hands_ros[synthetic]'",
-    "rosbags": "pip install 'im2hands_ros[ros-demo]'",
+    # What bags are read with, in the order of its imports.
+    **dict.fromkeys(
+        ("rosbags", "backports", "ruamel", "lz4"), "pip install 'im2hands_ros[ros-demo]'"
+    ),
     "viser": "pip install 'im2hands_ros[view]'",
 }
 
@@ -80,11 +84,7 @@ def settings_from(args: argparse.Namespace, kind: type[S]) -> S:
 
 def intrinsics_from(text: str) -> Intrinsics:
     """fx, fy, cx, cy of "FX,FY,CX,CY", pixels. Raises ValueError for anything else."""
-    try:
-        fx, fy, cx, cy = (float(value) for value in text.split(","))
-    except ValueError:
-        raise ValueError(f"--camera {text}: give four numbers, fx,fy,cx,cy in pixels") from None
-    return fx, fy, cx, cy
+    return four_numbers(text.split(","), f"--camera {text}")
 
 
 def add_camera_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from im2hands_ros.camera import Camera
@@ -16,29 +17,48 @@ if TYPE_CHECKING:
     import trimesh
 
 COLOURS = {"left": (70, 130, 200, 255), "right": (235, 140, 60, 255)}
+_INTRINSICS = ("fx", "fy", "cx", "cy")
 MESH_SUFFIXES = (".glb", ".obj", ".ply", ".stl")
+
+# Keypoints and calibration are of the pixels as stored: a rotation in a file's EXIF data is not
+# applied, here as in image_transport.
+AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 # glTF's axes (x right, y up, z to the viewer) from the camera's (y down, z forward).
 _GLTF_FROM_CAMERA = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Read an image file as (H, W, 3) uint8 RGB.
+    """Read an image file as (H, W, 3) uint8 RGB: its pixels as stored, no EXIF rotation applied.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not an image that OpenCV reads.
     """
-    import cv2
-
     if not path.is_file():
         raise FileNotFoundError(f"image '{path}' does not exist: check the path")
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    image = cv2.imdecode(np.fromfile(path, np.uint8), AS_STORED)
     if image is None:
         raise ValueError(
             f"image '{path}' cannot be decoded: give a png, jpg or other OpenCV format"
         )
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def orientation_notice(path: Path, image: np.ndarray) -> str:
+    """Says that an image file holds a rotation, which `read_image` leaves out; empty if none.
+
+    Args:
+        path: a file that OpenCV reads.
+        image: what `read_image` made of it.
+    """
+    turned = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    if np.array_equal(turned, image):
+        return ""
+    return (
+        f"image '{path}' has an EXIF orientation, which is not applied: keypoints and camera must "
+        f"be of the pixels as stored, {image.shape[1]}x{image.shape[0]}"
+    )
 
 
 def read_keypoints(
@@ -82,7 +102,7 @@ def camera_of_file(fields: Any, width: int, height: int, name: str) -> Camera:
         ValueError: a number is missing, or the camera is of another image size.
     """
     if not isinstance(fields, dict):
-        fields = _four_numbers(fields, name)
+        fields = dict(zip(_INTRINSICS, four_numbers(fields, name), strict=True))
     size = (int(fields.get("width", width)), int(fields.get("height", height)))
     if size != (width, height):
         raise ValueError(
@@ -90,7 +110,7 @@ def camera_of_file(fields: Any, width: int, height: int, name: str) -> Camera:
             "give the intrinsics of this image's size"
         )
     try:
-        intrinsics = {key: float(fields[key]) for key in ("fx", "fy", "cx", "cy")}
+        intrinsics = {key: float(fields[key]) for key in _INTRINSICS}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{name}: give the numbers fx, fy, cx, cy in pixels ({error})") from error
     distortion = tuple(float(value) for value in fields.get("distortion", ()))
@@ -176,9 +196,10 @@ def _hand_keypoints(points: Any, name: str, order: str) -> np.ndarray | None:
     return array
 
 
-def _four_numbers(values: Any, name: str) -> dict[str, float]:
+def four_numbers(values: Any, name: str) -> tuple[float, float, float, float]:
+    """fx, fy, cx, cy, pixels. Raises ValueError for anything else."""
     try:
         fx, fy, cx, cy = (float(value) for value in values)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: give four numbers, fx,fy,cx,cy in pixels") from None
-    return {"fx": fx, "fy": fy, "cx": cx, "cy": cy}
+    return fx, fy, cx, cy

@@ -2,7 +2,7 @@
 
 Reads
   BAG        a rosbag2: its folder, or an .mcap or .db3 file (.zstd too), with an image (Image or
-             CompressedImage), its CameraInfo, and keypoints (HandKeypoints, or a PoseArray of 42).
+             CompressedImage), its CameraInfo, and keypoints (HandKeypoints, or a PoseArray).
              The topics are found by their types; where several would do, name them. Of a damaged
              bag what can be read is used.
 Writes

@@ -26,7 +26,7 @@ Scores = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
-class Detection:
+class LiftedDetections:
     """What was detected in one picture, by lift and then by the side that it was given.
 
     on: detected side -> side of the true hand that it lies on; sides without one are left out.
@@ -41,7 +41,7 @@ class Detection:
         return {side: given[side].keypoints if side in given else None for side in SIDES}
 
 
-def detect(detector: HandDetector, picture: CameraPicture) -> Detection:
+def detect(detector: HandDetector, picture: CameraPicture) -> LiftedDetections:
     """The hands of one picture, which is no frame of a video."""
     sample, image = picture.sample, picture.sample.image
     true = present(sample.keypoints)
@@ -55,10 +55,10 @@ def detect(detector: HandDetector, picture: CameraPicture) -> Detection:
     for lift, (depth, palm) in ways.items():
         found = detector.detect(image, sample.camera, depth, palm_length=palm)
         hands[lift] = present(found)
-    return Detection(hands, _matched(hands[PICTURE], true, sample))
+    return LiftedDetections(hands, _matched(hands[PICTURE], true, sample))
 
 
-def scores_of(sample: Sample, detection: Detection) -> Scores:
+def scores_of(sample: Sample, detection: LiftedDetections) -> Scores:
     """Scores by name.
 
     "found" for every true hand; "true" for every detected one, whether it is on a hand; "pair_mm"

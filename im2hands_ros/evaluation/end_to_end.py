@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from im2hands_ros.evaluation.detections import DEPTH, PICTURE, Detection
+from im2hands_ros.evaluation.detections import DEPTH, PICTURE, LiftedDetections
 from im2hands_ros.evaluation.inputs import EvaluationInput
 from im2hands_ros.evaluation.methods import (
     Method,
@@ -38,7 +38,7 @@ def end_to_end_methods(model: Im2Hands, resolution: int) -> dict[str, Method]:
 
 
 def end_to_end_scores(
-    sample: Sample, detection: Detection, methods: dict[str, Method]
+    sample: Sample, detection: LiftedDetections, methods: dict[str, Method]
 ) -> dict[tuple[str, str], Scores]:
     """Scores by source of the keypoints and method.
 

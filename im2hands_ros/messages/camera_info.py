@@ -81,19 +81,16 @@ def camera_from_info(info: Any, size: tuple[int, int]) -> Camera:
     Raises:
         BadInput: uncalibrated, an unknown lens model, or a size that is not the image's.
     """
+    if not (info.width and info.height):
+        raise BadInput(
+            "camera_info_values",
+            f"camera_info describes a {info.width}x{info.height} image, so it is not calibrated: "
+            "calibrate the camera, or give the driver its calibration file",
+        )
     step_x, step_y = max(info.binning_x, 1), max(info.binning_y, 1)
     window = info.roi
     width, height = window.width or info.width, window.height or info.height
     expected = (width // step_x, height // step_y)
-    if not (info.width and info.height):
-        remedy = (
-            f"fill in width and height of the calibrated picture (the image is {size[0]}x{size[1]})"
-            if any(info.k)
-            else "the camera is not calibrated: calibrate it, or give its driver the calibration"
-        )
-        raise BadInput(
-            "camera_info_size", f"camera_info has the size {info.width}x{info.height}: {remedy}"
-        )
     if size != expected:
         raise BadInput(
             "camera_info_size",

@@ -1,4 +1,4 @@
-"""Keypoints as trackers send them, checked: HandKeypoints of any joint order, or 42 poses.
+"""Keypoints as trackers send them, checked: HandKeypoints of any joint order, or an array of poses.
 
 And as they are published: HandKeypoints in MANO order. No ROS here.
 """
@@ -16,7 +16,7 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.checks import check_hand
 from im2hands_ros.messages.cdr import CdrWriter
 from im2hands_ros.messages.header import HeaderFields
-from im2hands_ros.skeleton import JOINT_COUNT, ORDER_MANO, SIDES, to_mano_order
+from im2hands_ros.skeleton import ORDER_MANO, ORDER_OPENXR, SIDES, to_mano_order
 
 _MOST_UNSEEN = 0.5  # share of the joints; a hand of which less was seen is absent
 
@@ -126,7 +126,10 @@ def _check_confidence(confidence: NDArray[np.float32], side: str, count: int) ->
 
 
 def read_poses(message: PoseArray) -> CheckedKeypoints:
-    """Read 42 poses, the left hand's 21 first; a block that is all NaN is an absent hand."""
+    """Read the poses of two hands, the left one's first; a block of NaN is an absent hand.
+
+    21 poses a hand are in MANO's order, 26 in OpenXR's, 25 in WebXR's, which has no palm.
+    """
     try:
         both = _positions(message)
     except BadInput as problem:
@@ -145,15 +148,18 @@ def read_poses(message: PoseArray) -> CheckedKeypoints:
     return CheckedKeypoints(hands, tuple(problems), message.header.frame_id)
 
 
+_ORDER_OF_POSES = {42: ORDER_MANO, 50: ORDER_OPENXR, 52: ORDER_OPENXR}
+
+
 def _positions(message: PoseArray) -> np.ndarray:
     """(2, 21, 3) float32."""
-    count = 2 * JOINT_COUNT
-    if len(message.poses) != count:
+    order = _ORDER_OF_POSES.get(len(message.poses))
+    if order is None:
         raise BadInput(
             "keypoints_count",
-            f"{len(message.poses)} poses: give {count}, the left hand's {JOINT_COUNT} first, "
-            "in the order of HandKeypoints.ORDER_MANO",
+            f"{len(message.poses)} poses: give 42 in the order of HandKeypoints.ORDER_MANO, or 52 "
+            "(50 without palms) in that of ORDER_OPENXR, the left hand's half first",
         )
     points = (pose.position for pose in message.poses)
     xyz = np.array([(point.x, point.y, point.z) for point in points], np.float32)
-    return xyz.reshape(2, JOINT_COUNT, 3)
+    return np.stack([to_mano_order(hand, order) for hand in np.split(xyz, 2)])

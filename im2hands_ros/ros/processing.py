@@ -6,6 +6,7 @@ import time
 
 from builtin_interfaces.msg import Time
 
+from im2hands_ros.camera import lens_problem
 from im2hands_ros.messages.camera_info import camera_from_info, unlike_frame
 from im2hands_ros.messages.images import read_image
 from im2hands_ros.ros.base_node import BaseNode
@@ -30,12 +31,12 @@ class Processing:
         self._node, self._health = node, node.health
         self._outputs, self._queries = outputs, queries
         self._budget = LatencyBudget()
-        self._running = self._missing = ""
+        self._running = self._missing = self._kernels = ""
 
     @property
     def values(self) -> dict[str, str]:
-        """Stages that run and resolution, for diagnostics; empty before the first frame."""
-        running = {"stages": self._running} if self._running else {}
+        """Stages that run, kernels and resolution, for diagnostics; empty before the model."""
+        running = {"stages": self._running, "kernels": self._kernels} if self._running else {}
         return running | self._budget.values
 
     @property
@@ -46,6 +47,8 @@ class Processing:
     def set_up(self, tracker: HandTracker) -> None:
         """Make the tracker ready for its first frame."""
         tracker.warm_up()
+        self._kernels = tracker.kernels
+        self._node.get_logger().info(f"kernels: {self._kernels}")
         self._note_stages(tracker)
 
     def process(self, tracker: HandTracker, frame: SyncedFrame) -> None:
@@ -63,6 +66,8 @@ class Processing:
             with self._health.stage("decode"):
                 image = read_image(frame.image)
                 camera = camera_from_info(frame.camera_info, image.shape[1::-1])
+            if problem := lens_problem(camera):
+                self._node.warn_throttled("lens", problem)
             extent = self._extent()
             tracker.settings = self._frame_settings(settings)
             stamp = header.stamp.sec + header.stamp.nanosec / 1e9

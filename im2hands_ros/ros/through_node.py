@@ -18,12 +18,11 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PoseArray, PoseStamped
+from geometry_msgs.msg import PoseArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
-from visualization_msgs.msg import MarkerArray
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.definitions import standard_types
@@ -33,7 +32,7 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import Calibration, write_camera_info
 from im2hands_ros.messages.header import nanoseconds, read_stamp
 from im2hands_ros.messages.results import RESULT_TYPES
-from im2hands_ros.msg import HandKeypoints, HandMeshArray
+from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.node_state import NodeState
 from im2hands_ros.ros.subprocesses import (
     interrupted_once,
@@ -42,11 +41,11 @@ from im2hands_ros.ros.subprocesses import (
     ros_module,
     start_child,
 )
+from im2hands_ros.ros.topics import OUTPUTS
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.tracking.settings import ReplaySettings
 
 NODE = ros_module("node")
-_CLASSES = (HandKeypoints, PoseStamped, HandMeshArray, PointCloud2, MarkerArray)
 _START_PATIENCE = 180.0  # seconds for loading and warming up
 _ANSWER_PATIENCE = 60.0  # seconds for a frame
 _REST_PATIENCE = 1.0  # seconds for the rest of an answer, which may lack a wrist or the markers
@@ -94,7 +93,7 @@ class ThroughNode:
         self._stack = ExitStack()
         self._answer: dict[str, bytes] = {}
         self._awaited: int | None = None
-        self.times = NodeTimes(self._hear_diagnostics)
+        self.times = NodeTimes(self._wait_for_diagnostics)
 
     def __enter__(self) -> ThroughNode:
         os.environ.update(ros_environment())
@@ -146,25 +145,21 @@ class ThroughNode:
             role: self._node.create_publisher(kind, name, QoSProfile(depth=10))
             for role, (name, kind) in _inputs(self._chosen).items()
         }
-        classes = {
-            f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}": kind for kind in _CLASSES
-        }
-        for topic, name in RESULT_TYPES.items():
-            hear = partial(self._hear, topic)
-            self._node.create_subscription(
-                classes[name], topic, hear, QoSProfile(depth=10), raw=True
-            )
+        for name, kind in OUTPUTS.items():
+            topic = f"/{name}"
+            take = partial(self._take, topic)
+            self._node.create_subscription(kind, topic, take, QoSProfile(depth=10), raw=True)
         self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self._wait_for_node()
 
     def _wait_for_node(self) -> None:
         state = NodeState(self._node, "/im2hands")
 
-        def is_heard() -> bool:
-            heard = all(each.get_subscription_count() for each in self._publishers.values())
-            return heard and all(self._node.count_publishers(topic) for topic in RESULT_TYPES)
+        def is_matched() -> bool:
+            sent = all(each.get_subscription_count() for each in self._publishers.values())
+            return sent and all(self._node.count_publishers(topic) for topic in RESULT_TYPES)
 
-        for what, condition in (("active", state.is_active), ("found over DDS", is_heard)):
+        for what, condition in (("active", state.is_active), ("found over DDS", is_matched)):
             if not self._spin_until(condition, _START_PATIENCE):
                 raise TimeoutError(
                     f"the node was not {what} in {_START_PATIENCE:g} s; {self._last_words()}"
@@ -191,7 +186,7 @@ class ThroughNode:
         self._publishers["keypoints"].publish(frame.keypoints_message.raw.data)
         self._publishers["image"].publish(frame.image.raw.data)
 
-    def _hear(self, topic: str, data: bytes) -> None:
+    def _take(self, topic: str, data: bytes) -> None:
         if read_stamp(data, in_sequence=topic == "/markers") == self._awaited:
             self._answer[topic] = data
 
@@ -211,7 +206,7 @@ class ThroughNode:
                 if pair.key.startswith("stage.") and pair.key.endswith(".median_ms"):
                     self.times.of_node[pair.key.split(".")[1]] = float(pair.value)
 
-    def _hear_diagnostics(self) -> None:
+    def _wait_for_diagnostics(self) -> None:
         before = dict(self.times.of_node)
         self._spin_until(lambda: self.times.of_node != before, _DIAGNOSTICS_PATIENCE)
 

@@ -28,7 +28,7 @@ from im2hands_ros.synthetic.raytracing import RayScene, pixel_rays
 from im2hands_ros.synthetic.sample import (
     MASK_IDS,
     HandParameters,
-    PosedHand,
+    PosedArrays,
     Sample,
     moved,
     pose_hand,
@@ -106,7 +106,7 @@ def _placed(
     return {}
 
 
-def _fits(hands: list[PosedHand]) -> bool:
+def _fits(hands: list[PosedArrays]) -> bool:
     if not all(is_clear(hand) for hand in hands):
         return False
     pixels = np.concatenate([CAMERA.project(hand.keypoints) for hand in hands])
@@ -114,7 +114,7 @@ def _fits(hands: list[PosedHand]) -> bool:
     return bool((pixels >= _MARGIN).all() and (pixels <= most).all())
 
 
-def depth_image(rng: np.random.Generator, hands: dict[str, PosedHand]) -> np.ndarray:
+def depth_image(rng: np.random.Generator, hands: dict[str, PosedArrays]) -> np.ndarray:
     """(480, 640) float32 metres along z: a perfect depth camera's image, registered."""
     skin = random_skin(rng)
     scene = RayScene([hand_part(side, hand.skin, skin) for side, hand in hands.items()])

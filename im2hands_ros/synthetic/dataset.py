@@ -26,7 +26,7 @@ from im2hands_ros.synthetic.sample import (
     MASK_IDS,
     HandParameters,
     Mesh,
-    PosedHand,
+    PosedArrays,
     Sample,
     hand_model,
     hand_triangles,
@@ -118,7 +118,7 @@ class DrawnHands(NamedTuple):
     """The present hands in the camera frame, and the clean picture and mask drawn of them."""
 
     parameters: dict[str, HandParameters]
-    hands: dict[str, PosedHand]
+    hands: dict[str, PosedArrays]
     camera: Camera
     picture: np.ndarray
     mask: np.ndarray
@@ -171,7 +171,7 @@ def scene_hands(scenes: Scenes, place: int) -> dict[str, HandParameters]:
 
 def _viewed(
     rng: np.random.Generator, in_scene: dict[str, HandParameters], asset: Path
-) -> tuple[dict[str, HandParameters], dict[str, PosedHand], Viewpoint]:
+) -> tuple[dict[str, HandParameters], dict[str, PosedArrays], Viewpoint]:
     """Choose a camera that is not inside an arm, and the hands in its frame."""
     joints = [pose_hand(side, given, asset).keypoints for side, given in in_scene.items()]
     for _ in range(_VIEW_TRIES):
@@ -185,14 +185,14 @@ def _viewed(
     return parameters, hands, view
 
 
-def is_clear(hand: PosedHand) -> bool:
+def is_clear(hand: PosedArrays) -> bool:
     """Whether the hand is well in front of the camera and the forearm keeps off it."""
     nearest = np.einsum("ij,ij->i", hand.skin, hand.skin).min()
     return hand.surface[:, 2].min() > 0.1 and nearest > 0.08**2
 
 
 def draw_hands(
-    rng: np.random.Generator, hands: dict[str, PosedHand], camera: Camera, asset: Path = ASSET
+    rng: np.random.Generator, hands: dict[str, PosedArrays], camera: Camera, asset: Path = ASSET
 ) -> tuple[np.ndarray, np.ndarray]:
     """A clean picture of the hands under a light and before a background drawn by chance.
 
@@ -261,7 +261,7 @@ def _closed(triangles: np.ndarray, centre: int) -> tuple[np.ndarray, np.ndarray]
 
 def label_hands(
     rng: np.random.Generator,
-    hands: dict[str, PosedHand],
+    hands: dict[str, PosedArrays],
     counts: PointCounts,
     asset: Path = ASSET,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

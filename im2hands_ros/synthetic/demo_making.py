@@ -16,11 +16,11 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import MIDDLE_MCP, SIDES, WRIST
 from im2hands_ros.synthetic.background import PAINTERS
 from im2hands_ros.synthetic.dataset import hand_part, scene_hands
-from im2hands_ros.synthetic.demo_sequence import DEMO_FILE, FIELDS
+from im2hands_ros.synthetic.demo_sequence import DEMO_FILE
 from im2hands_ros.synthetic.photography import encode
 from im2hands_ros.synthetic.poses import sequence
 from im2hands_ros.synthetic.renderer import render
-from im2hands_ros.synthetic.sample import HandParameters, PosedHand, moved, pose_hand
+from im2hands_ros.synthetic.sample import HandParameters, PosedArrays, moved, pose_hand
 from im2hands_ros.synthetic.shading import DISPLAY_QUALITY, Light, Receiver
 from im2hands_ros.synthetic.skin import TONES, Skin
 
@@ -63,7 +63,7 @@ def make_demo_sequence(path: Path, frames: int = FRAME_COUNT, seed: int = 0) -> 
 def _side_arrays(
     side: str,
     parameters: list[dict[str, HandParameters]],
-    posed: list[dict[str, PosedHand]],
+    posed: list[dict[str, PosedArrays]],
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     present = np.array([side in hands for hands in posed])
@@ -76,7 +76,7 @@ def _side_arrays(
         "true_keypoints": joints,
         "keypoints": (joints + tracker_error(rng, len(rows))).astype(np.float32),
     }
-    for name in FIELDS:
+    for name in HandParameters._fields:
         arrays[name] = np.stack([getattr(parameters[row][side], name) for row in rows])
     return {f"{side}_{name}": values for name, values in arrays.items()}
 
@@ -114,7 +114,7 @@ def _fixed_view(
     return rotation, offset
 
 
-def _pictures(posed: list[dict[str, PosedHand]], seed: int) -> list[bytes]:
+def _pictures(posed: list[dict[str, PosedArrays]], seed: int) -> list[bytes]:
     """JPEG files of all frames: one light, one desk, one skin."""
     rng = np.random.default_rng(seed)
     skin = Skin(

@@ -22,9 +22,8 @@ MASK_IDS = {"left": 1, "right": 2}
 POINT_STEP = 1e-5
 
 
-@dataclass(frozen=True)
-class HandParameters:
-    """One posed hand in the camera frame, as ``HandModel.pose`` takes it; float32 arrays."""
+class HandParameters(NamedTuple):
+    """One posed hand in the camera frame, as ``BakedHand.pose`` takes it; float32 arrays."""
 
     pose: np.ndarray
     shape: np.ndarray
@@ -103,7 +102,7 @@ class Sample:
         return hand_triangles(side) if given is None else given.triangles
 
 
-class PosedHand(NamedTuple):
+class PosedArrays(NamedTuple):
     """Float32 arrays: watertight hand (V, 3), hand with forearm (Vs, 3), joints (21, 3)."""
 
     surface: np.ndarray
@@ -127,21 +126,18 @@ def hand_triangles(side: str, asset: Path = ASSET) -> np.ndarray:
     return np.asarray(hand_model(asset).triangles_of(side))
 
 
-def pose_hand(side: str, given: HandParameters, asset: Path = ASSET) -> PosedHand:
+def pose_hand(side: str, given: HandParameters, asset: Path = ASSET) -> PosedArrays:
     """Pose one hand; the same parameters always give the same vertices."""
-    tensors = (given.pose, given.shape, given.rotation, given.translation)
     with torch.no_grad():
-        posed = hand_model(asset).pose(*(torch.from_numpy(v)[None] for v in tensors), side)
-    return PosedHand(*(part[0].numpy() for part in (posed.surface, posed.skin, posed.keypoints)))
+        posed = hand_model(asset).pose(*(torch.from_numpy(v)[None] for v in given), side)
+    return PosedArrays(*(part[0].numpy() for part in (posed.surface, posed.skin, posed.keypoints)))
 
 
 def moved(given: HandParameters, rotation: np.ndarray, translation: np.ndarray) -> HandParameters:
     """The same hand after x -> rotation @ x + translation."""
-    return HandParameters(
-        given.pose,
-        given.shape,
-        (rotation @ given.rotation).astype(np.float32),
-        (rotation @ given.translation + translation).astype(np.float32),
+    return given._replace(
+        rotation=(rotation @ given.rotation).astype(np.float32),
+        translation=(rotation @ given.translation + translation).astype(np.float32),
     )
 
 

@@ -44,10 +44,6 @@ class Viewpoint:
     camera: Camera
     detail: float
 
-    def apply(self, points: np.ndarray) -> np.ndarray:
-        """(N, 3) scene points to the camera frame, float32."""
-        return (points @ self.rotation.T + self.translation).astype(np.float32)
-
 
 def random_viewpoint(rng: np.random.Generator, hands: list[np.ndarray]) -> Viewpoint:
     """A camera for the present hands' keypoints ((21, 3) each, scene frame)."""

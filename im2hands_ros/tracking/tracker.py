@@ -97,6 +97,11 @@ class HandTracker:
         self._model.warm_up(self.settings.resolution)
 
     @property
+    def kernels(self) -> str:
+        """What evaluates the model's fields: ``native`` (`im2hands_ros.kernels`) or ``torch``."""
+        return "native" if getattr(self._model, "has_kernels", False) else "torch"
+
+    @property
     def running_stages(self) -> tuple[str, ...]:
         """The model's stages that the settings let run, in the order of the work."""
         off = {stage for name, stage in _OPTIONAL_STAGES.items() if not self._runs(name)}

@@ -18,13 +18,8 @@ Keypoints = dict[str, np.ndarray]
 class KeypointErrors:
     """How often and how far training moves the keypoints that shapes are made from.
 
-    Attributes:
-        convention_share: share of scenes whose joints follow another tracker's convention.
-        noise_share: share of scenes with joint noise and a common offset per hand.
-        noise_sigma: largest standard deviation of the joint noise per coordinate, metres.
-        offset_sigma: standard deviation of the common offset per coordinate, metres.
-        lateral: smallest share of the noise across the viewing direction: keypoints that were
-            refined with the image are mostly wrong along it.
+    ``batches.errors`` in a plan's YAML file, metres. The noise is smaller across the viewing
+    direction: keypoints that were refined with the image are mostly wrong along it.
     """
 
     convention_share: float = 0.3
@@ -38,18 +33,7 @@ class KeypointErrors:
 class TrackerErrors:
     """What trackers do to keypoints, and how often: the input of the keypoint refinement.
 
-    Attributes:
-        convention_share: share of scenes whose joints follow another tracker's convention.
-        clean_share: share of scenes with nothing else; the refinement must leave them alone.
-        noise_share: share with joint noise alone; the rest has everything below as well.
-        noise_sigma: smallest and largest standard deviation per coordinate, metres.
-        offset_sigma: of a common offset per hand, across and along the viewing direction, metres.
-        scale: smallest and largest size of the hands.
-        flatness: smallest share of the depth that is left of a hand.
-        apart_sigma: of the wrong relative depth of the hands, metres.
-        outlier_share, outlier_sigma: joints far off, and how far, metres.
-        swap_share: share of scenes with left and right swapped.
-        missing_share: share of two-hand scenes with one hand not found.
+    ``tracker`` in a plan's YAML file, metres.
     """
 
     convention_share: float = 0.3

@@ -50,18 +50,11 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """How batches are drawn.
+    """How batches are drawn: ``batches`` in a plan's YAML file.
 
-    Attributes:
-        scenes: scenes a batch.
-        points: query points a hand.
-        image_size: crop side in pixels.
-        seed: decides, with the step and a scene's number in its batch, everything about it.
-        errors: of the keypoints.
-        keypoint_only_steps: first steps, which train the decoder without images: about ten times
-            cheaper than steps with images, and most of the shape is learned there.
-        image_share: share of the later steps that use the image. The others keep the decoder
-            from depending on the image where that is unclear.
+    Each scene of a batch is a function of the seed, the step and its number in the batch. Steps
+    without images are about ten times cheaper; later ones keep the decoder from depending on the
+    image where that is unclear.
     """
 
     scenes: int = 16

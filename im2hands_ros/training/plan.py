@@ -22,19 +22,8 @@ P = TypeVar("P", bound="TrainingPlan")
 class TrainingPlan:
     """One training run; together with the data it decides the result.
 
-    A stage with further settings derives its own plan from this one.
-
-    Attributes:
-        steps: of the whole schedule; stopping earlier and resuming continues it.
-        learning_rate: peak, after ``warm_up`` steps; then a cosine down to 1 % of it.
-        weight_decay: of AdamW.
-        gradient_norm: longer gradients are shortened to this.
-        average: decay of the moving average of the weights, which is what gets packaged.
-        precision: of the networks: auto, fp32, bf16 or fp16. auto is bf16 where the machine
-            has units for it, else fp16 on a GPU and fp32 on a CPU.
-        save_every, validate_every: steps.
-        losses: weight of each loss.
-        batches: how batches are drawn.
+    The comments of the files in ``PACKAGED`` say what each value means. A stage with further
+    settings derives its own plan from this one.
     """
 
     steps: int = 12000

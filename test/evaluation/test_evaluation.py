@@ -142,7 +142,7 @@ def test_stages_are_told_apart_by_their_scores(samples) -> None:
     plan = EvaluationPlan(tuple(methods_of(model)), (0.0, 10.0), NEAR)
     networks = {name: network_method(model, name, 32) for name in plan.methods}
     scored = run_evaluation(samples, plan, networks)
-    means = {condition: summarise(scenes)["all"] for condition, scenes in scored.items()}
+    means = {configuration: summarise(scenes)["all"] for configuration, scenes in scored.items()}
     assert all(len(scenes) == len(samples) for scenes in scored.values())
     given, halved = means["initial", 10.0], means["keypoints+initial", 10.0]
     assert halved["keypoints_in_mm"] == given["keypoints_in_mm"] == given["keypoints_out_mm"]
@@ -155,8 +155,8 @@ def test_stages_are_told_apart_by_their_scores(samples) -> None:
 def test_workers_find_the_same_scores(samples) -> None:
     plan = EvaluationPlan(("capsules", "skinned"), (0.0, None), NEAR)
     here, there = run_evaluation(samples, plan, {}), run_evaluation(samples, plan, {}, workers=1)
-    for condition, scenes in here.items():
-        for mine, theirs in zip(scenes, there[condition], strict=True):
+    for configuration, scenes in here.items():
+        for mine, theirs in zip(scenes, there[configuration], strict=True):
             for name in set(mine.scores) - {"frame_ms"}:
                 np.testing.assert_allclose(theirs.scores[name], mine.scores[name], atol=1e-3)
 
@@ -168,8 +168,8 @@ def test_baselines_are_not_run_again_while_scenes_and_errors_are_the_same(
     first = run_evaluation(samples, plan, {})
     monkeypatch.setattr(runner, "baseline_method", None)  # would fail if it were called
     second = run_evaluation(samples, plan, {})
-    for condition, scenes in first.items():
-        for mine, theirs in zip(scenes, second[condition], strict=True):
+    for configuration, scenes in first.items():
+        for mine, theirs in zip(scenes, second[configuration], strict=True):
             assert "frame_ms" not in theirs.scores
             assert theirs.scores == {k: v for k, v in mine.scores.items() if k != "frame_ms"}
     with pytest.raises(TypeError):

@@ -46,6 +46,12 @@ def test_keypoints_of_every_joint_order_arrive_in_mano_order(new, order):
     assert not read.problems
 
 
+def test_openxr_joints_come_without_the_palm_as_webxr_lists_them(new):
+    xyz = reordered(ORDER_OPENXR)[1:]
+    sent = right_hand(new, joint_order=ORDER_OPENXR, right_xyz=xyz.ravel())
+    assert np.allclose(read_keypoints(sent).hands["right"], joints("right"))
+
+
 @pytest.mark.parametrize("sides", [(), ("left",), ("right",), ("left", "right")])
 def test_written_keypoints_are_read_back_with_their_confidence(parse, sides):
     hands = {side: joints(side) if side in sides else None for side in ("left", "right")}
@@ -145,7 +151,8 @@ def test_no_hand_is_a_usable_message(new):
 
 
 def poses(new, left: np.ndarray | None, right: np.ndarray | None) -> object:
-    both = [np.full((21, 3), np.nan) if each is None else each for each in (left, right)]
+    count = next((len(each) for each in (left, right) if each is not None), 21)
+    both = [np.full((count, 3), np.nan) if each is None else each for each in (left, right)]
     positions = [
         new("geometry_msgs/msg/Point", x=x, y=y, z=z) for x, y, z in np.concatenate(both).tolist()
     ]
@@ -166,6 +173,17 @@ def test_a_pose_array_holds_the_left_block_first_and_nan_for_an_absent_hand(new)
     assert read.hands["right"] is not None
     assert not read.problems
     assert read_poses(poses(new, None, None)).usable
+
+
+@pytest.mark.parametrize("palms", [0, 1])
+def test_a_pose_array_may_be_openxrs_with_and_without_palms(new, palms):
+    right = reordered(ORDER_OPENXR)[1 - palms :]
+    left = right + np.float32([-0.2, 0, 0])
+    read = read_poses(poses(new, left, right))
+    assert np.allclose(read.hands["right"], joints("right"))
+    assert np.allclose(read.hands["left"], joints("right") + np.float32([-0.2, 0, 0]))
+    alone = read_poses(poses(new, None, right))
+    assert alone.hands["left"] is None and not alone.problems
 
 
 def test_a_pose_array_that_cannot_be_hands_is_refused(new):

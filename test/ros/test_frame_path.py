@@ -18,6 +18,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from im2hands_ros.kernels import library
 from im2hands_ros.ros.node import Im2HandsNode
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
@@ -40,6 +41,10 @@ class Tracer:
     def __init__(self) -> None:
         self.files: set[str] = set()
         self._callback: FrameType | None = None
+        self._began = False
+
+    def rest(self) -> None:
+        """Note nothing before the next callback."""
         self._began = False
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> None:
@@ -68,7 +73,24 @@ def tracer() -> Iterator[Tracer]:
     threading.setprofile(None)
 
 
-def test_the_table_has_the_files_that_a_frame_runs_through(tracer: Tracer) -> None:
+def test_the_table_has_the_files_that_a_frame_runs_through(
+    tracer: Tracer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the compiled kernels, where there are some, and with their twins in torch."""
+    for kernels in ("native", "torch") if library.available() else ("torch",):
+        monkeypatch.setenv(library.VARIABLE, kernels)
+        run_a_frame()
+        tracer.rest()
+    found = {file for file in tracer.files if not file.startswith(GENERATED)}
+    idle, lacking = sorted(table() - found), sorted(found - table())
+    if not library.available():
+        idle = [file for file in idle if not file.startswith("kernels/")]
+    assert not idle, f"no frame runs through {idle}"
+    assert not lacking, f"the table lacks {lacking}"
+
+
+def run_a_frame() -> None:
+    """From the packaged weights to one message on the node's topic `meshes`."""
     node, client = Im2HandsNode(namespace="frame_path"), Node("client", namespace="frame_path")
     meshes: list[HandMeshArray] = []
     client.create_subscription(HandMeshArray, "meshes", meshes.append, 1)
@@ -91,10 +113,6 @@ def test_the_table_has_the_files_that_a_frame_runs_through(tracer: Tracer) -> No
         node.close()
         node.destroy_node()
         client.destroy_node()
-    found = {file for file in tracer.files if not file.startswith(GENERATED)}
-    idle, lacking = sorted(table() - found), sorted(found - table())
-    assert not idle, f"no frame runs through {idle}"
-    assert not lacking, f"the table lacks {lacking}"
 
 
 def frame_messages() -> list[tuple[str, object]]:

@@ -12,7 +12,7 @@ _stamps = itertools.count(100)
 
 def wrong_encoding(stamp):
     message = image(stamp)
-    message.encoding = "bayer_rggb16"
+    message.encoding = "bayer_rgbe16"
     return [message, keypoints(stamp)]
 
 
@@ -83,7 +83,7 @@ def failing_pipeline(stamp):
 @pytest.mark.parametrize(
     ("bad", "reason", "said"),
     [
-        (wrong_encoding, "image_encoding", "/image: encoding 'bayer_rggb16'"),
+        (wrong_encoding, "image_encoding", "/image: encoding 'bayer_rgbe16'"),
         (short_data, "image_data", "/image: data holds 100 bytes"),
         (wrong_step, "image_step", "/image: step 3 is too small"),
         (no_pixels, "image_size", "/image: the image is 0x48"),

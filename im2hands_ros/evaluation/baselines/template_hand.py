@@ -25,12 +25,10 @@ POSE_PENALTY = 1e-6
 
 @dataclass(frozen=True)
 class FittedHands:
-    """Meshes of B hands with one topology per side, their keypoints (B, 21, 3), and the mean
-    distance (B,) of those to the given ones."""
+    """Meshes of B hands with one topology per side, and their keypoints (B, 21, 3)."""
 
     meshes: list[Mesh]
     keypoints: NDArray[np.float32]
-    residuals: NDArray[np.float32]
 
 
 class TemplateHand:
@@ -52,13 +50,12 @@ class TemplateHand:
         shape = torch.zeros(len(target), self._model.shape_dims)
         with torch.no_grad():
             posed = self._model.pose(pose, shape, rotation, translation, "right")
-        residuals = (posed.keypoints - target).norm(dim=-1).mean(1)
         keypoints, surfaces = ((part * mirror).numpy() for part in (posed.keypoints, posed.surface))
         meshes = [
             Mesh(vertices, self._model.triangles_of(side))
             for vertices, side in zip(surfaces, sides, strict=True)
         ]
-        return FittedHands(meshes, keypoints, residuals.numpy())
+        return FittedHands(meshes, keypoints)
 
     def _solve(self, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Pose (B, 60), scaled rotation (B, 3, 3) and translation (B, 3) that fit best.
