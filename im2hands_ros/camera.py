@@ -7,16 +7,12 @@ Camera frame (REP-103 optical): x right, y down, z forward, metres.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
-_COEFFICIENT_COUNTS = {
-    "none": (0,),
-    "plumb_bob": (4, 5),
-    "rational_polynomial": (8,),
-    "equidistant": (4,),
-}
+from im2hands_ros.lens import canonical, distort, undistort
 
 
 @dataclass(frozen=True)
@@ -26,7 +22,8 @@ class Camera:
     Args:
         width, height: image size in pixels.
         fx, fy, cx, cy: focal lengths and principal point in pixels.
-        distortion_model: ``none``, ``plumb_bob``, ``rational_polynomial`` or ``equidistant``.
+        distortion_model: ``none``, ``plumb_bob``, ``rational_polynomial`` or ``equidistant``; the
+            names ``radtan`` and ``fisheye`` are among others that are taken for these.
         distortion: the model's coefficients in OpenCV's order.
 
     Raises:
@@ -51,15 +48,9 @@ class Camera:
             raise ValueError(f"focal length ({self.fx}, {self.fy}) px: calibrate the camera")
         if not np.isfinite([self.cx, self.cy, *self.distortion]).all():
             raise ValueError("principal point or distortion is not finite: calibrate the camera")
-        counts = _COEFFICIENT_COUNTS.get(self.distortion_model)
-        if counts is None:
-            known = ", ".join(_COEFFICIENT_COUNTS)
-            raise ValueError(f"distortion model '{self.distortion_model}' is unknown: use {known}")
-        if len(self.distortion) not in counts:
-            raise ValueError(
-                f"distortion model '{self.distortion_model}' has {len(self.distortion)} "
-                f"coefficients, needs {' or '.join(map(str, counts))}"
-            )
+        model, coefficients = canonical(self.distortion_model, self.distortion)
+        object.__setattr__(self, "distortion_model", model)
+        object.__setattr__(self, "distortion", coefficients)
 
     @property
     def K(self) -> np.ndarray:  # noqa: N802 - the field's name for the intrinsic matrix
@@ -89,7 +80,7 @@ class Camera:
     def pixels_of(self, normalised: np.ndarray) -> np.ndarray:
         """Map (N, 2) ideal image-plane coordinates x/z, y/z to (N, 2) pixels, lens included."""
         if self.is_distorted:
-            return self._distort(normalised)
+            return distort(normalised, self.K, self.distortion_model, self.distortion)
         return normalised * (self.fx, self.fy) + (self.cx, self.cy)
 
     def back_project(self, pixels: np.ndarray, depth: np.ndarray) -> np.ndarray:
@@ -98,24 +89,32 @@ class Camera:
         depth = np.asarray(depth, np.float64).reshape(-1, 1)
         return np.concatenate([normalised * depth, depth], axis=1)
 
-    def _distort(self, normalised: np.ndarray) -> np.ndarray:
-        coefficients = np.asarray(self.distortion, np.float64)
-        if self.distortion_model == "equidistant":
-            points = np.ascontiguousarray(normalised, np.float64)[:, None]
-            return cv2.fisheye.distortPoints(points, self.K, coefficients)[:, 0]
-        rays = np.concatenate([normalised, np.ones((len(normalised), 1))], axis=1)
-        zero = np.zeros(3)
-        return cv2.projectPoints(rays, zero, zero, self.K, coefficients)[0][:, 0]
-
     def _undistort(self, pixels: np.ndarray) -> np.ndarray:
         if not self.is_distorted:
             return (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
-        undistort = (
-            cv2.fisheye.undistortPoints
-            if self.distortion_model == "equidistant"
-            else cv2.undistortPoints
-        )
-        return undistort(pixels[:, None], self.K, np.asarray(self.distortion, np.float64))[:, 0]
+        return undistort(pixels, self.K, self.distortion_model, self.distortion)[0]
+
+
+@lru_cache(maxsize=16)
+def lens_problem(camera: Camera) -> str:
+    """Where in the picture the lens model has no inverse, with the remedy; empty if nowhere.
+
+    A model is only good where the calibration saw the pattern. Beyond that it may fold: a place in
+    space then appears twice in the picture, or a pixel belongs to no place.
+    """
+    if not camera.is_distorted:
+        return ""
+    sides = (np.linspace(0, side - 1, 33) for side in (camera.width, camera.height))
+    pixels = np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
+    _, good = undistort(pixels, camera.K, camera.distortion_model, camera.distortion)
+    if good.all():
+        return ""
+    nearest = np.hypot(*(pixels[~good] - (camera.cx, camera.cy)).T).min()
+    return (
+        f"the lens model {camera.distortion_model} has no inverse in {100 * (1 - good.mean()):.0f} "
+        f"% of the {camera.width}x{camera.height} picture, from {nearest:.0f} pixels off its "
+        "principal point on: keep hands nearer to it, or calibrate with the pattern in the corners"
+    )
 
 
 @dataclass(frozen=True)

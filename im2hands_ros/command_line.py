@@ -29,7 +29,10 @@ REMEDIES = {
     "rclpy": "source a ROS 2 setup file, or run 'source scripts/env.sh' in a checkout",
     "embreex": "pip install 'im2hands_ros[synthetic]'",
     "igl": "pip install 'im2hands_ros[synthetic]'",
-    "rosbags": "pip install 'im2hands_ros[ros-demo]'",
+    # What bags are read with, in the order of its imports.
+    **dict.fromkeys(
+        ("rosbags", "backports", "ruamel", "lz4"), "pip install 'im2hands_ros[ros-demo]'"
+    ),
     "viser": "pip install 'im2hands_ros[view]'",
 }
 

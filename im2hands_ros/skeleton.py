@@ -31,7 +31,8 @@ ORDER_MANO, ORDER_INTERHAND, ORDER_OPENXR = 0, 1, 2
 
 # Source index of each MANO-order joint. InterHand2.6M lists each finger tip to base, wrist last;
 # OpenXR lists 26 joints: palm, wrist, then per finger metacarpal to tip (the thumb has no
-# intermediate bone, the other fingers' metacarpal bases have no counterpart here).
+# intermediate bone, the other fingers' metacarpal bases have no counterpart here). WebXR lists the
+# same joints without the palm.
 _SOURCE_INDEX = {
     ORDER_MANO: tuple(range(JOINT_COUNT)),
     ORDER_INTERHAND: (20, *(4 * finger + 3 - level for finger in range(5) for level in range(4))),
@@ -44,7 +45,12 @@ _SOURCE_INDEX = {
         *(22, 23, 24, 25),
     ),
 }
-_SOURCE_COUNT = {ORDER_MANO: 21, ORDER_INTERHAND: 21, ORDER_OPENXR: 26}
+# Joints listed -> how many of OpenXR's first joints are missing.
+_SOURCE_COUNTS = {
+    ORDER_MANO: {JOINT_COUNT: 0},
+    ORDER_INTERHAND: {JOINT_COUNT: 0},
+    ORDER_OPENXR: {26: 0, 25: 1},
+}
 ORDER_NAMES = {"mano": ORDER_MANO, "interhand": ORDER_INTERHAND, "openxr": ORDER_OPENXR}
 
 
@@ -52,7 +58,8 @@ def to_mano_order(xyz: np.ndarray, order: int) -> np.ndarray:
     """Reorder the joints of one hand to MANO order.
 
     Args:
-        xyz: (21, 3) joints, or (26, 3) for ``ORDER_OPENXR``; any unit and frame.
+        xyz: (21, 3) joints; for ``ORDER_OPENXR`` (26, 3), or (25, 3) without the palm as in WebXR;
+            any unit and frame.
         order: one of ``ORDER_MANO``, ``ORDER_INTERHAND``, ``ORDER_OPENXR``.
 
     Returns:
@@ -65,7 +72,8 @@ def to_mano_order(xyz: np.ndarray, order: int) -> np.ndarray:
         known = ", ".join(f"{number} ({name})" for name, number in ORDER_NAMES.items())
         raise ValueError(f"joint order {order} is unknown: use {known}")
     xyz = np.asarray(xyz)
-    expected = (_SOURCE_COUNT[order], 3)
-    if xyz.shape != expected:
+    counts = _SOURCE_COUNTS[order]
+    if xyz.ndim != 2 or xyz.shape[1] != 3 or len(xyz) not in counts:
+        expected = " or ".join(f"({count}, 3)" for count in counts)
         raise ValueError(f"keypoints have shape {xyz.shape}: order {order} needs {expected}")
-    return xyz[list(_SOURCE_INDEX[order])]
+    return xyz[np.array(_SOURCE_INDEX[order]) - counts[len(xyz)]]

@@ -40,10 +40,14 @@ def test_openxr_order_drops_the_palm_and_the_metacarpal_bases():
     xyz = np.array([[known.index(n) if n in known else -1] * 3 for n in names], float)
     result = skeleton.to_mano_order(xyz, skeleton.ORDER_OPENXR)
     assert (result[:, 0] == np.arange(21)).all()
+    without_palm = skeleton.to_mano_order(xyz[1:], skeleton.ORDER_OPENXR)  # WebXR
+    assert (without_palm[:, 0] == np.arange(21)).all()
 
 
 def test_a_wrong_joint_count_or_order_is_named():
     with pytest.raises(ValueError, match=r"\(20, 3\).*order 0 needs \(21, 3\)"):
         skeleton.to_mano_order(np.zeros((20, 3)), skeleton.ORDER_MANO)
+    with pytest.raises(ValueError, match=r"\(24, 3\).*needs \(26, 3\) or \(25, 3\)"):
+        skeleton.to_mano_order(np.zeros((24, 3)), skeleton.ORDER_OPENXR)
     with pytest.raises(ValueError, match="joint order 9 is unknown"):
         skeleton.to_mano_order(np.zeros((21, 3)), 9)

@@ -17,12 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from backports import zstd
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from im2hands_ros.bags.definitions import Topic, types_of
-from im2hands_ros.bags.salvage import RawMessage
+from im2hands_ros.bags.salvage import RawMessage, zstd
 from im2hands_ros.bags.storage import SUFFIXES, StorageFile, reason
 from im2hands_ros.messages.header import nanoseconds
 
@@ -115,16 +114,20 @@ class BagReader:
     def _open(self, path: Path) -> list[StorageFile]:
         """All files that can be read; raises what is wrong with the first when none can."""
         opened: list[StorageFile] = []
-        problems: list[ValueError] = []
+        problems: list[Exception] = []
         for each in [path] if path.is_file() else self._files_of(path):
             try:
+                if not each.exists():
+                    raise FileNotFoundError(
+                        f"'{each}' is a part of the bag but is not there: copy it there"
+                    )
                 opened.append(self._open_file(each))
-            except ValueError as error:
+            except (FileNotFoundError, ValueError) as error:
                 problems.append(error)
         if not opened:
             raise problems[0]
         for problem in problems:
-            self._warn(str(problem))
+            self._warn(f"{problem}; the other parts are used")
         return opened
 
     def _open_file(self, path: Path) -> StorageFile:

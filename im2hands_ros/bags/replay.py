@@ -14,7 +14,7 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.frames import Decoder, Frame, Frames, Message
 from im2hands_ros.bags.output import Output
 from im2hands_ros.bags.running import Once, stop_on_signal
-from im2hands_ros.camera import Camera
+from im2hands_ros.camera import Camera, lens_problem
 from im2hands_ros.messages.results import ResultEncoder
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.tracking.settings import ReplaySettings, load_model
@@ -57,6 +57,8 @@ class TrackerEngine:
         """The results that the node would publish for a frame."""
         with self.times.stage("decode"):
             image, camera = self._decoder(frame)
+        if problem := lens_problem(camera):
+            self._warn("lens", problem)
         tracked = self._track(frame, image, camera)
         for stage, milliseconds in tracked.timings_ms.items():
             self.times.add(stage, milliseconds)

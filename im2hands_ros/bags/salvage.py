@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import lz4.frame
-from backports import zstd
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 
 from im2hands_ros.bags.definitions import Topic
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 NEVER_NS = (1 << 63) - 1
 MAGIC = b"\x89MCAP0\r\n"
-_SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F
+_HEADER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END = 0x01, 0x03, 0x04, 0x05, 0x06, 0x0F
 _RECORD = struct.Struct("<BQ")  # what it is, bytes that follow
 _MESSAGE_HEAD = struct.Struct("<HIQQ")  # channel, sequence, received, published
 _CHUNK_HEAD = struct.Struct("<QQQII")  # first and last time, size, checksum, length of a name
@@ -50,6 +55,8 @@ class SalvagedMcap:
     Attributes:
         topics: after `survey`: what it holds, counted.
         start_ns, end_ns: after `survey`: reception of the first message and of the last, plus 1.
+        foreign: after `survey`: topics that are no ROS 2 messages -> how theirs are encoded.
+        profile, is_closed: after `survey`: what the file calls itself, and whether it has its end.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,6 +64,8 @@ class SalvagedMcap:
         self._schemas: dict[int, tuple[str, MessageDefinition]] = {}
         self._channels: dict[int, tuple[str, int]] = {}
         self.topics: list[Topic] = []
+        self.foreign: dict[str, str] = {}
+        self.profile, self.is_closed = "", False
         self.start_ns, self.end_ns = NEVER_NS, 0
 
     def survey(self) -> None:
@@ -70,6 +79,11 @@ class SalvagedMcap:
             counts[message.topic] += 1
             self.start_ns = min(self.start_ns, message.received_ns)
             self.end_ns = max(self.end_ns, message.received_ns + 1)
+        if not counts and self.foreign:
+            raise ValueError(
+                f"'{self._path}' holds no ROS 2 messages but {self.encodings}: convert it to a "
+                "rosbag2 of sensor_msgs and im2hands_ros messages"
+            )
         if not counts:
             raise ValueError(
                 f"'{self._path}' is damaged and no message can be read: record it again"
@@ -77,6 +91,11 @@ class SalvagedMcap:
         for name, schema in dict(self._channels.values()).items():  # two may share a topic
             kind, definition = self._schemas.get(schema, ("", _NO_DEFINITION))
             self.topics.append(Topic(name, kind, counts[name], definition))
+
+    @property
+    def encodings(self) -> str:
+        """The topics of `foreign`, in words."""
+        return ", ".join(f"{topic} ({how})" for topic, how in self.foreign.items())
 
     def messages(self, names: Collection[str], start_ns: int, end_ns: int) -> Iterator[RawMessage]:
         """The messages of these topics received in [start_ns, end_ns), in the file's order."""
@@ -88,6 +107,9 @@ class SalvagedMcap:
         with self._path.open("rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
                 raise ValueError(f"'{self._path}' is not an MCAP file: check the path")
+            file.seek(-len(MAGIC), io.SEEK_END)
+            self.is_closed = file.read() == MAGIC
+            file.seek(len(MAGIC))
             try:
                 yield from self._messages_of(file)
             except struct.error:
@@ -95,7 +117,9 @@ class SalvagedMcap:
 
     def _messages_of(self, stream: BinaryIO) -> Iterator[RawMessage]:
         for kind, content in _records(stream):
-            if kind == _SCHEMA:
+            if kind == _HEADER:
+                (self.profile,), _ = _strings(content, 0, 1)
+            elif kind == _SCHEMA:
                 self._add_schema(content)
             elif kind == _CHANNEL:
                 self._add_channel(content)
@@ -117,8 +141,11 @@ class SalvagedMcap:
 
     def _add_channel(self, content: bytes) -> None:
         number, schema = struct.unpack_from("<HH", content)
-        (topic,), _ = _strings(content, 4, 1)
-        self._channels[number] = (topic, schema)
+        (topic, encoding), _ = _strings(content, 4, 2)
+        if encoding == "cdr":
+            self._channels[number] = (topic, schema)
+        else:
+            self.foreign[topic] = encoding
 
 
 def _records(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -130,7 +157,7 @@ def _records(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         kind, size = _RECORD.unpack(head)
         if kind == _DATA_END:
             return
-        if kind not in (_SCHEMA, _CHANNEL, _MESSAGE, _CHUNK):
+        if kind not in (_HEADER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK):
             stream.seek(min(size, end - stream.tell()), io.SEEK_CUR)
             continue
         content = stream.read(min(size, end - stream.tell()))  # a damaged size may be anything

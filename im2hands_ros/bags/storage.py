@@ -12,6 +12,7 @@ from im2hands_ros.bags.definitions import Topic
 from im2hands_ros.bags.salvage import RawMessage, SalvagedMcap
 
 SUFFIXES = (".mcap", ".db3")
+_PROFILE = "ros2"  # other writers leave it empty, and the library then reads nothing of the file
 
 
 class StorageFile:
@@ -83,10 +84,17 @@ class StorageFile:
         salvaged.survey()
         self.topics = salvaged.topics
         self.start_ns, self.end_ns = salvaged.start_ns, salvaged.end_ns
-        self._warn(
-            f"'{self._path}' is damaged or was not closed ({reason(error)}): "
-            f"{(self.end_ns - self.start_ns) / 1e9:.1f} s of it can be read and are used"
-        )
+        if salvaged.foreign:
+            self._warn(
+                f"'{self._path}' holds topics that are no ROS 2 messages and are left out: "
+                f"{salvaged.encodings}"
+            )
+        intact = bool(salvaged.foreign) or salvaged.profile != _PROFILE
+        if not (intact and salvaged.is_closed):
+            self._warn(
+                f"'{self._path}' is damaged or was not closed ({reason(error)}): "
+                f"{(self.end_ns - self.start_ns) / 1e9:.1f} s of it can be read and are used"
+            )
 
     def _warn_of_damage(self, count: int, error: Exception) -> None:
         rest = "is left out" if self._path.suffix == ".db3" else "is read without the index"

@@ -1,7 +1,7 @@
 """Reconstruct the hands of one image.
 
 Reads
-  IMAGE      any file that OpenCV reads (png, jpg, ...)
+  IMAGE      any file that OpenCV reads (png, jpg, ...); an EXIF orientation is not applied
   KEYPOINTS  3D keypoints, metres, camera frame (x right, y down, z forward):
              .json  {"left": [[x, y, z], ... 21 of them], "right": ...,
                      "camera": {"fx": .., "fy": .., "cx": .., "cy": ..}}
@@ -20,15 +20,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from im2hands_ros.camera import lens_problem
 from im2hands_ros.command_line import (
     add_camera_arguments,
     add_model_arguments,
     camera_from_arguments,
+    warn,
 )
 from im2hands_ros.files import (
     MESH_SUFFIXES,
     camera_of_file,
     check_mesh_path,
+    orientation_notice,
     read_image,
     read_keypoints,
     write_meshes,
@@ -58,12 +61,16 @@ def run(args: argparse.Namespace) -> int:
     """Read, reconstruct, write; one line for each hand."""
     check_mesh_path(args.out)
     image = read_image(args.image)
+    if notice := orientation_notice(args.image, image):
+        warn("reconstruct", notice)
     keypoints, intrinsics = read_keypoints(args.keypoints, args.order)
     height, width = image.shape[:2]
     camera = camera_from_arguments(args, width, height)
     if camera is None and intrinsics is None:
         raise ValueError(f"{args.keypoints} names no camera: give --camera FX,FY,CX,CY or --fov")
     camera = camera or camera_of_file(intrinsics, width, height, f"{args.keypoints}: camera")
+    if problem := lens_problem(camera):
+        warn("reconstruct", problem)
 
     from im2hands_ros.pipeline import Im2Hands
 

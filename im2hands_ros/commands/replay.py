@@ -2,7 +2,7 @@
 
 Reads
   BAG        a rosbag2: its folder, or an .mcap or .db3 file (.zstd too), with an image (Image or
-             CompressedImage), its CameraInfo, and keypoints (HandKeypoints, or a PoseArray of 42).
+             CompressedImage), its CameraInfo, and keypoints (HandKeypoints, or a PoseArray).
              The topics are found by their types; where several would do, name them. Of a damaged
              bag what can be read is used.
 Writes
@@ -82,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         with _engine(args.node, settings, chosen, intrinsics) as engine:
             replay = Replay(frames, output, bool(copied))
             replay.run(engine, window_ns)
+            for text in frames.warnings.values():
+                warn("replay", text)
             _summarise(args.bag, path, replay, engine.times.means())
     return INTERRUPTED if replay.interrupted else 0
 

@@ -15,6 +15,7 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.canonical import canonicalise
 from im2hands_ros.datasets.annotations import AnnotatedFrame
 from im2hands_ros.datasets.mano import ManoHand
+from im2hands_ros.files import AS_STORED
 from im2hands_ros.skeleton import SIDES, WRIST
 from im2hands_ros.synthetic.labels import sample_points, signed_depth, surface_points
 from im2hands_ros.synthetic.photography import encode
@@ -117,7 +118,7 @@ def read_picture(frame: AnnotatedFrame) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB of the camera's size; errors as `make_sample`."""
     if not frame.image.is_file():
         raise FileNotFoundError(f"no picture {frame.image}: unpack the images of this split")
-    picture = cv2.imread(str(frame.image), cv2.IMREAD_COLOR)
+    picture = cv2.imread(str(frame.image), AS_STORED)
     camera = frame.view.camera
     if picture is None or picture.shape[:2] != (camera.height, camera.width):
         size = "not a picture" if picture is None else f"{picture.shape[1]}x{picture.shape[0]}"

@@ -61,6 +61,16 @@ def write_camera_info(header: HeaderFields, info: Any) -> bytes:
     return cdr.message
 
 
+def unlike_frame(info_frame: str, image_frame: str) -> str:
+    """Why a camera_info of one frame_id is unlikely to be of an image of another; empty: it is."""
+    if not info_frame or info_frame == image_frame:
+        return ""
+    return (
+        f"camera_info is of frame '{info_frame}' but the image of '{image_frame}': publish the "
+        "camera_info of this image's camera, under its frame_id"
+    )
+
+
 def camera_from_info(info: Any, size: tuple[int, int]) -> Camera:
     """The camera that took an image: binning and region of interest applied (REP-104).
 
@@ -71,10 +81,22 @@ def camera_from_info(info: Any, size: tuple[int, int]) -> Camera:
     Raises:
         BadInput: uncalibrated, an unknown lens model, or a size that is not the image's.
     """
+    if not (info.width and info.height):
+        raise BadInput(
+            "camera_info_values",
+            f"camera_info describes a {info.width}x{info.height} image, so it is not calibrated: "
+            "calibrate the camera, or give the driver its calibration file",
+        )
     step_x, step_y = max(info.binning_x, 1), max(info.binning_y, 1)
     window = info.roi
     width, height = window.width or info.width, window.height or info.height
     expected = (width // step_x, height // step_y)
+    if not (info.width and info.height):
+        raise BadInput(
+            "camera_info_size",
+            f"camera_info gives the size {info.width}x{info.height}: fill in width and height of "
+            f"the calibrated picture; the image is {size[0]}x{size[1]}",
+        )
     if size != expected:
         raise BadInput(
             "camera_info_size",

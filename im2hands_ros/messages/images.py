@@ -6,60 +6,19 @@ breaks with numpy 2 and cannot be installed from PyPI.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
 
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.files import AS_STORED
 from im2hands_ros.messages.cdr import CdrWriter
+from im2hands_ros.messages.encodings import DECODERS, Encoding, demosaic
 from im2hands_ros.messages.header import HeaderFields
 
-
-def _grey(pixels: np.ndarray) -> np.ndarray:
-    return np.repeat(pixels, 3, axis=2)
-
-
-def _grey_from_16_bit(pixels: np.ndarray) -> np.ndarray:
-    return _grey((pixels >> 8).astype(np.uint8))
-
-
-def _same(pixels: np.ndarray) -> np.ndarray:
-    return pixels.copy()
-
-
-def _reversed(pixels: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(pixels[:, :, 2::-1])
-
-
-def _without_alpha(pixels: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(pixels[:, :, :3])
-
-
-def _from_yuyv(pixels: np.ndarray) -> np.ndarray:
-    """ITU-R BT.601, studio range; one U and one V for each two pixels."""
-    height, width = pixels.shape[:2]
-    luma = 298 * (pixels[:, :, 0].astype(np.int32) - 16) + 128
-    chroma = pixels[:, :, 1].astype(np.int32).reshape(height, width // 2, 2) - 128
-    u, v = (np.repeat(chroma[:, :, i], 2, axis=1) for i in (0, 1))
-    rgb = np.stack([luma + 409 * v, luma - 100 * u - 208 * v, luma + 516 * u], axis=2) >> 8
-    return rgb.clip(0, 255).astype(np.uint8)
-
-
-# encoding -> (channels, bytes per channel, conversion of (H, W, channels) to (H, W, 3) uint8 RGB)
-_DECODERS: dict[str, tuple[int, int, Callable[[np.ndarray], np.ndarray]]] = {
-    "mono8": (1, 1, _grey),
-    "8UC1": (1, 1, _grey),
-    "mono16": (1, 2, _grey_from_16_bit),
-    "rgb8": (3, 1, _same),
-    "bgr8": (3, 1, _reversed),
-    "8UC3": (3, 1, _reversed),  # OpenCV's own order
-    "rgba8": (4, 1, _without_alpha),
-    "bgra8": (4, 1, _reversed),
-    "yuv422_yuy2": (2, 1, _from_yuyv),
-}
-ENCODINGS = tuple(_DECODERS)
+# As sensor_msgs writes them; capitals do not matter.
+ENCODINGS = tuple(name.replace("uc", "UC") for name in DECODERS)
 
 
 def read_image(message: Any) -> np.ndarray:
@@ -78,56 +37,96 @@ def read_image(message: Any) -> np.ndarray:
 
 def _read_raw(message: Any) -> np.ndarray:
     check_image(message)
-    channels, size, convert = _DECODERS[message.encoding]
-    rows = _rows(message, channels * size)
-    if size == 2:
+    encoding = DECODERS[message.encoding.lower()]
+    height, width = message.height, message.width
+    if encoding.chroma:
+        return encoding.convert(*_planes(message, encoding))
+    rows = _rows(message, encoding.channels * encoding.size)
+    if encoding.size == 2:
         rows = rows.view(">u2" if message.is_bigendian else "<u2")
-    return convert(rows.reshape(message.height, message.width, channels))
+    return encoding.convert(rows.reshape(height, width, encoding.channels))
 
 
 def check_image(message: Any) -> None:
     """Raise BadInput unless a sensor_msgs/Image can be decoded; costs next to nothing."""
-    if message.encoding not in _DECODERS:
+    encoding = DECODERS.get(message.encoding.lower())
+    if encoding is None:
         raise BadInput(
             "image_encoding",
             f"encoding '{message.encoding[:40]}' is not supported: publish one of "
             + ", ".join(ENCODINGS),
         )
-    channels, size, _ = _DECODERS[message.encoding]
-    _check_layout(message, channels * size)
+    width, height, name = message.width, message.height, _name(message)
+    if min(width, height) < encoding.smallest:
+        raise BadInput(
+            "image_size",
+            f"the image is {name}: publish at least {encoding.smallest}x{encoding.smallest} pixels",
+        )
+    if width % encoding.multiples[0] or height % encoding.multiples[1]:
+        sides = "width" if encoding.multiples[1] == 1 else "width and height"
+        raise BadInput("image_size", f"the image is {name}: the {sides} must be even")
+    if encoding.chroma:
+        _check_layout(message, 1, _plane_step(message, encoding), _plane_rows(height, encoding))
+    else:
+        _check_layout(message, encoding.channels * encoding.size, message.step, height)
 
 
-def _check_layout(message: Any, pixel_bytes: int) -> None:
+def _name(message: Any) -> str:
+    return f"{message.width}x{message.height} {message.encoding}"
+
+
+def _plane_rows(height: int, encoding: Encoding) -> int:
+    """How many steps long the buffer is: those of the chroma come after the luma's."""
+    return height + 2 * height // encoding.chroma**2
+
+
+def _plane_step(message: Any, encoding: Encoding) -> int:
+    """Bytes of a row of luma: some drivers' step is that of all planes together."""
+    together = message.width * _plane_rows(message.height, encoding)
+    return message.width if together == message.step * message.height else message.step
+
+
+def _planes(message: Any, encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W, 1) luma and (H / n, W / n, 2) chroma, without the padding."""
+    step, height, width = _plane_step(message, encoding), message.height, message.width
+    rows = _padded(message, step, _plane_rows(height, encoding))
+    high, wide = height // encoding.chroma, width // encoding.chroma
+    chroma = rows[height:].reshape(high, -1)[:, : 2 * wide]
+    luma = np.ascontiguousarray(rows[:height, :width])
+    return luma[..., None], np.ascontiguousarray(chroma).reshape(high, wide, 2)
+
+
+def _check_layout(message: Any, pixel_bytes: int, step: int, rows: int) -> None:
     """Size, step and data must fit one another; the last row's padding may be missing."""
-    width, height, step, length = message.width, message.height, message.step, len(message.data)
-    name = f"{width}x{height} {message.encoding}"
-    if width == 0 or height == 0:
+    width, length, name = message.width, len(message.data), _name(message)
+    if width == 0 or message.height == 0:
         raise BadInput("image_size", f"the image is {name}: publish at least one pixel")
-    if message.encoding == "yuv422_yuy2" and width % 2:
-        raise BadInput("image_size", f"the image is {name}: the width must be even")
     if step < width * pixel_bytes:
         raise BadInput(
             "image_step",
             f"step {step} is too small for {name}: set step to at least {width * pixel_bytes}",
         )
-    shortest, longest = (height - 1) * step + width * pixel_bytes, height * step
+    shortest, longest = (rows - 1) * step + width * pixel_bytes, rows * step
     if not shortest <= length <= longest:
         raise BadInput(
             "image_data",
             f"data holds {length} bytes but {name} with step {step} needs {longest}: "
-            "fill data with step * height bytes",
+            "fill data with all rows, step bytes each",
         )
+
+
+def _padded(message: Any, step: int, rows: int) -> np.ndarray:
+    """(rows, step) uint8, the last row filled up."""
+    data = np.frombuffer(message.data, np.uint8)
+    if len(data) < rows * step:
+        data = np.pad(data, (0, rows * step - len(data)))
+    return data.reshape(rows, step)
 
 
 def _rows(message: Any, pixel_bytes: int) -> np.ndarray:
     """(H, W * pixel_bytes) uint8, contiguous, without the padding."""
-    height, used = message.height, message.width * pixel_bytes
-    data = np.frombuffer(message.data, np.uint8)
-    if message.step == used:
-        return data.reshape(height, used)
-    if len(data) < height * message.step:
-        data = np.pad(data, (0, height * message.step - len(data)))
-    return np.ascontiguousarray(data.reshape(height, message.step)[:, :used])
+    used = message.width * pixel_bytes
+    return np.ascontiguousarray(_padded(message, message.step, message.height)[:, :used])
 
 
 # encoding -> (dtype without byte order, metres per unit); REP-118.
@@ -150,13 +149,9 @@ def read_depth(message: Any) -> np.ndarray:
         )
     kind, metres = _DEPTHS[message.encoding]
     dtype = np.dtype(f"{'>' if message.is_bigendian else '<'}{kind}")
-    _check_layout(message, dtype.itemsize)
+    _check_layout(message, dtype.itemsize, message.step, message.height)
     rows = _rows(message, dtype.itemsize).view(dtype)
     return rows.astype(np.float32) * np.float32(metres)
-
-
-# The calibration is of the pixels as stored: a rotation in the file's EXIF data is not for us.
-_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def _read_compressed(message: Any) -> np.ndarray:
@@ -166,13 +161,17 @@ def _read_compressed(message: Any) -> np.ndarray:
     if "compressedDepth" in message.format:
         raise BadInput("image_encoding", f"{name} is a depth image: publish the colour image")
     try:
-        pixels = cv2.imdecode(np.frombuffer(message.data, np.uint8), _AS_STORED)
+        pixels = cv2.imdecode(np.frombuffer(message.data, np.uint8), AS_STORED)
     except cv2.error as error:
         raise BadInput("image_data", f"a compressed image of {name}: {error.err}") from error
     if pixels is None:
         raise BadInput(
             "image_data", f"{length} bytes of {name} cannot be decoded: publish whole JPEG or PNG"
         )
+    # image_transport compresses a mosaic as a grey picture, or says that it made colours of it.
+    encoding, _, made = message.format.partition(";")
+    if "bgr8" not in made and (colours := demosaic(pixels[:, :, 0], encoding)) is not None:
+        return colours
     return np.ascontiguousarray(pixels[:, :, ::-1])
 
 

@@ -1,4 +1,4 @@
-"""Keypoints as trackers send them, checked: HandKeypoints of any joint order, or 42 poses.
+"""Keypoints as trackers send them, checked: HandKeypoints of any joint order, or an array of poses.
 
 And as they are published: HandKeypoints in MANO order. No ROS here.
 """
@@ -16,7 +16,9 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.checks import check_hand
 from im2hands_ros.messages.cdr import CdrWriter
 from im2hands_ros.messages.header import HeaderFields
-from im2hands_ros.skeleton import JOINT_COUNT, ORDER_MANO, SIDES, to_mano_order
+from im2hands_ros.skeleton import ORDER_MANO, ORDER_OPENXR, SIDES, to_mano_order
+
+_MOST_UNSEEN = 0.5  # share of the joints; a hand of which less was seen is absent
 
 if TYPE_CHECKING:  # read by their fields: a bag's reader makes other classes of them
     from geometry_msgs.msg import PoseArray
@@ -96,17 +98,38 @@ def _read_hand(message: HandKeypoints, side: str) -> np.ndarray | None:
         raise BadInput(
             "keypoints_count", f"{side}_xyz holds {flat.size} numbers: {error}"
         ) from error
-    if len(confidence) not in (0, flat.size // 3):
-        raise BadInput(
-            "keypoints_count",
-            f"{side}_confidence holds {len(confidence)} numbers: give {flat.size // 3} or none",
-        )
+    _check_confidence(np.asarray(confidence, np.float32), side, flat.size // 3)
     check_hand(xyz, f"{side}_xyz", f"set {side}_valid to false")
     return xyz
 
 
+def _check_confidence(confidence: NDArray[np.float32], side: str, count: int) -> None:
+    name = f"{side}_confidence"
+    if len(confidence) not in (0, count):
+        raise BadInput(
+            "keypoints_count",
+            f"{name} holds {len(confidence)} numbers: give {count} or none",
+        )
+    bad = ~((confidence >= 0) & (confidence <= 1))
+    if bad.any():
+        raise BadInput(
+            "keypoints_confidence",
+            f"{name} holds {confidence[bad][0]:g}: give shares in [0, 1], or none",
+        )
+    unseen = int((confidence == 0).sum())
+    if unseen > _MOST_UNSEEN * count:
+        raise BadInput(
+            "keypoints_unseen",
+            f"{name} is 0, not seen, for {unseen} of {count} joints: set {side}_valid to false, "
+            f"or leave {name} empty where it is unknown",
+        )
+
+
 def read_poses(message: PoseArray) -> CheckedKeypoints:
-    """Read 42 poses, the left hand's 21 first; a block that is all NaN is an absent hand."""
+    """Read the poses of two hands, the left one's first; a block of NaN is an absent hand.
+
+    21 poses a hand are in MANO's order, 26 in OpenXR's, 25 in WebXR's, which has no palm.
+    """
     try:
         both = _positions(message)
     except BadInput as problem:
@@ -125,15 +148,18 @@ def read_poses(message: PoseArray) -> CheckedKeypoints:
     return CheckedKeypoints(hands, tuple(problems), message.header.frame_id)
 
 
+_ORDER_OF_POSES = {42: ORDER_MANO, 50: ORDER_OPENXR, 52: ORDER_OPENXR}
+
+
 def _positions(message: PoseArray) -> np.ndarray:
     """(2, 21, 3) float32."""
-    count = 2 * JOINT_COUNT
-    if len(message.poses) != count:
+    order = _ORDER_OF_POSES.get(len(message.poses))
+    if order is None:
         raise BadInput(
             "keypoints_count",
-            f"{len(message.poses)} poses: give {count}, the left hand's {JOINT_COUNT} first, "
-            "in the order of HandKeypoints.ORDER_MANO",
+            f"{len(message.poses)} poses: give 42 in the order of HandKeypoints.ORDER_MANO, or 52 "
+            "(50 without palms) in that of ORDER_OPENXR, the left hand's half first",
         )
     points = (pose.position for pose in message.poses)
     xyz = np.array([(point.x, point.y, point.z) for point in points], np.float32)
-    return xyz.reshape(2, JOINT_COUNT, 3)
+    return np.stack([to_mano_order(hand, order) for hand in np.split(xyz, 2)])

@@ -23,8 +23,8 @@ class Settings(FrameSettings):
     image_transport: str = image_transport()
     keypoints_type: str = parameter(
         "hand_keypoints",
-        "hand_keypoints: HandKeypoints on keypoints; pose_array: geometry_msgs/PoseArray of 42 "
-        "poses on keypoint_poses",
+        "hand_keypoints: HandKeypoints on keypoints; pose_array: geometry_msgs/PoseArray of 42, "
+        "50 or 52 poses on keypoint_poses",
         choices=("hand_keypoints", "pose_array"),
     )
     sync_slop: float = sync_slop()

@@ -32,7 +32,7 @@ POSE_LIMITS: dict[str, tuple[tuple[float, float], ...]] = {
 
 @dataclass(frozen=True)
 class Posed:
-    """B hands in one frame, metres, float32.
+    """B hands in one frame, metres, of the hand's type.
 
     surface (B, V, 3): watertight hand; skin (B, Vs, 3): hand and open-ended forearm;
     keypoints (B, 21, 3): MANO order.
@@ -77,9 +77,9 @@ class BakedHand:
     pose_dims = 60
     shape_dims = 12
 
-    def __init__(self, asset: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, asset: Mapping[str, np.ndarray], dtype: torch.dtype = torch.float32) -> None:
         def tensor(name: str) -> Tensor:
-            return torch.from_numpy(asset[name].copy())
+            return torch.from_numpy(asset[name].copy()).to(dtype)
 
         self.joint_names = tuple(str(name) for name in asset["joint_names"])
         self.parents = tuple(int(p) for p in asset["parents"])
@@ -98,24 +98,24 @@ class BakedHand:
         self._init_landmarks()
 
     @classmethod
-    def load(cls, path: Path = ASSET) -> "BakedHand":
+    def load(cls, path: Path = ASSET, dtype: torch.dtype = torch.float32) -> "BakedHand":
         """Read a baked hand. Raises FileNotFoundError with the remedy when there is none."""
         if not path.is_file():
             raise FileNotFoundError(f"no hand model at {path}: run tools/bake_hand.py")
         with np.load(path) as asset:
-            return cls(dict(asset))
+            return cls(dict(asset), dtype)
 
     def _init_landmarks(self) -> None:
         """Keypoints, and the middles of the forearm's skin near the wrist and near the elbow."""
         count = len(self.skin_rest)
         forearm = np.flatnonzero(self._weights[:count, 0].numpy() > 0.99)
         distance = np.linalg.norm(self.skin_rest[forearm], axis=1)
-        rows = torch.zeros(2, count + 21)
+        rows = self.frames.new_zeros(2, count + 21)
         for row, cut in zip(
             rows, (distance < distance.min() + 0.02, distance > distance.max() - 0.05), strict=True
         ):
             row[torch.from_numpy(forearm[cut])] = 1 / cut.sum()
-        keep = torch.cat([torch.eye(count + 21)[count:], rows])
+        keep = torch.cat([torch.eye(count + 21).to(rows)[count:], rows])
         self._landmarks, self._landmark_basis = keep @ self._points, keep @ self._point_basis
         self._landmark_weights = keep @ self._weights
 
@@ -124,7 +124,7 @@ class BakedHand:
         """Lowest and highest pose (60,), radians."""
         still = ((0.0, 0.0),) * 3
         degrees = [POSE_LIMITS.get(name, still) for name in self.joint_names]
-        limits = torch.tensor(degrees) * (math.pi / 180)
+        limits = self.frames.new_tensor(degrees) * (math.pi / 180)
         return limits[..., 0].reshape(-1), limits[..., 1].reshape(-1)
 
     def joint(self, name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import tracemalloc
 from collections.abc import Iterator
@@ -121,6 +122,80 @@ def test_a_chunk_that_is_garbled_is_left_out(tmp_path: Path) -> None:
     assert times[0] == everything[0] and times[-1] == everything[-1]
     assert sorted(times) == times and 200 < len(times) < 400
     assert len(warnings) == 1 and "cannot be read on after" in warnings[0]
+
+
+def test_a_split_bag_is_used_without_a_part_that_is_missing(
+    tmp_path: Path, model: BallModel, capsys: pytest.CaptureFixture[str], missing_storage: str
+) -> None:
+    folder = write_bag(tmp_path / "bag", recording(4), missing_storage)
+    metadata = folder / "metadata.yaml"
+    text, listed = metadata.read_text(), rf"( +- )bag.{missing_storage}\n"
+    text, count = re.subn(listed, rf"\1gone.{missing_storage}\n\g<0>", text, count=1)
+    assert count == 1
+    metadata.write_text(text)
+    status, out = replay(folder)
+    assert status == 0 and stamps(meshes(out)) == numbers(*range(4))
+    said = capsys.readouterr().err
+    assert f"gone.{missing_storage}' is a part of the bag but is not there: copy it" in said
+    assert "the other parts are used" in said
+    assert "damaged" not in said
+
+
+@pytest.fixture(params=["mcap", "db3"])
+def missing_storage(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def mixed_mcap(path: Path, profile: str, *, ours: bool = True, theirs: bool = True) -> Path:
+    """An intact file of two frames and of two topics that are protobuf and JSON."""
+    from mcap.writer import Writer
+
+    with path.open("wb") as file:
+        writer = Writer(file)
+        writer.start(profile=profile, library="test")
+        for entry in recording(2) if ours else []:
+            schema = writer.register_schema(entry.kind, "ros2msg", b"")
+            channel = writer.register_channel(entry.topic, "cdr", schema)
+            data = MESSAGES.serialise(entry.kind, entry.message)
+            writer.add_message(channel, entry.received_ns, data, entry.received_ns)
+        for topic, encoding in (("/arm", "protobuf"), ("/notes", "json")) if theirs else ():
+            schema = writer.register_schema("some.Type", encoding, b"definition")
+            channel = writer.register_channel(topic, encoding, schema)
+            writer.add_message(channel, stamp_of(0), b"{}", stamp_of(0))
+        writer.finish()
+    return path
+
+
+@pytest.mark.parametrize("profile", ["", "ros2"])
+def test_channels_that_are_no_ros_messages_are_named_and_the_others_used(
+    tmp_path: Path, model: BallModel, capsys: pytest.CaptureFixture[str], profile: str
+) -> None:
+    status, out = replay(mixed_mcap(tmp_path / "mixed.mcap", profile))
+    assert status == 0 and stamps(meshes(out)) == numbers(0, 1)
+    said = capsys.readouterr().err
+    assert "damaged" not in said
+    assert "no ROS 2 messages and are left out: /arm (protobuf), /notes (json)" in said
+
+
+def test_a_file_of_another_profile_is_read_without_a_word_and_a_cut_one_with(
+    tmp_path: Path,
+) -> None:
+    file = mixed_mcap(tmp_path / "plain.mcap", "", theirs=False)
+    with BagReader(file, pytest.fail) as source:
+        assert source.count("/camera/image_raw") == 2
+    file.write_bytes(file.read_bytes()[:-50])
+    warnings: list[str] = []
+    with BagReader(file, warnings.append):
+        assert "is damaged or was not closed" in warnings[0]
+
+
+def test_a_file_without_ros_messages_says_what_it_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out = replay(mixed_mcap(tmp_path / "other.mcap", "", ours=False))
+    assert status == 2 and not out.exists()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "holds no ROS 2 messages but /arm (protobuf), /notes (json): convert it" in line
 
 
 def test_messages_out_of_order_and_without_an_index_are_all_read(tmp_path: Path) -> None:

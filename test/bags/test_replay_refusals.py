@@ -73,6 +73,17 @@ def test_a_bag_without_any_result_says_why_and_leaves_nothing(
     assert "no frame of" in last and "encoding 'gray' is not supported" in last
 
 
+def test_a_lens_that_folds_in_the_picture_is_warned_of_once(
+    tmp_path: Path, model: BallModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = recording(3)
+    for entry in entries[::3]:
+        entry.message.d[:] = (-5.0, 0.0, 0.0, 0.0, 0.0)
+    assert replay(write_bag(tmp_path / "bag", entries))[0] == 0
+    said = capsys.readouterr().err
+    assert said.count("the lens model plumb_bob has no inverse in") == 1
+
+
 def test_two_cameras_are_listed_and_one_is_chosen_by_name(
     tmp_path: Path, model: BallModel, capsys: pytest.CaptureFixture[str]
 ) -> None:

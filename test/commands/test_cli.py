@@ -119,6 +119,16 @@ def test_a_missing_module_is_named_with_its_remedy(files, capsys, monkeypatch):
     assert "source" in line
 
 
+@pytest.mark.parametrize("module", ["rosbags", "backports", "backports.zstd", "ruamel", "lz4"])
+def test_what_bags_are_read_with_is_named_with_its_extra(capsys, monkeypatch, module):
+    def run(arguments):
+        raise ModuleNotFoundError(f"No module named '{module}'", name=module)
+
+    monkeypatch.setattr("im2hands_ros.commands.replay.run", run)
+    assert cli.main(["replay", "bag"]) == 2
+    assert "which is not installed: pip install 'im2hands_ros[ros-demo]'" in the_one_line(capsys)
+
+
 def test_an_interrupt_gives_status_130(files, monkeypatch):
     def interrupt(path):
         raise KeyboardInterrupt
@@ -144,6 +154,14 @@ def test_a_field_of_view_stands_in_for_the_intrinsics(files, fake_model):
     camera = FakeModel.given.camera
     assert camera.fx == pytest.approx(32)
     assert (camera.cx, camera.cy) == (31.5, 23.5)
+
+
+def test_a_lens_that_folds_in_the_picture_is_warned_of(files, fake_model, capsys):
+    folding = CAMERA | {"distortion_model": "radtan", "distortion": [-5.0, 0, 0, 0]}
+    files.keypoints.write_text(json.dumps({"left": HAND.tolist(), "camera": folding}))
+    assert reconstruct(files) == 0
+    assert "warning: the lens model plumb_bob has no inverse" in capsys.readouterr().err
+    assert FakeModel.given.camera.distortion_model == "plumb_bob"
 
 
 def test_intrinsics_on_the_command_line_come_before_the_file(files, fake_model):

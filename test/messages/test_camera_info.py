@@ -51,6 +51,7 @@ def test_lens_models_are_passed_on(new):
     [
         ({"width": 1280}, "camera_info_size", "1280x48 image but the image is 64x48"),
         ({"binning_x": 2}, "camera_info_size", "32x48"),
+        ({"width": 0, "height": 0}, "camera_info_values", "0x0 image, so it is not calibrated"),
         ({"k": np.zeros(9)}, "camera_info_values", "calibrate the camera"),
         ({"k": np.full(9, np.nan)}, "camera_info_values", "calibrate the camera"),
         (

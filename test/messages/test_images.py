@@ -1,15 +1,19 @@
-"""Image buffers of every supported encoding become RGB arrays, whatever their padding."""
+"""Images, raw and compressed, and depth become arrays; what does not fit is refused."""
 
 from __future__ import annotations
 
 import array
-from dataclasses import dataclass, field
+import struct
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import pytest
+from raw_images import COLOUR, HEIGHT, RGB, WIDTH, Image, as_grey, message
 
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.files import orientation_notice
+from im2hands_ros.files import read_image as read_file
 from im2hands_ros.messages.header import Header
 from im2hands_ros.messages.images import (
     ENCODINGS,
@@ -17,85 +21,6 @@ from im2hands_ros.messages.images import (
     read_image,
     write_image,
 )
-
-WIDTH, HEIGHT = 6, 4
-
-
-@dataclass
-class Image:
-    """The fields of sensor_msgs/Image."""
-
-    encoding: str = "rgb8"
-    width: int = WIDTH
-    height: int = HEIGHT
-    step: int = 3 * WIDTH
-    is_bigendian: int = 0
-    data: array.array = field(default_factory=lambda: array.array("B"))
-
-
-def picture() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
-
-
-def message(encoding: str, pixels: np.ndarray, padding: int = 0, big: int = 0) -> Image:
-    """An Image of (H, W, ...) pixels whose rows end in padding."""
-    rows = np.frombuffer(pixels.tobytes(), np.uint8).reshape(HEIGHT, -1)
-    rows = np.pad(rows, ((0, 0), (0, padding)), constant_values=77)
-    data = array.array("B", rows.tobytes())
-    return Image(encoding, WIDTH, HEIGHT, rows.shape[1], big, data)
-
-
-def as_grey(values: np.ndarray) -> np.ndarray:
-    return np.repeat(values[..., None], 3, axis=2)
-
-
-RGB = picture()
-ALPHA = np.full((HEIGHT, WIDTH, 1), 9, np.uint8)
-WORDS = np.random.default_rng(1).integers(0, 65536, (HEIGHT, WIDTH), np.uint16)
-
-
-@pytest.mark.parametrize("padding", [0, 2, 10])
-@pytest.mark.parametrize(
-    ("encoding", "pixels", "expected"),
-    [
-        ("rgb8", RGB, RGB),
-        ("bgr8", RGB[..., ::-1], RGB),
-        ("8UC3", RGB[..., ::-1], RGB),
-        ("rgba8", np.concatenate([RGB, ALPHA], 2), RGB),
-        ("bgra8", np.concatenate([RGB[..., ::-1], ALPHA], 2), RGB),
-        ("mono8", RGB[..., 0], as_grey(RGB[..., 0])),
-        ("8UC1", RGB[..., 0], as_grey(RGB[..., 0])),
-        ("mono16", WORDS.astype("<u2"), as_grey((WORDS >> 8).astype(np.uint8))),
-    ],
-)
-def test_encodings_are_decoded_with_and_without_padding(encoding, pixels, expected, padding):
-    rgb = read_image(message(encoding, pixels, padding))
-    assert rgb.dtype == np.uint8
-    assert rgb.flags.c_contiguous
-    assert np.array_equal(rgb, expected)
-
-
-def test_big_endian_words_are_read_as_such():
-    rgb = read_image(message("mono16", WORDS.astype(">u2"), padding=4, big=1))
-    assert np.array_equal(rgb, as_grey((WORDS >> 8).astype(np.uint8)))
-
-
-@pytest.mark.parametrize(
-    ("yuv", "rgb"),
-    [
-        ((16, 128, 128), (0, 0, 0)),
-        ((235, 128, 128), (255, 255, 255)),
-        ((126, 128, 128), (128, 128, 128)),
-        ((81, 90, 240), (255, 0, 0)),
-        ((145, 54, 34), (0, 255, 0)),
-        ((41, 240, 110), (0, 0, 255)),
-    ],
-)
-def test_yuyv_follows_bt601(yuv, rgb):
-    y, u, v = yuv
-    pixels = np.tile(np.array([[y, u], [y, v]], np.uint8), (HEIGHT, WIDTH // 2, 1))
-    decoded = read_image(message("yuv422_yuy2", pixels, padding=3)).astype(int)
-    assert np.abs(decoded - rgb).max() <= 2
 
 
 def test_the_result_does_not_share_the_messages_memory():
@@ -114,7 +39,7 @@ def test_the_padding_of_the_last_row_may_be_missing():
 @pytest.mark.parametrize(
     ("changes", "reason", "said"),
     [
-        ({"encoding": "bayer_rggb8"}, "image_encoding", "'bayer_rggb8' is not supported"),
+        ({"encoding": "bayer_rgbe8"}, "image_encoding", "'bayer_rgbe8' is not supported"),
         ({"encoding": ""}, "image_encoding", "publish one of mono8"),
         ({"width": 0}, "image_size", "0x4"),
         ({"height": 0}, "image_size", "6x0"),
@@ -126,6 +51,10 @@ def test_the_padding_of_the_last_row_may_be_missing():
         ({"encoding": "mono16", "step": 11}, "image_step", "step 11"),
         ({"encoding": "yuv422_yuy2", "width": 5}, "image_size", "even"),
         ({"width": 2**31}, "image_step", "too small"),
+        ({"encoding": "nv12", "height": 3}, "image_size", "6x3 nv12: the width and height must"),
+        ({"encoding": "nv12", "step": 6}, "image_data", "72 bytes .* step 6 needs 36"),
+        ({"encoding": "nv24", "step": 5}, "image_step", "at least 6"),
+        ({"encoding": "bayer_rggb8", "width": 2}, "image_size", "at least 4x4 pixels"),
     ],
 )
 def test_what_does_not_fit_is_named_with_its_remedy(changes, reason, said):
@@ -207,6 +136,42 @@ def test_a_compressed_image_has_its_colours_in_rgb_order():
     assert np.abs(read_image(jpeg).astype(int) - plain).max() < 4
     grey = Compressed("png", encoded(".png", RGB[..., 0]))
     assert np.array_equal(read_image(grey), as_grey(RGB[..., 0]))
+
+
+@pytest.mark.parametrize("order", ["rggb", "bggr", "gbrg", "grbg"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_compressed_mosaic_gets_its_colours_back(order, suffix):
+    tile = np.array([COLOUR["rgb".index(letter)] for letter in order], np.uint8).reshape(2, 2)
+    mosaic = encoded(suffix, np.tile(tile, (16, 16)))
+    kind = {".jpg": "jpeg", ".png": "png"}[suffix]
+    rgb = read_image(Compressed(f"bayer_{order}8; {kind} compressed ", mosaic)).astype(int)
+    assert np.abs(rgb - COLOUR).max() <= (0 if suffix == ".png" else 12)
+    colours = encoded(".png", RGB[..., ::-1])
+    assert np.array_equal(
+        read_image(Compressed(f"bayer_{order}8; png compressed bgr8", colours)), RGB
+    )
+
+
+def test_a_rotation_in_a_files_exif_data_is_not_applied(tmp_path):
+    wide = np.zeros((16, 32, 3), np.uint8)
+    wide[:, :16] = (200, 60, 20)
+    turned = with_orientation(encoded(".jpg", wide[..., ::-1]), 6)
+    assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR).shape == (32, 16, 3)
+    assert np.abs(read_image(Compressed("jpeg", turned)).astype(int) - wide)[:, :12].max() < 8
+    path = tmp_path / "turned.jpg"
+    path.write_bytes(turned)
+    image = read_file(path)
+    assert np.array_equal(image, read_image(Compressed("jpeg", turned)))
+    assert "EXIF orientation, which is not applied" in orientation_notice(path, image)
+    path.write_bytes(encoded(".jpg", wide[..., ::-1]))
+    assert orientation_notice(path, read_file(path)) == ""
+
+
+def with_orientation(jpeg: bytes, orientation: int) -> bytes:
+    """The JPEG file with an EXIF block that holds nothing but an orientation."""
+    entry = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
+    body = b"Exif\0\0II*\0\x08\0\0\0\x01\0" + entry + bytes(4)
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,12 @@ def test_keypoints_of_every_joint_order_arrive_in_mano_order(new, order):
     assert not read.problems
 
 
+def test_openxr_joints_come_without_the_palm_as_webxr_lists_them(new):
+    xyz = reordered(ORDER_OPENXR)[1:]
+    sent = right_hand(new, joint_order=ORDER_OPENXR, right_xyz=xyz.ravel())
+    assert np.allclose(read_keypoints(sent).hands["right"], joints("right"))
+
+
 @pytest.mark.parametrize("sides", [(), ("left",), ("right",), ("left", "right")])
 def test_written_keypoints_are_read_back_with_their_confidence(parse, sides):
     hands = {side: joints(side) if side in sides else None for side in ("left", "right")}
@@ -84,9 +90,9 @@ def points(**changes: object) -> np.ndarray:
         ({"joint_order": ORDER_OPENXR}, "keypoints_count", "holds 63 numbers"),
         ({"joint_order": 9}, "keypoints_count", "joint order 9 is unknown"),
         ({"right_confidence": np.ones(5, np.float32)}, "keypoints_count", "give 21 or none"),
-        ({"right_xyz": points(x=1e9)}, "keypoints_range", "give metres, not millimetres"),
+        ({"right_xyz": points(x=1e9)}, "keypoints_range", "reaches 1e+09 m: give metres"),
         ({"right_xyz": points(z=-0.5)}, "keypoints_range", "optical frame"),
-        ({"right_xyz": np.zeros(63, np.float32)}, "keypoints_range", "depth 0.000 m"),
+        ({"right_xyz": np.zeros(63, np.float32)}, "keypoints_zero", "zeros alone: set right_valid"),
         ({"right_xyz": np.float32([0, 0, 0.4] * 21)}, "keypoints_size", "0.000 m across"),
         ({"right_xyz": points(x=1.0)}, "keypoints_size", "m across"),
     ],
@@ -131,7 +137,8 @@ def test_no_hand_is_a_usable_message(new):
 
 
 def poses(new, left: np.ndarray | None, right: np.ndarray | None) -> object:
-    both = [np.full((21, 3), np.nan) if each is None else each for each in (left, right)]
+    count = next((len(each) for each in (left, right) if each is not None), 21)
+    both = [np.full((count, 3), np.nan) if each is None else each for each in (left, right)]
     positions = [
         new("geometry_msgs/msg/Point", x=x, y=y, z=z) for x, y, z in np.concatenate(both).tolist()
     ]
@@ -152,6 +159,17 @@ def test_a_pose_array_holds_the_left_block_first_and_nan_for_an_absent_hand(new)
     assert read.hands["right"] is not None
     assert not read.problems
     assert read_poses(poses(new, None, None)).usable
+
+
+@pytest.mark.parametrize("palms", [0, 1])
+def test_a_pose_array_may_be_openxrs_with_and_without_palms(new, palms):
+    right = reordered(ORDER_OPENXR)[1 - palms :]
+    left = right + np.float32([-0.2, 0, 0])
+    read = read_poses(poses(new, left, right))
+    assert np.allclose(read.hands["right"], joints("right"))
+    assert np.allclose(read.hands["left"], joints("right") + np.float32([-0.2, 0, 0]))
+    alone = read_poses(poses(new, None, right))
+    assert alone.hands["left"] is None and not alone.problems
 
 
 def test_a_pose_array_that_cannot_be_hands_is_refused(new):

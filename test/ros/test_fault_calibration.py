@@ -68,9 +68,8 @@ def seen_at(info: CameraInfo) -> np.ndarray:
     """(2,) pixel of the wrist in the whole, unbinned picture, as OpenCV has it."""
     if info.distortion_model == "equidistant":
         point = WRIST.reshape(1, 1, 3)
-        return cv2.fisheye.projectPoints(point, np.zeros(3), np.zeros(3), K, np.array(info.d))[
-            0
-        ].ravel()
+        d = np.array(info.d[:4])
+        return cv2.fisheye.projectPoints(point, np.zeros(3), np.zeros(3), K, d)[0].ravel()
     return cv2.projectPoints(WRIST, np.zeros(3), np.zeros(3), K, np.array(info.d))[0].ravel()
 
 
@@ -95,11 +94,23 @@ def picture(info: CameraInfo) -> np.ndarray:
         calibration("plumb_bob", (-0.25, 0.08, 0.002, -0.003, 0.01)),
         calibration("rational_polynomial", (0.3, -0.1, 0.001, 0.002, 0.05, 0.4, -0.05, 0.02)),
         calibration("equidistant", (0.05, -0.02, 0.01, -0.003)),
+        calibration("equidistant", (0.05, -0.02, 0.01, -0.003, 0.0)),
+        calibration("plumb_bob", (-0.25, 0.08, 0.002, -0.003, 0.01, 0.0, 0.0, 0.0)),
         binned(calibration()),
         windowed(calibration()),
         binned(windowed(calibration("plumb_bob", (-0.25, 0.08, 0.002, -0.003, 0.01)))),
     ],
-    ids=["pinhole", "plumb_bob", "rational", "fisheye", "binned", "window", "all"],
+    ids=[
+        "pinhole",
+        "plumb_bob",
+        "rational",
+        "fisheye",
+        "fisheye5",
+        "plumb_bob8",
+        "binned",
+        "window",
+        "all",
+    ],
 )
 def test_the_wrist_lies_where_the_picture_shows_it_to_less_than_a_pixel(client, info):
     stamp = next(_stamps)
@@ -180,6 +191,19 @@ def test_what_cannot_be_used_is_refused_until_a_good_one_comes(process, client):
     assert found["dropped.camera_info_values"] > 0
     assert process.is_alive
     assert "Traceback" not in process.log
+
+
+def test_a_lens_that_folds_in_the_picture_is_warned_of_and_used(process, client):
+    folding = calibration("radtan", (-3.0, 0.0, 0.0, 0.0))
+    stamp = next(_stamps)
+    pixels = image_message(header(stamp), picture(calibration()))
+    client.send(folding, pixels, keypoints(stamp))
+    client.wait_for_frame(stamp)
+    process.wait_for_log("the lens model plumb_bob has no inverse in")
+    stamp = next(_stamps)
+    client.send(calibration(), image_message(header(stamp), picture(calibration())))
+    client.send(keypoints(stamp))
+    client.wait_for_frame(stamp)
 
 
 def refusals(client: Client) -> dict[str, int]:

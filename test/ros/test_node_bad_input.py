@@ -12,7 +12,7 @@ _stamps = itertools.count(100)
 
 def wrong_encoding(stamp):
     message = image(stamp)
-    message.encoding = "bayer_rggb16"
+    message.encoding = "bayer_rgbe16"
     return [message, keypoints(stamp)]
 
 
@@ -83,7 +83,7 @@ def failing_pipeline(stamp):
 @pytest.mark.parametrize(
     ("bad", "reason", "said"),
     [
-        (wrong_encoding, "image_encoding", "/image: encoding 'bayer_rggb16'"),
+        (wrong_encoding, "image_encoding", "/image: encoding 'bayer_rgbe16'"),
         (short_data, "image_data", "/image: data holds 100 bytes"),
         (wrong_step, "image_step", "/image: step 3 is too small"),
         (no_pixels, "image_size", "/image: the image is 0x48"),
@@ -149,7 +149,7 @@ def test_stamps_that_never_match_are_explained(start, connect):
     client = connect(process)
     client.send(camera_info(1.0))
     for i in range(20):
-        client.send(image(100 + i), keypoints(100.4 + i))
+        client.send(image(100 + i), keypoints(100.2 + i))
         client.spin(0.02)
-    process.wait_for_log("the nearest stamp of keypoints is 0.4")
-    assert "raise sync_slop" in process.log
+    process.wait_for_log("the nearest stamp of keypoints is 0.2")
+    assert "raise sync_slop to 0.201" in process.log

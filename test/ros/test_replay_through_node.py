@@ -16,14 +16,9 @@ from rclpy.serialization import deserialize_message
 from rosbags.rosbag2 import Reader
 
 from im2hands_ros import cli
-from im2hands_ros.bags.frames import WAITING_FRAMES
 from im2hands_ros.messages.results import RESULT_TYPES
-from im2hands_ros.ros import inputs, through_node
+from im2hands_ros.ros import through_node
 from im2hands_ros.ros.topics import OUTPUTS
-
-
-def test_as_many_frames_wait_as_in_the_node() -> None:
-    assert WAITING_FRAMES == inputs._WAITING_FRAMES
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import trimesh
+from ball_surfaces import Surface
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.scene import Hands
@@ -72,11 +73,11 @@ class BallModel:
         return Hands(**hands, timings_ms={"search": 20.0})
 
 
-def _surface(joints: np.ndarray | None) -> SimpleNamespace | None:
+def _surface(joints: np.ndarray | None) -> Surface | None:
     if joints is None:
         return None
     vertices, triangles = ball(joints)
-    return SimpleNamespace(
+    return Surface(
         vertices=vertices,
         triangles=triangles,
         confidence=1.0,

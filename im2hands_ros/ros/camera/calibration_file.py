@@ -11,12 +11,6 @@ import yaml
 from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import Calibration, camera_from_info
 
-_MATRICES = {
-    "k": ("camera_matrix", 9),
-    "r": ("rectification_matrix", 9),
-    "p": ("projection_matrix", 12),
-}
-
 
 def read_calibration(url: str) -> Calibration:
     """Read a calibration.
@@ -36,7 +30,7 @@ def read_calibration(url: str) -> Calibration:
     try:
         calibration = _calibration(content)
         camera_from_info(calibration, (calibration.width, calibration.height))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(
             f"camera_info_url '{url}' is no calibration ({reason}): save one with "
@@ -68,20 +62,29 @@ def _path(url: str) -> Path:
 
 
 def _calibration(content: Any) -> Calibration:
-    matrices = {}
-    for name, (key, count) in _MATRICES.items():
-        matrices[name] = tuple(float(value) for value in content[key]["data"])
-        if len(matrices[name]) != count:
-            raise ValueError(f"{key} holds {len(matrices[name])} numbers instead of {count}")
+    k = _matrix(content, "camera_matrix", 9)
+    # Not every tool writes the last two: a camera of its own is not rectified.
+    projection = (*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0)
     return Calibration(
         width=int(content["image_width"]),
         height=int(content["image_height"]),
-        distortion_model=str(content["distortion_model"]),
+        distortion_model=str(content.get("distortion_model") or ""),
         d=tuple(float(value) for value in content["distortion_coefficients"]["data"]),
-        k=matrices["k"],
-        r=matrices["r"],
-        p=matrices["p"],
+        k=k,
+        r=_matrix(content, "rectification_matrix", 9, (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0)),
+        p=_matrix(content, "projection_matrix", 12, projection),
     )
+
+
+def _matrix(
+    content: Any, key: str, count: int, default: tuple[float, ...] | None = None
+) -> tuple[float, ...]:
+    if default is not None and not content.get(key):
+        return default
+    values = tuple(float(value) for value in content[key]["data"])
+    if len(values) != count:
+        raise ValueError(f"{key} holds {len(values)} numbers instead of {count}")
+    return values
 
 
 def guessed_calibration(width: int, height: int, field_of_view: float) -> Calibration:

@@ -15,6 +15,7 @@ import numpy as np
 import rclpy
 
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.camera import lens_problem
 from im2hands_ros.detection.detector import DetectedHand, HandDetector
 from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.images import read_depth, read_image
@@ -121,6 +122,8 @@ class DetectorNode(BaseNode[DetectorSettings]):
                 image = read_image(received.image)
                 camera = camera_from_info(received.camera_info, image.shape[1::-1])
                 depth = self._depth_of(received, image)
+            if problem := lens_problem(camera):
+                self.warn_throttled("lens", problem)
             with self.health.stage("detect"):
                 hands = detector.detect(
                     image,

@@ -11,6 +11,7 @@ from harness import ROOT, Client, NodeProcess, new_namespace
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
+from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.images import read_image
 from im2hands_ros.ros.camera.calibration_file import guessed_calibration, read_calibration
 from im2hands_ros.ros.camera.capture import SourceLost, VideoCapture
@@ -60,6 +61,24 @@ def test_a_calibration_file_is_published_as_it_is(calibration):
     assert list(info.k)[:6] == [60.0, 0.0, 31.0, 0.0, 61.0, 23.0]
     assert list(info.d) == [0.1, -0.02, 0.001, 0.002, 0.0]
     assert list(info.p)[:4] == [59.0, 0.0, 31.5, 0.0]
+
+
+def test_a_calibration_without_rectification_is_of_a_camera_of_its_own(tmp_path):
+    path = tmp_path / "short.yaml"
+    path.write_text(CALIBRATION.partition("rectification_matrix")[0])
+    info = read_calibration(str(path))
+    assert info.r == (1, 0, 0, 0, 1, 0, 0, 0, 1)
+    assert info.p == (60, 0, 31, 0, 0, 61, 23, 0, 0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("name", ["radtan", "fisheye", '""', "Plumb Bob"])
+def test_a_calibration_file_may_use_other_tools_names(tmp_path, name):
+    path = tmp_path / "named.yaml"
+    text = CALIBRATION.replace("plumb_bob", name)
+    path.write_text(text.replace("0.002, 0.0]}", "0.002, 0.0, 0.0, 0.0, 0.0]}"))
+    info = read_calibration(str(path))
+    expected = "equidistant" if name == "fisheye" else "plumb_bob"
+    assert camera_from_info(info, SIZE).distortion_model == expected
 
 
 def test_a_calibration_file_can_be_a_url(calibration, monkeypatch):

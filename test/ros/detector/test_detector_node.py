@@ -108,9 +108,9 @@ def test_an_image_without_a_hand_gives_a_message_without_one(watcher, stamp):
 
 def test_an_encoding_that_cannot_be_read_is_named_and_the_next_image_works(node, watcher, stamp):
     wrong = image(stamp)
-    wrong.encoding = "bayer_rggb16"
+    wrong.encoding = "bayer_rgbe16"
     watcher.send(camera_info(stamp), wrong)
-    node.wait_for_log(f"{node.namespace}/image: encoding 'bayer_rggb16' is not supported")
+    node.wait_for_log(f"{node.namespace}/image: encoding 'bayer_rgbe16' is not supported")
     assert watcher.ask(stamp + 0.1).right_valid
 
 
