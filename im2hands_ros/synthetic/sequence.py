@@ -76,7 +76,7 @@ def sequence(frames: int, seed: int = 0) -> Scenes:
 def rough_motion(
     hand: BakedHand, story: Tensor, time: np.ndarray, generator: torch.Generator
 ) -> Pair:
-    """The story's poses and places, blind to collisions."""
+    """The story's poses and places, without regard to collisions."""
     apart, lean, offset, bend, fan, play = story.T
     shape = 0.4 * normal(hand.shape_dims, generator=generator)
     shape = shape.expand(2, len(story), -1)
