@@ -41,6 +41,9 @@ def palm_length(xyz: Joints) -> float:
 
 def other_order(xyz: Joints) -> str:
     """The joint order that fits (21, 3) joints far better than MANO's; empty when none does."""
+    given = _disproportion(xyz)
+    if given < _UNLIKELY:
+        return ""
     orders = {
         "InterHand (joint_order ORDER_INTERHAND)": to_mano_order(xyz, ORDER_INTERHAND),
         "MANO sent as InterHand (joint_order ORDER_MANO)": _as_interhand(xyz),
@@ -48,10 +51,9 @@ def other_order(xyz: Joints) -> str:
             list(_MANO_FILE_INDEX)
         ],
     }
-    given = _disproportion(xyz)
     scores = {name: _disproportion(joints) for name, joints in orders.items()}
     best = min(scores, key=scores.__getitem__)
-    return best if given > _UNLIKELY and scores[best] < _FAR_BETTER * given else ""
+    return best if scores[best] < _FAR_BETTER * given else ""
 
 
 def chirality(xyz: Joints) -> str:
