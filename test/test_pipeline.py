@@ -126,6 +126,8 @@ def test_bad_query_points_are_named(scene, points, message):
         ({"right": np.full((21, 3), np.nan)}, "21 keypoints of the right hand are NaN"),
         ({"middle": np.zeros((21, 3))}, "side 'middle'"),
         ({"right": joints("right", depth=-0.5)}, "optical frame"),
+        ({"right": 1000 * joints("right")}, "not millimetres: divide by 1000"),
+        ({"right": 100 * joints("right")}, "not centimetres: divide by 100"),
     ],
 )
 def test_bad_keypoints_are_named(model, change, message):

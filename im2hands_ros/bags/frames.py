@@ -14,7 +14,7 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.reader import BagReader, RawMessage
 from im2hands_ros.bags.topics import HAND_KEYPOINTS, Chosen
 from im2hands_ros.camera import Camera
-from im2hands_ros.messages.camera_info import camera_from_info
+from im2hands_ros.messages.camera_info import camera_from_info, unlike_frame
 from im2hands_ros.messages.header import nanoseconds
 from im2hands_ros.messages.images import read_image
 from im2hands_ros.messages.keypoints import CheckedKeypoints, read_keypoints, read_poses
@@ -157,6 +157,10 @@ class Frames:
         if self._camera_info is None and self._chosen.camera_info is not None:
             self.skip("no_camera_info", "no camera_info can be read: give --camera FX,FY,CX,CY")
             return None
+        if self._camera_info is not None:
+            info_frame = self._camera_info.fields.header.frame_id
+            if text := unlike_frame(info_frame, ours):
+                self.warnings.setdefault("camera_info_frame", text)
         self.matched += 1
         self._warn_of_timing()
         if (self.matched - 1) % self._every:

@@ -91,12 +91,6 @@ def camera_from_info(info: Any, size: tuple[int, int]) -> Camera:
     window = info.roi
     width, height = window.width or info.width, window.height or info.height
     expected = (width // step_x, height // step_y)
-    if not (info.width and info.height):
-        raise BadInput(
-            "camera_info_size",
-            f"camera_info gives the size {info.width}x{info.height}: fill in width and height of "
-            f"the calibrated picture; the image is {size[0]}x{size[1]}",
-        )
     if size != expected:
         raise BadInput(
             "camera_info_size",
