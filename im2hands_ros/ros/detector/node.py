@@ -2,8 +2,7 @@
 
 Publishes `keypoints` (im2hands_ros/HandKeypoints) for every image that it processes, also when
 there is no hand in it. MediaPipe finds the hands; `im2hands_ros.detection` places them in metres.
-The newest image wins: one that comes while the last is in work waits, and the next one takes its
-place.
+Newest image wins: one that comes while the last is in work waits, and the next one takes its place.
 """
 
 from __future__ import annotations
