@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from tqdm import tqdm
 
 from im2hands_ros.camera import Camera
+from im2hands_ros.files import four_numbers
 
 if TYPE_CHECKING:
     from im2hands_ros.parameter_schema import ParameterSchema
@@ -57,10 +58,7 @@ def add_model_arguments(parser: argparse.ArgumentParser, resolution: int | None 
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     if resolution is not None:
         parser.add_argument(
-            "--resolution",
-            type=int,
-            default=resolution,
-            help=f"cells per box side ({resolution})",
+            "--resolution", type=int, default=resolution, help=f"cells per box side ({resolution})"
         )
 
 
@@ -83,11 +81,7 @@ def settings_from(args: argparse.Namespace, kind: type[S]) -> S:
 
 def intrinsics_from(text: str) -> Intrinsics:
     """fx, fy, cx, cy of "FX,FY,CX,CY", pixels. Raises ValueError for anything else."""
-    try:
-        fx, fy, cx, cy = (float(value) for value in text.split(","))
-    except ValueError:
-        raise ValueError(f"--camera {text}: give four numbers, fx,fy,cx,cy in pixels") from None
-    return fx, fy, cx, cy
+    return four_numbers(text.split(","), f"--camera {text}")
 
 
 def add_camera_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import trimesh
 
 COLOURS = {"left": (70, 130, 200, 255), "right": (235, 140, 60, 255)}
+_INTRINSICS = ("fx", "fy", "cx", "cy")
 MESH_SUFFIXES = (".glb", ".obj", ".ply", ".stl")
 
 # Keypoints and calibration are of the pixels as stored: a rotation in a file's EXIF data is not
@@ -101,7 +102,7 @@ def camera_of_file(fields: Any, width: int, height: int, name: str) -> Camera:
         ValueError: a number is missing, or the camera is of another image size.
     """
     if not isinstance(fields, dict):
-        fields = _four_numbers(fields, name)
+        fields = dict(zip(_INTRINSICS, four_numbers(fields, name), strict=True))
     size = (int(fields.get("width", width)), int(fields.get("height", height)))
     if size != (width, height):
         raise ValueError(
@@ -109,7 +110,7 @@ def camera_of_file(fields: Any, width: int, height: int, name: str) -> Camera:
             "give the intrinsics of this image's size"
         )
     try:
-        intrinsics = {key: float(fields[key]) for key in ("fx", "fy", "cx", "cy")}
+        intrinsics = {key: float(fields[key]) for key in _INTRINSICS}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{name}: give the numbers fx, fy, cx, cy in pixels ({error})") from error
     distortion = tuple(float(value) for value in fields.get("distortion", ()))
@@ -195,9 +196,10 @@ def _hand_keypoints(points: Any, name: str, order: str) -> np.ndarray | None:
     return array
 
 
-def _four_numbers(values: Any, name: str) -> dict[str, float]:
+def four_numbers(values: Any, name: str) -> tuple[float, float, float, float]:
+    """fx, fy, cx, cy, pixels. Raises ValueError for anything else."""
     try:
         fx, fy, cx, cy = (float(value) for value in values)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: give four numbers, fx,fy,cx,cy in pixels") from None
-    return {"fx": fx, "fy": fy, "cx": cx, "cy": cy}
+    return fx, fy, cx, cy

@@ -13,14 +13,9 @@ from torch.nn import functional as F
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera, crop_around
-from im2hands_ros.canonical import CanonicalHands, canonicalise
+from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.checks import check_image, check_keypoints
-from im2hands_ros.networks.protocol import (
-    EncodedFrame,
-    EstimatedJoints,
-    HandContext,
-    HandNetworks,
-)
+from im2hands_ros.networks.protocol import EncodedFrame, EstimatedJoints, HandContext, HandNetworks
 from im2hands_ros.networks.registry import networks_of
 from im2hands_ros.pair import HandPair, KeypointPair, Keypoints
 from im2hands_ros.precision import Precision, inference_dtype
@@ -60,6 +55,11 @@ class Im2Hands:
     def stages(self) -> tuple[str, ...]:
         """What the weights hold, of ``initial``, ``keypoints`` and ``refinement``."""
         return self.networks.stages
+
+    @property
+    def has_kernels(self) -> bool:
+        """Whether compiled code evaluates the fields (`im2hands_ros.kernels`), and not torch."""
+        return self.networks.has_kernels
 
     @property
     def refine_keypoints(self) -> bool:
@@ -177,7 +177,7 @@ class Im2Hands:
     def _canonicalise(self, joints: KeypointPair) -> CanonicalHands:
         present = joints.present
         mirrored = torch.tensor([side == "left" for side in present], device=self.device)
-        return canonicalise(self._tensor(np.stack(list(present.values()))), mirrored)
+        return self.networks.canonicalise(self._tensor(np.stack(list(present.values()))), mirrored)
 
     def _confidence(self, frame: EncodedFrame[Any], estimate: EstimatedJoints) -> HandPair[float]:
         """Per hand, the mean probability that the image shows a hand at its keypoints, times the

@@ -11,7 +11,6 @@ import trimesh
 from numpy.typing import NDArray
 from torch import Tensor
 
-from im2hands_ros.kernels.field import native_field
 from im2hands_ros.kernels.library import Library
 from im2hands_ros.networks.protocol import EstimatedJoints, HandContext, HandTriangles
 from im2hands_ros.pair import HandPair
@@ -182,7 +181,7 @@ class Scene(HandPair[HandField]):
         def field_in_boxes(points_box: Tensor, valid: Tensor) -> Tensor:
             return self._logits(boxes.palm_from_box(points_box), self._context)
 
-        hands, field = len(self.sides), native_field(self._context)
+        hands, field = len(self.sides), self._context.native_field
         logit = float(np.log(threshold / (1 - threshold)))
         if dense:
             return self._searches.get(resolution, hands).densely(field_in_boxes, logit)
@@ -194,7 +193,7 @@ class Scene(HandPair[HandField]):
 
     def _kernels(self) -> Library | None:
         """The library that evaluates this frame's fields, None for torch."""
-        field = native_field(self._context)
+        field = self._context.native_field
         return field.frame.library if field else None
 
     def _bone_segments(self, boxes: SearchBoxes) -> Tensor:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     import torch
@@ -46,3 +48,11 @@ class Stopwatch:
     def means(self) -> dict[str, float]:
         """Milliseconds by stage: its total over how often it was added."""
         return {name: total / self._counts[name] for name, total in self.milliseconds.items()}
+
+
+def median_and_p95(values: Sequence[float], digits: int = 2) -> dict[str, float]:
+    """Median and 95th percentile, rounded, of all that are not NaN; empty without values."""
+    if not len(values):
+        return {}
+    median, p95 = np.nanpercentile(values, (50, 95)).tolist()
+    return {"median": round(median, digits), "p95": round(p95, digits)}

@@ -17,9 +17,9 @@ for level in x86-64-v3 native; do
     -o "$out/libim2hands_kernels.so" im2hands_ros/kernels/src/*.cpp 2>"$out/compile.log" && break
 done || stop "the kernels do not compile with the sanitizers (see build/asan/compile.log)"
 
-say "running test/kernels/test_kernel_boundary.py"
+say "running test/kernels/test_*_boundary.py"
 # Python itself leaks at its end, and allocates what the library refuses.
 export KERNELS_UNDER_TEST="$out/libim2hands_kernels.so"
 export ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1" UBSAN_OPTIONS="print_stacktrace=1"
 libraries="$("$compiler" -print-file-name=libasan.so) $("$compiler" -print-file-name=libubsan.so)"
-LD_PRELOAD="$libraries" exec python -m pytest -q -s -p no:cacheprovider test/kernels/test_kernel_boundary.py "$@"
+LD_PRELOAD="$libraries" exec python -m pytest -q -s -p no:cacheprovider test/kernels/test_*_boundary.py "$@"

@@ -19,11 +19,10 @@ _HERE = Path(__file__).parent
 # Files of test/ros that need no ROS, and those that need it but start no process.
 _WITHOUT_ROS = {
     *("test_device_memory.py", "test_diagnostics.py", "test_queries.py", "test_worker.py"),
-    *("demo/test_report.py", "viewer/test_viewer_memory.py"),
+    *("test_doc_tables.py", "demo/test_report.py", "viewer/test_viewer_memory.py"),
 }
 _WITHOUT_DDS = _WITHOUT_ROS | {
-    *("test_collisions.py", "test_doc_tables.py", "test_launch.py", "test_message_bytes.py"),
-    "test_parameters.py",
+    *("test_collisions.py", "test_launch.py", "test_message_bytes.py", "test_parameters.py"),
 }
 # Files whose tests `make test-fast` leaves out, beside those that start processes.
 _MARKED = {
@@ -63,8 +62,9 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark by their place the tests that start processes, train, or take long."""
-    gone = [str(path) for path in _MARKS if not path.is_file()]
-    assert not gone, f"test/conftest.py marks files that are not there: {gone}"
+    named = [*_MARKS, *(_HERE / "ros" / name for name in _WITHOUT_DDS)]
+    gone = [str(path) for path in named if not path.is_file()]
+    assert not gone, f"test/conftest.py names files that are not there: {gone}"
     for item in items:
         name = _in_ros(item.path)
         if name and name not in _WITHOUT_DDS:

@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "datasets": {"", "synthetic"},
     "training": {"", "networks", "pipeline", "synthetic"},
     "evaluation": {
-        *("", "surface", "networks", "pipeline", "detection", "synthetic", "datasets", "training"),
+        *("", "kernels", "surface", "networks", "pipeline", "detection", "synthetic", "datasets"),
+        "training",
     },
     "bags": {"", "messages", "tracking"},
     "ros": {

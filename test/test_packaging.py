@@ -122,6 +122,7 @@ def test_requirements_are_exact():
         )
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_modules_the_data_and_the_command(tmp_path):
     source = tmp_path / "source"
     source.mkdir()

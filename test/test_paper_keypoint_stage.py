@@ -73,7 +73,7 @@ def test_weights_without_keypoints_say_so(tmp_path):
     assert PaperNetworks(octahedra(RADIUS)).keypoints is None
     path = tmp_path / "init_occ.safetensors"
     record = {"preset": "paper", "network": "init_occ", "complete": True}
-    checkpoints.save(octahedra(RADIUS).initial, path, record)
+    checkpoints.write(octahedra(RADIUS).initial.state_dict(), path, record)
     model = Im2Hands.load(path, preset="paper", device="cpu")
     assert model.stages == ("initial",) and not model.refine_keypoints
     with pytest.raises(ValueError, match="the stage 'keypoints'"):

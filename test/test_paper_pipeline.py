@@ -18,8 +18,10 @@ RADIUS = 0.06
 @pytest.fixture(scope="module")
 def refined_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "ref_occ.safetensors"
-    checkpoints.save(
-        octahedra(RADIUS), path, {"preset": "paper", "network": "ref_occ", "complete": True}
+    checkpoints.write(
+        octahedra(RADIUS).state_dict(),
+        path,
+        {"preset": "paper", "network": "ref_occ", "complete": True},
     )
     return path
 

@@ -13,7 +13,7 @@ from im2hands_ros.pipeline import choose_device
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
-    checkpoints.save(untrained_networks(), path, {"steps": 0})
+    checkpoints.write(untrained_networks().state_dict(), path, {"steps": 0})
     return path
 
 
@@ -126,6 +126,8 @@ def test_bad_query_points_are_named(scene, points, message):
         ({"right": np.full((21, 3), np.nan)}, "21 keypoints of the right hand are NaN"),
         ({"middle": np.zeros((21, 3))}, "side 'middle'"),
         ({"right": joints("right", depth=-0.5)}, "optical frame"),
+        ({"right": 1000 * joints("right")}, "not millimetres: divide by 1000"),
+        ({"right": 100 * joints("right")}, "not centimetres: divide by 100"),
     ],
 )
 def test_bad_keypoints_are_named(model, change, message):

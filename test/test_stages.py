@@ -14,7 +14,9 @@ from im2hands_ros.synthetic.sample import Mesh
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "all.safetensors"
-    checkpoints.save(untrained_networks("keypoints", "refinement"), path, {"steps": 0})
+    checkpoints.write(
+        untrained_networks("keypoints", "refinement").state_dict(), path, {"steps": 0}
+    )
     return path
 
 
@@ -50,7 +52,7 @@ def test_each_stage_takes_its_time_and_can_be_left_out(model):
 
 def test_a_stage_without_weights_is_named(tmp_path):
     path = tmp_path / "initial.safetensors"
-    checkpoints.save(untrained_networks(), path, {"steps": 0})
+    checkpoints.write(untrained_networks().state_dict(), path, {"steps": 0})
     model = Im2Hands.load(path, device="cpu")
     assert model.stages == ("initial",)
     assert not model.refine_keypoints and not model.refine_occupancy

@@ -14,14 +14,11 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.reader import BagReader, RawMessage
 from im2hands_ros.bags.topics import HAND_KEYPOINTS, Chosen
 from im2hands_ros.camera import Camera
-from im2hands_ros.messages.camera_info import camera_from_info
+from im2hands_ros.messages.camera_info import camera_from_info, unlike_frame
 from im2hands_ros.messages.header import nanoseconds
 from im2hands_ros.messages.images import read_image
 from im2hands_ros.messages.keypoints import CheckedKeypoints, read_keypoints, read_poses
 from im2hands_ros.messages.matching import Match, StampMatcher
-
-# As many as the node keeps: a bag is paired here as it would be live.
-WAITING_FRAMES = 16
 
 
 @dataclass(frozen=True)
@@ -68,6 +65,7 @@ class Frames:
         matched: how many of them got keypoints.
         skipped: reason -> images, or keypoints, that came to nothing.
         details: reason -> what was wrong with the first of them.
+        warnings: kind -> text of what is unlikely about the pairs.
     """
 
     def __init__(
@@ -80,11 +78,12 @@ class Frames:
     ) -> None:
         self._source, self._chosen, self._every = source, chosen, every
         self._window_ns = window_ns
-        self._matcher = StampMatcher(slop, WAITING_FRAMES, self.skip)
+        self._matcher = StampMatcher(slop, self.skip)
         self._read = read_keypoints if chosen.keypoints.type == HAND_KEYPOINTS else read_poses
         self.images = self.matched = 0
         self.skipped: Counter[str] = Counter()
         self.details: dict[str, str] = {}
+        self.warnings: dict[str, str] = {}
         self._camera_info = self._first_camera_info()
 
     def steps(self) -> Iterator[tuple[Frame | None, int]]:
@@ -125,16 +124,23 @@ class Frames:
 
     def _on_image(self, message: Message) -> Match | None:
         self.images += 1
-        return self._matcher.add_image(nanoseconds(message.fields.header.stamp), message)
+        return self._matcher.add_image(
+            nanoseconds(message.fields.header.stamp),
+            message,
+            arrival=message.raw.received_ns / 1e9,
+            size=len(message.raw.data),
+        )
 
     def _on_keypoints(self, message: Message) -> Match | None:
         keypoints = self._read(message.fields)
         for problem in keypoints.problems:
             self.skip(problem.reason, str(problem))
+        stamp = nanoseconds(message.fields.header.stamp)
         if not keypoints.usable:
+            self._matcher.refuse_keypoints(stamp)
             return None
         return self._matcher.add_keypoints(
-            nanoseconds(message.fields.header.stamp), (message, keypoints)
+            stamp, (message, keypoints), arrival=message.raw.received_ns / 1e9
         )
 
     def _frame_of(self, pair: Match | None) -> Frame | None:
@@ -151,10 +157,19 @@ class Frames:
         if self._camera_info is None and self._chosen.camera_info is not None:
             self.skip("no_camera_info", "no camera_info can be read: give --camera FX,FY,CX,CY")
             return None
+        if self._camera_info is not None:
+            info_frame = self._camera_info.fields.header.frame_id
+            if text := unlike_frame(info_frame, ours):
+                self.warnings.setdefault("camera_info_frame", text)
         self.matched += 1
+        self._warn_of_timing()
         if (self.matched - 1) % self._every:
             return None
         return Frame(pair.image, message, keypoints, self._camera_info)
+
+    def _warn_of_timing(self) -> None:
+        for kind, text in self._matcher.timing.warnings(self._matcher.slop):
+            self.warnings.setdefault(kind, text)
 
     def _count_the_waiting(self) -> None:
         """What the bag's end left without a partner."""

@@ -9,7 +9,8 @@ Writes
              points evaluated, the time of a dense evaluation of the same lattice in the same run
              and the ratio; the time to build the ROS messages, directly and through rclpy, where
              ROS 2 is installed; the machine. With --ros: what ROS alone costs a frame, with ready
-             made hands in place of the networks
+             made hands in place of the networks. With --against torch: the frame's times with the
+             compiled kernels and without, by turns, and how far the surfaces are apart
 
 Frames are synthetic ones of two interacting hands, one after the other, after a warm-up.
 """
@@ -49,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="compare with the dense evaluation up to this resolution (64; 128 takes minutes)",
     )
+    parser.add_argument(
+        "--against",
+        choices=("torch",),
+        help="the same frames by the compiled kernels and in torch, by turns",
+    )
     parser.add_argument("--ros", action="store_true", help="what ROS costs a frame; needs ROS 2")
     parser.add_argument("--compare", type=Path, help=".json file of before to compare with")
     parser.add_argument("--out", type=Path, help=".json file to write")
@@ -84,13 +90,26 @@ def run(args: argparse.Namespace) -> int:
 def _measured(args: argparse.Namespace, frames: int, resolutions: list[int]) -> dict[str, Any]:
     import torch
 
-    from im2hands_ros.evaluation.benchmark import frame_report
+    from im2hands_ros.evaluation import against_torch
+    from im2hands_ros.evaluation.benchmark import frame_report, interacting_samples
     from im2hands_ros.pipeline import Im2Hands
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    model = Im2Hands.load(args.weights, device=args.device)
-    return frame_report(model, frames, resolutions, args.dense_up_to, _message_times)
+
+    def load() -> Im2Hands:
+        return Im2Hands.load(args.weights, device=args.device)
+
+    both = against_torch.models(load) if args.against else {"native": load()}
+    report = frame_report(both["native"], frames, resolutions, args.dense_up_to, _message_times)
+    report["kernels"] = "native" if both["native"].has_kernels else "torch"
+    if args.against:
+        samples = interacting_samples(frames)
+        for resolution in resolutions:
+            row = against_torch.compare(both, samples, resolution)
+            report["resolutions"][str(resolution)]["against_torch"] = row
+            print(against_torch.line(resolution, row))
+    return report
 
 
 def _message_times(hands: Hands) -> dict[str, Any]:

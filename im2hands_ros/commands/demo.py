@@ -10,20 +10,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from im2hands_ros.command_line import add_model_arguments
+
 if TYPE_CHECKING:
     from im2hands_ros.synthetic.demo_sequence import DemoSequence
 
 EXIT_NO_MESH = 1
 EXIT_CANNOT_RUN = 2
 EXIT_INTERRUPTED = 130
-_PRODUCTS = (
-    "contact_sheet.png",
-    "last_frame.glb",
-    "summary.json",
-    "summary.md",
-    "bag",
-    "log",
-)
+_PRODUCTS = ("contact_sheet.png", "last_frame.glb", "summary.json", "summary.md", "bag", "log")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,53 +27,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Plays the bundled sequence of two interacting hands through the real node. Writes "
         "contact_sheet.png, last_frame.glb, bag/ (MCAP), summary.json, summary.md and log/."
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("demo_out"),
-        help="folder to write (default: %(default)s)",
-    )
-    _add_view(parser)
-    parser.add_argument(
-        "--rate",
-        type=float,
-        default=3.0,
-        help="frames per second (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--sequence",
-        default="",
-        help="sequence file to play instead of the bundled one",
-    )
-    parser.add_argument(
-        "--weights",
-        default="",
-        help="weights for the node (default: the packaged ones)",
-    )
-    parser.add_argument(
-        "--device", default="auto", help="auto, cpu or cuda[:n] (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--resolution",
-        type=int,
-        default=64,
-        help="lattice cells per box side (default: %(default)s)",
-    )
-    _add_limits(parser)
-
-
-def _add_view(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=Path("demo_out"), help="folder (demo_out)")
     parser.add_argument(
         "--view",
         action="store_true",
         help="show it in a browser, over and over until Ctrl-C, instead; writes only log/",
     )
     parser.add_argument(
-        "--port",
-        type=int,
-        default=8080,
-        help="with --view: first port to try on 127.0.0.1 (default: %(default)s)",
+        "--port", type=int, default=8080, help="with --view: first port to try on 127.0.0.1 (8080)"
     )
+    parser.add_argument("--rate", type=float, default=3.0, help="frames per second (3)")
+    parser.add_argument("--sequence", type=Path, help="sequence file to play (the bundled one)")
+    add_model_arguments(parser, resolution=64)
+    _add_limits(parser)
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
@@ -87,20 +48,20 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=180.0,
         metavar="S",
-        help="seconds that loading and warming up may take (default: %(default)s)",
+        help="seconds that loading and warming up may take (180)",
     )
     parser.add_argument(
         "--stall-timeout",
         type=float,
         default=60.0,
         metavar="S",
-        help="seconds without any progress after which the demo gives up (default: %(default)s)",
+        help="seconds without any progress after which the demo gives up (60)",
     )
     parser.add_argument(
         "--metric-frames",
         type=int,
         default=12,
-        help="frames whose meshes are compared with the truth (default: %(default)s)",
+        help="frames whose meshes are compared with the truth (12)",
     )
 
 
@@ -155,12 +116,12 @@ def show(args: argparse.Namespace, commands: dict[str, list[str]] | None = None)
 
     Args: as of `play_and_report`.
     """
-    from im2hands_ros.ros.demo.view import DemoView
+    from im2hands_ros.ros.demo.view import show_demo
     from im2hands_ros.ros.subprocesses import ChildExited, interrupted_once
 
     try:
         with interrupted_once():
-            DemoView(args, commands or {}).show()
+            show_demo(args, commands or {})
     except KeyboardInterrupt:
         pass
     except ChildExited as error:
@@ -171,8 +132,8 @@ def show(args: argparse.Namespace, commands: dict[str, list[str]] | None = None)
 def _settings(args: argparse.Namespace) -> dict[str, object]:
     """What the figures of a run depend on."""
     return {
-        "sequence": args.sequence or "bundled",
-        "weights": args.weights or "packaged",
+        "sequence": str(args.sequence or "bundled"),
+        "weights": str(args.weights or "packaged"),
         "rate": args.rate,
         "resolution": args.resolution,
         "device": args.device,

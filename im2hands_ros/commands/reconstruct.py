@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from im2hands_ros.camera import lens_problem
+from im2hands_ros.checks import check_keypoints
 from im2hands_ros.command_line import (
     add_camera_arguments,
     add_model_arguments,
@@ -37,6 +38,7 @@ from im2hands_ros.files import (
     write_meshes,
 )
 from im2hands_ros.skeleton import ORDER_NAMES, SIDES
+from im2hands_ros.tracking.plausibility import unlikely_inputs
 
 if TYPE_CHECKING:
     import trimesh
@@ -75,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
     from im2hands_ros.pipeline import Im2Hands
 
     model = Im2Hands.load(weights=args.weights, preset=args.preset, device=args.device)
+    for _, text in unlikely_inputs(image, camera, check_keypoints(keypoints)):
+        warn("reconstruct", text)
     started = time.perf_counter()
     hands = model.encode(image, keypoints, camera).reconstruct(resolution=args.resolution)
     elapsed_ms = 1e3 * (time.perf_counter() - started)

@@ -82,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         with _engine(args.node, settings, chosen, intrinsics) as engine:
             replay = Replay(frames, output, bool(copied))
             replay.run(engine, window_ns)
+            for text in frames.warnings.values():
+                warn("replay", text)
             _summarise(args.bag, path, replay, engine.times.means())
     return INTERRUPTED if replay.interrupted else 0
 

@@ -48,14 +48,14 @@ class Articulated(NamedTuple):
 class ManoLayer:
     """One side's MANO as a differentiable function of pose and shape."""
 
-    def __init__(self, arrays: ManoArrays, device: torch.device | str = "cpu") -> None:
+    def __init__(self, arrays: ManoArrays) -> None:
         self.parents = arrays.parents
-        self._template = torch.from_numpy(arrays.template).to(device)
-        self._shape_basis = torch.from_numpy(arrays.shape_basis).to(device)
-        self._pose_basis = torch.from_numpy(arrays.pose_basis).to(device)
-        self._weights = torch.from_numpy(arrays.weights).to(device)
-        self._regressor = torch.from_numpy(arrays.regressor).to(device)
-        self._mean_pose = torch.from_numpy(arrays.mean_pose).to(device)
+        self._template = torch.from_numpy(arrays.template)
+        self._shape_basis = torch.from_numpy(arrays.shape_basis)
+        self._pose_basis = torch.from_numpy(arrays.pose_basis)
+        self._weights = torch.from_numpy(arrays.weights)
+        self._regressor = torch.from_numpy(arrays.regressor)
+        self._mean_pose = torch.from_numpy(arrays.mean_pose)
 
     def wrist(self, shape: Tensor) -> Tensor:
         """(B, 3) the wrist joint at rest of hands of shape (B, 10), the file's frame, metres."""
@@ -110,7 +110,7 @@ class ManoLayer:
 
 
 class ManoHand:
-    """Both MANO hands as a `HandModel`; MANO has no forearm, so skin and surface are one.
+    """Both MANO hands, posed as `BakedHand` is; without a forearm, so skin and surface are one.
 
     pose (45,): axis-angle radians of MANO's 15 joints from its mean pose, in the side's own frame
     (a left pose mirrors a right one where y and z of each vector are negated). shape (10,).
@@ -119,24 +119,19 @@ class ManoHand:
 
     pose_dims, shape_dims = FINGER_POSE, SHAPES
 
-    def __init__(
-        self, left: ManoArrays, right: ManoArrays, device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, left: ManoArrays, right: ManoArrays) -> None:
         arrays = {"left": with_left_shapes(left, right), "right": right}
-        self.layers = {side: ManoLayer(arrays[side], device) for side in SIDES}
+        self.layers = {side: ManoLayer(arrays[side]) for side in SIDES}
         self.loops = {side: wrist_loop(arrays[side].triangles) for side in SIDES}
         self._triangles = {
             side: close_loop(arrays[side].triangles, self.loops[side], VERTICES) for side in SIDES
         }
-        self.triangles, self.skin_triangles = self._triangles["right"], right.triangles
-        self.skin_rest = right.template
-        self.nails = np.zeros(VERTICES, np.float32)
 
     @classmethod
-    def load(cls, folder: Path | str, device: torch.device | str = "cpu") -> ManoHand:
+    def load(cls, folder: Path | str) -> ManoHand:
         """Read MANO_LEFT.pkl and MANO_RIGHT.pkl of a folder; errors as `ManoArrays.read`."""
         left, right = (Path(folder) / f"MANO_{side.upper()}.pkl" for side in SIDES)
-        return cls(ManoArrays.read(left), ManoArrays.read(right), device)
+        return cls(ManoArrays.read(left), ManoArrays.read(right))
 
     def triangles_of(self, side: str) -> NDArray[np.int64]:
         """(T, 3) watertight triangles, counter-clockwise from outside; the cap comes last."""

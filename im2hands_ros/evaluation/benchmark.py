@@ -12,6 +12,7 @@ from tqdm import tqdm
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.provenance import describe
 from im2hands_ros.scene import Hands, Scene
+from im2hands_ros.stopwatch import median_and_p95
 from im2hands_ros.synthetic.dataset import PointCounts, make_samples
 from im2hands_ros.synthetic.sample import Sample
 
@@ -73,7 +74,7 @@ def measure(model: Im2Hands, samples: list[Sample], resolution: int) -> tuple[Ro
         hands = reconstruct(model, image, sample, resolution)
         frames.append(hands.timings_ms | {"frame": 1e3 * (time.perf_counter() - started)})
     stages = {
-        stage: _median_and_p95([frame.get(stage, 0.0) for frame in frames])
+        stage: median_and_p95([frame.get(stage, 0.0) for frame in frames])
         for stage in (*STAGES, "frame")
     }
     return {"stages_ms": stages}, hands
@@ -107,13 +108,6 @@ def _timed_cells(scene: Scene, resolution: int, dense: bool) -> tuple[float, int
     cells = scene.surface_cells(resolution, dense=dense)
     sum(len(of_hand.cpu()) for of_hand in cells.cells)
     return 1e3 * (time.perf_counter() - started), cells.evaluated
-
-
-def _median_and_p95(values: list[float]) -> dict[str, float]:
-    return {
-        "median": round(float(np.median(values)), 2),
-        "p95": round(float(np.percentile(values, 95)), 2),
-    }
 
 
 def _line(resolution: int, measured: Row) -> str:

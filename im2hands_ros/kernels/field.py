@@ -1,67 +1,62 @@
-"""The occupancy field of a frame's hands, evaluated by the native library."""
+"""The occupancy field of a frame's hands, evaluated by the library.
+
+Weights and hands come as the blocks of floats that `src/network.h` reads.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import weakref
 from ctypes import POINTER, c_float
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from im2hands_ros.kernels import packing
 from im2hands_ros.kernels.library import Library
-from im2hands_ros.networks.compact.initial_occupancy import InitialContext, InitialOccupancy
-from im2hands_ros.networks.compact.presets import COMPACT
-from im2hands_ros.networks.compact.refined_occupancy import RefinedContext, RefinedOccupancy
-from im2hands_ros.networks.protocol import HandContext
+
+Block = NDArray[np.float32]
 
 _ROW = POINTER(c_float)
 # Points are moved to within this many metres of the palm, where float32 resolves 8 micrometres.
 _FURTHEST = 100.0
 
 
+class ImageSizes(NamedTuple):
+    """Of the image features, and how many tokens there are of the image."""
+
+    height: int
+    width: int
+    tokens: int
+
+
 class NativeNetwork:
-    """The weights of the compact networks in the library's memory."""
+    """The weights of a network in the library's memory: a block of struct Network."""
 
-    def __init__(
-        self, library: Library, initial: InitialOccupancy, refinement: RefinedOccupancy | None
-    ) -> None:
-        block = packing.weights(initial, refinement)
+    def __init__(self, library: Library, weights: Block) -> None:
         self.library = library
-        self.handle = library.checked(library.network_new(block.ctypes.data, block.size))
+        self.handle = library.checked(library.network_new(weights.ctypes.data, weights.size))
         weakref.finalize(self, library.network_free, self.handle)
-
-    @classmethod
-    def fits(cls, initial: InitialOccupancy, refinement: RefinedOccupancy | None) -> bool:
-        """Whether networks have the sizes that the library is compiled for, and lie on a CPU."""
-        known = initial.preset == COMPACT.initial and initial.query[0].weight.device.type == "cpu"
-        return known and (refinement is None or refinement.preset == COMPACT.refinement)
 
 
 class NativeFrame:
-    """What the library knows of a frame's one or two hands."""
+    """What the library knows of a frame's one or two hands: a block (H, count) of struct Hand."""
 
-    def __init__(self, network: NativeNetwork, context: InitialContext) -> None:
+    def __init__(self, network: NativeNetwork, hands: Block, sizes: ImageSizes) -> None:
         self.network, self.library = network, network.library
-        blocks = packing.hands(context)
-        height, width = context.pixels.shape[2:]
-        tokens = context.memory.keys.shape[2]
         self.handle = self.library.checked(
-            self.library.frame_new(
-                network.handle, _rows(blocks), len(blocks), blocks.shape[1], height, width, tokens
-            )
+            self.library.frame_new(network.handle, _rows(hands), len(hands), hands.shape[1], *sizes)
         )
         weakref.finalize(self, self.library.frame_free, self.handle)
 
-    def refine(self, context: RefinedContext) -> None:
-        """Add the hands' anchors: from now on refined logits can be evaluated."""
-        blocks, count = packing.anchors(context), context.memory.positions.shape[1]
+    def refine(self, anchors: Block, count: int) -> None:
+        """Add the hands' anchors, a block (H, n) of `count` anchors: from now on refined logits can
+        be evaluated."""
         self.library.checked(
-            self.library.frame_refine(self.handle, _rows(blocks), blocks.shape[1], count)
+            self.library.frame_refine(self.handle, _rows(anchors), anchors.shape[1], count)
         )
 
 
@@ -96,55 +91,6 @@ class NativeField:
         return NativeField(self.frame, tuple(hands), self.refined)
 
 
-@dataclass(frozen=True, eq=False)
-class NativeInitialContext(InitialContext):
-    """An initial context whose query points the library evaluates."""
-
-    native: NativeField
-
-    def logits(self, points_palm: Tensor) -> Tensor:
-        """Millimetres of depth inside of each hand."""
-        return self.native(points_palm)
-
-
-@dataclass(frozen=True, eq=False)
-class NativeRefinedContext(RefinedContext):
-    """A refined context whose query points the library evaluates."""
-
-    native: NativeField
-
-    def logits(self, points_palm: Tensor) -> Tensor:
-        """Millimetres of depth inside of each hand."""
-        return self.native(points_palm)
-
-
-def native_initial(network: NativeNetwork, context: InitialContext) -> InitialContext:
-    """The same context with native logits, of one or two hands."""
-    native = NativeField(NativeFrame(network, context), tuple(range(len(context.intrinsics))))
-    return NativeInitialContext(**_values(context), native=native)
-
-
-def native_refined(context: RefinedContext) -> RefinedContext:
-    """The same context with native logits where its initial context has them."""
-    if not isinstance(context.initial, NativeInitialContext):
-        return context
-    initial = context.initial.native
-    initial.frame.refine(context)
-    native = NativeField(initial.frame, initial.hands, refined=True)
-    return NativeRefinedContext(**_values(context), native=native)
-
-
-def native_field(context: HandContext) -> NativeField | None:
-    """The field of a context that the library evaluates, None for others."""
-    if isinstance(context, (NativeInitialContext, NativeRefinedContext)):
-        return context.native
-    return None
-
-
-def _values(context: InitialContext | RefinedContext) -> dict[str, Any]:
-    return {each.name: getattr(context, each.name) for each in fields(context)}
-
-
-def _rows(blocks: packing.Block) -> ctypes.Array[ctypes._Pointer[c_float]]:
+def _rows(blocks: Block) -> ctypes.Array[ctypes._Pointer[c_float]]:
     assert blocks.dtype == np.float32 and blocks.flags.c_contiguous
     return (_ROW * len(blocks))(*(row.ctypes.data_as(_ROW) for row in blocks))

@@ -61,6 +61,16 @@ def write_camera_info(header: HeaderFields, info: Any) -> bytes:
     return cdr.message
 
 
+def unlike_frame(info_frame: str, image_frame: str) -> str:
+    """Why a camera_info of one frame_id is unlikely to be of an image of another; empty: it is."""
+    if not info_frame or info_frame == image_frame:
+        return ""
+    return (
+        f"camera_info is of frame '{info_frame}' but the image of '{image_frame}': publish the "
+        "camera_info of this image's camera, under its frame_id"
+    )
+
+
 def camera_from_info(info: Any, size: tuple[int, int]) -> Camera:
     """The camera that took an image: binning and region of interest applied (REP-104).
 

@@ -18,6 +18,8 @@ from im2hands_ros.messages.cdr import CdrWriter
 from im2hands_ros.messages.header import HeaderFields
 from im2hands_ros.skeleton import ORDER_MANO, ORDER_OPENXR, SIDES, to_mano_order
 
+_MOST_UNSEEN = 0.5  # share of the joints; a hand of which less was seen is absent
+
 if TYPE_CHECKING:  # read by their fields: a bag's reader makes other classes of them
     from geometry_msgs.msg import PoseArray
 
@@ -96,13 +98,31 @@ def _read_hand(message: HandKeypoints, side: str) -> np.ndarray | None:
         raise BadInput(
             "keypoints_count", f"{side}_xyz holds {flat.size} numbers: {error}"
         ) from error
-    if len(confidence) not in (0, flat.size // 3):
-        raise BadInput(
-            "keypoints_count",
-            f"{side}_confidence holds {len(confidence)} numbers: give {flat.size // 3} or none",
-        )
+    _check_confidence(np.asarray(confidence, np.float32), side, flat.size // 3)
     check_hand(xyz, f"{side}_xyz", f"set {side}_valid to false")
     return xyz
+
+
+def _check_confidence(confidence: NDArray[np.float32], side: str, count: int) -> None:
+    name = f"{side}_confidence"
+    if len(confidence) not in (0, count):
+        raise BadInput(
+            "keypoints_count",
+            f"{name} holds {len(confidence)} numbers: give {count} or none",
+        )
+    bad = ~((confidence >= 0) & (confidence <= 1))
+    if bad.any():
+        raise BadInput(
+            "keypoints_confidence",
+            f"{name} holds {confidence[bad][0]:g}: give shares in [0, 1], or none",
+        )
+    unseen = int((confidence == 0).sum())
+    if unseen > _MOST_UNSEEN * count:
+        raise BadInput(
+            "keypoints_unseen",
+            f"{name} is 0, not seen, for {unseen} of {count} joints: set {side}_valid to false, "
+            f"or leave {name} empty where it is unknown",
+        )
 
 
 def read_poses(message: PoseArray) -> CheckedKeypoints:

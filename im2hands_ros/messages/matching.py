@@ -6,10 +6,13 @@ releasing it on an exception, and it stops pairing after a bag loops.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import time
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from im2hands_ros.messages.stamps import PairTiming, gap_text
 
 IMAGE, KEYPOINTS = "image", "keypoints"
 _OTHER = {IMAGE: KEYPOINTS, KEYPOINTS: IMAGE}
@@ -18,6 +21,14 @@ _OTHER = {IMAGE: KEYPOINTS, KEYPOINTS: IMAGE}
 # not a straggler. Shorter loops show as a run of late messages whose stamps rise again.
 _JUMP = 1_000_000_000
 _LATE_RUN = 3
+
+# Images wait so long for the keypoints of a slow detector, as many as this memory holds; of a
+# slow camera a few wait longer.
+_KEPT_NS = 2_000_000_000
+_LEAST_KEPT = 16
+_KEPT_BYTES = 256 * 2**20
+_MOST_KEPT = 1024
+_RECENT = 256  # stamps of given-up images and of refused keypoints that are still known
 
 
 @dataclass(frozen=True)
@@ -29,11 +40,21 @@ class Match:
     keypoints: Any
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    """A message without a partner; `arrival` in seconds."""
+
+    item: Any
+    arrival: float
+    size: int
+
+
 @dataclass
 class _Stream:
     """What is known of one input: unmatched messages by stamp, and where the last pair was."""
 
-    waiting: OrderedDict[int, Any]
+    waiting: OrderedDict[int, _Waiting]
+    size: int = 0
     matched: int | None = None
     late: int | None = None
     late_run: int = 0
@@ -47,26 +68,52 @@ class StampMatcher:
 
     Args:
         slop: largest difference of the two stamps of a pair, seconds; 0: equal stamps.
-        capacity: unmatched messages kept per stream.
         on_drop: called as `on_drop(reason, detail)` for every message that will never be paired.
             Reasons: `<stream>_skipped` (a newer one was paired), `<stream>_unmatched` (no partner
-            came while `capacity` newer ones did), `<stream>_duplicate`, `<stream>_late`,
-            `<stream>_zero_stamp`, `<stream>_clock_jump`.
+            came while it was kept), `image_keypoints_refused`, `keypoints_too_late` (their image
+            was given up), `<stream>_duplicate`, `<stream>_late`, `<stream>_zero_stamp`,
+            `<stream>_clock_jump`. `detail` ends with the remedy where the reason is unmatched or
+            too late.
+        capacity: unmatched messages kept per stream, where two seconds (at least 16 messages) or
+            256 MiB are not fewer.
+
+    Attributes:
+        timing: of the pairs.
     """
 
-    def __init__(self, slop: float, capacity: int, on_drop: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, slop: float, on_drop: Callable[[str, str], None], capacity: int = _MOST_KEPT
+    ) -> None:
         self.slop = slop
         self._capacity = capacity
         self._on_drop = on_drop
-        self._streams = {name: _Stream(OrderedDict()) for name in (IMAGE, KEYPOINTS)}
+        self.clear()
 
-    def add_image(self, stamp: int, image: Any) -> Match | None:
-        """Take an image with its stamp in nanoseconds; the pair it completes, if any."""
-        return self._add(IMAGE, stamp, image)
+    def add_image(
+        self, stamp: int, image: Any, *, arrival: float | None = None, size: int = 0
+    ) -> Match | None:
+        """Take an image; the pair it completes, if any.
 
-    def add_keypoints(self, stamp: int, keypoints: Any) -> Match | None:
-        """Take keypoints with their stamp in nanoseconds; the pair they complete, if any."""
-        return self._add(KEYPOINTS, stamp, keypoints)
+        Args:
+            stamp: nanoseconds.
+            image: whatever is to be matched.
+            arrival: when it came, seconds of any one clock; now without.
+            size: bytes that it holds.
+        """
+        match = self._add(IMAGE, stamp, image, arrival, size)
+        if stamp > 0:
+            self.timing.add_image(stamp)
+        return match
+
+    def add_keypoints(
+        self, stamp: int, keypoints: Any, *, arrival: float | None = None
+    ) -> Match | None:
+        """Take keypoints; the pair they complete, if any; arguments as `add_image`'s."""
+        return self._add(KEYPOINTS, stamp, keypoints, arrival, 0)
+
+    def refuse_keypoints(self, stamp: int) -> None:
+        """Note that the image of this stamp will get no keypoints: they came and are unusable."""
+        self._refused.append(stamp)
 
     @property
     def waiting(self) -> dict[str, int]:
@@ -76,20 +123,47 @@ class StampMatcher:
     def clear(self) -> None:
         """Forget everything, as when the node is activated anew."""
         self._streams = {name: _Stream(OrderedDict()) for name in (IMAGE, KEYPOINTS)}
+        self._given_up: deque[int] = deque(maxlen=_RECENT)
+        self._refused: deque[int] = deque(maxlen=_RECENT)
+        self.timing = PairTiming()
 
-    def _add(self, name: str, stamp: int, item: Any) -> Match | None:
+    def _add(
+        self, name: str, stamp: int, item: Any, arrival: float | None, size: int
+    ) -> Match | None:
         if not self._accept(name, stamp):
             return None
+        this = _Waiting(item, time.monotonic() if arrival is None else arrival, size)
         partner_stamp = self._nearest(_OTHER[name], stamp)
-        if partner_stamp is None or abs(partner_stamp - stamp) > self.slop * 1e9:
-            self._keep(name, stamp, item)
+        if partner_stamp is None or not self._fits(partner_stamp, stamp):
+            if name == IMAGE or not self._is_too_late(stamp):
+                self._keep(name, stamp, this)
             return None
-        partner = self._streams[_OTHER[name]].waiting.pop(partner_stamp)
+        partner = self._take(_OTHER[name], partner_stamp)
         self._close(name, stamp)
         self._close(_OTHER[name], partner_stamp)
         if name == IMAGE:
-            return Match(stamp, item, partner)
-        return Match(partner_stamp, partner, item)
+            return self._match(stamp, this, partner_stamp, partner)
+        return self._match(partner_stamp, partner, stamp, this)
+
+    def _match(
+        self, stamp: int, image: _Waiting, keypoints_stamp: int, keypoints: _Waiting
+    ) -> Match:
+        self.timing.add_pair((keypoints_stamp - stamp) / 1e9, keypoints.arrival - image.arrival)
+        return Match(stamp, image.item, keypoints.item)
+
+    def _fits(self, one: int, other: int) -> bool:
+        return abs(one - other) <= self.slop * 1e9
+
+    def _is_too_late(self, stamp: int) -> bool:
+        """Whether keypoints belong to an image that was given up; counts them."""
+        if not any(self._fits(image, stamp) for image in self._given_up):
+            return False
+        kept = f"{_KEPT_NS / 1e9:.0f} s and {_KEPT_BYTES >> 20} MiB of images are kept"
+        self._on_drop(
+            "keypoints_too_late",
+            f"their image was given up, {kept}: use a faster tracker or smaller images",
+        )
+        return True
 
     def _accept(self, name: str, stamp: int) -> bool:
         """Whether the message may still be paired; counts it if not, starts afresh on a jump."""
@@ -127,25 +201,45 @@ class StampMatcher:
     def _nearest(self, name: str, stamp: int) -> int | None:
         return min(self._streams[name].waiting, key=lambda other: abs(other - stamp), default=None)
 
-    def _keep(self, name: str, stamp: int, item: Any) -> None:
-        waiting = self._streams[name].waiting
-        waiting[stamp] = item
-        if len(waiting) > self._capacity:
-            oldest, _ = waiting.popitem(last=False)
-            self._on_drop(f"{name}_unmatched", self._gap(_OTHER[name], oldest))
+    def _keep(self, name: str, stamp: int, item: _Waiting) -> None:
+        stream = self._streams[name]
+        stream.waiting[stamp] = item
+        stream.size += item.size
+        while len(stream.waiting) > 1 and self._is_full(stream, stamp):
+            self._give_up(name, next(iter(stream.waiting)))
+
+    def _is_full(self, stream: _Stream, stamp: int) -> bool:
+        too_many = len(stream.waiting) > self._capacity or stream.size > _KEPT_BYTES
+        too_old = stamp - next(iter(stream.waiting)) > _KEPT_NS
+        return too_many or (too_old and len(stream.waiting) > _LEAST_KEPT)
+
+    def _take(self, name: str, stamp: int) -> _Waiting:
+        stream = self._streams[name]
+        item = stream.waiting.pop(stamp)
+        stream.size -= item.size
+        return item
+
+    def _give_up(self, name: str, stamp: int) -> None:
+        self._take(name, stamp)
+        if name == IMAGE:
+            if any(self._fits(refused, stamp) for refused in self._refused):
+                self._on_drop("image_keypoints_refused", "its keypoints were refused")
+                return
+            self._given_up.append(stamp)
+        self._on_drop(f"{name}_unmatched", self._gap(_OTHER[name], stamp))
 
     def _gap(self, partner: str, stamp: int) -> str:
         nearest = self._nearest(partner, stamp)
         if nearest is None:
             nearest = self._streams[partner].matched
         if nearest is None:
-            return f"no {partner} came"
-        return f"the nearest stamp of {partner} is {abs(nearest - stamp) / 1e9:.3f} s away"
+            return f"no {partner} came: copy the image's stamp into the keypoints"
+        return gap_text(partner, abs(nearest - stamp) / 1e9, self.timing.period)
 
     def _close(self, name: str, stamp: int) -> None:
         """Note a pair at this stamp and drop what is older: pairs never go back in time."""
         stream = self._streams[name]
         stream.matched = stamp
         for old in [other for other in stream.waiting if other < stamp]:
-            del stream.waiting[old]
+            self._take(name, old)
             self._on_drop(f"{name}_skipped", "a newer one was paired first")

@@ -7,6 +7,7 @@ same result, and about as many times cheaper as there are tokens.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -75,6 +76,28 @@ class AttentionBlock(nn.Module):
         return x + self.feed_second(F.relu(self.feed_first(self.feed_norm(x))))
 
 
+class AttentionBlocks(nn.ModuleList):
+    """Blocks of self-attention, one after the other.
+
+    Attributes:
+        native: what computes them instead, if anything: (B, T, width) tokens and a mask or None to
+            the same tokens.
+    """
+
+    native: Callable[[Tensor, Tensor | None], Tensor] | None = None
+
+    def __init__(self, count: int, width: int, heads: int) -> None:
+        super().__init__(AttentionBlock(width, heads) for _ in range(count))
+
+    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B, T, width) tokens, each attending to those where the (B, T) bool mask is True."""
+        if self.native is not None:
+            return self.native(tokens, mask)
+        for block in self:
+            tokens = block(tokens, None if mask is None else mask[:, None, None])
+        return tokens
+
+
 class QueryImageAttention(nn.Module):
     """Image tokens with learned positions, and query points that attend to them."""
 
@@ -101,5 +124,5 @@ class QueryImageAttention(nn.Module):
         return self.from_queries.precompute(self.to_query_width(self.among_tokens(tokens)))
 
     def forward(self, queries: Tensor, memory: TokenMemory) -> Tensor:
-        """(B, N, query_width) query tokens to (B, N, query_width) image-aware features."""
+        """(B, N, query_width) query tokens to (B, N, query_width) features of the image."""
         return self.from_queries.attend(queries, memory)

@@ -15,12 +15,6 @@ from torch import Tensor, nn
 MAX_BYTES = 1 << 30
 
 
-def save(network: nn.Module, path: Path, record: dict[str, Any]) -> None:
-    """Write the network's state and a JSON record of its making to one safetensors file."""
-    state = {name: tensor.detach().contiguous() for name, tensor in network.state_dict().items()}
-    write(state, path, record)
-
-
 def write(state: dict[str, Tensor], path: Path, record: dict[str, Any]) -> None:
     """Write tensors and a JSON record of their making to one safetensors file."""
     temporary = path.with_name(path.name + ".partial")
@@ -47,21 +41,20 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def record_of(path: Path) -> dict[str, Any]:
     """The record of a weights file's making, without its tensors. Raises as ``read``."""
-    check_size(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except SafetensorError as error:
-        raise _not_safetensors(path, error) from None
-    return json.loads(metadata.get("record", "{}"))
+    return json.loads((_header(path)[1] or {}).get("record", "{}"))
 
 
 def names_in(path: Path) -> list[str]:
     """Names of the tensors in a weights file, without reading them. Raises as ``read``."""
+    return _header(path)[0]
+
+
+def _header(path: Path) -> tuple[list[str], dict[str, str] | None]:
+    """Names and metadata."""
     check_size(path)
     try:
         with safe_open(path, framework="pt") as file:
-            return list(file.keys())
+            return list(file.keys()), file.metadata()
     except SafetensorError as error:
         raise _not_safetensors(path, error) from None
 

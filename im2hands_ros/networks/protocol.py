@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.canonical import CanonicalHands, canonicalise
+from im2hands_ros.kernels.field import NativeField
 from im2hands_ros.pair import HandPair, KeypointPair
 
 if TYPE_CHECKING:
@@ -101,6 +102,11 @@ class HandContext(ABC):
     def logits(self, points_palm: Tensor) -> Tensor:
         """Occupancy logits (H, N) of (H, N, 3) points, each hand's in its palm frame, metres."""
 
+    @property
+    def native_field(self) -> NativeField | None:
+        """What evaluates the logits in place of torch (`im2hands_ros.kernels`), None if nothing."""
+        return None
+
     def select(self, hand: int) -> Self:
         """The same for one hand alone (H = 1)."""
         return take(self, slice(hand, hand + 1))
@@ -142,9 +148,18 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
         """Convolutional networks, which are fastest with channels last in memory."""
         return ()
 
+    @property
+    def has_kernels(self) -> bool:
+        """Whether compiled code evaluates query points."""
+        return False
+
     def use_kernels(self) -> None:
         """From now on query points may be evaluated by compiled code for the CPU in float32, where
         there is some for these networks (`im2hands_ros.kernels`); weights must not change then."""
+
+    def canonicalise(self, joints: Tensor, mirrored: Tensor) -> CanonicalHands:
+        """As `im2hands_ros.canonical.canonicalise`."""
+        return canonicalise(joints, mirrored)
 
     @abstractmethod
     def encode(self, pixels: Tensor) -> Features:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import Field, fields
+from functools import partial
 from typing import Any, Generic
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import (
     FloatingPointRange,
     IntegerRange,
     ParameterDescriptor,
     SetParametersResult,
 )
+from rclpy import ok
 from rclpy import time as ros_time
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -30,6 +33,7 @@ from im2hands_ros.ros.diagnostics import (
     verdict,
 )
 from im2hands_ros.ros.qos import OVERRIDING, RESULTS
+from im2hands_ros.ros.silence import why_silent
 
 _LOG_PERIOD = 5.0  # seconds between two lines of one kind
 _REPORT_PERIOD = 1.0
@@ -149,8 +153,8 @@ class BaseNode(Node, Generic[S]):
         self._last_snapshot = now
         silent, warned = self._silent_inputs.update(now, before, self.expected_inputs())
         for name, topic in warned.items():
-            text = f"{topic}: nothing comes: is its publisher running?"
-            self.warn_throttled(f"silent_{name}", text)
+            cause = why_silent(self, topic) or "is its publisher running?"
+            self.warn_throttled(f"silent_{name}", f"{topic}: nothing comes: {cause}")
         level, text = verdict(now, before, silent)
         text = "; ".join(filter(None, (text, self.notice())))
         values = self.describe() | diagnostic_values(now, before)
@@ -170,7 +174,50 @@ class BaseNode(Node, Generic[S]):
 
 
 class ManagedNode(BaseNode[S], LifecycleNode):
-    """A `BaseNode` with a lifecycle."""
+    """A `BaseNode` with a lifecycle that survives every request.
+
+    In rclpy 7 a transition that the state does not have ends the process (rclpy#1209), and an
+    exception of a callback is swallowed.
+    """
+
+    def __init__(self, name: str, kind: type[S], **options: Any) -> None:
+        super().__init__(name, kind, **options)
+        self._legal_change = self._service_change_state.callback
+        self._service_change_state.callback = self._on_change_state
+        self._callbacks = {
+            state: partial(self._run_callback, callback)
+            for state, callback in self._callbacks.items()
+        }
+
+    def _on_change_state(
+        self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        """Pass on what the state allows; `success: false` and a line for all else."""
+        wanted = request.transition
+        legal = {each[0]: each[1] for each in self._state_machine.available_transitions}
+        if wanted.label in legal.values() if wanted.label else wanted.id in legal:
+            return self._legal_change(request, response)
+        self.warn_throttled(
+            "transition_refused",
+            f"transition '{wanted.label or wanted.id}' is refused: the node is "
+            f"{self._state_machine.current_state[1]}: use "
+            + (" or ".join(sorted(set(legal.values()))) or "a new process"),
+        )
+        response.success = False
+        return response
+
+    def _run_callback(
+        self,
+        callback: Callable[[LifecycleState], TransitionCallbackReturn],
+        previous: LifecycleState,
+    ) -> TransitionCallbackReturn:
+        try:
+            return callback(previous)
+        except Exception as error:
+            if ok(context=self.context):
+                doing = self._state_machine.current_state[1]
+                self.get_logger().error(f"{doing} failed: {type(error).__name__}: {error}")
+            raise  # rclpy goes on with on_error
 
 
 def _values(parameters: Sequence[Parameter]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Snapshot:
         received: messages by topic.
         published: frames published.
         dropped: frames and messages dropped, by reason.
+        suspect: frames published although something is unlikely, by kind.
         stages_ms: stage -> (median, 95th percentile) of the last frames, milliseconds.
     """
 
@@ -30,6 +31,7 @@ class Snapshot:
     received: dict[str, int] = field(default_factory=dict)
     published: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
+    suspect: dict[str, int] = field(default_factory=dict)
     stages_ms: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
@@ -40,6 +42,7 @@ class Health:
         self._lock = threading.Lock()
         self._received: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
+        self._suspect: Counter[str] = Counter()
         self._published = 0
         self._stages: dict[str, deque[float]] = {}
 
@@ -58,6 +61,11 @@ class Health:
         with self._lock:
             self._dropped[reason] += 1
 
+    def suspect(self, kind: str) -> None:
+        """Count a frame that is published although something about it is unlikely."""
+        with self._lock:
+            self._suspect[kind] += 1
+
     def took(self, stage: str, milliseconds: float) -> None:
         """Note how long a stage took."""
         with self._lock:
@@ -75,12 +83,13 @@ class Health:
         with self._lock:
             stages = {name: np.array(values) for name, values in self._stages.items()}
             received, dropped = dict(self._received), dict(self._dropped)
+            suspect = dict(self._suspect)
             published = self._published
         medians = {
             name: (float(np.median(values)), float(np.percentile(values, 95)))
             for name, values in stages.items()
         }
-        return Snapshot(time.monotonic(), received, published, dropped, medians)
+        return Snapshot(time.monotonic(), received, published, dropped, suspect, medians)
 
 
 class Throttle:
@@ -119,6 +128,7 @@ _ORDINARY = {
     "overwritten",
     "image_clock_jump",
     "keypoints_clock_jump",
+    "image_keypoints_refused",  # the refusal counts
 }
 
 _FAILURES = {"pipeline_error", "camera_lost"}
@@ -135,6 +145,8 @@ def diagnostic_values(now: Snapshot, before: Snapshot) -> dict[str, str]:
     values["published.hz"] = f"{(now.published - before.published) / elapsed:.1f}"
     for reason, count in sorted(now.dropped.items()):
         values[f"dropped.{reason}"] = str(count)
+    for kind, count in sorted(now.suspect.items()):
+        values[f"suspect.{kind}"] = str(count)
     for stage, (median, p95) in now.stages_ms.items():
         values[f"stage.{stage}.median_ms"] = f"{median:.2f}"
         values[f"stage.{stage}.p95_ms"] = f"{p95:.2f}"
@@ -148,17 +160,25 @@ def verdict(now: Snapshot, before: Snapshot, silent: list[str]) -> tuple[int, st
         now, before: the two snapshots.
         silent: topics from which nothing comes although something should.
     """
-    fresh = {
-        reason: count - before.dropped.get(reason, 0)
-        for reason, count in now.dropped.items()
-        if reason not in _ORDINARY and count > before.dropped.get(reason, 0)
-    }
-    text = ", ".join(f"{reason} {count}x" for reason, count in sorted(fresh.items()))
+    fresh = _increases(now.dropped, before.dropped)
+    dropped = f"dropped: {_counts(fresh)}"
     if _FAILURES & fresh.keys():
-        return 2, f"dropped: {text}"
+        return 2, dropped
     if silent:
         return 1, f"nothing comes on {', '.join(silent)}"
-    return (1, f"dropped: {text}") if fresh else (0, "fine")
+    if fresh:
+        return 1, dropped
+    unlikely = _increases(now.suspect, before.suspect)
+    return (1, f"suspect: {_counts(unlikely)}") if unlikely else (0, "fine")
+
+
+def _increases(now: dict[str, int], before: dict[str, int]) -> dict[str, int]:
+    more = {reason: count - before.get(reason, 0) for reason, count in now.items()}
+    return {reason: count for reason, count in more.items() if count and reason not in _ORDINARY}
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{reason} {count}x" for reason, count in sorted(counts.items()))
 
 
 class SilentInputs:

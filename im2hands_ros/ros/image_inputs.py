@@ -15,6 +15,7 @@ from im2hands_ros.messages.images import check_image
 from im2hands_ros.parameter_schema import S
 from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.endpoints import subscribe
+from im2hands_ros.ros.silence import why_silent
 
 # A camera's first image may come just before its first camera_info.
 _CAMERA_INFO_GRACE = 1.0
@@ -80,8 +81,10 @@ class ImageInputs(ABC, Generic[S]):
             now = time.monotonic()
             self._waiting_since = self._waiting_since or now
             if now - self._waiting_since > _CAMERA_INFO_GRACE:
-                text = "images come but no camera_info: publish the camera's calibration there"
-                self.node.warn_throttled("no_camera_info", f"{self.topics['camera_info']}: {text}")
+                topic = self.topics["camera_info"]
+                cause = why_silent(self.node, topic) or "publish the camera's calibration there"
+                text = f"{topic}: images come but no camera_info: {cause}"
+                self.node.warn_throttled("no_camera_info", text)
         return self._camera_info
 
     def _on_camera_info(self, message: CameraInfo) -> None:

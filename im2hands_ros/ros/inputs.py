@@ -19,15 +19,13 @@ from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.image_inputs import ImageInputs
 from im2hands_ros.ros.parameters import Settings
 
-# Images wait this long for a slow detector, in frames; at 30 Hz half a second.
-_WAITING_FRAMES = 16
-
 # Kinds of drops that somebody can repair; the others are in the nature of live streams.
 _REMEDIES = {
-    "unmatched": "copy the image's stamp into the keypoints, or raise sync_slop",
-    "duplicate": "give every message its own stamp",
-    "zero_stamp": "set it to the time the image was taken",
-    "late": "publish in the order of the stamps",
+    "unmatched": "",  # in the detail
+    "too_late": "",
+    "duplicate": ": give every message its own stamp",
+    "zero_stamp": ": set it to the time the image was taken",
+    "late": ": publish in the order of the stamps",
 }
 
 
@@ -59,7 +57,7 @@ class NodeInputs(ImageInputs[Settings]):
         deliver: Callable[[SyncedFrame], None],
     ) -> None:
         self._deliver = deliver
-        self._matcher = StampMatcher(node.settings.sync_slop, _WAITING_FRAMES, self._on_drop)
+        self._matcher = StampMatcher(node.settings.sync_slop, self._on_drop)
         super().__init__(node, node.settings.image_transport, has_subscribers)
         if node.settings.keypoints_type == "pose_array":
             callback = partial(self._on_keypoints, read_poses)
@@ -68,10 +66,16 @@ class NodeInputs(ImageInputs[Settings]):
             callback = partial(self._on_keypoints, read_keypoints)
             self.subscribe("keypoints", "keypoints", HandKeypoints, callback)
 
+    @property
+    def values(self) -> dict[str, str]:
+        """How stamps and arrivals of keypoints lie to those of their images, for diagnostics."""
+        return self._matcher.timing.values
+
     def take_image(self, image: Image | CompressedImage) -> None:
         """Keep an image for its keypoints."""
         self._matcher.slop = self.node.settings.sync_slop
-        self._complete(self._matcher.add_image(nanoseconds(image.header.stamp), image))
+        stamp, size = nanoseconds(image.header.stamp), len(image.data)
+        self._complete(self._matcher.add_image(stamp, image, size=size))
 
     def _on_keypoints(self, read: Callable[[Any], CheckedKeypoints], message: Any) -> None:
         self.node.health.receive("keypoints")
@@ -80,14 +84,19 @@ class NodeInputs(ImageInputs[Settings]):
         keypoints = read(message)
         for problem in keypoints.problems:
             self.refuse("keypoints", problem)
+        stamp = nanoseconds(message.header.stamp)
         if keypoints.usable:
             self._matcher.slop = self.node.settings.sync_slop
-            stamp = nanoseconds(message.header.stamp)
             self._complete(self._matcher.add_keypoints(stamp, keypoints))
+        else:
+            self._matcher.refuse_keypoints(stamp)
 
     def _complete(self, pair: Match | None) -> None:
         if pair is None:
             return
+        for kind, text in self._matcher.timing.warnings(self._matcher.slop):
+            self.node.health.suspect(kind)
+            self.node.warn_throttled(kind, f"{self.topics['keypoints']}: {text}")
         try:
             _check_frames(pair)
         except BadInput as problem:
@@ -101,8 +110,8 @@ class NodeInputs(ImageInputs[Settings]):
         self.node.health.drop(reason)
         stream, _, kind = reason.partition("_")
         remedy = _REMEDIES.get(kind)
-        if remedy:
-            self.node.warn_throttled(reason, f"{self.topics[stream]}: {detail}: {remedy}")
+        if remedy is not None:
+            self.node.warn_throttled(reason, f"{self.topics[stream]}: {detail}{remedy}")
 
 
 def _check_frames(pair: Match) -> None:

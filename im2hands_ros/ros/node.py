@@ -206,6 +206,7 @@ class Im2HandsNode(ManagedNode[Settings]):
         count = 0 if self._outputs is None else self._outputs.subscriber_count()
         state = self._state_machine.current_state[1]
         values = {"state": state, "subscribers": str(count)}
+        values |= self._inputs.values if self._inputs else {}
         return values | (self._processing.values if self._processing else {}) | memory_values()
 
     def notice(self) -> str:

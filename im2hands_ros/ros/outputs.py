@@ -6,28 +6,17 @@ import threading
 import time
 from collections.abc import Mapping
 
-from geometry_msgs.msg import PoseStamped
-from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
-from visualization_msgs.msg import MarkerArray
 
 from im2hands_ros.messages.results import Messages, ResultEncoder
 from im2hands_ros.messages.wrist_poses import PosedHand
-from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.ros.base_node import ManagedNode
 from im2hands_ros.ros.collisions import collisions_for
 from im2hands_ros.ros.endpoints import ResultPublisher
 from im2hands_ros.ros.parameters import Settings
+from im2hands_ros.ros.topics import OUTPUTS, POSES, SURFACES
 from im2hands_ros.ros.transforms import transforms_for
 from im2hands_ros.scene import Hands
-
-# The topics of `messages.results.RESULT_TYPES`, with rclpy's classes.
-POSES = {
-    "/refined_keypoints": HandKeypoints,
-    "/left/wrist_pose": PoseStamped,
-    "/right/wrist_pose": PoseStamped,
-}
-SURFACES = {"/meshes": HandMeshArray, "/occupancy": PointCloud2, "/markers": MarkerArray}
 
 
 class Outputs:
@@ -35,15 +24,14 @@ class Outputs:
 
     def __init__(self, node: ManagedNode[Settings], settings: Settings) -> None:
         self._results = {
-            topic: ResultPublisher(node, kind, topic.removeprefix("/"))
-            for topic, kind in (POSES | SURFACES).items()
+            f"/{topic}": ResultPublisher(node, kind, topic) for topic, kind in OUTPUTS.items()
         }
         self._transforms = transforms_for(node) if settings.publish_tf else None
         self._collisions = collisions_for(node) if settings.publish_collision_objects else None
-        self._surfaces = [self._results[topic] for topic in SURFACES]
+        self._surfaces = [self._results[f"/{topic}"] for topic in SURFACES]
         if self._collisions is not None:
             self._surfaces.append(self._collisions.publisher)
-        self._all = [*self._surfaces, *(self._results[topic] for topic in POSES)]
+        self._all = [*self._surfaces, *(self._results[f"/{topic}"] for topic in POSES)]
         self._encoder = ResultEncoder()
         self._lock = threading.Lock()
         self._open = False

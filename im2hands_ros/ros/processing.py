@@ -7,7 +7,7 @@ import time
 from builtin_interfaces.msg import Time
 
 from im2hands_ros.camera import lens_problem
-from im2hands_ros.messages.camera_info import camera_from_info
+from im2hands_ros.messages.camera_info import camera_from_info, unlike_frame
 from im2hands_ros.messages.images import read_image
 from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.inputs import SyncedFrame
@@ -31,12 +31,12 @@ class Processing:
         self._node, self._health = node, node.health
         self._outputs, self._queries = outputs, queries
         self._budget = LatencyBudget()
-        self._running = self._missing = ""
+        self._running = self._missing = self._kernels = ""
 
     @property
     def values(self) -> dict[str, str]:
-        """Stages that run and resolution, for diagnostics; empty before the first frame."""
-        running = {"stages": self._running} if self._running else {}
+        """Stages that run, kernels and resolution, for diagnostics; empty before the model."""
+        running = {"stages": self._running, "kernels": self._kernels} if self._running else {}
         return running | self._budget.values
 
     @property
@@ -47,6 +47,8 @@ class Processing:
     def set_up(self, tracker: HandTracker) -> None:
         """Make the tracker ready for its first frame."""
         tracker.warm_up()
+        self._kernels = tracker.kernels
+        self._node.get_logger().info(f"kernels: {self._kernels}")
         self._note_stages(tracker)
 
     def process(self, tracker: HandTracker, frame: SyncedFrame) -> None:
@@ -70,7 +72,7 @@ class Processing:
             tracker.settings = self._frame_settings(settings)
             stamp = header.stamp.sec + header.stamp.nanosec / 1e9
             hands = tracker.update(image, stamp, camera, frame.keypoints.hands, extent=extent)
-            self._note(tracker, hands)
+            self._note(tracker, frame, hands)
             if hands.scene is not None or extent >= Extent.FIELD:
                 self._queries.set_field(header, hands.scene)
             with self._health.stage("publish"):
@@ -94,11 +96,15 @@ class Processing:
         resolution = self._budget.resolution(settings.resolution, settings.latency_budget_ms)
         return settings.changed({"resolution": resolution})
 
-    def _note(self, tracker: HandTracker, hands: TrackedFrame) -> None:
+    def _note(self, tracker: HandTracker, frame: SyncedFrame, hands: TrackedFrame) -> None:
         self._note_stages(tracker)
+        frames = frame.camera_info.header.frame_id, frame.image.header.frame_id
+        other_frame = unlike_frame(*frames)
+        warnings = hands.warnings + ((("camera_info_frame", other_frame),) if other_frame else ())
         for stage, milliseconds in hands.timings_ms.items():
             self._health.took(stage, milliseconds)
-        for kind, text in hands.warnings:
+        for kind, text in warnings:
+            self._health.suspect(kind)
             self._node.warn_throttled(kind, text)
 
     def _note_stages(self, tracker: HandTracker) -> None:

@@ -18,12 +18,11 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PoseArray, PoseStamped
+from geometry_msgs.msg import PoseArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
-from visualization_msgs.msg import MarkerArray
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.definitions import standard_types
@@ -33,7 +32,7 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import Calibration, write_camera_info
 from im2hands_ros.messages.header import nanoseconds, read_stamp
 from im2hands_ros.messages.results import RESULT_TYPES
-from im2hands_ros.msg import HandKeypoints, HandMeshArray
+from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.node_state import NodeState
 from im2hands_ros.ros.subprocesses import (
     interrupted_once,
@@ -42,21 +41,21 @@ from im2hands_ros.ros.subprocesses import (
     ros_module,
     start_child,
 )
+from im2hands_ros.ros.topics import OUTPUTS
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.tracking.settings import ReplaySettings
 
 NODE = ros_module("node")
-_CLASSES = (HandKeypoints, PoseStamped, HandMeshArray, PointCloud2, MarkerArray)
-_START_PATIENCE = 180.0  # seconds for loading and warming up
-_ANSWER_PATIENCE = 60.0  # seconds for a frame
-_REST_PATIENCE = 1.0  # seconds for the rest of an answer, which may lack a wrist or the markers
-_DIAGNOSTICS_PATIENCE = 1.5  # seconds; they come every second
+_START_TIMEOUT = 180.0  # seconds for loading and warming up
+_ANSWER_TIMEOUT = 60.0  # seconds for a frame
+_REST_TIMEOUT = 1.0  # seconds for the rest of an answer, which may lack a wrist or the markers
+_DIAGNOSTICS_TIMEOUT = 1.5  # seconds; they come every second
 _ALWAYS = {"/refined_keypoints", "/meshes", "/occupancy"}
 _POLL = 0.02
 
 
 class NodeTimes(Stopwatch):
-    """What is measured here, and the node's own stages as its diagnostics tell them."""
+    """What is measured here, and the node's own stages as its diagnostics give them."""
 
     def __init__(self, refresh: Callable[[], None]) -> None:
         super().__init__()
@@ -94,7 +93,7 @@ class ThroughNode:
         self._stack = ExitStack()
         self._answer: dict[str, bytes] = {}
         self._awaited: int | None = None
-        self.times = NodeTimes(self._hear_diagnostics)
+        self.times = NodeTimes(self._wait_for_diagnostics)
 
     def __enter__(self) -> ThroughNode:
         os.environ.update(ros_environment())
@@ -121,13 +120,13 @@ class ThroughNode:
         self._answer, self._awaited = {}, nanoseconds(frame.header.stamp)
         with self.times.stage("round trip"):
             self._send(frame, camera)
-            if not self._spin_until(lambda: self._answer.keys() >= _ALWAYS, _ANSWER_PATIENCE):
+            if not self._spin_until(lambda: self._answer.keys() >= _ALWAYS, _ANSWER_TIMEOUT):
                 raise BadInput(
                     "no_answer",
-                    f"the node gave no answer in {_ANSWER_PATIENCE:g} s; {self._last_words()}",
+                    f"the node gave no answer in {_ANSWER_TIMEOUT:g} s; {self._end_of_log()}",
                 )
             wanted = self._all_that_comes()
-            self._spin_until(lambda: self._answer.keys() >= wanted, _REST_PATIENCE)
+            self._spin_until(lambda: self._answer.keys() >= wanted, _REST_TIMEOUT)
         return [(topic, self._answer[topic]) for topic in RESULT_TYPES if topic in self._answer]
 
     def _start(self) -> None:
@@ -146,34 +145,30 @@ class ThroughNode:
             role: self._node.create_publisher(kind, name, QoSProfile(depth=10))
             for role, (name, kind) in _inputs(self._chosen).items()
         }
-        classes = {
-            f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}": kind for kind in _CLASSES
-        }
-        for topic, name in RESULT_TYPES.items():
-            hear = partial(self._hear, topic)
-            self._node.create_subscription(
-                classes[name], topic, hear, QoSProfile(depth=10), raw=True
-            )
+        for name, kind in OUTPUTS.items():
+            topic = f"/{name}"
+            take = partial(self._take, topic)
+            self._node.create_subscription(kind, topic, take, QoSProfile(depth=10), raw=True)
         self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self._wait_for_node()
 
     def _wait_for_node(self) -> None:
         state = NodeState(self._node, "/im2hands")
 
-        def is_heard() -> bool:
-            heard = all(each.get_subscription_count() for each in self._publishers.values())
-            return heard and all(self._node.count_publishers(topic) for topic in RESULT_TYPES)
+        def is_matched() -> bool:
+            sent = all(each.get_subscription_count() for each in self._publishers.values())
+            return sent and all(self._node.count_publishers(topic) for topic in RESULT_TYPES)
 
-        for what, condition in (("active", state.is_active), ("found over DDS", is_heard)):
-            if not self._spin_until(condition, _START_PATIENCE):
+        for what, condition in (("active", state.is_active), ("found over DDS", is_matched)):
+            if not self._spin_until(condition, _START_TIMEOUT):
                 raise TimeoutError(
-                    f"the node was not {what} in {_START_PATIENCE:g} s; {self._last_words()}"
+                    f"the node was not {what} in {_START_TIMEOUT:g} s; {self._end_of_log()}"
                 )
-        self._spin_until(lambda: False, _REST_PATIENCE)  # the node may not know us yet
+        self._spin_until(lambda: False, _REST_TIMEOUT)  # it may not have found this client yet
 
-    def _spin_until(self, condition: Callable[[], bool], patience: float) -> bool:
+    def _spin_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Handle what comes until the condition holds; whether it does in time."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > deadline:
                 return False
@@ -191,7 +186,7 @@ class ThroughNode:
         self._publishers["keypoints"].publish(frame.keypoints_message.raw.data)
         self._publishers["image"].publish(frame.image.raw.data)
 
-    def _hear(self, topic: str, data: bytes) -> None:
+    def _take(self, topic: str, data: bytes) -> None:
         if read_stamp(data, in_sequence=topic == "/markers") == self._awaited:
             self._answer[topic] = data
 
@@ -211,13 +206,13 @@ class ThroughNode:
                 if pair.key.startswith("stage.") and pair.key.endswith(".median_ms"):
                     self.times.of_node[pair.key.split(".")[1]] = float(pair.value)
 
-    def _hear_diagnostics(self) -> None:
+    def _wait_for_diagnostics(self) -> None:
         before = dict(self.times.of_node)
-        self._spin_until(lambda: self.times.of_node != before, _DIAGNOSTICS_PATIENCE)
+        self._spin_until(lambda: self.times.of_node != before, _DIAGNOSTICS_TIMEOUT)
 
-    def _last_words(self) -> str:
+    def _end_of_log(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return f"its last words: {lines[-1]}" if lines else "its log is empty"
+        return f"its log ends with: {lines[-1]}" if lines else "its log is empty"
 
 
 def _inputs(chosen: Chosen) -> dict[str, tuple[str, type]]:

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from im2hands_ros.kernels.library import Library
-from im2hands_ros.kernels.search import NativeSearch
 from im2hands_ros.surface.chunking import chunks_of
 from im2hands_ros.surface.lattice import interpolated
+from im2hands_ros.surface.native_search import NativeSearch
 from im2hands_ros.surface.search import SurfaceSearch
 
 # A point keeps its interpolated value when that is further from the threshold than this share of

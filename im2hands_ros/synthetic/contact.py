@@ -44,16 +44,16 @@ class SphereProxies:
         different = (self.region[:, None] != self.region) & (self.region < 6)
         different &= different.T.clone()
         apart = torch.cdist(centres, centres) > 1.02 * (self._radius[:, None] + self._radius)
-        return (different & apart).float()
+        return (different & apart).to(centres)
 
 
 def sphere_layout() -> tuple[Tensor, Tensor]:
-    """Blends (N, 23) of landmarks and the regions (N,)."""
+    """Blends (N, 23) of landmarks, float64, and the regions (N,)."""
     rows: list[Tensor] = []
     region: list[int] = []
 
     def add(a: int, b: int, step: float, part: int) -> None:
-        row = torch.zeros(23)
+        row = torch.zeros(23, dtype=torch.float64)
         row[a] += 1 - step
         row[b] += step
         rows.append(row)
@@ -75,22 +75,22 @@ def sphere_layout() -> tuple[Tensor, Tensor]:
 
 def neutral(hand: BakedHand, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Pose, shape, rotation, translation of `count` mean hands at rest."""
-    zeros = torch.zeros
-    turn = torch.eye(3).expand(count, 3, 3)
+    zeros = hand.frames.new_zeros
+    turn = torch.eye(3).to(hand.frames).expand(count, 3, 3)
     return zeros(count, hand.pose_dims), zeros(count, hand.shape_dims), turn, zeros(count, 3)
 
 
 def inscribed_radii(hand: BakedHand, blends: Tensor) -> tuple[Tensor, Tensor]:
     """Distance from the spheres' centres to the skin: (N,) for the mean, (12, N) per shape."""
-    shapes = torch.cat([torch.zeros(1, hand.shape_dims), torch.eye(hand.shape_dims)])
-    pose, _, rotation, translation = neutral(hand, len(shapes))
+    pose, mean, rotation, translation = neutral(hand, 1 + hand.shape_dims)
+    shapes = mean + torch.eye(hand.shape_dims + 1).to(mean)[:, 1:]
     posed = hand.pose(pose, shapes, rotation, translation, "right")
     centres = blends @ hand.rest_frame_landmarks(pose, shapes)
     radii = [
         np.sqrt(igl.point_mesh_squared_distance(c, v, hand.skin_triangles)[0])
-        for c, v in zip(centres.double().numpy(), posed.skin.double().numpy(), strict=True)
+        for c, v in zip(centres.numpy(), posed.skin.numpy(), strict=True)
     ]
-    table = torch.from_numpy(np.stack(radii)).float()
+    table = torch.from_numpy(np.stack(radii))
     return table[0], table[1:] - table[0]
 
 
@@ -117,10 +117,11 @@ class Goal:
     """What B pairs should do, besides not colliding.
 
     attraction (B,): pull towards contact; hold_pose, hold_place (B,): stay as given;
-    growth (B,): spheres start at this share of their radius (to slip past each other);
+    growth (B,): spheres start at this share of their radius (to slip past each other) and end
+    at `size` (N,), or (1,) for all;
     touches (T, 3) long: (pair, sphere, sphere) that should meet, right hand's spheres numbered
     from 0, the left's from N; start (2, B, 60): pose to begin with, the pair's own if None;
-    smooth: weight of even motion, where the pairs are neighbouring frames.
+    blend (B, B): the pairs are neighbouring frames, and each is this mean of what is solved for.
     """
 
     attraction: Tensor
@@ -129,7 +130,25 @@ class Goal:
     growth: Tensor
     touches: Tensor = field(default_factory=lambda: torch.zeros(0, 3, dtype=torch.long))
     start: Tensor | None = None
-    smooth: float = 0.0
+    size: Tensor = field(default_factory=lambda: torch.ones(1, dtype=torch.float64))
+    blend: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Descent:
+    """How the solver descends: how many steps, whether they fade out to none.
+
+    damping: gradients by pose and by place well below these move little (Adam's epsilon). Where
+    forces cancel, as those within one hand do, what is left is rounding, about 1e-12, and another
+    one on every CPU: without damping it would move the hand as fast as any force.
+    """
+
+    steps: int = 50
+    damping: tuple[float, float] = (1e-5, 1e-2)
+    fades: bool = False
+
+
+DEFAULT_DESCENT = Descent()
 
 
 def sphere_centres(
@@ -141,15 +160,23 @@ def sphere_centres(
     translation: Tensor,
 ) -> Tensor:
     """(2, B, N, 3) of a pair's spheres."""
-    points = hand.rest_frame_landmarks(pose.flatten(0, 1), shape.flatten(0, 1))
-    points = points.unflatten(0, (2, -1))
-    mirror = points.new_tensor([[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]])[:, None, None]
-    points = (points * mirror) @ rotation.mT + translation[:, :, None]
+    points = landmarks(hand, pose, shape) @ rotation.mT + translation[:, :, None]
     return proxies.blends @ points
 
 
+def landmarks(hand: BakedHand, pose: Tensor, shape: Tensor) -> Tensor:
+    """(2, B, 23, 3) of a pair's hands in their rest frames, the left hand mirrored."""
+    points = hand.rest_frame_landmarks(pose.flatten(0, 1), shape.flatten(0, 1))
+    mirror = points.new_tensor([[1, 1, 1], [-1, 1, 1]])[:, None, None]
+    return points.unflatten(0, (2, -1)) * mirror
+
+
 def settle(
-    hand: BakedHand, proxies: SphereProxies, pair: Pair, goal: Goal, steps: int = 50
+    hand: BakedHand,
+    proxies: SphereProxies,
+    pair: Pair,
+    goal: Goal,
+    descent: Descent = DEFAULT_DESCENT,
 ) -> Pair:
     """Move fingers and the left hand until the hands meet the goal and no spheres overlap."""
     pose = (pair.pose if goal.start is None else goal.start).clone().requires_grad_()
@@ -157,37 +184,35 @@ def settle(
     turn = torch.zeros_like(shift, requires_grad=True)
     low, high = hand.pose_limits
     radii = proxies.radii(pair.shape.flatten(0, 1)).unflatten(0, (2, -1))
-    groups = [(pose, 0.03), (shift, 0.003), (turn, 0.02)]
-    optimiser = torch.optim.Adam([{"params": [p], "lr": rate} for p, rate in groups])
-    place = pair.translation[1]
-    for step in range(steps):
-        grown = (goal.growth + (1 - goal.growth) * min(1, 2 * step / steps))[None, :, None]
-        rotation = torch.stack([pair.rotation[0], axis_angle_matrix(turn) @ pair.rotation[1]])
-        translation = torch.stack([pair.translation[0], place + shift])
-        centres = sphere_centres(hand, proxies, pose, pair.shape, rotation, translation)
-        force = contact_forces(proxies, centres.detach(), radii * grown, goal)
-        drift = ((pose - pair.pose) ** 2).sum((0, 2)) * goal.hold_pose
+    bend, place = descent.damping
+    groups = [(pose, 0.03, bend), (shift, 0.003, place), (turn, 0.02, place)]
+    optimiser = torch.optim.Adam([{"params": [p], "lr": r, "eps": e} for p, r, e in groups])
+    fading = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, descent.steps)
+    for step in range(descent.steps):
+        now = moved(pair, goal, pose, shift, turn)
+        size = torch.lerp(goal.growth[:, None], goal.size, min(1, 2 * step / descent.steps))
+        parts = (now.pose, now.shape, now.rotation, now.translation)
+        centres = sphere_centres(hand, proxies, *parts)
+        force = contact_forces(proxies, centres.detach(), radii * size, goal)
+        drift = ((now.pose - pair.pose) ** 2).sum((0, 2)) * goal.hold_pose
         stray = ((shift**2).sum(1) * 500 + (turn**2).sum(1)) * goal.hold_place
         optimiser.zero_grad()
-        loss = (centres * force).sum() + (drift + stray).sum()
-        if goal.smooth:
-            loss = loss + goal.smooth * unevenness(pose, shift, turn)
-        loss.backward()
+        ((centres * force).sum() + (drift + stray).sum()).backward()
         optimiser.step()
+        if descent.fades:
+            fading.step()
         with torch.no_grad():
             pose.clamp_(low, high)
-    with torch.no_grad():
-        rotation = torch.stack([pair.rotation[0], axis_angle_matrix(turn) @ pair.rotation[1]])
-        translation = torch.stack([pair.translation[0], place + shift])
-    return replace(pair, pose=pose.detach(), rotation=rotation, translation=translation)
+    return moved(pair, goal, pose.detach(), shift.detach(), turn.detach())
 
 
-def unevenness(pose: Tensor, shift: Tensor, turn: Tensor) -> Tensor:
-    """Squared second differences over frames of pose (2, B, 60), shift and turn (B, 3)."""
-    bends = pose.diff(n=2, dim=1).square().sum()
-    return (
-        bends + turn.diff(n=2, dim=0).square().sum() + 400 * shift.diff(n=2, dim=0).square().sum()
-    )
+def moved(pair: Pair, goal: Goal, pose: Tensor, shift: Tensor, turn: Tensor) -> Pair:
+    """The pair in another pose (2, B, 60), its left hand shifted and turned (B, 3)."""
+    if goal.blend is not None:
+        pose, shift, turn = (goal.blend @ part for part in (pose, shift, turn))
+    rotation = torch.stack([pair.rotation[0], axis_angle_matrix(turn) @ pair.rotation[1]])
+    translation = torch.stack([pair.translation[0], pair.translation[1] + shift])
+    return replace(pair, pose=pose, rotation=rotation, translation=translation)
 
 
 def contact_forces(proxies: SphereProxies, centres: Tensor, radii: Tensor, goal: Goal) -> Tensor:

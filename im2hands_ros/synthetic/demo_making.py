@@ -16,7 +16,7 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import MIDDLE_MCP, SIDES, WRIST
 from im2hands_ros.synthetic.background import PAINTERS
 from im2hands_ros.synthetic.dataset import hand_part, scene_hands
-from im2hands_ros.synthetic.demo_sequence import DEMO_FILE, FIELDS
+from im2hands_ros.synthetic.demo_sequence import DEMO_FILE
 from im2hands_ros.synthetic.photography import encode
 from im2hands_ros.synthetic.poses import sequence
 from im2hands_ros.synthetic.renderer import render
@@ -76,7 +76,7 @@ def _side_arrays(
         "true_keypoints": joints,
         "keypoints": (joints + tracker_error(rng, len(rows))).astype(np.float32),
     }
-    for name in FIELDS:
+    for name in HandParameters._fields:
         arrays[name] = np.stack([getattr(parameters[row][side], name) for row in rows])
     return {f"{side}_{name}": values for name, values in arrays.items()}
 

@@ -17,7 +17,6 @@ from im2hands_ros.synthetic.photography import decode
 from im2hands_ros.synthetic.sample import HandParameters, hand_triangles, pose_hand
 
 DEMO_FILE = Path(__file__).parents[1] / "data" / "demo" / "sequence.npz"
-FIELDS = ("pose", "shape", "rotation", "translation")
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def _frame(arrays: dict[str, np.ndarray], index: int) -> DemoFrame:
         return {s: arrays[f"{s}_{name}"][index] if present[s] else None for s in SIDES}
 
     parameters = {
-        side: HandParameters(*(arrays[f"{side}_{name}"][index] for name in FIELDS))
+        side: HandParameters(*(arrays[f"{side}_{name}"][index] for name in HandParameters._fields))
         for side in SIDES
         if present[side]
     }

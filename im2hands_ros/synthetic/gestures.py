@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from im2hands_ros.synthetic.chance import normal, uniform
 from im2hands_ros.synthetic.hand import FINGER_NAMES, BakedHand
 
 # Curl of index, middle, ring, little finger (0 straight, 1 fist); thumb's opposition (0 beside the
@@ -31,14 +32,14 @@ FREE_SHARE = 0.4  # of hands whose fingers bend freely rather than by a gesture
 def random_poses(
     hand: BakedHand, count: int, generator: torch.Generator, gesture: str | None = None
 ) -> Tensor:
-    """(count, 60) poses within the limits, radians: mixed, or all around one named gesture."""
-    table = torch.tensor(list(GESTURES.values()))
+    """(count, 60) poses within the limits, radians, float64: mixed, or around one named gesture."""
+    table = torch.tensor(list(GESTURES.values()), dtype=torch.float64)
     if gesture is None:
         rows = torch.randint(len(table), (count,), generator=generator)
     else:
         rows = torch.full((count,), list(GESTURES).index(gesture))
-    traits = table[rows] + 0.08 * torch.randn(count, 7, generator=generator)
-    free = torch.rand(count, 1, generator=generator) < FREE_SHARE
+    traits = table[rows] + 0.08 * normal(count, 7, generator=generator)
+    free = uniform(count, 1, generator=generator) < FREE_SHARE
     if gesture is None:
         traits = torch.where(free, free_traits(count, generator), traits)
     return pose_from_traits(hand, traits, generator)
@@ -46,14 +47,15 @@ def random_poses(
 
 def free_traits(count: int, generator: torch.Generator) -> Tensor:
     """(count, 7) finger curls that follow each other, and any thumb."""
-    common = torch.rand(count, 1, generator=generator)
-    own = torch.rand(count, 4, generator=generator)
+    common = uniform(count, 1, generator=generator)
+    own = uniform(count, 4, generator=generator)
     # Neighbouring fingers share tendons, so they curl together.
     own = 0.6 * own + 0.2 * own.roll(1, 1) + 0.2 * own.roll(-1, 1)
     curls = 0.55 * common + 0.45 * own
     curls = (1.35 * curls - 0.2).clamp(0, 1)
-    thumb = torch.rand(count, 3, generator=generator) * torch.tensor([1.4, 1.0, 2.0])
-    return torch.cat([curls, thumb - torch.tensor([0.3, 0.1, 1.0])], 1)
+    reach, start = curls.new_tensor([[1.4, 1.0, 2.0], [0.3, 0.1, 1.0]])
+    thumb = uniform(count, 3, generator=generator) * reach - start
+    return torch.cat([curls, thumb], 1)
 
 
 def pose_from_traits(
@@ -61,12 +63,12 @@ def pose_from_traits(
 ) -> Tensor:
     """(B, 7) traits, see GESTURES -> (B, 60) pose inside the limits; a generator adds noise."""
     count = len(traits)
-    angles = torch.zeros(count, len(hand.joint_names), 3)  # degrees
+    angles = traits.new_zeros(count, len(hand.joint_names), 3)  # degrees
 
     def noise(scale: float) -> Tensor:
         if generator is None:
-            return torch.zeros(count)
-        return scale * torch.randn(count, generator=generator)
+            return traits.new_zeros(count)
+        return scale * normal(count, generator=generator)
 
     curls, opposition, bend, fan = traits[:, :4], traits[:, 4], traits[:, 5], traits[:, 6]
     # How much of a curl happens in the knuckle rather than in the finger: hook against flat grip.

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -33,7 +32,7 @@ POSE_LIMITS: dict[str, tuple[tuple[float, float], ...]] = {
 
 @dataclass(frozen=True)
 class Posed:
-    """B hands in one frame, metres, float32.
+    """B hands in one frame, metres, of the hand's type.
 
     surface (B, V, 3): watertight hand; skin (B, Vs, 3): hand and open-ended forearm;
     keypoints (B, 21, 3): MANO order.
@@ -42,29 +41,6 @@ class Posed:
     surface: Tensor
     skin: Tensor
     keypoints: Tensor
-
-
-class HandModel(Protocol):
-    """What the generator of scenes needs from a hand; `BakedHand` and a MANO file can provide it.
-
-    pose_dims, shape_dims: lengths of the pose (radians) and shape (standard deviations) vectors.
-    triangles (T, 3) int64: watertight right hand, counter-clockwise seen from outside.
-    skin_triangles (Ts, 3) int64, skin_rest (Vs, 3) float32 metres, nails (Vs,) float32 in 0..1:
-    hand and forearm to be rendered, its mean rest vertices (for textures), and where nails are.
-    """
-
-    pose_dims: int
-    shape_dims: int
-    triangles: np.ndarray
-    skin_triangles: np.ndarray
-    skin_rest: np.ndarray
-    nails: np.ndarray
-
-    def pose(
-        self, pose: Tensor, shape: Tensor, rotation: Tensor, translation: Tensor, side: str
-    ) -> Posed: ...
-
-    def triangles_of(self, side: str) -> np.ndarray: ...
 
 
 def axis_angle_matrix(vector: Tensor) -> Tensor:
@@ -101,9 +77,9 @@ class BakedHand:
     pose_dims = 60
     shape_dims = 12
 
-    def __init__(self, asset: Mapping[str, np.ndarray], device: torch.device | str = "cpu") -> None:
+    def __init__(self, asset: Mapping[str, np.ndarray], dtype: torch.dtype = torch.float32) -> None:
         def tensor(name: str) -> Tensor:
-            return torch.from_numpy(asset[name].copy()).to(device)
+            return torch.from_numpy(asset[name].copy()).to(dtype)
 
         self.joint_names = tuple(str(name) for name in asset["joint_names"])
         self.parents = tuple(int(p) for p in asset["parents"])
@@ -111,7 +87,7 @@ class BakedHand:
         self.nails = asset["nails"]
         self.skin_rest = asset["vertices"]
         self.skin_triangles = asset["faces"].astype(np.int64)
-        self._loop = torch.from_numpy(asset["wrist_loop"]).to(device)
+        self._loop = torch.from_numpy(asset["wrist_loop"])
         hand_faces = self.skin_triangles[: int(asset["hand_faces"])]
         self.triangles = close_loop(hand_faces, asset["wrist_loop"], self.hand_vertices)
         self._points = torch.cat([tensor("vertices"), tensor("keypoints")])
@@ -122,24 +98,24 @@ class BakedHand:
         self._init_landmarks()
 
     @classmethod
-    def load(cls, path: Path = ASSET, device: torch.device | str = "cpu") -> "BakedHand":
+    def load(cls, path: Path = ASSET, dtype: torch.dtype = torch.float32) -> "BakedHand":
         """Read a baked hand. Raises FileNotFoundError with the remedy when there is none."""
         if not path.is_file():
             raise FileNotFoundError(f"no hand model at {path}: run tools/bake_hand.py")
         with np.load(path) as asset:
-            return cls(dict(asset), device)
+            return cls(dict(asset), dtype)
 
     def _init_landmarks(self) -> None:
         """Keypoints, and the middles of the forearm's skin near the wrist and near the elbow."""
         count = len(self.skin_rest)
-        forearm = np.flatnonzero(self._weights[:count, 0].cpu().numpy() > 0.99)
+        forearm = np.flatnonzero(self._weights[:count, 0].numpy() > 0.99)
         distance = np.linalg.norm(self.skin_rest[forearm], axis=1)
-        rows = torch.zeros(2, count + 21, device=self.frames.device)
+        rows = self.frames.new_zeros(2, count + 21)
         for row, cut in zip(
             rows, (distance < distance.min() + 0.02, distance > distance.max() - 0.05), strict=True
         ):
             row[torch.from_numpy(forearm[cut])] = 1 / cut.sum()
-        keep = torch.cat([torch.eye(count + 21, device=rows.device)[count:], rows])
+        keep = torch.cat([torch.eye(count + 21).to(rows)[count:], rows])
         self._landmarks, self._landmark_basis = keep @ self._points, keep @ self._point_basis
         self._landmark_weights = keep @ self._weights
 
@@ -148,7 +124,7 @@ class BakedHand:
         """Lowest and highest pose (60,), radians."""
         still = ((0.0, 0.0),) * 3
         degrees = [POSE_LIMITS.get(name, still) for name in self.joint_names]
-        limits = torch.tensor(degrees, device=self.frames.device) * (math.pi / 180)
+        limits = self.frames.new_tensor(degrees) * (math.pi / 180)
         return limits[..., 0].reshape(-1), limits[..., 1].reshape(-1)
 
     def joint(self, name: str) -> int:
@@ -156,14 +132,6 @@ class BakedHand:
         if name not in self.joint_names:
             raise ValueError(f"no joint {name!r}: use one of {', '.join(self.joint_names)}")
         return self.joint_names.index(name)
-
-    def pose_from_degrees(self, angles: Mapping[str, float | tuple[float, ...]]) -> Tensor:
-        """(60,) pose from degrees `{"index_mcp": flexion}` or `{...: (flexion, twist, spread)}`."""
-        pose = torch.zeros(len(self.joint_names), 3)
-        for name, angle in angles.items():
-            row = angle if isinstance(angle, tuple) else (angle,)
-            pose[self.joint(name), : len(row)] = torch.tensor(row, dtype=torch.float32)
-        return (pose * (math.pi / 180)).reshape(-1).to(self.frames.device)
 
     def triangles_of(self, side: str) -> np.ndarray:
         """(T, 3) int64 watertight triangles, counter-clockwise from outside for either hand."""

@@ -1,6 +1,5 @@
-"""How deep two hands' surfaces run into each other, exactly or fast, and the way out."""
+"""How deep two hands' surfaces run into each other, and the way out."""
 
-import igl
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -8,7 +7,7 @@ REACH = 0.025  # metres; nothing lies deeper inside a hand
 
 
 class Solid:
-    """A closed surface that tells fast, to about half a millimetre, how deep points lie in it.
+    """A closed surface; how deep points lie in it, fast and to about half a millimetre.
 
     vertices (V, 3) metres; triangles (T, 3), counter-clockwise seen from outside.
     """
@@ -60,18 +59,3 @@ def free_shift(right: Solid, left: Solid, deepest: float) -> np.ndarray:
         step = way * (depth - 0.6 * deepest) if attempt < 4 else np.array([-0.004, 0, 0])
         shift = shift + step
     return shift
-
-
-def exact_penetration(
-    right: np.ndarray, left: np.ndarray, triangles: dict[str, np.ndarray]
-) -> float:
-    """Deepest vertex (metres) of either hand (V, 3) inside the other, by winding number."""
-    deepest = 0.0
-    for inner, outer, side in ((left, right, "right"), (right, left, "left")):
-        inner, outer = inner.astype(np.float64), outer.astype(np.float64)
-        winding = igl.fast_winding_number(outer, triangles[side], inner)
-        inside = inner[np.abs(winding) > 0.5]
-        if len(inside):
-            square = igl.point_mesh_squared_distance(inside, outer, triangles[side])[0]
-            deepest = max(deepest, float(np.sqrt(square.max())))
-    return deepest

@@ -1,4 +1,4 @@
-"""Where two hands stand to each other: turns, approach, crossed fingers."""
+"""Where two hands stand to each other, in float64: turns, approach, crossed fingers."""
 
 import math
 from dataclasses import replace
@@ -6,7 +6,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from im2hands_ros.synthetic.contact import Pair, SphereProxies, sphere_centres
+from im2hands_ros.synthetic.chance import normal, uniform
+from im2hands_ros.synthetic.contact import Pair, SphereProxies, landmarks, sphere_centres
 from im2hands_ros.synthetic.hand import BakedHand, axis_angle_matrix
 
 FAR = 0.6  # metres between hands before they are brought together
@@ -14,21 +15,20 @@ FAR = 0.6  # metres between hands before they are brought together
 
 def facing_rotations() -> Tensor:
     """(2, 3, 3) palms towards each other, fingers up (+y), the right hand on the +x side."""
-    right = torch.tensor([[0.0, 0, -1], [0, 1, 0], [1, 0, 0]])
-    left = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
-    return torch.stack([right, left])
+    right, left = [[0, 0, -1], [0, 1, 0], [1, 0, 0]], [[0, 0, 1], [0, 1, 0], [-1, 0, 0]]
+    return torch.tensor([right, left], dtype=torch.float64)
 
 
 def random_turns(count: int, largest: Tensor | float, generator: torch.Generator) -> Tensor:
     """(count, 3, 3) turns of up to `largest` degrees around any axis."""
-    axis = torch.nn.functional.normalize(torch.randn(count, 3, generator=generator), dim=1)
-    angle = torch.rand(count, generator=generator) * largest * (math.pi / 180)
+    axis = torch.nn.functional.normalize(normal(count, 3, generator=generator), dim=1)
+    angle = uniform(count, generator=generator) * largest * (math.pi / 180)
     return axis_angle_matrix(axis * angle[:, None])
 
 
 def turn_about(axis: int, degrees: Tensor) -> Tensor:
     """(B, 3, 3) turns around a coordinate axis."""
-    vector = torch.zeros(len(degrees), 3)
+    vector = degrees.new_zeros(len(degrees), 3)
     vector[:, axis] = degrees * (math.pi / 180)
     return axis_angle_matrix(vector)
 
@@ -57,14 +57,12 @@ def bring_together(
 def cross_fingers(hand: BakedHand, pair: Pair, rows: Tensor, generator: torch.Generator) -> Pair:
     """Lay the fingers of facing hands across each other, half a finger's width apart."""
     part = pair.take(rows)
-    points = hand.rest_frame_landmarks(part.pose.flatten(0, 1), part.shape.flatten(0, 1))
-    points = points.unflatten(0, (2, -1)) * torch.tensor([[1.0, 1, 1], [-1, 1, 1]])[:, None, None]
-    points = points @ part.rotation.mT
+    points = landmarks(hand, part.pose, part.shape) @ part.rotation.mT
     knuckles, middles = points[:, :, [5, 9, 13, 17]], points[:, :, [6, 10, 14, 18]]
-    along = 0.2 + 0.55 * torch.rand(len(rows), 1, generator=generator)
+    along = 0.2 + 0.55 * uniform(len(rows), 1, generator=generator)
     place = -torch.lerp(knuckles.mean(2), middles.mean(2), along)
     pitch = (knuckles[:, :, 0] - knuckles[:, :, 3]).norm(dim=-1).mean(0) / 3
-    before = torch.rand(len(rows), generator=generator) < 0.5
+    before = uniform(len(rows), generator=generator) < 0.5
     offset = torch.where(before, 1.0, -1.0) * pitch / 4
     place[:, :, 2] += torch.stack([offset, -offset])
     translation = pair.translation.clone()

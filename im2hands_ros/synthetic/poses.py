@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from im2hands_ros.synthetic.chance import uniform
 from im2hands_ros.synthetic.contact import Pair, SphereProxies, settle
 from im2hands_ros.synthetic.drafts import ALONE, draft
 from im2hands_ros.synthetic.hand import ASSET, BakedHand
 from im2hands_ros.synthetic.overlap import free_shift
 from im2hands_ros.synthetic.placement import bring_together
-from im2hands_ros.synthetic.scenes import SIDES, Scenes, join_scenes, solids, tools
+from im2hands_ros.synthetic.scenes import SIDES, Scenes, from_pair, join_scenes, solids, tools
 from im2hands_ros.synthetic.sequence import sequence
 
 __all__ = ["SHARES", "SIDES", "Scenes", "sample_scenes", "scene_chunk", "sequence", "tools"]
@@ -56,8 +56,8 @@ def scene_chunk(seed: int, chunk: int, asset: Path = ASSET) -> Scenes:
 
 def draw_kinds(generator: torch.Generator) -> np.ndarray:
     """(CHUNK,) names in random order, each as often as its share says (up to rounding)."""
-    steps = (torch.arange(CHUNK) + torch.rand(1, generator=generator)) / CHUNK
-    edges = torch.tensor(list(SHARES.values())).cumsum(0)[:-1]
+    steps = (torch.arange(CHUNK) + uniform(1, generator=generator)) / CHUNK
+    edges = torch.tensor(list(SHARES.values()), dtype=torch.float64).cumsum(0)[:-1]
     rows = torch.bucketize(steps % 1, edges)[torch.randperm(CHUNK, generator=generator)]
     return np.array(list(SHARES))[rows.numpy()]
 
@@ -73,7 +73,7 @@ def place_apart(
     rows = torch.from_numpy(np.flatnonzero(kinds == "apart"))
     part = pair.take(rows)
     aim = torch.randint(proxies.hand_count, (2, len(rows)), generator=generator)
-    gap = 0.05 + 0.20 * torch.rand(len(rows), generator=generator)
+    gap = 0.05 + 0.20 * uniform(len(rows), generator=generator)
     part = bring_together(hand, proxies, part, aim, gap)
     translation = pair.translation.clone()
     translation[:, rows] = part.translation
@@ -85,23 +85,12 @@ def part_deep_pairs(hand: BakedHand, pair: Pair, rows: np.ndarray) -> Pair:
     translation = pair.translation.clone()
     part = pair.take(torch.from_numpy(rows))
     for row, right, left in zip(rows, *solids(hand, part), strict=True):
-        translation[1, row] += torch.from_numpy(free_shift(right, left, DEEPEST)).float()
+        translation[1, row] += torch.from_numpy(free_shift(right, left, DEEPEST))
     return replace(pair, translation=translation)
 
 
 def to_scenes(pair: Pair, kinds: np.ndarray) -> Scenes:
     """Solved pairs with their names."""
-    alone = np.isin(kinds, ALONE)
-
-    def sides(part: Tensor) -> dict[str, Tensor]:
-        return {side: part[k] for k, side in enumerate(SIDES)}
-
-    return Scenes(
-        np.where(alone, kinds, "interacting"),
-        kinds,
-        sides(pair.pose),
-        sides(pair.shape),
-        sides(pair.rotation),
-        sides(pair.translation),
-        {"right": kinds != "single_left", "left": kinds != "single_right"},
-    )
+    subset = np.where(np.isin(kinds, ALONE), kinds, "interacting")
+    present = {"right": kinds != "single_left", "left": kinds != "single_right"}
+    return from_pair(pair, subset, kinds, present)

@@ -22,9 +22,8 @@ MASK_IDS = {"left": 1, "right": 2}
 POINT_STEP = 1e-5
 
 
-@dataclass(frozen=True)
-class HandParameters:
-    """One posed hand in the camera frame, as ``HandModel.pose`` takes it; float32 arrays."""
+class HandParameters(NamedTuple):
+    """One posed hand in the camera frame, as ``BakedHand.pose`` takes it; float32 arrays."""
 
     pose: np.ndarray
     shape: np.ndarray
@@ -129,19 +128,16 @@ def hand_triangles(side: str, asset: Path = ASSET) -> np.ndarray:
 
 def pose_hand(side: str, given: HandParameters, asset: Path = ASSET) -> PosedArrays:
     """Pose one hand; the same parameters always give the same vertices."""
-    tensors = (given.pose, given.shape, given.rotation, given.translation)
     with torch.no_grad():
-        posed = hand_model(asset).pose(*(torch.from_numpy(v)[None] for v in tensors), side)
+        posed = hand_model(asset).pose(*(torch.from_numpy(v)[None] for v in given), side)
     return PosedArrays(*(part[0].numpy() for part in (posed.surface, posed.skin, posed.keypoints)))
 
 
 def moved(given: HandParameters, rotation: np.ndarray, translation: np.ndarray) -> HandParameters:
     """The same hand after x -> rotation @ x + translation."""
-    return HandParameters(
-        given.pose,
-        given.shape,
-        (rotation @ given.rotation).astype(np.float32),
-        (rotation @ given.translation + translation).astype(np.float32),
+    return given._replace(
+        rotation=(rotation @ given.rotation).astype(np.float32),
+        translation=(rotation @ given.translation + translation).astype(np.float32),
     )
 
 

@@ -44,7 +44,18 @@ class Scenes:
     def posed(self, hand: BakedHand, side: str) -> Posed:
         """All B hands of one side, absent ones included."""
         tables = (self.pose, self.shape, self.rotation, self.translation)
-        return hand.pose(*(table[side] for table in tables), side)
+        return hand.pose(*(table[side].to(hand.frames) for table in tables), side)
+
+
+def from_pair(
+    pair: Pair, subset: np.ndarray, kind: np.ndarray, present: dict[str, np.ndarray]
+) -> Scenes:
+    """Solved pairs as scenes; here float64 becomes float32."""
+    tables = [
+        {side: part[k].float() for k, side in enumerate(SIDES)}
+        for part in (pair.pose, pair.shape, pair.rotation, pair.translation)
+    ]
+    return Scenes(subset, kind, *tables, present)
 
 
 def join_scenes(parts: list[Scenes]) -> Scenes:
@@ -63,8 +74,12 @@ def join_scenes(parts: list[Scenes]) -> Scenes:
 
 @cache
 def tools(asset: Path = ASSET) -> tuple[BakedHand, SphereProxies]:
-    """A hand and its spheres, loaded once in a process."""
-    hand = BakedHand.load(asset)
+    """A hand and its spheres, float64, loaded once in a process.
+
+    The solver's way among contacts magnifies rounding: in float32 it ends centimetres apart on
+    CPUs that add in another order, in float64 it does not.
+    """
+    hand = BakedHand.load(asset, dtype=torch.float64)
     return hand, SphereProxies(hand)
 
 
@@ -72,7 +87,7 @@ def solids(hand: BakedHand, pair: Pair) -> tuple[list[Solid], list[Solid]]:
     """The surfaces of B pairs, right hands and left hands."""
     parts = (pair.pose, pair.shape, pair.rotation, pair.translation)
     right, left = (
-        [Solid(v, hand.triangles_of(side)) for v in posed.surface.double().numpy()]
+        [Solid(v, hand.triangles_of(side)) for v in posed.surface.numpy()]
         for k, side in enumerate(SIDES)
         for posed in [hand.pose(*(part[k] for part in parts), side)]
     )

@@ -24,7 +24,6 @@ from im2hands_ros.synthetic.sample import (
 
 # Format 1 poses the packaged hand; format 2 lists each hand's own vertices.
 _FORMATS = _POSED, _MESHED = 1, 2
-_PARAMETER_FIELDS = ("pose", "shape", "rotation", "translation")
 
 
 def shard_path(folder: Path, split: str, first: int, count: int) -> Path:
@@ -149,7 +148,7 @@ class ShardReader:
         if self._meshed:
             vertices = self._arrays[f"{side}_vertices"][row]
             return {"surface": Mesh(vertices, self._arrays[f"{side}_triangles"])}
-        fields = (self._arrays[f"{side}_{name}"][row] for name in _PARAMETER_FIELDS)
+        fields = (self._arrays[f"{side}_{name}"][row] for name in HandParameters._fields)
         return {"parameters": HandParameters(*fields)}
 
 
@@ -168,7 +167,7 @@ def _side_arrays(samples: list[Sample], side: str) -> dict[str, np.ndarray]:
     surfaces = [present(s.surfaces)[side] for s in having if s.surfaces is not None]
     if surfaces:
         return arrays | _mesh_arrays(surfaces)
-    for name in _PARAMETER_FIELDS:
+    for name in HandParameters._fields:
         arrays[name] = np.stack([getattr(sample.parameters[side], name) for sample in having])
     return arrays
 

@@ -13,6 +13,7 @@ from im2hands_ros.scene import Hands
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.tracking.interfaces import Detector, EncodedScene, FrameModel, Joints
 from im2hands_ros.tracking.one_euro import OneEuro
+from im2hands_ros.tracking.plausibility import Plausibility
 from im2hands_ros.tracking.settings import FrameSettings
 from im2hands_ros.tracking.tracked_frame import Extent, TrackedFrame, TrackedHand
 
@@ -20,10 +21,6 @@ __all__ = ["Extent", "HandTracker", "TrackedFrame", "TrackedHand"]
 
 # Setting -> the stage of the model that it switches; the model's attribute has the setting's name.
 _OPTIONAL_STAGES = {"refine_keypoints": "keypoints", "refine_occupancy": "refinement"}
-_SWAPPED = (
-    "the keypoints call the left hand right and the right one left, which is put right: tell the "
-    "tracker whether its images are mirrored"
-)
 
 
 class HandTracker:
@@ -44,6 +41,7 @@ class HandTracker:
         self._model, self._detector = model, detector
         self.settings = settings or FrameSettings()
         self._filters = {side: OneEuro() for side in SIDES}
+        self._plausibility = Plausibility()
 
     def update(
         self,
@@ -79,22 +77,29 @@ class HandTracker:
         if not joints:
             return TrackedFrame()
         if extent == Extent.KEYPOINTS and not self._model.refine_keypoints:
-            return _frame({side: TrackedHand(xyz, None) for side, xyz in joints.items()}, given)
+            warnings = self._plausibility.check(image, camera, given, None)
+            hands = {side: TrackedHand(xyz, None) for side, xyz in joints.items()}
+            return _frame(hands, given, warnings=warnings)
         scene = self._model.encode(image, {side: joints.get(side) for side in SIDES}, camera)
-        warnings = (("swapped", _SWAPPED),) if self._has_swapped(scene) else ()
+        warnings = self._plausibility.check(image, camera, given, scene)
         if extent < Extent.SURFACES:
             return _frame(_without_surfaces(scene), given, scene, warnings=warnings)
-        hands = scene.reconstruct(
+        surfaces = scene.reconstruct(
             resolution=self.settings.resolution,
             threshold=self.settings.occupancy_threshold,
             voxel_size=self.settings.occupancy_voxel_size,
         )
-        return _frame(_with_surfaces(hands), given, scene, hands.timings_ms, warnings)
+        return _frame(_with_surfaces(surfaces), given, scene, surfaces.timings_ms, warnings)
 
     def warm_up(self) -> None:
         """Run a made-up frame, so that the first real one takes no longer than the others."""
         self._switch_stages()
         self._model.warm_up(self.settings.resolution)
+
+    @property
+    def kernels(self) -> str:
+        """What evaluates the model's fields: ``native`` (`im2hands_ros.kernels`) or ``torch``."""
+        return "native" if getattr(self._model, "has_kernels", False) else "torch"
 
     @property
     def running_stages(self) -> tuple[str, ...]:
@@ -150,9 +155,6 @@ class HandTracker:
             else:
                 smoothed[side] = smoother(joints[side], stamp, self.settings.smoothing)
         return smoothed
-
-    def _has_swapped(self, scene: EncodedScene) -> bool:
-        return self._model.refine_keypoints and scene.swapped
 
 
 def _without_surfaces(scene: EncodedScene) -> dict[str, TrackedHand]:

@@ -135,7 +135,7 @@ def keypoint_terms(refined: RefinedKeypoints, batch: TrackedBatch) -> dict[str, 
     unit = _SHARE * _scene_mean(coarse - batch.target, present) + 1.5 * _GOOD_ENOUGH
     placed, shaped = (
         sum(
-            weight * _ratio(_error(joints - batch.target, relative), unit, present)
+            weight * (_error(joints - batch.target, relative) / unit)[present].mean()
             for weight, joints in zip(_ROUND_WEIGHTS, refined.rounds, strict=True)
         )
         for relative in (False, True)
@@ -157,10 +157,6 @@ def _error(difference: Tensor, relative: bool) -> Tensor:
     if relative:
         difference = difference - difference.mean(2, keepdim=True)
     return (difference.square().sum(-1) + _GOOD_ENOUGH**2).sqrt() - _GOOD_ENOUGH
-
-
-def _ratio(error: Tensor, unit: Tensor, present: Tensor) -> Tensor:
-    return (error / unit)[present].mean()
 
 
 def _scene_mean(difference: Tensor, present: Tensor) -> Tensor:

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+from collections import deque
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
 
+_AHEAD = 3
+
 
 def prefetch(draw: Callable[[int], T], first: int, last: int) -> Generator[T]:
-    """``draw(step)`` of steps first to last - 1, prepared one ahead in a thread."""
-    ready: queue.Queue[T | BaseException] = queue.Queue(maxsize=2)
-    stopped = threading.Event()
-
-    def put(item: T | BaseException) -> None:
-        while not stopped.is_set():
-            try:
-                ready.put(item, timeout=0.2)
-                return
-            except queue.Full:
-                continue
-
-    def prepare() -> None:
-        try:
-            for step in range(first, last):
-                if stopped.is_set():
-                    return
-                put(draw(step))
-        except BaseException as error:  # noqa: BLE001 - handed to the consumer below
-            put(error)
-
-    worker = threading.Thread(target=prepare, name="batches", daemon=True)
-    worker.start()
+    """``draw(step)`` of steps first to last - 1, the next ones prepared in a thread meanwhile."""
+    pool = ThreadPoolExecutor(1, "batches")
+    steps = iter(range(first, last))
     try:
-        for _ in range(first, last):
-            item = ready.get()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
+        waiting = deque(pool.submit(draw, step) for step in islice(steps, _AHEAD))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(draw, step) for step in islice(steps, 1))
     finally:
-        stopped.set()
-        worker.join()
+        pool.shutdown(cancel_futures=True)

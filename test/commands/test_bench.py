@@ -6,16 +6,18 @@ import pytest
 import torch
 
 from im2hands_ros.cli import main
+from im2hands_ros.evaluation.against_torch import models
 from im2hands_ros.evaluation.benchmark import STAGES
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.networks import CompactNetworks
+from im2hands_ros.pipeline import Im2Hands
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    checkpoints.save(CompactNetworks(stages=("initial",)), path, {"steps": 0})
+    checkpoints.write(CompactNetworks(stages=("initial",)).state_dict(), path, {"steps": 0})
     return path
 
 
@@ -32,6 +34,29 @@ def test_the_command_writes_stages_ratio_and_machine(weights, tmp_path, capsys) 
     assert measured["search_points"] < measured["dense_points"]
     assert {"cpu", "cores", "torch", "commit"} <= set(report["machine"])
     assert "32³:" in capsys.readouterr().out
+
+
+def test_the_kernels_are_compared_with_torch_by_turns(weights, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("IM2HANDS_KERNELS", "torch")  # both are measured, whatever it says
+    out = tmp_path / "bench.json"
+    arguments = ["--frames", "2", "--resolutions", "32", "--device", "cpu", "--dense-up-to", "0"]
+    arguments += ["--weights", str(weights), "--against", "torch", "--out", str(out)]
+    assert main(["bench", *arguments]) == 0
+    report = json.loads(out.read_text())
+    row = report["resolutions"]["32"]["against_torch"]
+    assert row["surfaces"] == row["same_triangles"] > 0
+    assert row["vertices_mm"] < 0.01
+    assert row["faster_median"] == pytest.approx(
+        row["torch"]["median"] / row["native"]["median"], abs=0.01
+    )
+    assert len(row["load"]) == 2 and report["kernels"] == "native"
+    last = capsys.readouterr().out.strip().splitlines()[-1]
+    assert last.endswith(f"{row['faster_min']}x, median {row['faster_median']}x")
+
+
+def test_what_has_no_kernels_cannot_be_compared_with_torch():
+    with pytest.raises(ValueError, match="no kernels"):
+        models(lambda: Im2Hands.load(device="cpu", precision="bf16"))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import trimesh
+from two_hands import joints
 
 from im2hands_ros import __version__, cli
 
@@ -204,3 +205,20 @@ def test_an_unfit_output_is_refused_before_any_work(files, name, message, capsys
     files.out = files.out.with_name(name) if "/" not in name else files.out.parent / name
     assert reconstruct(files) == 2
     assert message in the_one_line(capsys)
+
+
+def test_what_is_unlikely_about_the_input_is_a_warning(files, fake_model, capsys):
+    image = np.zeros((48, 64, 3), np.uint8)
+    cv2.imwrite(str(files.image), image)
+    assert reconstruct(files, "--camera", "60,60,0,0") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert any("warning: the image is nearly black" in line for line in lines)
+    assert any("K has the principal point (0, 0) px" in line for line in lines)
+
+
+@pytest.mark.parametrize(("scale", "unit"), [(1000, "millimetres"), (100, "centimetres")])
+def test_keypoints_of_another_unit_are_refused_by_its_name(files, fake_model, capsys, scale, unit):
+    fields = {"left": (scale * joints("left")).tolist(), "camera": CAMERA}
+    files.keypoints.write_text(json.dumps(fields))
+    assert reconstruct(files) == 2
+    assert f"give metres, not {unit}: divide by {scale}" in the_one_line(capsys)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from bent_hand import pose_from_degrees
 
 from im2hands_ros.evaluation.baselines.capsule_hand import CapsuleHand
 from im2hands_ros.evaluation.baselines.skinned_hand import SkinnedHand
@@ -22,7 +23,7 @@ def hand() -> BakedHand:
 def posed(hand: BakedHand, side: str, curl: float = 25.0, shape: float = 0.0):
     """A mean hand, half closed, turned and placed half a metre away: keypoints and mesh."""
     bends = {f"{finger}_pip": curl for finger in ("index", "middle", "ring", "pinky")}
-    pose = hand.pose_from_degrees(bends | {"index_mcp": curl, "thumb_ip": curl / 2})[None]
+    pose = pose_from_degrees(hand, bends | {"index_mcp": curl, "thumb_ip": curl / 2})[None]
     turn = torch.linalg.qr(torch.tensor([[1.0, 0.4, 0.1], [-0.3, 1.0, 0.5], [0.2, -0.4, 1.0]]))[0]
     turn = turn * torch.det(turn).sign()
     place = torch.tensor([[0.05, -0.02, 0.5]])

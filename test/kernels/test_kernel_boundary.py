@@ -1,43 +1,27 @@
 """The C interface with sizes, pointers and values that do not fit: refused, never a crash.
 
-`make test-asan` runs this file under AddressSanitizer and UndefinedBehaviorSanitizer, with the
-library that KERNELS_UNDER_TEST names.
+`make test-asan` runs this file under AddressSanitizer and UndefinedBehaviorSanitizer.
 """
 
 import ctypes
-import os
 import random
-from pathlib import Path
 
 import numpy as np
-import pytest
+from kernel_calls import (
+    ANCHOR_BLOCK,
+    ANCHORS,
+    BAD,
+    HAND,
+    PIXELS,
+    TOKENS,
+    WEIGHTS,
+    block,
+    every_library,
+    refused,
+    rows,
+)
 
-from im2hands_ros.kernels.library import Library, available
-
-UNDER_TEST = os.environ.get("KERNELS_UNDER_TEST")
-LIBRARIES = [Library(Path(UNDER_TEST))] if UNDER_TEST else list(available().values())
-WEIGHTS = 108508  # floats of all of the compact networks' weights
-TOKENS, PIXELS, ANCHORS = 36, 12, 10
-HAND = 32 + 64 * TOKENS + 12 + 9 + 20 * (12 + 4 + 3 + 3 + 1 + 64) + 32 * PIXELS**2
-ANCHOR_BLOCK = 80 * ANCHORS + 3 * ANCHORS // 2 + 13
-BAD = (float("nan"), float("inf"), -float("inf"))
-FLOATS = ctypes.POINTER(ctypes.c_float)
-
-pytestmark = pytest.mark.parametrize("kernels", LIBRARIES, ids=lambda it: it.compiled_for)
-
-
-def block(count, seed=0, scale=0.2):
-    return (scale * np.random.default_rng(seed).standard_normal(max(count, 0))).astype(np.float32)
-
-
-def rows(arrays):
-    """Pointers to arrays, which live as long."""
-    pointers = (FLOATS * len(arrays))()
-    for place, array in enumerate(arrays):
-        if array is not None:
-            pointers[place] = array.ctypes.data_as(FLOATS)
-    pointers.arrays = arrays
-    return pointers
+pytestmark = every_library
 
 
 def network(kernels, count=WEIGHTS):
@@ -58,11 +42,6 @@ def refined_frame(kernels, hands=2):
     blocks = [block(ANCHOR_BLOCK, 7 + hand) for hand in range(hands)]
     kernels.checked(kernels.frame_refine(made, rows(blocks), ANCHOR_BLOCK, ANCHORS))
     return net, made
-
-
-def refused(kernels, result, words):
-    assert result is None or result < 0
-    assert words in kernels.error().decode()
 
 
 def test_weights_of_another_size_are_refused(kernels):
@@ -247,50 +226,6 @@ def test_searches_that_do_not_fit_are_refused(kernels):
         array[-1] = kept
     refused(kernels, kernels.search_cells(search, 2, None, 0), "no hand 2")
     refused(kernels, kernels.search_rounds(search, 0, None, 3), "no room")
-
-
-def test_meshes_of_any_triangles_are_answered_or_refused(kernels):
-    rng = np.random.default_rng(3)
-    for turn in range(200):
-        v, t = int(rng.integers(1, 60)), int(rng.integers(1, 120))
-        vertices = rng.normal(0, 0.05, (v, 3)).astype(np.float32)
-        triangles = rng.integers(0, v, (t, 3)).astype(np.int32)
-        if turn % 4 == 1:
-            triangles[rng.integers(t), rng.integers(3)] = (v, -1, 1 << 30)[turn % 3]
-        if turn % 4 == 2:
-            vertices[rng.integers(v), rng.integers(3)] = (*BAD, 200.0)[turn // 4 % 4]
-        keep, found = np.full(v + 1, 9, np.uint8), ctypes.c_int()
-        mesh = (vertices.ctypes.data, v, triangles.ctypes.data, t)
-        kept = kernels.components(*mesh, 0.05, keep.ctypes.data, ctypes.byref(found))
-        room = int(rng.integers(0, 50))
-        centres = np.full((room + 1, 3), 9, np.float32)
-        size = float(10 ** rng.uniform(-2.5, 2))
-        count = kernels.voxels(*mesh, size, centres.ctypes.data, room)
-        if turn % 4 in (1, 2):
-            assert kept < 0 and count < 0 and kernels.error()
-        else:
-            assert 0 <= kept <= found.value <= v and keep[v] == 9 and (keep[:v] <= 1).all()
-            assert count >= 1 and (centres[room] == 9).all()
-
-
-def test_meshes_and_sizes_that_do_not_fit_are_refused(kernels):
-    vertices, triangles = np.zeros((3, 3), np.float32), np.zeros((1, 3), np.int32)
-    at = (vertices.ctypes.data, 3, triangles.ctypes.data, 1)
-    for size in (0.0, -1.0, 1e-5, 1e9, *BAD):
-        refused(kernels, kernels.voxels(*at, size, None, 0), "voxel size")
-    for mesh in (
-        (None, 3, at[2], 1),
-        (at[0], 3, None, 1),
-        (at[0], 0, at[2], 1),
-        (at[0], 3, at[2], -4),
-    ):
-        refused(kernels, kernels.voxels(*mesh, 0.01, None, 0), "mesh")
-    refused(kernels, kernels.voxels(*at, 0.01, None, 5), "no room")
-    refused(kernels, kernels.components(*at, 0.05, None, None), "no room")
-    vertices[1] = 99.0  # one triangle as large as can be, in voxels as small as can be
-    triangles[0] = 0, 1, 2
-    assert kernels.voxels(*at, 99.0, None, 0) >= 1
-    refused(kernels, kernels.voxels(*at, 1e-4, None, 0), "too many")
 
 
 def test_numbers_of_threads_out_of_range_are_refused(kernels):

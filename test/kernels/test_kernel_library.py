@@ -10,7 +10,6 @@ import pytest
 from two_hands import CAMERA, keypoints, picture
 
 from im2hands_ros.kernels import library
-from im2hands_ros.kernels.field import native_field
 from im2hands_ros.pipeline import Im2Hands
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +27,7 @@ def nothing_built(monkeypatch, tmp_path):
 
 
 def kernels_of(model):
-    field = native_field(model.encode(picture(), keypoints(), CAMERA)._context)
+    field = model.encode(picture(), keypoints(), CAMERA)._context.native_field
     return field and field.frame.library
 
 

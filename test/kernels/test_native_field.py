@@ -14,9 +14,9 @@ from kernel_twins import (
     trained,
 )
 
-from im2hands_ros.kernels import packing
-from im2hands_ros.kernels.field import NativeNetwork, native_field, native_initial
 from im2hands_ros.kernels.library import KernelError, available, best
+from im2hands_ros.networks.compact import packing
+from im2hands_ros.networks.compact.native import native_initial, native_network
 from im2hands_ros.networks.compact.networks import CompactNetworks
 from im2hands_ros.networks.compact.presets import CompactPreset, DecoderPreset, InitialPreset
 
@@ -97,7 +97,7 @@ def test_points_far_away_are_outside_and_no_numbers_are_refused():
 def test_a_forked_process_has_threads_of_its_own():
     context = drawn_context()
     twin, points = native_twin(best(), context), points_around(context, 3000)
-    field = native_field(twin)
+    field = twin.native_field
     expected = twin.logits(points)
     torch.set_num_threads(2)
     twin.logits(points)
@@ -118,16 +118,16 @@ def test_a_forked_process_has_threads_of_its_own():
 def test_networks_of_other_sizes_are_left_to_torch():
     wider = CompactPreset(initial=InitialPreset(decoder=DecoderPreset(width=48)))
     networks = CompactNetworks(wider, ("initial",))
-    assert not NativeNetwork.fits(networks.initial, None)
+    assert native_network(best(), networks.initial, None) is None
     networks.use_kernels()
     assert networks.native is None
-    assert NativeNetwork.fits(trained().initial, trained().refinement)
+    assert native_network(best(), trained().initial, trained().refinement)
 
 
 def test_weights_without_a_refinement_have_initial_logits_alone():
     context = drawn_context()
     twin = native_twin(best(), context)
-    network = NativeNetwork(best(), trained().initial, None)
+    network = native_network(best(), trained().initial, None)
     assert (
         packing.weights(trained().initial, None).size
         < packing.weights(trained().initial, trained().refinement).size
@@ -136,4 +136,4 @@ def test_weights_without_a_refinement_have_initial_logits_alone():
     points = points_around(context, 100)
     assert torch.equal(alone.logits(points), twin.initial.logits(points))
     with pytest.raises(KernelError, match="no refinement"):
-        native_field(alone).frame.refine(context)
+        alone.native_field.frame.refine(packing.anchors(context), 290)

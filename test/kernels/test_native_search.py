@@ -7,11 +7,10 @@ import pytest
 import torch
 from kernel_twins import boxes_and_bones, drawn_context, fully_corrected, native_twin
 
-from im2hands_ros.kernels.field import native_field
 from im2hands_ros.kernels.library import available, best
 from im2hands_ros.kernels.mesh import voxel_centres
-from im2hands_ros.kernels.search import NativeSearch
 from im2hands_ros.surface.extract import extract
+from im2hands_ros.surface.native_search import NativeSearch
 from im2hands_ros.surface.pruned_search import PrunedSearch
 from im2hands_ros.surface.voxels import occupied_voxels
 
@@ -32,7 +31,7 @@ def by_kernels(context, resolution, threshold=0.0, level=LEVELS[-1], search=None
     twin = native_twin(available()[level], context)
     boxes, bones, reach = boxes_and_bones(context)
     search = search or NativeSearch(available()[level], resolution, len(bones))
-    return search(native_field(twin), threshold, boxes, bones, reach)
+    return search(twin.native_field, threshold, boxes, bones, reach)
 
 
 def assert_same_surfaces(expected, found, context):

@@ -7,7 +7,12 @@ import pytest
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera
-from im2hands_ros.messages.camera_info import Calibration, camera_from_info, write_camera_info
+from im2hands_ros.messages.camera_info import (
+    Calibration,
+    camera_from_info,
+    unlike_frame,
+    write_camera_info,
+)
 from im2hands_ros.messages.header import Header
 
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
@@ -67,6 +72,15 @@ def test_a_calibration_that_is_not_the_images_is_refused(new, changes, reason, s
     with pytest.raises(BadInput, match=said) as raised:
         camera_from_info(info(new, **changes), (64, 48))
     assert raised.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("theirs", "is_said"), [("camera", False), ("", False), ("depth_camera", True)]
+)
+def test_a_calibration_of_another_frame_is_named(theirs, is_said):
+    text = unlike_frame(theirs, "camera")
+    assert bool(text) == is_said
+    assert not is_said or ("'depth_camera'" in text and "frame_id" in text)
 
 
 @pytest.mark.parametrize(

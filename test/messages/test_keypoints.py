@@ -65,6 +65,14 @@ def test_written_keypoints_are_read_back_with_their_confidence(parse, sides):
     assert (message.header.stamp.sec, message.header.stamp.nanosec) == (1, 500_000_000)
 
 
+SEEN = np.ones(21, np.float32)
+
+
+def test_a_hand_of_which_half_was_seen_is_taken(new):
+    seen = right_hand(new, right_confidence=SEEN * (np.arange(21) < 11))
+    assert read_keypoints(seen).hands["right"] is not None
+
+
 def right_hand(new, **changes: object) -> object:
     fields = {"right_valid": True, "right_xyz": joints("right").ravel(), **changes}
     return new(HAND_KEYPOINTS, header=new_header(new, HEADER), **fields)
@@ -90,9 +98,15 @@ def points(**changes: object) -> np.ndarray:
         ({"joint_order": ORDER_OPENXR}, "keypoints_count", "holds 63 numbers"),
         ({"joint_order": 9}, "keypoints_count", "joint order 9 is unknown"),
         ({"right_confidence": np.ones(5, np.float32)}, "keypoints_count", "give 21 or none"),
-        ({"right_xyz": points(x=1e9)}, "keypoints_range", "give metres, not millimetres"),
+        ({"right_confidence": np.full(21, 1.5)}, "keypoints_confidence", "1.5: give shares"),
+        ({"right_confidence": np.full(21, -0.1)}, "keypoints_confidence", "-0.1: give shares"),
+        ({"right_confidence": np.full(21, np.nan)}, "keypoints_confidence", "nan: give shares"),
+        ({"right_confidence": np.zeros(21)}, "keypoints_unseen", "not seen, for 21 of 21 joints"),
+        ({"right_confidence": SEEN[:11][::-1]}, "keypoints_count", "11 numbers"),
+        ({"right_confidence": SEEN * (np.arange(21) < 10)}, "keypoints_unseen", "for 11 of 21"),
+        ({"right_xyz": points(x=1e9)}, "keypoints_range", "reaches 1e+09 m: give metres"),
         ({"right_xyz": points(z=-0.5)}, "keypoints_range", "optical frame"),
-        ({"right_xyz": np.zeros(63, np.float32)}, "keypoints_range", "depth 0.000 m"),
+        ({"right_xyz": np.zeros(63, np.float32)}, "keypoints_zero", "zeros alone: set right_valid"),
         ({"right_xyz": np.float32([0, 0, 0.4] * 21)}, "keypoints_size", "0.000 m across"),
         ({"right_xyz": points(x=1.0)}, "keypoints_size", "m across"),
     ],

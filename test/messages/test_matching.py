@@ -20,7 +20,7 @@ class Matching:
         self.drops: Counter[str] = Counter()
         self.details: list[str] = []
         self.pairs: list[tuple[int, int]] = []
-        self.matcher = StampMatcher(slop, capacity, self._on_drop)
+        self.matcher = StampMatcher(slop, self._on_drop, capacity)
 
     def _on_drop(self, reason: str, detail: str) -> None:
         self.drops[reason] += 1
@@ -159,7 +159,10 @@ def test_buffers_are_bounded_and_what_leaves_them_names_the_gap(matching):
     for stamp in range(0, 3000, 33):
         matching.image(stamp + 5000)
     assert matching.drops == {"image_unmatched": len(range(0, 3000, 33)) - 8}
-    assert "the nearest stamp of keypoints is 4.600 s away" in matching.details
+    away = (
+        "the nearest stamp of keypoints is 4.600 s away: copy the image's stamp into the keypoints"
+    )
+    assert away in matching.details
 
 
 def test_forgetting_lets_old_stamps_in_again(matching):

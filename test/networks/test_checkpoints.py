@@ -28,7 +28,7 @@ def saved(tmp_path, change=lambda state: state):
 def test_weights_and_their_record_come_back(tmp_path):
     path, source, target = tmp_path / "w.safetensors", network(), network()
     nn.init.zeros_(target[0].weight)
-    checkpoints.save(source, path, {"steps": 12})
+    checkpoints.write(source.state_dict(), path, {"steps": 12})
     assert checkpoints.load_into(target, path) == {"steps": 12}
     assert torch.equal(source[0].weight, target[0].weight)
     assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]

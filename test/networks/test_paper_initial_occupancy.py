@@ -17,7 +17,7 @@ from published_networks import (
 )
 
 from im2hands_ros.canonical import CanonicalHands, canonicalise
-from im2hands_ros.networks.paper.initial_occupancy import DEPTH_ORIGINS, PaperInitialOccupancy
+from im2hands_ros.networks.paper.initial_occupancy import PaperInitialOccupancy
 from im2hands_ros.networks.paper.presets import PaperInitialPreset
 
 TOLERANCE = 1e-5
@@ -84,10 +84,9 @@ def test_the_published_depth_origin_depends_on_the_order_of_queries_and_the_wris
 ):
     points = golden_points()
     differences = {}
-    for name, origin in DEPTH_ORIGINS.items():
-        network.depth_origin = origin
+    for name in ("wrist", "first_query"):
+        network.wrist_is_origin = name == "wrist"
         forwards, backwards = network(points, context), network(points.flip(1), context).flip(1)
         differences[name] = (forwards - backwards).abs().max()
-    network.depth_origin = DEPTH_ORIGINS["first_query"]
     assert differences["first_query"] > 1e-3
     assert differences["wrist"] < 1e-4

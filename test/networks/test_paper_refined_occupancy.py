@@ -16,7 +16,6 @@ from published_networks import (
 )
 
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.networks.paper.initial_occupancy import DEPTH_ORIGINS
 from im2hands_ros.networks.paper.point_transformer import furthest_points, nearest
 from im2hands_ros.networks.paper.presets import PaperRefinedPreset
 from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy
@@ -78,13 +77,13 @@ def test_the_reference_implementation_gives_the_same_logits(network):
     points = golden_points()[pair]
     slow_initial = published_order.initial(network.initial, image, hands, list(points))
     slow = published_order.refined(network, image, hands, camera, anchors, list(points))
-    network.initial.depth_origin = DEPTH_ORIGINS["wrist"]
+    network.initial.wrist_is_origin = True
     index = torch.zeros(2, dtype=torch.long)
     features = network.initial.encoder.from_normalised(image)
     initial = network.initial.context(features, index, camera, hands)
     again = network.context(network.encoder.from_normalised(image), index, initial, anchors)
     fast_initial, fast = network.initial(points, initial).sigmoid(), network(points, again)
-    network.initial.depth_origin = DEPTH_ORIGINS["first_query"]
+    network.initial.wrist_is_origin = False
     assert (torch.stack(slow_initial) - fast_initial).abs().max() <= TOLERANCE
     assert (torch.stack(slow) - fast.sigmoid()).abs().max() <= TOLERANCE
 

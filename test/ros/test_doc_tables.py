@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from harness import ROOT
+from node_process import ROOT
 
 TABLES = [
     (page.name, module)

@@ -28,7 +28,7 @@ from im2hands_ros.messages.markers import draw, write_markers
 from im2hands_ros.messages.meshes import write_meshes
 from im2hands_ros.messages.occupancy import write_occupancy
 from im2hands_ros.messages.results import RESULT_TYPES, ResultEncoder
-from im2hands_ros.ros.outputs import POSES, SURFACES
+from im2hands_ros.ros.topics import OUTPUTS
 from im2hands_ros.skeleton import WRIST
 from im2hands_ros.wrist import quaternion, wrist_rotation
 
@@ -168,7 +168,7 @@ def test_headers_of_ros_and_without_it_give_the_same_bytes(head):
 
 def test_the_nodes_publishers_are_of_the_results_types():
     types = {
-        topic: f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
-        for topic, kind in (POSES | SURFACES).items()
+        f"/{topic}": f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
+        for topic, kind in OUTPUTS.items()
     }
     assert types == RESULT_TYPES

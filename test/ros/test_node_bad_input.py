@@ -149,7 +149,7 @@ def test_stamps_that_never_match_are_explained(start, connect):
     client = connect(process)
     client.send(camera_info(1.0))
     for i in range(20):
-        client.send(image(100 + i), keypoints(100.4 + i))
+        client.send(image(100 + i), keypoints(100.2 + i))
         client.spin(0.02)
-    process.wait_for_log("the nearest stamp of keypoints is 0.4")
-    assert "raise sync_slop" in process.log
+    process.wait_for_log("the nearest stamp of keypoints is 0.2")
+    assert "raise sync_slop to 0.201" in process.log

@@ -51,6 +51,9 @@ def test_stages_that_the_weights_hold_run_and_are_switched_while_running(start, 
     assert np.allclose(right_hand(message), hand("right") + REFINED, atol=1e-6)
     assert list(message.left_confidence) == list(message.right_confidence) == [0.5] * 21
     assert listener.client.diagnostics()["stages"] == "keypoints, initial, refinement"
+    # The model under test is a stand-in.
+    assert listener.client.diagnostics()["kernels"] == "torch"
+    assert process.log.count("kernels: torch") == 1
     meshes = listener.client.wait_for_frame(1.0).hands
     assert np.array(meshes[1].vertices)[2::3].mean() == pytest.approx(0.52, abs=1e-3)
 

@@ -16,14 +16,9 @@ from rclpy.serialization import deserialize_message
 from rosbags.rosbag2 import Reader
 
 from im2hands_ros import cli
-from im2hands_ros.bags.frames import WAITING_FRAMES
 from im2hands_ros.messages.results import RESULT_TYPES
-from im2hands_ros.ros import inputs, through_node
-from im2hands_ros.ros.outputs import POSES, SURFACES
-
-
-def test_as_many_frames_wait_as_in_the_node() -> None:
-    assert WAITING_FRAMES == inputs._WAITING_FRAMES
+from im2hands_ros.ros import through_node
+from im2hands_ros.ros.topics import OUTPUTS
 
 
 @pytest.fixture
@@ -55,8 +50,8 @@ def test_every_frame_goes_through_the_node_and_comes_back_as_without_ros(
     live, alone = results(tmp_path / "node"), results(tmp_path / "offline")
     assert live.keys() == alone.keys() == set(RESULT_TYPES)
     assert [len(live[topic]) for topic in RESULT_TYPES] == [4, 3, 4, 4, 4, 4]
-    for topic, kind in (POSES | SURFACES).items():
-        for ours, theirs in zip(alone[topic], live[topic], strict=True):
+    for topic, kind in OUTPUTS.items():
+        for ours, theirs in zip(alone[f"/{topic}"], live[f"/{topic}"], strict=True):
             message = deserialize_message(theirs, kind)
             sent = without_padding(theirs, message)  # DDS fills up to whole words
             assert without_padding(ours, message).ljust(len(sent), b"\0") == sent

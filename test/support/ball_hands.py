@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import trimesh
+from ball_surfaces import Surface
 
 from im2hands_ros.camera import Camera
+from im2hands_ros.scene import Hands
 
 RADIUS = 0.04
 FRAMES = 6
@@ -64,18 +66,18 @@ class BallModel:
         self._joints = joints
         return self
 
-    def reconstruct(self, **_: Any) -> SimpleNamespace:
+    def reconstruct(self, **_: Any) -> Hands:
         """A ball around the middle of each hand's keypoints."""
         time.sleep(0.02)
         hands = {side: _surface(self._joints.get(side)) for side in ("left", "right")}
-        return SimpleNamespace(**hands, timings_ms={"search": 20.0})
+        return Hands(**hands, timings_ms={"search": 20.0})
 
 
-def _surface(joints: np.ndarray | None) -> SimpleNamespace | None:
+def _surface(joints: np.ndarray | None) -> Surface | None:
     if joints is None:
         return None
     vertices, triangles = ball(joints)
-    return SimpleNamespace(
+    return Surface(
         vertices=vertices,
         triangles=triangles,
         confidence=1.0,

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from im2hands_ros.canonical import canonicalise
-from im2hands_ros.kernels.field import NativeNetwork, native_initial, native_refined
 from im2hands_ros.kernels.library import Library
 from im2hands_ros.networks.compact.initial_occupancy import InitialContext
+from im2hands_ros.networks.compact.native import native_initial, native_network, native_refined
 from im2hands_ros.networks.compact.networks import CompactNetworks
 from im2hands_ros.networks.compact.refined_occupancy import RefinedContext
 from im2hands_ros.networks.protocol import EncodedFrame, take
@@ -69,7 +69,7 @@ def fully_corrected(context: RefinedContext) -> RefinedContext:
 
 def native_twin(library: Library, context: RefinedContext) -> RefinedContext:
     """The same context evaluated by the library."""
-    network = NativeNetwork(library, context.initial.network, context.network)
+    network = native_network(library, context.initial.network, context.network)
     initial = native_initial(network, context.initial)
     twin = native_refined(replace(context, initial=initial))
     assert type(twin) is not RefinedContext

@@ -142,6 +142,7 @@ class BallModel:
         self.given.append(SimpleNamespace(image=image, keypoints=keypoints, camera=camera))
         return SimpleNamespace(
             swapped=False,
+            confidence={},
             reconstruct=lambda resolution, threshold, voxel_size: Hands(
                 *(ball(keypoints.get(side)) for side in ("left", "right")),
                 timings_ms={"search": 1.0},

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from bent_hand import pose_from_degrees
 
 from im2hands_ros.synthetic.hand import FINGER_NAMES, BakedHand, axis_angle_matrix
 
@@ -89,7 +90,7 @@ def test_finger_joints_stay_in_the_middle(
 ) -> None:
     """Half the difference between the ways to palmar and to dorsal skin, four shapes."""
     fingers = FINGER_NAMES[1:]
-    pose = hand.pose_from_degrees({f"{finger}_{part}": bend for finger in fingers}).expand(4, -1)
+    pose = pose_from_degrees(hand, {f"{finger}_{part}": bend for finger in fingers}).expand(4, -1)
     shape = random_parameters(hand, 4, 5)[1]
     posed = hand.pose(pose, shape, torch.eye(3).expand(4, 3, 3), torch.zeros(4, 3), "right")
     turns = hand.bone_transforms(pose, shape)[..., :3].double().numpy()
@@ -121,7 +122,7 @@ def test_tips_lie_just_under_the_end_of_the_finger(hand: BakedHand) -> None:
 
 
 def test_positive_flexion_closes_the_hand(hand: BakedHand) -> None:
-    bend = hand.pose_from_degrees({f"{f}_mcp": 70 for f in FINGER_NAMES[1:]})
+    bend = pose_from_degrees(hand, {f"{f}_mcp": 70 for f in FINGER_NAMES[1:]})
     shape = torch.zeros(2, hand.shape_dims)
     points = hand.rest_frame_keypoints(torch.stack([0 * bend, bend]), shape)
     forward = (points[1] - points[0])[[8, 12, 16, 20], 2]  # z points out of the palm
@@ -147,7 +148,7 @@ def test_nails_are_a_small_part_at_the_fingertips(hand: BakedHand) -> None:
 
 def test_wrong_names_say_what_is_right(hand: BakedHand, tmp_path) -> None:
     with pytest.raises(ValueError, match="index_mcp"):
-        hand.pose_from_degrees({"index_knuckle": 10})
+        pose_from_degrees(hand, {"index_knuckle": 10})
     with pytest.raises(ValueError, match="'left' or 'right'"):
         hand.triangles_of("Left")
     with pytest.raises(FileNotFoundError, match=r"bake_hand\.py"):

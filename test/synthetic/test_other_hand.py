@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from bent_hand import pose_from_degrees
 
 from im2hands_ros.cli import main
 from im2hands_ros.skeleton import SIDES, TIPS
@@ -36,7 +37,7 @@ def packaged() -> BakedHand:
 
 def posed_rig(hand: BakedHand, angles: dict[str, float]) -> dict[str, np.ndarray]:
     """The packaged hand in a pose, somewhere in space, as a rig's bind pose."""
-    pose, shape = hand.pose_from_degrees(angles)[None], torch.zeros(1, hand.shape_dims)
+    pose, shape = pose_from_degrees(hand, angles)[None], torch.zeros(1, hand.shape_dims)
     turn = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))[0]
     turn *= np.sign(np.linalg.det(turn))
     place = np.array([0.3, -0.1, 0.7])
@@ -112,7 +113,7 @@ def test_a_bent_rig_comes_to_rest_as_the_packaged_hand(hand, packaged):
 
 
 def test_keypoints_are_the_rig_s_own_joints_in_any_pose(hand):
-    pose = hand.pose_from_degrees({f"{finger}_mcp": 60 for finger in FINGER_NAMES[1:]})
+    pose = pose_from_degrees(hand, {f"{finger}_mcp": 60 for finger in FINGER_NAMES[1:]})
     shape = torch.zeros(1, hand.shape_dims)
     bones = hand.bone_transforms(pose[None], shape)[0, 1:]
     joints = (bones[..., :3] @ hand.joints[..., None])[..., 0] + bones[..., 3]
@@ -129,7 +130,7 @@ def test_surface_is_closed_and_as_large_as_the_rig_s(hand, packaged, side):
     place = torch.eye(3)[None], torch.zeros(1, 3)
     meshes = []
     for model in (hand, packaged):
-        pose = model.pose_from_degrees({"index_pip": 70})[None]
+        pose = pose_from_degrees(model, {"index_pip": 70})[None]
         surface = model.pose(pose, shape, *place, side).surface[0].numpy()
         meshes.append(trimesh.Trimesh(surface, model.triangles_of(side), process=False))
     assert meshes[0].is_watertight and meshes[0].is_winding_consistent

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from exact_overlap import exact_penetration
 
-from im2hands_ros.synthetic.overlap import Solid, exact_penetration, free_shift
+from im2hands_ros.synthetic.overlap import Solid, free_shift
 from im2hands_ros.synthetic.poses import SHARES, Scenes, sample_scenes, sequence
 from im2hands_ros.synthetic.scenes import tools
 

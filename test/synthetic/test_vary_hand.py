@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bent_hand import pose_from_degrees
 
 from im2hands_ros.synthetic.hand import ASSET, BakedHand
 
@@ -28,7 +29,7 @@ def packaged():
 
 
 def volume(hand, angles):
-    pose = hand.pose_from_degrees(angles)[None]
+    pose = pose_from_degrees(hand, angles)[None]
     place = torch.eye(3)[None], torch.zeros(1, 3)
     posed = hand.pose(pose, torch.zeros(1, hand.shape_dims), *place, "right")
     a, b, c = (posed.surface[0].double()[hand.triangles[:, corner]] for corner in range(3))

@@ -48,7 +48,7 @@ class RecordingModel:
         return SimpleNamespace(
             keypoints={side: refined.get(side) for side in SIDES},
             confidence=dict.fromkeys(refined, 0.5),
-            swapped=self.swapped,
+            swapped=self.swapped and self.refine_keypoints,
             left=None,
             right=None,
             reconstruct=reconstruct,

@@ -71,7 +71,7 @@ void bone_depth(const Network& network, const Hand& hand, int bone, const float*
   layer<After::LEAKY>(network.bone_first + bone * COORDINATES * WIDTH, hand.first_bias + WIDTH * bone, x, COORDINATES,
                       WIDTH, b);
   layer<After::LEAKY>(network.bone_second + bone * SQUARE, hand.second_bias + WIDTH * bone, b, WIDTH, WIDTH, a);
-  to_tile<WIDTH>(codes, a + WIDTH * TILE);
+  to_tile(codes, WIDTH, a + WIDTH * TILE);
   layer<After::LEAKY>(network.bone_third + bone * 2 * SQUARE, network.bone_third_bias + WIDTH * bone, a, 2 * WIDTH,
                       WIDTH, b);
   layer<After::LEAKY>(network.bone_fourth + bone * SQUARE, network.bone_fourth_bias + WIDTH * bone, b, WIDTH, WIDTH, a);

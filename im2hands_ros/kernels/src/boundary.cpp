@@ -4,6 +4,8 @@
 #include <exception>
 #include <memory>
 
+#include "blocks.h"
+#include "canonical.h"
 #include "field.h"
 #include "kernels.h"
 #include "lattice.h"
@@ -15,6 +17,7 @@ using namespace im2hands;
 
 struct im2hands_network : Network {};
 struct im2hands_frame : Frame {};
+struct im2hands_blocks : Blocks {};
 struct im2hands_search {
   int resolution;
   std::vector<Search> hands;
@@ -22,7 +25,7 @@ struct im2hands_search {
 
 namespace {
 
-constexpr int VERSION = 1;
+constexpr int VERSION = 2;
 constexpr float FURTHEST = 100.0f;         // metres; also where float32 is right to 8 micrometres
 constexpr int64_t MOST = int64_t(1) << 28;  // points, vertices or triangles of a call
 
@@ -221,4 +224,46 @@ int64_t im2hands_voxels(const float* vertices, int64_t vertex_count, const int32
   if (room < 0 || (room && !centres)) return refuse("no room for the centres");
   return guarded(int64_t(-1),
                  [&] { return voxels_under(vertices, triangles, triangle_count, size, centres, room); });
+}
+
+int im2hands_canonicalise(const float* joints, const uint8_t* mirrored, int hands, float* out) {
+  if (hands < 0 || hands > 1 << 20) return refuse("%d hands", hands);
+  if (hands && (!joints || !mirrored || !out)) return refuse("the joints, sides or frames are null");
+  if (!finite(joints, int64_t(hands) * 63)) return refuse("a joint is not finite");
+  for (int64_t hand = 0; hand < hands; ++hand) canonicalise(joints + 63 * hand, mirrored[hand], out + CANONICAL * hand);
+  return 0;
+}
+
+im2hands_blocks* im2hands_blocks_new(const float* block, int64_t count, int blocks, int width, int heads) {
+  im2hands_blocks* none = nullptr;
+  if (width < 4 || width > MOST_CHANNELS || width % 4 || heads < 1 || width % heads || blocks < 1 || blocks > 64)
+    return refuse("%d blocks of width %d and %d heads", blocks, width, heads), none;
+  if (!block || count < 1 || count > MOST) return refuse("%lld weights", (long long)count), none;
+  if (!finite(block, count)) return refuse("a weight is not finite"), none;
+  return guarded(none, [&]() -> im2hands_blocks* {
+    auto made = std::make_unique<im2hands_blocks>();
+    made->width = width, made->heads = heads;
+    made->block = copied(block, count);
+    if (!made->read(blocks)) return refuse("%lld weights are not those of %d blocks", (long long)count, blocks), nullptr;
+    return made.release();
+  });
+}
+
+void im2hands_blocks_free(im2hands_blocks* blocks) { delete blocks; }
+
+int im2hands_blocks_run(const im2hands_blocks* blocks, float* tokens, int sequences, int count, const uint8_t* mask) {
+  if (!blocks || !tokens) return refuse("the blocks or the tokens are null");
+  if (sequences < 0 || sequences > 4096 || count < 1 || count > MOST_SEQUENCE)
+    return refuse("%d sequences of %d tokens: use 1 to %d tokens", sequences, count, MOST_SEQUENCE);
+  int64_t size = int64_t(count) * blocks->width;
+  if (!finite(tokens, sequences * size)) return refuse("a token is not finite");
+  for (int s = 0; mask && s < sequences; ++s) {
+    int attended = 0;
+    for (int t = 0; t < count; ++t) attended += mask[int64_t(s) * count + t] != 0;
+    if (!attended) return refuse("all tokens of a sequence are masked");
+  }
+  return guarded(-1, [&] {
+    for (int s = 0; s < sequences; ++s) blocks->run(tokens + s * size, count, mask ? mask + int64_t(s) * count : nullptr);
+    return 0;
+  });
 }

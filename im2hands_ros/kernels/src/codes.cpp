@@ -58,21 +58,7 @@ void sample(const Hand& hand, const Corners& corners, float* features) {
       store(rows + l * WIDTH + c, sum);
     }
   }
-  to_tile<WIDTH>(row, features);
-}
-
-// Scores [tokens][TILE] and own score in a last row to weights before their division; 1 / their sum.
-void weights_of(float* scores, int count, float* scale) {
-  for (int p = 0; p < TILE; p += LANES) {
-    Floats most = load(scores + p), sum = {};
-    for (int t = 1; t < count; ++t) most = larger(most, load(scores + t * TILE + p));
-    for (int t = 0; t < count; ++t) {
-      Floats weight = exponential(load(scores + t * TILE + p) - most);
-      sum += weight;
-      store(scores + t * TILE + p, weight);
-    }
-    store(scale + p, 1.0f / sum);
-  }
+  to_tile(row, WIDTH, features);
 }
 
 // One head: query, key, value [HEAD][TILE] of the points; attended [HEAD][TILE].
@@ -114,7 +100,7 @@ void image_codes(const Network& network, const Hand& hand, const float* points, 
   normalise(b, WIDTH, a);
   layer<After::RELU>(network.feed_first, network.feed_first_bias, a, WIDTH, WIDTH, c);
   layer<After::ADD>(network.feed_second, network.feed_second_bias, c, WIDTH, WIDTH, b);
-  to_rows<WIDTH>(b, rows);
+  to_rows(b, WIDTH, rows);
 }
 
 }  // namespace im2hands

@@ -36,19 +36,39 @@ INLINE void outputs(const float* weight, int stride, const float* bias, const fl
     }
 }
 
-// y[out][TILE] = after(bias + weight x[in][TILE]); bias may be null.
+// y[out][TILE] = after(bias + weight x[in][TILE]); bias may be null. Rows of weights are `stride` apart.
 template <After AFTER>
-INLINE void layer(const float* weight, const float* bias, const float* x, int in, int out, float* y) {
+INLINE void strided_layer(const float* weight, int stride, const float* bias, const float* x, int in, int out,
+                          float* y) {
   int o = 0;
   auto step = [&](auto width) {
     constexpr int OUT = decltype(width)::value;
     for (; o + OUT <= out; o += OUT)
-      outputs<OUT, AFTER>(weight + o, out, bias ? bias + o : nullptr, x, in, y + o * TILE);
+      outputs<OUT, AFTER>(weight + o, stride, bias ? bias + o : nullptr, x, in, y + o * TILE);
   };
   step(std::integral_constant<int, BLOCK>());
   step(std::integral_constant<int, 4>());
   step(std::integral_constant<int, 2>());
   step(std::integral_constant<int, 1>());
+}
+
+template <After AFTER>
+INLINE void layer(const float* weight, const float* bias, const float* x, int in, int out, float* y) {
+  strided_layer<AFTER>(weight, out, bias, x, in, out, y);
+}
+
+// Scores [count][TILE] to weights before their division, and 1 / their sum.
+INLINE void weights_of(float* scores, int count, float* scale) {
+  for (int p = 0; p < TILE; p += LANES) {
+    Floats most = load(scores + p), sum = {};
+    for (int t = 1; t < count; ++t) most = larger(most, load(scores + t * TILE + p));
+    for (int t = 0; t < count; ++t) {
+      Floats weight = exponential(load(scores + t * TILE + p) - most);
+      sum += weight;
+      store(scores + t * TILE + p, weight);
+    }
+    store(scale + p, 1.0f / sum);
+  }
 }
 
 // Zero mean and unit variance over channels; gain and shift are in the next layer's weights.
@@ -67,11 +87,10 @@ INLINE void normalise(const float* x, int channels, float* y) {
   }
 }
 
-// TILE rows of C channels to [C][TILE].
-template <int C>
-INLINE void to_tile(const float* const* rows, float* y) {
+// TILE rows of channels, a multiple of 4, to [channels][TILE].
+INLINE void to_tile(const float* const* rows, int channels, float* y) {
   for (int l = 0; l < TILE; l += 4)
-    for (int c = 0; c < C; c += 4) {
+    for (int c = 0; c < channels; c += 4) {
       Four a = load_four(rows[l] + c), b = load_four(rows[l + 1] + c);
       Four d = load_four(rows[l + 2] + c), e = load_four(rows[l + 3] + c);
       transpose(a, b, d, e);
@@ -82,18 +101,17 @@ INLINE void to_tile(const float* const* rows, float* y) {
     }
 }
 
-// [C][TILE] to TILE rows of C channels.
-template <int C>
-INLINE void to_rows(const float* x, float* rows) {
+// [channels][TILE] to TILE rows.
+INLINE void to_rows(const float* x, int channels, float* rows) {
   for (int l = 0; l < TILE; l += 4)
-    for (int c = 0; c < C; c += 4) {
+    for (int c = 0; c < channels; c += 4) {
       Four a = load_four(x + c * TILE + l), b = load_four(x + (c + 1) * TILE + l);
       Four d = load_four(x + (c + 2) * TILE + l), e = load_four(x + (c + 3) * TILE + l);
       transpose(a, b, d, e);
-      std::memcpy(rows + l * C + c, &a, sizeof a);
-      std::memcpy(rows + (l + 1) * C + c, &b, sizeof b);
-      std::memcpy(rows + (l + 2) * C + c, &d, sizeof d);
-      std::memcpy(rows + (l + 3) * C + c, &e, sizeof e);
+      std::memcpy(rows + l * channels + c, &a, sizeof a);
+      std::memcpy(rows + (l + 1) * channels + c, &b, sizeof b);
+      std::memcpy(rows + (l + 2) * channels + c, &d, sizeof d);
+      std::memcpy(rows + (l + 3) * channels + c, &e, sizeof e);
     }
 }
 

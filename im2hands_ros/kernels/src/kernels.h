@@ -15,6 +15,7 @@ extern "C" {
 typedef struct im2hands_network im2hands_network;
 typedef struct im2hands_frame im2hands_frame;
 typedef struct im2hands_search im2hands_search;
+typedef struct im2hands_blocks im2hands_blocks;
 
 // Number of this interface; the caller refuses another one.
 IM2HANDS_API int im2hands_version(void);
@@ -78,6 +79,20 @@ IM2HANDS_API int im2hands_components(const float* vertices, int64_t vertex_count
 // sorted by x, y, z; vertices and size in metres. Returns how many there are, also when that is more than `room`.
 IM2HANDS_API int64_t im2hands_voxels(const float* vertices, int64_t vertex_count, const int32_t* triangles,
                                      int64_t triangle_count, double size, float* centres, int64_t room);
+
+// Canonical frames of hands (canonical.py): joints (hands, 21, 3), MANO order, metres; mirrored (hands), not 0 for left
+// hands. out (hands, 348): CanonicalHands' attributes but the last, one after the other.
+IM2HANDS_API int im2hands_canonicalise(const float* joints, const uint8_t* mirrored, int hands, float* out);
+
+// Self-attention blocks (networks/attention.py) of a width, 4..256 and a multiple of 4, and heads; `count` floats of
+// all `blocks` in the order of struct Block (blocks.h), copied. NULL when they do not fit.
+IM2HANDS_API im2hands_blocks* im2hands_blocks_new(const float* block, int64_t count, int blocks, int width, int heads);
+IM2HANDS_API void im2hands_blocks_free(im2hands_blocks* blocks);
+
+// tokens (sequences, count, width) of at most 1024 tokens, in place. mask (sequences, count): 0 for tokens that are not
+// attended to, at least one is; null for none.
+IM2HANDS_API int im2hands_blocks_run(const im2hands_blocks* blocks, float* tokens, int sequences, int count,
+                                     const uint8_t* mask);
 
 #ifdef __cplusplus
 }

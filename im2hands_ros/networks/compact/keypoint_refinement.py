@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from im2hands_ros.networks.attention import AttentionBlock
+from im2hands_ros.networks.attention import AttentionBlocks
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.joint_features import (
     GEOMETRY_WIDTH,
@@ -137,9 +137,7 @@ class Round(nn.Module):
             nn.ReLU(inplace=True),
             nn.Linear(preset.hand_width, JOINT_COUNT * width),
         )
-        self.blocks = nn.ModuleList(
-            AttentionBlock(width, preset.heads) for _ in range(preset.blocks)
-        )
+        self.blocks = AttentionBlocks(preset.blocks, width, preset.heads)
         self.norm = nn.LayerNorm(width)
         # In the axes of the palm, where hands are alike, and in those of the camera.
         self.step = nn.Linear(width, 6)
@@ -163,9 +161,8 @@ class Round(nn.Module):
         joint_count = tokens.shape[1]
         sequence = torch.cat([tokens, image], dim=1)
         mask = hands.present.repeat_interleave(JOINT_COUNT, dim=1)
-        mask = F.pad(mask, (0, image.shape[1]), value=True)[:, None, None]
-        for block in self.blocks:
-            sequence = block(sequence, mask)
+        mask = F.pad(mask, (0, image.shape[1]), value=True)
+        sequence = self.blocks(sequence, mask)
         tokens, image = sequence[:, :joint_count], sequence[:, joint_count:]
         step = self.step(self.norm(tokens)).float().unflatten(1, (len(SIDES), JOINT_COUNT))
         with autocast_disabled(hands.joints):

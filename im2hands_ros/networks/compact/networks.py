@@ -14,15 +14,21 @@ import torch
 from torch import Tensor, nn
 
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.kernels import library
-from im2hands_ros.kernels.field import NativeNetwork, native_initial, native_refined
+from im2hands_ros.kernels import canonical, library
+from im2hands_ros.kernels.field import NativeNetwork
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.initial_occupancy import InitialContext, InitialOccupancy
 from im2hands_ros.networks.compact.joint_features import CoarseHands
 from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement
+from im2hands_ros.networks.compact.native import (
+    native_initial,
+    native_network,
+    native_refined,
+)
 from im2hands_ros.networks.compact.presets import COMPACT, CompactPreset
 from im2hands_ros.networks.compact.refined_occupancy import RefinedOccupancy
+from im2hands_ros.networks.native_attention import use_native_attention
 from im2hands_ros.networks.protocol import (
     STAGES,
     EncodedFrame,
@@ -79,11 +85,22 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
     def encoders(self) -> tuple[nn.Module, ...]:
         return (self.initial.encoder,)
 
+    @property
+    def has_kernels(self) -> bool:
+        return self.native is not None
+
     def use_kernels(self) -> None:
         """By the library that there is, else in torch."""
         kernels = library.chosen()
-        if kernels and NativeNetwork.fits(self.initial, self.refinement):
-            self.native = NativeNetwork(kernels, self.initial, self.refinement)
+        if kernels:
+            self.native = native_network(kernels, self.initial, self.refinement)
+        if kernels and self.native:
+            use_native_attention(self, kernels)
+
+    def canonicalise(self, joints: Tensor, mirrored: Tensor) -> CanonicalHands:
+        if self.native is None:
+            return super().canonicalise(joints, mirrored)
+        return canonical.canonicalise(self.native.library, joints, mirrored)
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
         return self.initial.encoder(pixels)

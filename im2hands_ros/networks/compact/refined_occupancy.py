@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from im2hands_ros.networks.attention import AttentionBlock
+from im2hands_ros.networks.attention import AttentionBlocks
 from im2hands_ros.networks.compact.anchor_attention import (
     DEPTH_SCALE,
     POSITION_SCALE,
@@ -88,9 +88,7 @@ class RefinedOccupancy(nn.Module):
             nn.Linear(inputs, preset.width), nn.ReLU(), nn.Linear(preset.width, preset.width)
         )
         self.identity = nn.Parameter(torch.randn(2 * ANCHOR_COUNT, preset.width) * 0.02)
-        self.blocks = nn.ModuleList(
-            AttentionBlock(preset.width, preset.heads) for _ in range(preset.blocks)
-        )
+        self.blocks = AttentionBlocks(preset.blocks, preset.width, preset.heads)
         self.queries = QueryAnchorDecoder(preset)
 
     def context(
@@ -211,8 +209,7 @@ class RefinedOccupancy(nn.Module):
         inputs = torch.cat([positions / POSITION_SCALE, directions, features], dim=-1)
         tokens = self.embed(inputs) + self.identity
         mask = F.pad(accompanied[:, None].expand(-1, ANCHOR_COUNT), (ANCHOR_COUNT, 0), value=True)
-        for block in self.blocks:
-            tokens = block(tokens, mask[:, None, None])
+        tokens = self.blocks(tokens, mask)
         memory = self.queries.precompute(positions, tokens, mask)
         # In training every correction counts: a hand given none would have nothing to learn from.
         return memory if self.training else self._with_share(anchors, memory)

@@ -49,7 +49,7 @@ class PaperInitialOccupancy(nn.Module):
 
     def __init__(self, preset: PaperInitialPreset) -> None:
         super().__init__()
-        self.depth_origin = DEPTH_ORIGINS[preset.depth_origin]
+        self.wrist_is_origin = preset.wrist_is_origin
         self.encoder = PaperImageEncoder()
         self.project = nn.Conv2d(256, preset.feature_width, 1)
         self.hands = nn.ModuleDict({side: HandBranch(preset) for side in SIDES})
@@ -80,7 +80,9 @@ class PaperInitialOccupancy(nn.Module):
     def forward(self, points_palm: Tensor, context: PaperInitialContext) -> Tensor:
         """Occupancy logits of (H, N, 3) palm-frame points (metres): (H, N) float32."""
         points_camera = context.hands.camera_from_palm(points_palm)
-        origin = self.depth_origin(points_camera, context.hands)
+        # Of the depths: with the first query's, logits depend on the order of the queries.
+        wrist, first_query = context.hands.wrist[:, None, 2:], points_camera[:, :1, 2:]
+        origin = wrist if self.wrist_is_origin else first_query
         position = torch.cat([points_camera[..., :2], points_camera[..., 2:] - origin], dim=-1)
         logits = position.new_empty(position.shape[:2], dtype=torch.float32)
         for side in set(context.sides):
@@ -121,16 +123,3 @@ class HandBranch(nn.Module):
         embedded = self.embed_second(F.relu(self.embed_first(position)))
         image = self.attention(torch.cat([position, embedded], dim=-1), memory)
         return self.decoder(points_palm, bones, image)
-
-
-def _first_query(points_camera: Tensor, hands: CanonicalHands) -> Tensor:
-    """(H, 1, 1) depth of each hand's first query point: logits depend on the order of queries."""
-    return points_camera[:, :1, 2:]
-
-
-def _wrist(points_camera: Tensor, hands: CanonicalHands) -> Tensor:
-    """(H, 1, 1) depth of each hand's wrist."""
-    return hands.wrist[:, None, 2:]
-
-
-DEPTH_ORIGINS = {"first_query": _first_query, "wrist": _wrist}

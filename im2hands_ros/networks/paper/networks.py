@@ -32,9 +32,11 @@ PaperFrame: TypeAlias = EncodedFrame[PaperFeatures]
 # How tensors are named in a file of two networks; a file of one has no such prefix.
 SECTIONS = {"init_occ": "occupancy", "ref_occ": "occupancy", "kpts_ref": "keypoints"}
 
-_OCCUPANCIES: dict[str, Callable[[], PaperInitialOccupancy | PaperRefinedOccupancy]] = {
+# The published networks by their files' names.
+NETWORKS: dict[str, Callable[[], Any]] = {
     "init_occ": lambda: PaperInitialOccupancy(PAPER.initial),
     "ref_occ": lambda: PaperRefinedOccupancy(PAPER),
+    "kpts_ref": lambda: PaperKeypointRefinement(PaperKeypointPreset()),
 }
 
 
@@ -53,14 +55,10 @@ class PaperNetworks(HandNetworks[PaperFeatures, PaperInitialContext]):
     crop_margin = 0.2
     gpu_precision = "fp32"
 
-    def __init__(
-        self,
-        occupancy: PaperInitialOccupancy | PaperRefinedOccupancy,
-        keypoints: PaperKeypointRefinement | None = None,
-    ) -> None:
+    def __init__(self, occupancy: PaperInitialOccupancy | PaperRefinedOccupancy) -> None:
         super().__init__()
         self.occupancy = occupancy
-        self.keypoints = keypoints
+        self.keypoints: PaperKeypointRefinement | None = None
 
     @classmethod
     def load(cls, path: Path) -> tuple[PaperNetworks, dict[str, Any]]:
@@ -77,15 +75,15 @@ class PaperNetworks(HandNetworks[PaperFeatures, PaperInitialContext]):
             )
         record = checkpoints.record_of(path)
         name = record.get("network")
-        if name not in _OCCUPANCIES or not record.get("complete"):
+        if name not in ("init_occ", "ref_occ") or not record.get("complete"):
             raise ValueError(
                 f"weights file {path} is no whole init_occ or ref_occ network: convert one of "
                 "these with 'im2hands import-checkpoint'"
             )
-        networks = cls(_OCCUPANCIES[name]())
+        networks = cls(NETWORKS[name]())
         if not any(name.startswith("keypoints.") for name in checkpoints.names_in(path)):
             return networks, checkpoints.load_into(networks.occupancy, path)
-        networks.keypoints = PaperKeypointRefinement(PaperKeypointPreset())
+        networks.keypoints = NETWORKS["kpts_ref"]()
         return networks, checkpoints.load_into(networks, path)
 
     @property

@@ -19,15 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from im2hands_ros.networks.checkpoints import check_size
-from im2hands_ros.networks.paper.initial_occupancy import PaperInitialOccupancy
-from im2hands_ros.networks.paper.keypoint_refinement import PaperKeypointRefinement
+from im2hands_ros.networks.paper.networks import NETWORKS
 from im2hands_ros.networks.paper.official_names import is_dead, official_names
-from im2hands_ros.networks.paper.presets import (
-    PaperInitialPreset,
-    PaperKeypointPreset,
-    PaperRefinedPreset,
-)
-from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy
 from im2hands_ros.skeleton import SIDES
 
 # A bone's third layer without image columns, as plain HALO has it.
@@ -41,7 +34,7 @@ class Layout:
 
     Attributes:
         marker: a file that has an official name with this in it is of this kind.
-        network: which published network the tensors are of, a key of ``TREES``.
+        network: which published network the tensors are of, a key of ``NETWORKS``.
         places: our names start with one of these; "" means all of the network.
         rename: official names in the network for a name in the file; none for what is left out.
     """
@@ -70,16 +63,8 @@ LAYOUTS = {
     "init_occ": Layout("img_ex_left.", "init_occ"),
     "intaghand_baseline": Layout("module.encoder.", "init_occ", ("encoder.",), _intaghand_names),
     "halo_baseline": Layout(
-        "decoder.lin0_0",
-        "init_occ",
-        tuple(f"hands.{side}.decoder." for side in SIDES),
-        _halo_names,
+        "decoder.lin0_0", "init_occ", tuple(f"hands.{side}.decoder." for side in SIDES), _halo_names
     ),
-}
-_NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "init_occ": lambda: PaperInitialOccupancy(PaperInitialPreset()),
-    "ref_occ": lambda: PaperRefinedOccupancy(PaperRefinedPreset()),
-    "kpts_ref": lambda: PaperKeypointRefinement(PaperKeypointPreset()),
 }
 
 
@@ -149,7 +134,7 @@ def convert_file(kind: str, tensors: Mapping[str, Tensor]) -> ConvertedCheckpoin
         if not names:
             ignored.append(name)
     with torch.device("meta"):
-        network = _NETWORKS[layout.network]()
+        network = NETWORKS[layout.network]()
     result = convert(layout.network, network, official, layout.places)
     result.ignored = ignored
     return result
@@ -221,15 +206,7 @@ def _unpickle(path: Path) -> Any:
         raise ValueError(
             f"{path} may hold more than tensors ({what}): refused, nothing was executed"
         ) from None
-    except (
-        RuntimeError,
-        OSError,
-        EOFError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        TypeError,
-    ) as error:
+    except (RuntimeError, OSError, EOFError, LookupError, AttributeError, TypeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(
             f"{path} is not a complete PyTorch file ({reason}): copy it again"

@@ -42,7 +42,7 @@ class AnchorEncoder(nn.Module):
             Level(preset, *sizes)
             for sizes in zip((narrow, width), (width, width), preset.counts, strict=True)
         )
-        self.blocks = nn.ModuleList(Block(width) for _ in range(preset.blocks))
+        self.blocks = nn.ModuleList(AnchorBlock(width) for _ in range(preset.blocks))
         self.code = TwoLayers(width, width)
 
     def forward(self, positions: Tensor, features: Tensor) -> AnchorCode:
@@ -73,7 +73,7 @@ class Level(nn.Module):
         return positions, self.mix_after(self.widen(features))
 
 
-class Block(nn.Module):
+class AnchorBlock(nn.Module):
     """Every point attends to all points, then mixes its channels."""
 
     def __init__(self, width: int) -> None:

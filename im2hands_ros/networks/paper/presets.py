@@ -27,9 +27,8 @@ class PaperInitialPreset:
     token_width: int = 32
     heads: int = 2
     decoder: PaperDecoderPreset = PaperDecoderPreset()
-    # Depth zero of the queries: "first_query" as published, so that logits depend on the order of
-    # the queries, or "wrist".
-    depth_origin: str = "first_query"
+    # Depth zero of the queries: the wrist's, or as published that of the first query.
+    wrist_is_origin: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,4 +81,4 @@ class PaperKeypointPreset:
 
 
 # The published networks as our search wants them: logits must not depend on the queries' order.
-PAPER = PaperRefinedPreset(initial=PaperInitialPreset(depth_origin="wrist"))
+PAPER = PaperRefinedPreset(initial=PaperInitialPreset(wrist_is_origin=True))

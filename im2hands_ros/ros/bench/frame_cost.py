@@ -17,22 +17,18 @@ from typing import Any
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from tqdm import tqdm
-from visualization_msgs.msg import MarkerArray
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import Calibration, write_camera_info
 from im2hands_ros.messages.header import nanoseconds, read_stamp
 from im2hands_ros.messages.images import write_image
 from im2hands_ros.messages.keypoints import write_keypoints
-from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from im2hands_ros.provenance import describe
 from im2hands_ros.ros.bench.ready_hands import TRIANGLES, VOXELS
 from im2hands_ros.ros.qos import RESULTS
@@ -43,17 +39,15 @@ from im2hands_ros.ros.subprocesses import (
     ros_module,
     start_child,
 )
+from im2hands_ros.ros.topics import INPUTS, OUTPUTS
+from im2hands_ros.stopwatch import median_and_p95
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
 WIDTH, HEIGHT, RATE = 640, 480, 30.0
-DATA = {
-    "meshes": HandMeshArray,
-    "occupancy": PointCloud2,
-    "refined_keypoints": HandKeypoints,
-    "left/wrist_pose": PoseStamped,
-    "right/wrist_pose": PoseStamped,
+CASES = {
+    "with_markers": OUTPUTS,
+    "without_markers": {name: kind for name, kind in OUTPUTS.items() if name != "markers"},
 }
-CASES = {"with_markers": {**DATA, "markers": MarkerArray}, "without_markers": DATA}
 _CALIBRATION = Calibration.of(Camera(WIDTH, HEIGHT, 600.0, 600.0, 319.5, 239.5))
 _CONFIDENCE = {"left": 1.0, "right": 1.0}
 _NAMESPACE = "/frame_cost"
@@ -122,11 +116,7 @@ class _Client:
         self._executor.add_node(node)
         self._inputs = {
             topic: node.create_publisher(kind, topic, qos_profile_sensor_data)
-            for topic, kind in (
-                ("image", Image),
-                ("camera_info", CameraInfo),
-                ("keypoints", HandKeypoints),
-            )
+            for topic, kind in INPUTS.items()
         }
         self._pixels = np.random.default_rng(0).integers(0, 200, (HEIGHT, WIDTH, 3), np.uint8)
         self._keypoints = load_demo_sequence().frames[30].keypoints
@@ -146,18 +136,14 @@ class _Client:
             self._values.clear()
             self._wait(lambda: bool(self._values), "diagnostics")
         processor_ms = {part: 1e3 * (spent[part] - before[part]) / frames for part in spent}
+        processor_ms["total"] = sum(processor_ms.values())
         return {
-            "processor_ms": _rounded(processor_ms | {"total": sum(processor_ms.values())}),
+            "processor_ms": {part: round(value, 2) for part, value in processor_ms.items()},
             "node_ms": {
                 stage: float(self._values[f"stage.{stage}.median_ms"])
                 for stage in ("decode", "publish", "frame", "latency")
             },
-            "answered_ms": _rounded(
-                {
-                    "median": float(np.nanmedian(answered)),
-                    "p95": float(np.nanpercentile(answered, 95)),
-                }
-            ),
+            "answered_ms": median_and_p95(answered),
             "unanswered": int(np.isnan(answered).sum()),
         }
 
@@ -234,7 +220,3 @@ def _line(name: str, case: dict[str, Any]) -> str:
         f"{name}: {spent['total']:.1f} ms of processor a frame ({parts}); answered after "
         f"{answered['median']:.1f} ms (p95 {answered['p95']:.1f})"
     )
-
-
-def _rounded(values: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 2) for name, value in values.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -20,32 +19,15 @@ def is_device(source: str) -> bool:
     return source.isdecimal() or source.startswith("/dev/")
 
 
-class Capture(Protocol):
-    """What the camera source reads pictures from; `rate` is in Hz, `size` width and height."""
-
-    is_file: bool
-    size: tuple[int, int]
-    rate: float
-
-    def grab(self) -> bool:
-        """Take the next picture; False at the end of a file. Raises SourceLost."""
-
-    def picture(self) -> np.ndarray:
-        """The picture that was taken, (H, W, 3) uint8 BGR. Raises SourceLost."""
-
-    def rewind(self) -> None:
-        """Go to the first picture of a file."""
-
-    def close(self) -> None:
-        """Release the source."""
-
-
 class VideoCapture:
-    """A `Capture` of OpenCV.
+    """What the camera source reads pictures from.
 
     Args:
         source: device number, device file or video file.
         width, height, rate: requested from a device; 0: its own choice.
+
+    Attributes:
+        is_file: whether it is a video file. size: width and height, pixels. rate: Hz.
 
     Raises:
         SourceLost: it cannot be opened.
@@ -88,7 +70,7 @@ class VideoCapture:
         return f"{'video' if self.is_file else 'camera'} '{self._source}' {what}: {remedy}"
 
     def grab(self) -> bool:
-        """See `Capture`."""
+        """Take the next picture; False at the end of a file. Raises SourceLost."""
         if self._capture.grab():
             return True
         if self.is_file:
@@ -96,16 +78,16 @@ class VideoCapture:
         raise SourceLost(self._describe_failure("gives no pictures any more"))
 
     def picture(self) -> np.ndarray:
-        """See `Capture`."""
+        """The picture that was taken, (H, W, 3) uint8 BGR. Raises SourceLost."""
         read, pixels = self._capture.retrieve()
         if not read or pixels is None:
             raise SourceLost(self._describe_failure("gave a picture that cannot be decoded"))
         return pixels if pixels.ndim == 3 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
 
     def rewind(self) -> None:
-        """See `Capture`."""
+        """Go to the first picture of a file."""
         self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
 
     def close(self) -> None:
-        """See `Capture`."""
+        """Release the source."""
         self._capture.release()

@@ -23,15 +23,15 @@ from im2hands_ros.messages.camera_info import Calibration, write_camera_info
 from im2hands_ros.messages.images import write_image
 from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.camera.calibration_file import guessed_calibration, read_calibration
-from im2hands_ros.ros.camera.capture import Capture, SourceLost, VideoCapture, is_device
+from im2hands_ros.ros.camera.capture import SourceLost, VideoCapture, is_device
 from im2hands_ros.ros.camera.settings import CameraSettings
 from im2hands_ros.ros.process import run_process
 from im2hands_ros.ros.qos import OVERRIDING
 
-OpenCapture = Callable[[str, int, int, float], Capture]
+OpenCapture = Callable[[str, int, int, float], VideoCapture]
 
 _RETRY = 1.0  # seconds between two tries to open a lost device
-_POLL = 0.05  # seconds between two looks at the subscriptions
+_POLL = 0.05  # seconds between two checks of the subscriptions
 _SETTLE = 0.5  # seconds: a subscriber found here may not have found us yet, and would miss a frame
 _LINGER = 0.5  # seconds that the last frame is given to leave before its publisher goes
 _STOP_TIMEOUT = 1.0  # a device may block for longer; its thread is left behind then
@@ -54,7 +54,7 @@ class CameraSource(BaseNode[CameraSettings]):
         self._calibration = self._read_calibration()
         self._state = "opening"
         self._stopped = threading.Event()
-        self._capture: Capture | None = None
+        self._capture: VideoCapture | None = None
         self._outputs = {
             topic: self.create_publisher(
                 kind, topic, copy(qos_profile_sensor_data), qos_overriding_options=OVERRIDING
@@ -101,7 +101,7 @@ class CameraSource(BaseNode[CameraSettings]):
         """Source and its state, for the diagnostics."""
         return {"source": self.settings.origin, "state": self._state}
 
-    def _open(self) -> Capture:
+    def _open(self) -> VideoCapture:
         """Open the source and check that the calibration is its own.
 
         Raises:
@@ -149,7 +149,7 @@ class CameraSource(BaseNode[CameraSettings]):
                 self._lose(error)
                 self._stopped.wait(_RETRY)
 
-    def _play(self, capture: Capture) -> bool:
+    def _play(self, capture: VideoCapture) -> bool:
         """Publish pictures; True at the end of the file. Raises SourceLost."""
         if capture.is_file:
             self._wait_for_subscribers()
@@ -167,7 +167,7 @@ class CameraSource(BaseNode[CameraSettings]):
             due = max(due + period, time.monotonic() - period)
         return False
 
-    def _publish(self, capture: Capture, header: Header) -> None:
+    def _publish(self, capture: VideoCapture, header: Header) -> None:
         pixels = capture.picture()
         if self.settings.flip:
             pixels = cv2.flip(pixels, 1)
@@ -195,7 +195,7 @@ class CameraSource(BaseNode[CameraSettings]):
         self.health.drop("camera_lost")
         self.error_throttled("camera_lost", f"{error} (trying again every {_RETRY:g} s)")
 
-    def _end(self, capture: Capture) -> None:
+    def _end(self, capture: VideoCapture) -> None:
         """The video is over: so is the program."""
         self._state = "ended"
         capture.close()

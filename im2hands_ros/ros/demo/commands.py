@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from im2hands_ros.ros.subprocesses import ros_module
 
@@ -29,7 +28,7 @@ def view_commands(args: argparse.Namespace) -> dict[str, list[str]]:
 def _node(args: argparse.Namespace) -> list[str]:
     node: dict[str, object] = {"device": args.device, "resolution": args.resolution}
     if args.weights:
-        node["weights"] = str(Path(args.weights).resolve())
+        node["weights"] = str(args.weights.resolve())
     return ros_module("node", node)
 
 
@@ -42,5 +41,5 @@ def _replay(args: argparse.Namespace, **more: object) -> list[str]:
         **more,
     }
     if args.sequence:
-        replay["sequence"] = str(Path(args.sequence).resolve())
+        replay["sequence"] = str(args.sequence.resolve())
     return ros_module("demo.replay", replay)

@@ -55,7 +55,8 @@ def contact_sheet(shots: Sequence[Shot]) -> np.ndarray:
         np.vstack([_title(shot.title), *_panels(shot)])
         for shot in tqdm(shots, desc="drawing", unit="frame", dynamic_ncols=True)
     ]
-    return _framed(np.hstack([_margin(columns[0].shape[0]), *columns]))
+    sheet = np.hstack([_margin(columns[0].shape[0]), *columns])
+    return cv2.copyMakeBorder(sheet, _GAP, _GAP, _GAP, _GAP, cv2.BORDER_CONSTANT, value=_PAPER)
 
 
 def _panels(shot: Shot) -> list[np.ndarray]:
@@ -85,14 +86,8 @@ def draw_keypoints(
         pixels = np.round(camera.project(points)).astype(int)
         color = tuple(int(255 * channel) for channel in SIDE_COLOURS[side])
         for parent, child in BONES:
-            cv2.line(
-                drawn,
-                pixels[parent].tolist(),
-                pixels[child].tolist(),
-                color,
-                2,
-                cv2.LINE_AA,
-            )
+            ends = pixels[parent].tolist(), pixels[child].tolist()
+            cv2.line(drawn, *ends, color, 2, cv2.LINE_AA)
         for pixel in pixels:
             cv2.circle(drawn, pixel.tolist(), 3, (255, 255, 255), -1, cv2.LINE_AA)
             cv2.circle(drawn, pixel.tolist(), 2, color, -1, cv2.LINE_AA)
@@ -115,7 +110,3 @@ def _margin(height: int) -> np.ndarray:
 def _written(strip: np.ndarray, text: str, origin: tuple[int, int]) -> np.ndarray:
     cv2.putText(strip, text, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.55, _INK, 1, cv2.LINE_AA)
     return strip
-
-
-def _framed(sheet: np.ndarray) -> np.ndarray:
-    return cv2.copyMakeBorder(sheet, _GAP, _GAP, _GAP, _GAP, cv2.BORDER_CONSTANT, value=_PAPER)

@@ -13,125 +13,94 @@ import signal
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rosbags.rosbag2 import WriterError
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
-from visualization_msgs.msg import MarkerArray
 
 from im2hands_ros.bags.writer import BagWriter
 from im2hands_ros.messages.header import read_stamp
-from im2hands_ros.msg import HandKeypoints, HandMeshArray
+from im2hands_ros.ros.topics import INPUTS, OUTPUTS
 
-INPUTS = {"image": Image, "camera_info": CameraInfo, "keypoints": HandKeypoints}
-OUTPUTS = {
-    "markers": MarkerArray,
-    "meshes": HandMeshArray,
-    "occupancy": PointCloud2,
-    "refined_keypoints": HandKeypoints,
-    "left/wrist_pose": PoseStamped,
-    "right/wrist_pose": PoseStamped,
-}
-DIAGNOSTICS = {"/diagnostics": DiagnosticArray}
-TOPICS = INPUTS | OUTPUTS | DIAGNOSTICS
+TOPICS = INPUTS | OUTPUTS | {"/diagnostics": DiagnosticArray}
 _ANNOUNCE_EVERY = 0.2  # seconds between two progress lines
 
 
-@dataclass
-class Progress:
-    """What has arrived so far."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    latest_ns: dict[str, int] = field(default_factory=dict)
-    latency_ms: float | None = None
-    last_arrival: float = field(default_factory=time.monotonic)
-
-
 class Recorder(Node):
-    """Subscribes to all of ``INPUTS``, ``OUTPUTS`` and ``DIAGNOSTICS`` and writes it down."""
+    """Subscribes to all of ``TOPICS`` and writes what comes.
 
-    def __init__(self, bag: BagWriter) -> None:
+    Args:
+        bag: what to write to.
+        drain, announce: as the options of these names.
+
+    Attributes:
+        counts: messages written, by topic.
+        stopped: set it, and `run` returns.
+    """
+
+    def __init__(self, bag: BagWriter, drain: float, announce: bool) -> None:
         super().__init__("recorder")
-        self._bag = bag
-        self.progress = Progress()
-        self._recorded = {
-            name: self._record(name, kind, reliable=name not in INPUTS)
-            for name, kind in TOPICS.items()
-        }
+        self._bag, self._drain, self._announces = bag, drain, announce
+        self.counts: Counter[str] = Counter()
+        self.stopped = self._ready = False
+        self._latest_ns: dict[str, int] = {}
+        self._latency_ms: float | None = None
+        self._last_arrival, self._announced_at = time.monotonic(), 0.0
+        self._recorded = {name: self._record(name, kind) for name, kind in TOPICS.items()}
 
-    def _record(self, name: str, kind: type, *, reliable: bool) -> Subscription:
+    def _record(self, name: str, kind: type) -> Subscription:
+        reliable = name not in INPUTS
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         topic = self.resolve_topic_name(name)
         package, message = kind.__module__.split(".")[0], kind.__name__
         self._bag.add_topic(topic, f"{package}/msg/{message}", reliable=reliable)
+        qos = QoSProfile(depth=10, reliability=reliability)
         return self.create_subscription(
-            kind,
-            name,
-            partial(self._write, name, topic),
-            QoSProfile(depth=10, reliability=reliability),
-            raw=True,
+            kind, name, partial(self._write, name, topic), qos, raw=True
         )
 
     def _write(self, name: str, topic: str, cdr: bytes) -> None:
         received_ns = time.time_ns()
         self._bag.write(topic, received_ns, cdr)
-        seen = self.progress
-        seen.counts[name] += 1
-        seen.last_arrival = time.monotonic()
+        self.counts[name] += 1
+        self._last_arrival = time.monotonic()
         if name in ("image", "meshes"):
-            seen.latest_ns[name] = read_stamp(cdr)
+            self._latest_ns[name] = read_stamp(cdr)
         if name == "meshes":
-            seen.latency_ms = (received_ns - seen.latest_ns[name]) / 1e6
-
-    def publishers_of(self, *names: str) -> int:
-        """The smallest number of publishers matched with any of the topics ``names``."""
-        return min(self._recorded[name].get_publisher_count() for name in names)
-
-
-class RecorderLoop:
-    """Spins a recorder until it is stopped, or its input has ended and run dry."""
-
-    def __init__(self, recorder: Recorder, drain: float, announce: bool) -> None:
-        self._recorder = recorder
-        self._drain = drain
-        self._announces = announce
-        self._announced_at = 0.0
-        self._ready = False
-        self.stopped = False
+            self._latency_ms = (received_ns - self._latest_ns[name]) / 1e6
 
     def run(self) -> None:
-        """Record; returns when the recording is over."""
+        """Record until stopped, or until the input has ended and run dry."""
         while not self.stopped and not self._input_has_ended():
-            rclpy.spin_once(self._recorder, timeout_sec=0.1)
+            rclpy.spin_once(self, timeout_sec=0.1)
             self._announce()
 
     def _input_has_ended(self) -> bool:
-        seen = self._recorder.progress
-        if not self._drain or not seen.counts["image"] or self._recorder.publishers_of("image"):
+        if not self._drain or not self.counts["image"] or self._publishers_of("image"):
             return False
-        return time.monotonic() - seen.last_arrival > self._drain
+        return time.monotonic() - self._last_arrival > self._drain
+
+    def _publishers_of(self, *names: str) -> int:
+        """The smallest number of publishers matched with any of the topics ``names``."""
+        return min(self._recorded[name].get_publisher_count() for name in names)
 
     def _announce(self) -> None:
         if not self._announces or time.monotonic() - self._announced_at < _ANNOUNCE_EVERY:
             return
         self._announced_at = time.monotonic()
-        self._ready = self._ready or self._recorder.publishers_of(*OUTPUTS, *DIAGNOSTICS) > 0
-        seen = self._recorder.progress
+        self._ready = self._ready or self._publishers_of(*OUTPUTS, "/diagnostics") > 0
         line = {
             "event": "recorded",
             "ready": self._ready,
-            "counts": dict(seen.counts),
-            "latest_ns": seen.latest_ns,
-            "latency_ms": seen.latency_ms,
+            "counts": dict(self.counts),
+            "latest_ns": self._latest_ns,
+            "latency_ms": self._latency_ms,
         }
         print(json.dumps(line), flush=True)
 
@@ -139,11 +108,7 @@ class RecorderLoop:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``recorder``."""
     parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        required=True,
-        help="bag folder to write; must not exist",
+        "-o", "--output", type=Path, required=True, help="bag folder to write; must not exist"
     )
     parser.add_argument(
         "--drain",
@@ -153,22 +118,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="end so long after the last message, the image publisher gone; 0: only on a signal",
     )
     parser.add_argument(
-        "--announce",
-        action="store_true",
-        help="print a JSON line of progress on standard output",
+        "--announce", action="store_true", help="print a JSON line of progress on standard output"
     )
 
 
-def record(args: argparse.Namespace) -> Progress:
-    """Record until the end; the bag is closed whatever happens."""
+def record(args: argparse.Namespace) -> Counter[str]:
+    """Record until the end; the bag is closed whatever happens. Returns messages by topic."""
     bag = BagWriter(args.output)
     try:
-        recorder = Recorder(bag)
-        recording = RecorderLoop(recorder, args.drain, args.announce)
+        recorder = Recorder(bag, args.drain, args.announce)
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: setattr(recording, "stopped", True))
-        recording.run()
-        return recorder.progress
+            signal.signal(number, lambda *_: setattr(recorder, "stopped", True))
+        recorder.run()
+        return recorder.counts
     finally:
         bag.close()
 
@@ -181,14 +143,14 @@ def main(args: list[str] | None = None) -> int:
     # Our own handlers: rclpy's would shut the context down with the bag still open.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        progress = record(options)
+        counts = sorted(record(options).items())
     except (OSError, ValueError, WriterError) as error:
         print(f"recorder: {error}", file=sys.stderr)
         return 2
     finally:
         rclpy.try_shutdown()
-    counts = ", ".join(f"{count} {name}" for name, count in sorted(progress.counts.items()))
-    print(f"recorder: wrote {counts or 'nothing'} to {options.output}", file=sys.stderr)
+    written = ", ".join(f"{count} {name}" for name, count in counts)
+    print(f"recorder: wrote {written or 'nothing'} to {options.output}", file=sys.stderr)
     return 0
 
 

@@ -16,25 +16,23 @@ import rclpy
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.task import Future
-from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from im2hands_ros.messages.camera_info import Calibration, write_camera_info
 from im2hands_ros.messages.images import write_image
 from im2hands_ros.messages.keypoints import write_keypoints
-from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.demo.settings import DemoReplaySettings
 from im2hands_ros.ros.node_state import NodeState
 from im2hands_ros.ros.process import run_process
+from im2hands_ros.ros.topics import INPUTS
 from im2hands_ros.skeleton import SIDES
 
 if TYPE_CHECKING:
     from im2hands_ros.synthetic.demo_sequence import DemoSequence
 
 EXIT_NO_SUBSCRIBERS = 3
-TOPICS = {"image": Image, "camera_info": CameraInfo, "keypoints": HandKeypoints}
-_POLL = 0.05  # seconds between two looks at the subscriptions
+_POLL = 0.05  # seconds between two checks of the subscriptions
 _SETTLE = 0.5  # seconds: a subscriber found here may not have found us yet, and would miss a frame
 _LINGER = 0.5  # seconds that the last frame is given to leave before its publisher goes
 
@@ -65,7 +63,7 @@ class ReplayNode(BaseNode[DemoReplaySettings]):
                 qos_profile_sensor_data,
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
-            for topic, kind in TOPICS.items()
+            for topic, kind in INPUTS.items()
         }
         self._node_state = NodeState(self, self.settings.wait_for_node)
         self._started = time.monotonic()

@@ -18,6 +18,7 @@ from im2hands_ros.files import write_meshes
 from im2hands_ros.ros.demo.contact_sheet import Shot, contact_sheet
 from im2hands_ros.ros.demo.recording import AnsweredFrame, Recording, read_inputs
 from im2hands_ros.skeleton import SIDES
+from im2hands_ros.stopwatch import median_and_p95
 from im2hands_ros.synthetic.mesh_queries import MeshQueries
 from im2hands_ros.synthetic.sample import Mesh
 
@@ -51,7 +52,7 @@ def write_report(
     summary = {
         "settings": settings or {},
         "frames": _frames(recording, len(frame_of_stamp)),
-        "latency_ms": _spread([answer.latency_ms for answer in recording.answers]),
+        "latency_ms": median_and_p95([answer.latency_ms for answer in recording.answers], digits=1),
         "stages_ms": _stages(recording.diagnostics),
         "surfaces": _surfaces(recording.answers),
         "accuracy": _accuracy(recording.answers, truth, metric_frames),
@@ -80,13 +81,6 @@ def _frames(recording: Recording, sent: int) -> dict[str, Any]:
 
 def _with_prefix(values: dict[str, str], prefix: str) -> dict[str, str]:
     return {key[len(prefix) :]: v for key, v in values.items() if key.startswith(prefix)}
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    if not values:
-        return {}
-    median, p95 = np.percentile(values, (50, 95)).tolist()
-    return {"median": round(median, 1), "p95": round(p95, 1)}
 
 
 def _stages(diagnostics: dict[str, str]) -> dict[str, dict[str, float]]:

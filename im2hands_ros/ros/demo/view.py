@@ -15,36 +15,28 @@ from im2hands_ros.ros.subprocesses import start_child
 _POLL = 0.2  # seconds
 
 
-class DemoView:
-    """Starts the processes, says where to look, and ends them in the end.
+def show_demo(args: argparse.Namespace, replaced: dict[str, list[str]]) -> NoReturn:
+    """Show the sequence over and over; every process has ended when this raises.
 
     Args:
         args: options as ``demo.add_arguments`` declares them.
         replaced: process name -> command to run in place of the usual one.
+
+    Raises:
+        KeyboardInterrupt: the user has seen enough.
+        ChildExited: a process ended.
     """
-
-    def __init__(self, args: argparse.Namespace, replaced: dict[str, list[str]]) -> None:
-        self._logs = args.out / "log"
-        self._commands = view_commands(args) | replaced
-
-    def show(self) -> NoReturn:
-        """Show the sequence over and over; every process has ended when this raises.
-
-        Raises:
-            KeyboardInterrupt: the user has seen enough.
-            ChildExited: a process ended.
-        """
-        with ExitStack() as stack:
-            children = [
-                start_child(stack, name, command, self._logs / f"{name}.log")
-                for name, command in self._commands.items()
-            ]
-            while True:
-                time.sleep(_POLL)
-                for child in children:
-                    for event in child.events():
-                        _print(event)
-                    child.check_running()
+    with ExitStack() as stack:
+        children = [
+            start_child(stack, name, command, args.out / "log" / f"{name}.log")
+            for name, command in (view_commands(args) | replaced).items()
+        ]
+        while True:
+            time.sleep(_POLL)
+            for child in children:
+                for event in child.events():
+                    _print(event)
+                child.check_running()
 
 
 def _print(event: dict[str, Any]) -> None:

@@ -16,7 +16,8 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.ros.demo.replay import EXIT_NO_SUBSCRIBERS, TOPICS, ReplayNode
+from im2hands_ros.ros.demo.replay import EXIT_NO_SUBSCRIBERS, ReplayNode
+from im2hands_ros.ros.topics import INPUTS
 
 CAMERA = Camera(64, 48, 60.0, 61.0, 31.5, 23.5)
 
@@ -44,7 +45,7 @@ class Listener(Node):
         self.heard: dict[str, list] = {topic: [] for topic in topics}
         for topic in topics:
             self.create_subscription(
-                TOPICS[topic], topic, self.heard[topic].append, qos_profile_sensor_data
+                INPUTS[topic], topic, self.heard[topic].append, qos_profile_sensor_data
             )
 
 
@@ -88,7 +89,7 @@ def stamp_of(message: Image | CameraInfo | HandKeypoints) -> tuple[int, int]:
 def test_every_frame_arrives_on_all_topics_with_one_stamp(
     executor: SingleThreadedExecutor,
 ) -> None:
-    heard = play(executor, replay(5, rate=50.0), Listener(*TOPICS))
+    heard = play(executor, replay(5, rate=50.0), Listener(*INPUTS))
     assert [len(messages) for messages in heard.values()] == [5, 5, 5]
     stamps = [[stamp_of(message) for message in messages] for messages in heard.values()]
     assert stamps[0] == stamps[1] == stamps[2] == sorted(set(stamps[0]))
@@ -110,7 +111,7 @@ def test_pixels_are_packed_in_the_encoding(executor: SingleThreadedExecutor, enc
 def test_keypoints_and_intrinsics_are_those_of_the_frame(
     executor: SingleThreadedExecutor,
 ) -> None:
-    heard = play(executor, replay(2, rate=50.0), Listener(*TOPICS))
+    heard = play(executor, replay(2, rate=50.0), Listener(*INPUTS))
     first, second = heard["keypoints"]
     assert first.left_valid and not second.left_valid and len(second.left_xyz) == 0
     assert np.asarray(second.right_xyz).reshape(21, 3) == pytest.approx(1.5)
@@ -143,7 +144,7 @@ def test_it_gives_up_when_nobody_comes(
 
 
 def test_a_loop_starts_over(executor: SingleThreadedExecutor) -> None:
-    listener, node = Listener(*TOPICS), replay(2, rate=100.0, loop=True)
+    listener, node = Listener(*INPUTS), replay(2, rate=100.0, loop=True)
     executor.add_node(listener)
     executor.add_node(node)
     spin_until(executor, lambda: len(listener.heard["image"]) >= 5)

@@ -30,7 +30,8 @@ from im2hands_ros.messages.images import read_image
 from im2hands_ros.messages.keypoints import read_keypoints
 from im2hands_ros.messages.meshes import read_meshes
 from im2hands_ros.messages.results import RESULT_TYPES
-from im2hands_ros.ros.demo.recorder import OUTPUTS, TOPICS
+from im2hands_ros.ros.demo.recorder import TOPICS
+from im2hands_ros.ros.topics import OUTPUTS
 
 FRAMES = 5
 

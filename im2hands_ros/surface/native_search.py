@@ -5,18 +5,15 @@ from __future__ import annotations
 import ctypes
 import weakref
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from im2hands_ros.kernels.field import NativeField
 from im2hands_ros.kernels.library import Library
 from im2hands_ros.surface.boxes import SearchBoxes
 from im2hands_ros.surface.lattice import Lattice
 from im2hands_ros.surface.search import SurfaceCells
-
-if TYPE_CHECKING:
-    from im2hands_ros.kernels.field import NativeField
 
 _MOST_ROUNDS = 64
 

@@ -6,14 +6,12 @@ the other without anything between is multiplied here: norms' gains, scales and 
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.networks.attention import AttentionBlock
+from im2hands_ros.kernels.field import Block
 from im2hands_ros.networks.compact.anchor_attention import QueryAnchorDecoder
 from im2hands_ros.networks.compact.articulated_decoder import (
     LENGTH_UNIT,
@@ -30,8 +28,7 @@ from im2hands_ros.networks.compact.refined_occupancy import (
     RefinedContext,
     RefinedOccupancy,
 )
-
-Block = NDArray[np.float32]
+from im2hands_ros.networks.native_attention import attention_weights, layer_weights
 
 # Of the first query layer's inputs: image features, then relative position and crop position.
 _PIXELS, _PLACE, _SIDE = slice(0, 32), slice(32, 37), 37
@@ -91,28 +88,11 @@ def anchors(context: RefinedContext) -> Block:
 def _query(initial: InitialOccupancy) -> list[Tensor]:
     first, _, second = initial.query
     assert isinstance(first, nn.Linear)
-    attention = initial.attention.from_queries
-    scale = attention.head_width**-0.5
-    normed = [
-        (attention.query.weight * scale, attention.query.bias * scale),
-        (attention.key.weight, attention.key.bias),
-        (attention.value.weight, attention.value.bias),
-    ]
-    norm = attention.norm
     return [
         first.weight[:, _PLACE].T,
-        *_linear(second),
-        torch.cat([(weight * norm.weight).T for weight, _ in normed], 1),
-        torch.cat([weight @ norm.bias + bias for weight, bias in normed]),
-        *_linear(attention.output),
-        *_feed_forward(attention),
+        *layer_weights(second),
+        *attention_weights(initial.attention.from_queries),
     ]
-
-
-def _feed_forward(block: AttentionBlock) -> list[Tensor]:
-    norm, first = block.feed_norm, block.feed_first
-    bias = first.weight @ norm.bias + first.bias
-    return [(first.weight * norm.weight).T, bias, *_linear(block.feed_second)]
 
 
 def _bones(decoder: ArticulatedDecoder) -> list[Tensor]:
@@ -132,12 +112,7 @@ def _bones(decoder: ArticulatedDecoder) -> list[Tensor]:
 
 def _corrections(queries: QueryAnchorDecoder) -> list[Tensor]:
     layers = (queries.query[0], queries.query[2], queries.first, queries.second, queries.last)
-    return [part for layer in layers for part in _linear(layer)]
-
-
-def _linear(layer: nn.Module) -> tuple[Tensor, Tensor]:
-    assert isinstance(layer, nn.Linear)
-    return layer.weight.T, layer.bias
+    return [part for layer in layers for part in layer_weights(layer)]
 
 
 def _mirroring(hands: CanonicalHands) -> Tensor:

@@ -1,0 +1,78 @@
+"""The compact networks' contexts with the library in torch's place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from torch import Tensor
+
+from im2hands_ros.kernels.field import ImageSizes, NativeField, NativeFrame, NativeNetwork
+from im2hands_ros.kernels.library import Library
+from im2hands_ros.networks.compact import packing
+from im2hands_ros.networks.compact.initial_occupancy import InitialContext, InitialOccupancy
+from im2hands_ros.networks.compact.presets import COMPACT
+from im2hands_ros.networks.compact.refined_occupancy import RefinedContext, RefinedOccupancy
+
+
+def native_network(
+    library: Library, initial: InitialOccupancy, refinement: RefinedOccupancy | None
+) -> NativeNetwork | None:
+    """The networks' weights in the library; None for sizes that it is not compiled for, and for
+    networks that are not on the CPU."""
+    known = initial.preset == COMPACT.initial and initial.query[0].weight.device.type == "cpu"
+    if not known or (refinement is not None and refinement.preset != COMPACT.refinement):
+        return None
+    return NativeNetwork(library, packing.weights(initial, refinement))
+
+
+@dataclass(frozen=True, eq=False)
+class NativeInitialContext(InitialContext):
+    """An initial context whose query points the library evaluates."""
+
+    native: NativeField
+
+    @property
+    def native_field(self) -> NativeField:
+        return self.native
+
+    def logits(self, points_palm: Tensor) -> Tensor:
+        """Millimetres of depth inside of each hand."""
+        return self.native(points_palm)
+
+
+@dataclass(frozen=True, eq=False)
+class NativeRefinedContext(RefinedContext):
+    """A refined context whose query points the library evaluates."""
+
+    native: NativeField
+
+    @property
+    def native_field(self) -> NativeField:
+        return self.native
+
+    def logits(self, points_palm: Tensor) -> Tensor:
+        """Millimetres of depth inside of each hand."""
+        return self.native(points_palm)
+
+
+def native_initial(network: NativeNetwork, context: InitialContext) -> InitialContext:
+    """The same context with native logits, of one or two hands."""
+    sizes = ImageSizes._make([*context.pixels.shape[2:], context.memory.keys.shape[2]])
+    frame = NativeFrame(network, packing.hands(context), sizes)
+    native = NativeField(frame, tuple(range(len(context.intrinsics))))
+    return NativeInitialContext(**_values(context), native=native)
+
+
+def native_refined(context: RefinedContext) -> RefinedContext:
+    """The same context with native logits where its initial context has them."""
+    if not isinstance(context.initial, NativeInitialContext):
+        return context
+    initial = context.initial.native
+    initial.frame.refine(packing.anchors(context), context.memory.positions.shape[1])
+    native = NativeField(initial.frame, initial.hands, refined=True)
+    return NativeRefinedContext(**_values(context), native=native)
+
+
+def _values(context: InitialContext | RefinedContext) -> dict[str, Any]:
+    return {each.name: getattr(context, each.name) for each in fields(context)}

@@ -1,0 +1,93 @@
+"""Meshes and attention over the C interface with what does not fit; see test_kernel_boundary.py."""
+
+import ctypes
+
+import numpy as np
+from kernel_calls import BAD, block, every_library, refused
+
+pytestmark = every_library
+
+
+def test_meshes_of_any_triangles_are_answered_or_refused(kernels):
+    rng = np.random.default_rng(3)
+    for turn in range(200):
+        v, t = int(rng.integers(1, 60)), int(rng.integers(1, 120))
+        vertices = rng.normal(0, 0.05, (v, 3)).astype(np.float32)
+        triangles = rng.integers(0, v, (t, 3)).astype(np.int32)
+        if turn % 4 == 1:
+            triangles[rng.integers(t), rng.integers(3)] = (v, -1, 1 << 30)[turn % 3]
+        if turn % 4 == 2:
+            vertices[rng.integers(v), rng.integers(3)] = (*BAD, 200.0)[turn // 4 % 4]
+        keep, found = np.full(v + 1, 9, np.uint8), ctypes.c_int()
+        mesh = (vertices.ctypes.data, v, triangles.ctypes.data, t)
+        kept = kernels.components(*mesh, 0.05, keep.ctypes.data, ctypes.byref(found))
+        room = int(rng.integers(0, 50))
+        centres = np.full((room + 1, 3), 9, np.float32)
+        size = float(10 ** rng.uniform(-2.5, 2))
+        count = kernels.voxels(*mesh, size, centres.ctypes.data, room)
+        if turn % 4 in (1, 2):
+            assert kept < 0 and count < 0 and kernels.error()
+        else:
+            assert 0 <= kept <= found.value <= v and keep[v] == 9 and (keep[:v] <= 1).all()
+            assert count >= 1 and (centres[room] == 9).all()
+
+
+def test_meshes_and_sizes_that_do_not_fit_are_refused(kernels):
+    vertices, triangles = np.zeros((3, 3), np.float32), np.zeros((1, 3), np.int32)
+    at = (vertices.ctypes.data, 3, triangles.ctypes.data, 1)
+    for size in (0.0, -1.0, 1e-5, 1e9, *BAD):
+        refused(kernels, kernels.voxels(*at, size, None, 0), "voxel size")
+    for mesh in (
+        (None, 3, at[2], 1),
+        (at[0], 3, None, 1),
+        (at[0], 0, at[2], 1),
+        (at[0], 3, at[2], -4),
+    ):
+        refused(kernels, kernels.voxels(*mesh, 0.01, None, 0), "mesh")
+    refused(kernels, kernels.voxels(*at, 0.01, None, 5), "no room")
+    refused(kernels, kernels.components(*at, 0.05, None, None), "no room")
+    vertices[1] = 99.0  # one triangle as large as can be, in voxels as small as can be
+    triangles[0] = 0, 1, 2
+    assert kernels.voxels(*at, 99.0, None, 0) >= 1
+    refused(kernels, kernels.voxels(*at, 1e-4, None, 0), "too many")
+
+
+def test_attention_blocks_that_do_not_fit_are_refused(kernels):
+    width, count = 8, 11
+    size = 2 * (6 * width * width + 6 * width)
+    weights = block(size)
+
+    def made(count=size, blocks=2, width=width, heads=2, at=weights.ctypes.data):
+        return kernels.blocks_new(at, count, blocks, width, heads)
+
+    for wrong in (
+        {"blocks": 0},
+        {"blocks": 65},
+        {"width": 6},
+        {"width": 260},
+        {"width": -4},
+        {"heads": 0},
+        {"heads": 3},
+    ):
+        refused(kernels, made(**wrong), "blocks of width")
+    for wrong in ({"count": size - 1}, {"count": 0}, {"at": None}, {"blocks": 1}, {"width": 4}):
+        refused(kernels, made(**wrong), "weights")
+    blocks = made()
+    for sequences, tokens in ((0, 1), (1, 1), (3, count), (2, 129), (1, 1024)):
+        x = block(sequences * tokens * width + 1)
+        last, mask = x[-1], np.ones(max(sequences * tokens, 1), np.uint8)
+        mask[: tokens // 2] = 0
+        for masked in (None, mask.ctypes.data):
+            assert kernels.blocks_run(blocks, x.ctypes.data, sequences, tokens, masked) == 0
+        assert np.isfinite(x).all() and x[-1] == last
+    x, none = block(count * width), np.zeros(count, np.uint8)
+    for sequences, tokens in ((-1, 1), (5000, 1), (1, 0), (1, 1025)):
+        refused(
+            kernels, kernels.blocks_run(blocks, x.ctypes.data, sequences, tokens, None), "use 1"
+        )
+    refused(kernels, kernels.blocks_run(blocks, None, 1, count, None), "null")
+    refused(
+        kernels, kernels.blocks_run(blocks, x.ctypes.data, 1, count, none.ctypes.data), "masked"
+    )
+    x[3] = BAD[0]
+    refused(kernels, kernels.blocks_run(blocks, x.ctypes.data, 1, count, None), "not finite")

@@ -1,0 +1,117 @@
+"""What is unlikely about a frame is said, with the kind of it, and what is likely is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from two_hands import CAMERA, joints, picture
+
+from im2hands_ros.camera import Camera
+from im2hands_ros.skeleton import ORDER_INTERHAND, SIDES, to_mano_order
+from im2hands_ros.tracking.plausibility import Plausibility, unlikely_inputs
+
+IMAGE = picture()
+BOTH = {side: joints(side) for side in SIDES}
+
+
+def bent(side: str) -> np.ndarray:
+    """The open hand with fingers that bend far towards the palm."""
+    xyz = joints(side)
+    for finger in range(1, 5):
+        for level in range(1, 4):
+            xyz[1 + 4 * finger + level, 2] += 0.012 * level**1.5
+    return xyz
+
+
+def scene(confidence: float, swapped: bool = False) -> SimpleNamespace:
+    return SimpleNamespace(confidence=dict.fromkeys(SIDES, confidence), swapped=swapped)
+
+
+def kinds(hands: dict = BOTH, camera: Camera = CAMERA, image: np.ndarray = IMAGE) -> dict[str, str]:
+    return dict(unlikely_inputs(image, camera, hands))
+
+
+def interhand_as_mano(side: str) -> np.ndarray:
+    mano = joints(side)
+    sent = np.empty_like(mano)
+    sent[to_mano_order(np.arange(63).reshape(21, 3), ORDER_INTERHAND)[:, 0] // 3] = mano
+    return sent
+
+
+def mano_file_order(side: str) -> np.ndarray:
+    wrist, fingers = joints(side)[:1], joints(side)[1:].reshape(5, 4, 3)
+    chains = fingers[[1, 2, 4, 3, 0], :3].reshape(15, 3)
+    return np.concatenate([wrist, chains, fingers[:, 3]])
+
+
+def test_a_likely_frame_gives_no_warning():
+    assert kinds() == {}
+    assert kinds({side: bent(side) for side in SIDES}) == {}
+    tests = Plausibility()
+    for _ in range(40):
+        assert tests.check(IMAGE, CAMERA, BOTH, scene(0.8)) == ()
+
+
+UNLIKELY = {
+    "outside_image": ({"hands": {"left": joints("left", x=0.6)}}, "21 of 21 keypoints"),
+    "tiny_hand": ({"hands": {"left": joints("left", x=0, depth=6.0)}}, "6.0 m"),
+    "same_place": ({"hands": {"left": bent("left"), "right": bent("left")}}, "0 mm apart"),
+    "palm_length": ({"hands": {"left": 2.0 * joints("left")}}, "190 mm"),
+    "joint_order": ({"hands": {"left": interhand_as_mano("left")}}, "ORDER_INTERHAND"),
+    "chirality": ({"hands": {"left": bent("left") * np.float32([1, -1, 1])}}, "negate y"),
+    "camera_centre": ({"camera": replace(CAMERA, cx=0.0, cy=0.0)}, "calibrate"),
+    "camera_focal": ({"camera": replace(CAMERA, fx=3.6, fy=3.6)}, "3.6 px"),
+    "dark_image": ({"image": IMAGE // 64}, "10 or 12 bits in 16"),
+}
+
+
+@pytest.mark.parametrize("kind", UNLIKELY)
+def test_what_is_unlikely_is_named_with_its_likely_cause(kind):
+    change, said = UNLIKELY[kind]
+    assert said in kinds(**change)[kind]
+
+
+def test_the_k_of_a_picture_of_twice_the_size_is_named_with_that_size():
+    twice = replace(CAMERA, fx=600.0, fy=600.0, cx=319.5, cy=239.5)
+    assert (
+        "as of a 639x479 one: give the K of this picture's size"
+        in kinds(camera=twice)["camera_centre"]
+    )
+
+
+def test_the_order_of_manos_files_is_recognised_and_a_right_one_never_doubted():
+    assert "MANO's model files" in kinds({"right": mano_file_order("right")})["joint_order"]
+    noise = np.random.default_rng(0)
+    for _ in range(100):
+        noisy = joints("right") + noise.normal(scale=0.008, size=(21, 3)).astype(np.float32)
+        assert "joint_order" not in kinds({"right": noisy})
+
+
+def test_low_confidence_is_a_warning_only_when_it_lasts():
+    tests = Plausibility()
+    runs = [tests.check(IMAGE, CAMERA, BOTH, scene(0.2)) for _ in range(30)]
+    assert runs[:29] == [()] * 29
+    ((kind, text),) = runs[29]
+    assert kind == "low_confidence" and "0.20" in text
+    assert tests.check(IMAGE, CAMERA, BOTH, scene(0.9)) == ()
+    assert tests.check(IMAGE, CAMERA, BOTH, scene(0.2)) == ()
+
+
+def test_one_frame_of_fingers_that_bend_the_other_way_is_noise():
+    tests = Plausibility()
+    other = {"left": bent("right") - np.float32([0.26, 0, 0])}
+    found = [dict(tests.check(IMAGE, CAMERA, other, None)) for _ in range(10)]
+    assert all("chirality" not in each for each in found[:9]) and "chirality" in found[9]
+
+
+def test_swapped_sides_a_mirrored_axis_and_a_wrong_order_are_told_apart():
+    tests = Plausibility()
+    assert dict(tests.check(IMAGE, CAMERA, BOTH, scene(0.8, swapped=True))).keys() == {"swapped"}
+    found = dict(tests.check(IMAGE, CAMERA, BOTH, scene(0.1, swapped=True)))
+    assert found.keys() == {"mirrored_axis"} and "negate y" in found["mirrored_axis"]
+    order = {side: interhand_as_mano(side) for side in SIDES}
+    found = dict(tests.check(IMAGE, CAMERA, order, scene(0.8, swapped=True)))
+    assert found.keys() == {"joint_order"}
