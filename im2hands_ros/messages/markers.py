@@ -30,8 +30,8 @@ TRIANGLE_BUCKET = 2048
 _NO_POSE = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)  # position, quaternion x, y, z, w
 
 _BONE_ENDS = np.array(BONES).ravel()
-# Metres. A finger is 12 to 18 mm thick at its joints: smaller balls would be hidden in it.
-_BALL = 0.02
+# Metres: as thick as a finger's last joint; 6 mm were hidden in the flesh of all joints.
+_BALL = 0.016
 _NO_COLOURS = np.empty((0, 4), np.float32)
 
 
