@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .ONESHELL:
-.PHONY: help setup build demo test test-fast test-asan soak docs lint clean
+.PHONY: help setup build demo test test-fast test-asan test-aarch64 soak docs lint clean
 
 PYTHON ?=
 export PYTHON
@@ -16,7 +16,7 @@ VIEW ?=
 ROS_DOMAIN := $${ROS_DOMAIN_ID:-$$(($$$$ % 100 + 1))}
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 
 setup:  ## virtual environment, pinned packages, ROS 2 Jazzy wheels
 	@scripts/setup.sh
@@ -62,6 +62,9 @@ docs: build  ## these pages and the API reference as HTML in build/docs; warning
 
 test-asan: setup  ## the kernels' C interface under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/test_asan.sh $(PYTEST_ARGS)
+
+test-aarch64: build  ## the kernels compiled for aarch64, under qemu, against torch
+	@scripts/test_aarch64.sh
 
 clean:  ## remove the virtual environment and everything that was built
 	@rm -rf .venv build install log demo_out docs/api .pytest_cache .ruff_cache .mypy_cache .hypothesis

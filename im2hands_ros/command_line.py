@@ -58,10 +58,7 @@ def add_model_arguments(parser: argparse.ArgumentParser, resolution: int | None 
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     if resolution is not None:
         parser.add_argument(
-            "--resolution",
-            type=int,
-            default=resolution,
-            help=f"cells per box side ({resolution})",
+            "--resolution", type=int, default=resolution, help=f"cells per box side ({resolution})"
         )
 
 

@@ -52,8 +52,8 @@ def orientation_notice(path: Path, image: np.ndarray) -> str:
         path: a file that OpenCV reads.
         image: what `read_image` made of it.
     """
-    turned = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-    if np.array_equal(turned, image):
+    turned = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    if turned is None or np.array_equal(turned[..., ::-1], image):
         return ""
     return (
         f"image '{path}' has an EXIF orientation, which is not applied: keypoints and camera must "

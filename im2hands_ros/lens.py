@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 _OPENCV_COUNTS, _FISHEYE_COUNTS = (4, 5, 8, 12, 14), (4,)
 COEFFICIENT_COUNTS = {
@@ -57,11 +56,11 @@ def canonical(model: str, coefficients: Sequence[float]) -> tuple[str, tuple[flo
 
 
 def distort(
-    normalised: NDArray[np.floating],
-    K: NDArray[np.float64],
+    normalised: np.ndarray,
+    K: np.ndarray,
     model: str,
     coefficients: Sequence[float],
-) -> NDArray[np.float64]:
+) -> np.ndarray:
     """(N, 2) image-plane coordinates x/z, y/z to (N, 2) pixels."""
     d = np.asarray(coefficients, np.float64)
     if model == "equidistant":
@@ -73,11 +72,11 @@ def distort(
 
 
 def undistort(
-    pixels: NDArray[np.float64],
-    K: NDArray[np.float64],
+    pixels: np.ndarray,
+    K: np.ndarray,
     model: str,
     coefficients: Sequence[float],
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+) -> tuple[np.ndarray, np.ndarray]:
     """(N, 2) pixels to (N, 2) image-plane coordinates, and (N,) whether the lens maps them back.
 
     OpenCV's own inverse ends after a few steps, pixels away with a strong lens: it is the start
@@ -102,12 +101,12 @@ def undistort(
 
 
 def _newton_step(
-    at: NDArray[np.float64],
-    left: NDArray[np.float64],
-    K: NDArray[np.float64],
+    at: np.ndarray,
+    left: np.ndarray,
+    K: np.ndarray,
     model: str,
     coefficients: Sequence[float],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[np.ndarray, np.ndarray]:
     """(N, 2) step and (N,) determinant of d pixel / d place, which is negative behind a fold."""
     a, b = (
         (

@@ -15,12 +15,7 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera, crop_around
 from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.checks import check_image, check_keypoints
-from im2hands_ros.networks.protocol import (
-    EncodedFrame,
-    EstimatedJoints,
-    HandContext,
-    HandNetworks,
-)
+from im2hands_ros.networks.protocol import EncodedFrame, EstimatedJoints, HandContext, HandNetworks
 from im2hands_ros.networks.registry import networks_of
 from im2hands_ros.pair import HandPair, KeypointPair, Keypoints
 from im2hands_ros.precision import Precision, inference_dtype

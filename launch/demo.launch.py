@@ -10,6 +10,7 @@ from __future__ import annotations
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import OpaqueFunction
 from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
 
 from im2hands_ros.ros.launching import (
     NODE,
@@ -17,6 +18,7 @@ from im2hands_ros.ros.launching import (
     declared,
     given,
     program,
+    resolved,
     the_node,
     view,
     with_room_for_images,
@@ -61,4 +63,18 @@ def viewer(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """RViz or the browser view, by the arguments."""
     chosen = LaunchConfiguration("view").perform(context)
     older = LaunchConfiguration("rviz").perform(context)
-    return view(OLDER.get(older, chosen) if chosen == "auto" else chosen)
+    chosen = resolved(OLDER.get(older, chosen) if chosen == "auto" else chosen)
+    return [*view(chosen), *([camera_in_a_map()] if chosen == "rviz" else [])]
+
+
+def camera_in_a_map() -> Node:
+    """A transform that never changes: without any, RViz warns that it knows no frame."""
+    pose = ("--z", "1.0", "--roll", "-1.5708", "--yaw", "-1.5708")  # z up to z forward, 1 m high
+    frames = ("--frame-id", "map", "--child-frame-id", "camera")
+    return Node(
+        package="tf2_ros",
+        executable="static_transform_publisher",
+        name="camera_in_a_map",
+        namespace=LaunchConfiguration("namespace"),
+        arguments=[*pose, *frames],
+    )

@@ -43,7 +43,7 @@ export AMENT_PREFIX_PATH="$_overlay:$_venv" CMAKE_PREFIX_PATH="$_overlay:$_venv"
 export ROS_VERSION=2 ROS_PYTHON_VERSION=3 ROS_DISTRO=jazzy RMW_IMPLEMENTATION=rmw_fastrtps_cpp
 export ROS_LOG_DIR="${IM2HANDS_ROS_LOG_DIR:-$_root/build/ros_log}"
 
-# Nothing leaves this machine, and another checkout or user of it does not hear us: the domain is made from
+# Nothing leaves this machine, and another checkout or user of it does not receive its messages: the domain is made from
 # the path and the user, within the 101 that do not run into the kernel's ephemeral ports.
 export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
 if [ -z "${ROS_DOMAIN_ID:-}" ]; then

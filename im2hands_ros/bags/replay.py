@@ -46,7 +46,7 @@ class TrackerEngine:
     def __init__(
         self, settings: ReplaySettings, decoder: Decoder, warn: Callable[[str], None]
     ) -> None:
-        self._decoder, self._warn = decoder, Once(warn)
+        self._settings, self._decoder, self._warn = settings, decoder, Once(warn)
         self._tracker = HandTracker(load_model(settings), settings)
         self._encoder = ResultEncoder()
         self.times = Stopwatch()
@@ -65,8 +65,8 @@ class TrackerEngine:
         for kind, text in tracked.warnings:
             self._warn(kind, text)
         with self.times.stage("serialise"):
-            voxel_size = self._tracker.settings.occupancy_voxel_size
-            return list(self._encoder.encode(frame.header, tracked.surfaces, voxel_size))
+            size, smooth = self._settings.occupancy_voxel_size, self._settings.smooth_markers
+            return list(self._encoder.encode(frame.header, tracked.surfaces, size, smooth))
 
     def _track(self, frame: Frame, image: NDArray[np.uint8], camera: Camera) -> TrackedFrame:
         stamp = frame.header.stamp

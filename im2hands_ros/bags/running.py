@@ -27,7 +27,7 @@ class Once:
 
 
 class Interruptible(Protocol):
-    """Work that looks at `interrupted` between two frames."""
+    """Work that checks `interrupted` between two frames."""
 
     interrupted: bool
 

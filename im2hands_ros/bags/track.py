@@ -80,7 +80,7 @@ class Track:
         self._with_inputs, self._overlay = with_inputs, overlay
         self.output = Output(path, _INPUTS if with_inputs else (), standard_types())
         self._encoder = ResultEncoder()
-        self._voxel_size = 0.0
+        self._look = (0.0, True)  # voxel size, smooth markers
         self.frames, self.seconds, self.interrupted = 0, 0.0, False
         self.hands: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
@@ -95,7 +95,8 @@ class Track:
         """
         started = time.perf_counter()
         once = Once(warn)
-        self._voxel_size = tracker.settings.occupancy_voxel_size
+        settings = tracker.settings
+        self._look = settings.occupancy_voxel_size, settings.smooth_markers
         try:
             with stop_on_signal(self), tqdm(total=self._stream.count or None, unit="frame") as bar:
                 for image in self._stream:
@@ -132,7 +133,7 @@ class Track:
         if self._with_inputs:
             for topic, data in self._inputs(header, image, frame):
                 self.output.copy(RawMessage(topic, stamp_ns, data))
-        results = self._encoder.encode(header, frame.surfaces, self._voxel_size)
+        results = self._encoder.encode(header, frame.surfaces, *self._look)
         self.output.write(results, stamp_ns)
         meshes = {
             side: (hand.surface.vertices, hand.surface.triangles)

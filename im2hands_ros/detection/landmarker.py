@@ -23,7 +23,7 @@ _MOST_HANDS = 2
 _NOBODY = "http://127.0.0.1:9"  # the discard port: the connection is refused at once
 
 
-def keep_to_this_machine() -> None:
+def keep_to_this_machine(proxy: str = _NOBODY) -> None:
     """Let MediaPipe's usage reports end on the loopback.
 
     Releases after 0.10.21 send metrics to play.googleapis.com and have no switch for that
@@ -33,7 +33,7 @@ def keep_to_this_machine() -> None:
     for name in ("no_proxy", "NO_PROXY"):
         os.environ.pop(name, None)
     for name in ("https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
-        os.environ[name] = _NOBODY
+        os.environ[name] = proxy
 
 
 class Landmarker:
@@ -43,6 +43,7 @@ class Landmarker:
         bundle: the model file, see `bundle.find_bundle`.
         detection, presence, tracking: MediaPipe's three thresholds, 0 to 1.
         redetect: detect again, see `redetection`, where fewer than two hands are found.
+        proxy: see `keep_to_this_machine`.
 
     Raises:
         RuntimeError: MediaPipe is not installed, or the file is no model.
@@ -55,8 +56,9 @@ class Landmarker:
         presence: float = PRESENCE,
         tracking: float = TRACKING,
         redetect: bool = True,
+        proxy: str = _NOBODY,
     ) -> None:
-        keep_to_this_machine()
+        keep_to_this_machine(proxy)
         try:
             import mediapipe
             from mediapipe.tasks.python import vision

@@ -7,12 +7,7 @@ from typing import NamedTuple
 # Everything that the weights hold, whatever that is.
 NETWORK = "network"
 # The stages that run, in the order of a frame: keypoints are refined first, occupancies last.
-STAGED = (
-    "initial",
-    "initial+refinement",
-    "keypoints+initial",
-    "keypoints+initial+refinement",
-)
+STAGED = ("initial", "initial+refinement", "keypoints+initial", "keypoints+initial+refinement")
 BASELINES = ("capsules", "skinned", "fitted")
 METHODS = (NETWORK, *STAGED, *BASELINES)
 ERRORS = ("gaussian", "tracker")

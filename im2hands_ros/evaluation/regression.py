@@ -37,13 +37,10 @@ class Comparison:
 
     def __str__(self) -> str:
         if self.differences:
-            return f"not compared, the stored benchmark is of another device: {self._differences}"
+            why = "; ".join(self.differences)
+            return f"not compared, the stored benchmark is of another device: {why}"
         end = f"slower than allowed: {', '.join(self.slower)}" if self.slower else "no regression"
         return "\n".join([*self.lines, end])
-
-    @property
-    def _differences(self) -> str:
-        return "; ".join(self.differences)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-_Convert = Callable[[np.ndarray], NDArray[np.uint8]]
+_Convert = Callable[[np.ndarray], np.ndarray]
 
 
 class Encoding(NamedTuple):
@@ -30,42 +29,42 @@ class Encoding(NamedTuple):
 
     channels: int
     size: int
-    convert: Callable[..., NDArray[np.uint8]]
+    convert: Callable[..., np.ndarray]
     multiples: tuple[int, int] = (1, 1)
     smallest: int = 1
     chroma: int = 0
 
 
-def _grey(pixels: np.ndarray) -> NDArray[np.uint8]:
+def _grey(pixels: np.ndarray) -> np.ndarray:
     return np.repeat(pixels, 3, axis=2)
 
 
-def _reversed(pixels: np.ndarray) -> NDArray[np.uint8]:
+def _reversed(pixels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pixels[:, :, 2::-1])
 
 
-def _in_order(pixels: np.ndarray) -> NDArray[np.uint8]:
+def _in_order(pixels: np.ndarray) -> np.ndarray:
     return pixels[:, :, :3].copy()
 
 
-def _high_bits(pixels: np.ndarray, convert: _Convert, bits: int = 16) -> NDArray[np.uint8]:
+def _high_bits(pixels: np.ndarray, convert: _Convert, bits: int = 16) -> np.ndarray:
     """Numbers of so many bits as 8; what is brighter than they can say is white."""
     return convert(np.minimum(pixels >> (bits - 8), 255).astype(np.uint8))
 
 
-def _by_opencv(pixels: np.ndarray, code: int) -> NDArray[np.uint8]:
+def _by_opencv(pixels: np.ndarray, code: int) -> np.ndarray:
     return cv2.cvtColor(pixels, code)
 
 
-def _nv21(luma: np.ndarray, chroma: np.ndarray) -> NDArray[np.uint8]:
+def _nv21(luma: np.ndarray, chroma: np.ndarray) -> np.ndarray:
     return cv2.cvtColorTwoPlane(luma, chroma, cv2.COLOR_YUV2RGB_NV21)
 
 
-def _nv12(luma: np.ndarray, chroma: np.ndarray) -> NDArray[np.uint8]:
+def _nv12(luma: np.ndarray, chroma: np.ndarray) -> np.ndarray:
     return cv2.cvtColorTwoPlane(luma, chroma, cv2.COLOR_YUV2RGB_NV12)
 
 
-def _nv24(luma: np.ndarray, chroma: np.ndarray) -> NDArray[np.uint8]:
+def _nv24(luma: np.ndarray, chroma: np.ndarray) -> np.ndarray:
     """As NV12, with a U and a V of each pixel, which OpenCV does not read."""
     y = 298 * (luma[:, :, 0].astype(np.int32) - 16) + 128
     u, v = (chroma[:, :, i].astype(np.int32) - 128 for i in (0, 1))
@@ -119,7 +118,7 @@ def _encodings() -> dict[str, Encoding]:
 DECODERS = _encodings()
 
 
-def demosaic(pixels: NDArray[np.uint8], encoding: str) -> NDArray[np.uint8] | None:
+def demosaic(pixels: np.ndarray, encoding: str) -> np.ndarray | None:
     """RGB of a (H, W) picture if `encoding` names a mosaic of that size, else None."""
     kind, _, order = encoding.lower().rstrip("168 ").partition("_")
     if kind != "bayer" or order not in _BAYER or min(pixels.shape) < _SMALLEST_MOSAIC:

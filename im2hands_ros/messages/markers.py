@@ -9,6 +9,7 @@ import numpy as np
 
 from im2hands_ros.messages.cdr import CdrWriter
 from im2hands_ros.messages.header import Header, HeaderFields, Stamp
+from im2hands_ros.messages.shading import shaded_colours
 from im2hands_ros.skeleton import BONES, SIDE_COLOURS
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Key = tuple[str, int]  # namespace and number: what identifies a marker to a vie
 LINE_LIST, CUBE_LIST, SPHERE_LIST, TRIANGLE_LIST = 5, 6, 7, 11
 _ADD, _DELETE = 0, 2  # and of its action
 
-# If the node dies its hands must not stay; longer than a frame takes on the slowest machine.
+# If the node dies its hands must not stay. Seconds; more where frames come more slowly.
 LIFETIME = 2.0
 
 # RViz updates a triangle list in place only while its length stays the same.
@@ -29,6 +30,9 @@ TRIANGLE_BUCKET = 2048
 _NO_POSE = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)  # position, quaternion x, y, z, w
 
 _BONE_ENDS = np.array(BONES).ravel()
+# Metres: as thick as a finger's last joint; 6 mm were hidden in the flesh of all joints.
+_BALL = 0.016
+_NO_COLOURS = np.empty((0, 4), np.float32)
 
 
 class Drawing(NamedTuple):
@@ -40,6 +44,7 @@ class Drawing(NamedTuple):
         scale: metres, as that kind needs it.
         colour: red, green, blue, alpha in [0, 1].
         points: (N, 3) float64, metres, image frame; N >= 1.
+        colours: (N, 4) float32 of each point, in place of `colour`; or (0, 4).
     """
 
     namespace: str
@@ -48,6 +53,7 @@ class Drawing(NamedTuple):
     scale: tuple[float, float, float]
     colour: tuple[float, float, float, float]
     points: np.ndarray
+    colours: np.ndarray = _NO_COLOURS
 
     @property
     def key(self) -> Key:
@@ -55,8 +61,14 @@ class Drawing(NamedTuple):
         return self.namespace, self.number
 
 
-def draw(hands: Mapping[str, HandSurface], voxel_size: float) -> list[Drawing]:
-    """All markers of the hands that are there, empty ones left out."""
+def draw(hands: Mapping[str, HandSurface], voxel_size: float, smooth: bool = True) -> list[Drawing]:
+    """All markers of the hands that are there, empty ones left out.
+
+    Args:
+        hands: side -> surface.
+        voxel_size: side of the drawn voxels, metres.
+        smooth: colour the meshes by their vertices' normals; else the viewer lights facets.
+    """
     drawings = []
     for side, surface in hands.items():
         colour = SIDE_COLOURS[side]
@@ -64,6 +76,7 @@ def draw(hands: Mapping[str, HandSurface], voxel_size: float) -> list[Drawing]:
             Drawing(
                 *(side, 0, TRIANGLE_LIST, (1.0, 1.0, 1.0), (*colour, 1.0)),
                 triangle_points(surface.vertices, surface.triangles),
+                _mesh_colours(surface, colour) if smooth else _NO_COLOURS,
             ),
             Drawing(
                 *(f"{side}_occupancy", 0, CUBE_LIST, (voxel_size,) * 3, (*colour, 0.35)),
@@ -77,7 +90,7 @@ def draw(hands: Mapping[str, HandSurface], voxel_size: float) -> list[Drawing]:
 def _draw_keypoints(side: str, xyz: np.ndarray) -> list[Drawing]:
     red, green, blue = (0.5 * channel for channel in SIDE_COLOURS[side])
     name, colour = f"{side}_keypoints", (red, green, blue, 1.0)
-    lines, spheres = (0.002, 0.0, 0.0), (0.006,) * 3
+    lines, spheres = (0.002, 0.0, 0.0), (_BALL,) * 3
     return [
         Drawing(name, 0, LINE_LIST, lines, colour, xyz[_BONE_ENDS]),
         Drawing(name, 1, SPHERE_LIST, spheres, colour, xyz),
@@ -94,21 +107,36 @@ def triangle_points(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     Returns:
         (3 T', 3) float64 with T' the next multiple of `TRIANGLE_BUCKET`; (0, 3) without triangles.
     """
+    return _of_corners(vertices.astype(np.float64), triangles)
+
+
+def _mesh_colours(surface: HandSurface, colour: tuple[float, float, float]) -> np.ndarray:
+    """(3 T', 4) float32, of the corners as `triangle_points` lists them."""
+    each = shaded_colours(surface.vertices, surface.triangles, colour)
+    return _of_corners(each, surface.triangles)
+
+
+def _of_corners(values: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     count = len(triangles)
     padded = -(-count // TRIANGLE_BUCKET) * TRIANGLE_BUCKET
-    points = np.empty((3 * padded, 3), np.float64)
+    corners = np.empty((3 * padded, values.shape[1]), values.dtype)
     if count:
-        # Six times as fast as points[...] = vertices[triangles]: no temporary, no bounds error.
-        corners = vertices.astype(np.float64)
-        np.take(corners, triangles.ravel(), axis=0, out=points[: 3 * count], mode="clip")
-        points[3 * count :] = points[0]
-    return points
+        # Six times as fast as corners[...] = values[triangles]: no temporary, no bounds error.
+        np.take(values, triangles.ravel(), axis=0, out=corners[: 3 * count], mode="clip")
+        corners[3 * count :] = corners[0]
+    return corners
 
 
 def write_markers(
-    header: HeaderFields, drawings: Sequence[Drawing], lost: Sequence[Key] = ()
+    header: HeaderFields,
+    drawings: Sequence[Drawing],
+    lost: Sequence[Key] = (),
+    lifetime: float = LIFETIME,
 ) -> bytes:
-    """A serialised MarkerArray of the drawings, after a DELETE for each marker that was lost."""
+    """A serialised MarkerArray of the drawings, after a DELETE for each marker that was lost.
+
+    A viewer takes them from view `lifetime` seconds after the last message.
+    """
     prepared = CdrWriter()
     prepared.header(header)
     head = prepared.payload
@@ -118,7 +146,7 @@ def write_markers(
         nothing = Drawing(namespace, number, 0, (0.0,) * 3, (0.0,) * 4, np.empty((0, 3)))
         _write_marker(cdr, head, _DELETE, nothing, lifetime=0.0)
     for drawing in drawings:
-        _write_marker(cdr, head, _ADD, drawing, LIFETIME)
+        _write_marker(cdr, head, _ADD, drawing, lifetime)
     return cdr.message
 
 
@@ -137,13 +165,13 @@ def _write_marker(
         False,  # frame_locked
     )
     cdr.sequence(drawing.points)
+    cdr.sequence(drawing.colours)
     cdr.prepared(_NOTHING_MORE)
 
 
 def _nothing_more() -> bytes:
-    """The fields after the points: no colours, texture, text or mesh."""
+    """The fields after the colours: no texture, text or mesh."""
     cdr = CdrWriter()
-    cdr.fields("I", 0)  # colors
     cdr.string("")  # texture_resource
     cdr.header(Header(Stamp(0, 0), ""))  # texture
     cdr.string("")

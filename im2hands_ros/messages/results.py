@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Container, Iterator, Mapping
+from statistics import median
 from typing import TYPE_CHECKING
 
-from im2hands_ros.messages.header import HeaderFields
+from im2hands_ros.messages.header import HeaderFields, nanoseconds
 from im2hands_ros.messages.keypoints import write_keypoints
-from im2hands_ros.messages.markers import Key, draw, write_markers
+from im2hands_ros.messages.markers import LIFETIME, Key, draw, write_markers
 from im2hands_ros.messages.meshes import write_meshes
 from im2hands_ros.messages.occupancy import write_occupancy
 from im2hands_ros.messages.wrist_poses import PosedHand, WristPose, WristPoses, write_wrist_pose
@@ -25,6 +27,8 @@ RESULT_TYPES = {
     "/markers": "visualization_msgs/msg/MarkerArray",
 }
 # The topics that need the wrists' poses; the transforms' messages are tf2_ros's own.
+_LIFETIME_FRAMES = 3.0  # how long markers live
+_SLOWEST_FRAMES = 5.0  # seconds; what is further apart is a break
 _OF_WRISTS = ("/left/wrist_pose", "/right/wrist_pose", "/tf")
 
 Messages = Iterator[tuple[str, bytes]]  # topic, serialised message
@@ -42,18 +46,22 @@ class ResultEncoder:
     def __init__(self) -> None:
         self._poses = WristPoses()
         self._shown: tuple[Key, ...] = ()
+        self._shows_voxels = False
+        self._stamp_ns: int | None = None
+        self._periods: deque[float] = deque(maxlen=5)
         self.wrists: dict[str, WristPose] = {}
 
-    def encode(self, header: HeaderFields, hands: Hands, voxel_size: float) -> Messages:
-        """All results of a frame.
+    @property
+    def lifetime(self) -> float:
+        """How long viewers show markers, seconds: slow frames must not blink."""
+        return max(LIFETIME, _LIFETIME_FRAMES * median(self._periods or (0.0,)))
 
-        Args:
-            header: the image's.
-            hands: the surfaces.
-            voxel_size: side of the drawn voxels, metres.
-        """
+    def encode(
+        self, header: HeaderFields, hands: Hands, voxel_size: float, smooth: bool = True
+    ) -> Messages:
+        """All results of a frame; arguments as `surfaces`."""
         yield from self.poses(header, hands.present)
-        yield from self.surfaces(header, hands, voxel_size)
+        yield from self.surfaces(header, hands, voxel_size, smooth=smooth)
 
     def poses(
         self,
@@ -86,23 +94,45 @@ class ResultEncoder:
         hands: Hands,
         voxel_size: float,
         wanted: Container[str] = RESULT_TYPES,
+        smooth: bool = True,
     ) -> Messages:
-        """Meshes, occupied voxels and markers, those of the topics in `wanted`."""
+        """Meshes, occupied voxels and markers, those of the topics in `wanted`.
+
+        Args:
+            header: the image's.
+            hands: the surfaces.
+            voxel_size: side of the drawn voxels, metres.
+            wanted: topics.
+            smooth: markers are shaded by their vertices' normals.
+        """
         surfaces = hands.present
+        self._note_period(header)
         if "/meshes" in wanted:
             yield "/meshes", write_meshes(header, surfaces)
         if "/occupancy" in wanted:
+            self._shows_voxels = any(len(each.voxels) for each in surfaces.values())
             yield "/occupancy", write_occupancy(header, surfaces)
         if "/markers" not in wanted:
             return
-        drawings = draw(surfaces, voxel_size)
+        drawings = draw(surfaces, voxel_size, smooth)
         shown = tuple(drawing.key for drawing in drawings)
         lost = tuple(key for key in self._shown if key not in shown)
         self._shown = shown
         if drawings or lost:
-            yield "/markers", write_markers(header, drawings, lost)
+            yield "/markers", write_markers(header, drawings, lost, self.lifetime)
 
-    def withdraw(self, header: HeaderFields) -> bytes | None:
-        """A MarkerArray that deletes what viewers show; None when they show nothing."""
+    def withdraw(self, header: HeaderFields) -> Messages:
+        """What takes the hands from viewers that show any: deletions, and a cloud of no points."""
         lost, self._shown = self._shown, ()
-        return write_markers(header, (), lost) if lost else None
+        if lost:
+            yield "/markers", write_markers(header, (), lost)
+        if self._shows_voxels:
+            self._shows_voxels = False
+            yield "/occupancy", write_occupancy(header, {})
+
+    def _note_period(self, header: HeaderFields) -> None:
+        """Stamps that go back or are far apart say nothing of how fast frames come."""
+        stamp_ns = nanoseconds(header.stamp)
+        before, self._stamp_ns = self._stamp_ns, stamp_ns
+        if before is not None and 0 < (period := (stamp_ns - before) / 1e9) < _SLOWEST_FRAMES:
+            self._periods.append(period)

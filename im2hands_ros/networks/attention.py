@@ -124,5 +124,5 @@ class QueryImageAttention(nn.Module):
         return self.from_queries.precompute(self.to_query_width(self.among_tokens(tokens)))
 
     def forward(self, queries: Tensor, memory: TokenMemory) -> Tensor:
-        """(B, N, query_width) query tokens to (B, N, query_width) image-aware features."""
+        """(B, N, query_width) query tokens to (B, N, query_width) features of the image."""
         return self.from_queries.attend(queries, memory)

@@ -107,6 +107,6 @@ def _explain(node: BaseNode, topic: str, side: str) -> None:
 
 
 def _is_of(node: BaseNode, endpoint: TopicEndpointInfo) -> bool:
-    """DDS knows this node's endpoint in full: what rclpy was told leaves some policies open."""
+    """DDS knows this node's endpoint in full: rclpy's profile leaves some policies open."""
     own = (node.get_namespace(), node.get_name())
     return (endpoint.node_namespace, endpoint.node_name) == own

@@ -116,15 +116,17 @@ def view(chosen: str, *topics: str, **parameters: str) -> list[LaunchDescription
         topics: topics that arguments of their names rename.
         parameters: of the browser view.
     """
-    if chosen == "auto":
-        chosen = _installed()
+    chosen = resolved(chosen)
     if not chosen:
         return [LogInfo(msg="neither rviz2 nor viser is installed: nothing shows the hands")]
     views = {"rviz": _rviz, "browser": _browser}
     return [views[chosen](topics, parameters)] if chosen in views else []
 
 
-def _installed() -> str:
+def resolved(chosen: str) -> str:
+    """The view itself in place of `auto`; empty where none is installed."""
+    if chosen != "auto":
+        return chosen
     if shutil.which("rviz2") is not None:
         return "rviz"
     return "browser" if find_spec("viser") is not None else ""

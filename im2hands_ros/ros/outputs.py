@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from std_msgs.msg import Header
 
-from im2hands_ros.messages.markers import LIFETIME
 from im2hands_ros.messages.results import Messages, ResultEncoder
 from im2hands_ros.messages.wrist_poses import PosedHand
 from im2hands_ros.ros.base_node import ManagedNode
@@ -81,7 +80,7 @@ class Outputs:
         header: Header,
         hands: Mapping[str, PosedHand],
         surfaces: Hands | None,
-        voxel_size: float,
+        settings: Settings,
     ) -> bool:
         """Publish a frame's hands under the image's header; False if closed or not subscribed to.
 
@@ -89,7 +88,7 @@ class Outputs:
             header: the image's.
             hands: keypoints and confidence of the sides that are there.
             surfaces: of the same hands; None where the frame was not taken so far.
-            voxel_size: side of the drawn voxels, metres.
+            settings: how they are drawn.
         """
         with self._lock:
             if not (self._open and self.has_subscribers()):
@@ -102,7 +101,8 @@ class Outputs:
                 self._send(self._encoder.poses(header, hands, subscribed | {"/tf"}))
                 self._transforms.publish(header, self._encoder.wrists)
             if surfaces is not None:
-                self._send(self._encoder.surfaces(header, surfaces, voxel_size, subscribed))
+                size, smooth = settings.occupancy_voxel_size, settings.smooth_markers
+                self._send(self._encoder.surfaces(header, surfaces, size, subscribed, smooth))
                 if self._collisions is not None:
                     self._collisions.publish(header, surfaces)
             self._header, self._published_at = header, time.monotonic()
@@ -111,7 +111,7 @@ class Outputs:
     def expire(self) -> None:
         """Take the hands from view when no frame came for as long as markers live."""
         with self._lock:
-            if time.monotonic() - self._published_at > LIFETIME:
+            if time.monotonic() - self._published_at > self._encoder.lifetime:
                 self._withdraw()
 
     def _send(self, messages: Messages) -> None:
@@ -119,8 +119,6 @@ class Outputs:
             self._results[topic].publish(data)
 
     def _withdraw(self) -> None:
-        deletions = self._encoder.withdraw(self._header)
-        if deletions is not None:
-            self._results["/markers"].publish(deletions)
+        self._send(self._encoder.withdraw(self._header))
         if self._collisions is not None:
             self._collisions.withdraw(self._header)

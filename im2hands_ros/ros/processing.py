@@ -80,7 +80,7 @@ class Processing:
                     header,
                     hands.present,
                     hands.surfaces if extent == Extent.SURFACES else None,
-                    settings.occupancy_voxel_size,
+                    settings,
                 )
         if extent == Extent.SURFACES and hands.scene is not None:
             self._budget.note(1e3 * (time.perf_counter() - started))

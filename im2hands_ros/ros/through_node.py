@@ -46,16 +46,16 @@ from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.tracking.settings import ReplaySettings
 
 NODE = ros_module("node")
-_START_PATIENCE = 180.0  # seconds for loading and warming up
-_ANSWER_PATIENCE = 60.0  # seconds for a frame
-_REST_PATIENCE = 1.0  # seconds for the rest of an answer, which may lack a wrist or the markers
-_DIAGNOSTICS_PATIENCE = 1.5  # seconds; they come every second
+_START_TIMEOUT = 180.0  # seconds for loading and warming up
+_ANSWER_TIMEOUT = 60.0  # seconds for a frame
+_REST_TIMEOUT = 1.0  # seconds for the rest of an answer, which may lack a wrist or the markers
+_DIAGNOSTICS_TIMEOUT = 1.5  # seconds; they come every second
 _ALWAYS = {"/refined_keypoints", "/meshes", "/occupancy"}
 _POLL = 0.02
 
 
 class NodeTimes(Stopwatch):
-    """What is measured here, and the node's own stages as its diagnostics tell them."""
+    """What is measured here, and the node's own stages as its diagnostics give them."""
 
     def __init__(self, refresh: Callable[[], None]) -> None:
         super().__init__()
@@ -120,13 +120,13 @@ class ThroughNode:
         self._answer, self._awaited = {}, nanoseconds(frame.header.stamp)
         with self.times.stage("round trip"):
             self._send(frame, camera)
-            if not self._spin_until(lambda: self._answer.keys() >= _ALWAYS, _ANSWER_PATIENCE):
+            if not self._spin_until(lambda: self._answer.keys() >= _ALWAYS, _ANSWER_TIMEOUT):
                 raise BadInput(
                     "no_answer",
-                    f"the node gave no answer in {_ANSWER_PATIENCE:g} s; {self._last_words()}",
+                    f"the node gave no answer in {_ANSWER_TIMEOUT:g} s; {self._end_of_log()}",
                 )
             wanted = self._all_that_comes()
-            self._spin_until(lambda: self._answer.keys() >= wanted, _REST_PATIENCE)
+            self._spin_until(lambda: self._answer.keys() >= wanted, _REST_TIMEOUT)
         return [(topic, self._answer[topic]) for topic in RESULT_TYPES if topic in self._answer]
 
     def _start(self) -> None:
@@ -160,15 +160,15 @@ class ThroughNode:
             return sent and all(self._node.count_publishers(topic) for topic in RESULT_TYPES)
 
         for what, condition in (("active", state.is_active), ("found over DDS", is_matched)):
-            if not self._spin_until(condition, _START_PATIENCE):
+            if not self._spin_until(condition, _START_TIMEOUT):
                 raise TimeoutError(
-                    f"the node was not {what} in {_START_PATIENCE:g} s; {self._last_words()}"
+                    f"the node was not {what} in {_START_TIMEOUT:g} s; {self._end_of_log()}"
                 )
-        self._spin_until(lambda: False, _REST_PATIENCE)  # the node may not know us yet
+        self._spin_until(lambda: False, _REST_TIMEOUT)  # it may not have found this client yet
 
-    def _spin_until(self, condition: Callable[[], bool], patience: float) -> bool:
+    def _spin_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Handle what comes until the condition holds; whether it does in time."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > deadline:
                 return False
@@ -208,11 +208,11 @@ class ThroughNode:
 
     def _wait_for_diagnostics(self) -> None:
         before = dict(self.times.of_node)
-        self._spin_until(lambda: self.times.of_node != before, _DIAGNOSTICS_PATIENCE)
+        self._spin_until(lambda: self.times.of_node != before, _DIAGNOSTICS_TIMEOUT)
 
-    def _last_words(self) -> str:
+    def _end_of_log(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return f"its last words: {lines[-1]}" if lines else "its log is empty"
+        return f"its log ends with: {lines[-1]}" if lines else "its log is empty"
 
 
 def _inputs(chosen: Chosen) -> dict[str, tuple[str, type]]:

@@ -64,7 +64,7 @@ class Worker(Generic[S, T]):
         work: called as `work(model, item)` for the newest item.
         idle: called about every 0.25 s while nothing comes.
         on_error: called with an exception of `work`, `idle` or `spare`; the thread lives on.
-        spare: called between items, for a moment of other work; True asks for another call soon.
+        spare: called between items, for a moment of other work; True: call it again soon.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Worker(Generic[S, T]):
         """Start the thread and wait until the model is there.
 
         Args:
-            cancelled: looked at while waiting; True ends the wait.
+            cancelled: called while waiting; True ends the wait.
 
         Raises:
             Exception: what `set_up` raised.
@@ -114,7 +114,7 @@ class Worker(Generic[S, T]):
         self._mailbox.nudge()
 
     def stop(self, timeout: float) -> bool:
-        """Ask the thread to end and wait for it, seconds; whether it has ended."""
+        """Let the thread end and wait for it, seconds; whether it has ended."""
         self._mailbox.close()
         if self._thread.ident is not None:
             self._thread.join(timeout)

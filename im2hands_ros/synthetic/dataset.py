@@ -69,11 +69,7 @@ DEFAULT_POINTS = {
 
 
 def make_samples(
-    split: str,
-    start: int,
-    count: int,
-    points: PointCounts | None = None,
-    asset: Path = ASSET,
+    split: str, start: int, count: int, points: PointCounts | None = None, asset: Path = ASSET
 ) -> Iterator[Sample]:
     """Draw samples ``start`` to ``start + count`` of a split, one after the other.
 

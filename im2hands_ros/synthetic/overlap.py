@@ -7,7 +7,7 @@ REACH = 0.025  # metres; nothing lies deeper inside a hand
 
 
 class Solid:
-    """A closed surface that tells fast, to about half a millimetre, how deep points lie in it.
+    """A closed surface; how deep points lie in it, fast and to about half a millimetre.
 
     vertices (V, 3) metres; triangles (T, 3), counter-clockwise seen from outside.
     """

@@ -16,28 +16,28 @@ _ROOM = 0.9  # share of the budget that a step up may be expected to take
 class LatencyBudget:
     """Chooses the resolution of each frame from how long the last ones took. For one thread.
 
-    Steps down after a few frames over the budget. Steps back up, to the resolution asked for at
+    Steps down after a few frames over the budget. Steps back up, to the requested resolution at
     most, when frames leave room for the greater cost: about the square of the resolution, as the
     lattice points near a surface.
     """
 
     def __init__(self) -> None:
-        self._asked, self._budget = 0, 0.0
+        self._requested, self._budget = 0, 0.0
         self._resolution = 0
         self._calm, self._rose = _CALM, False  # the last move was a step up
         self._took: deque[float] = deque(maxlen=_MOST_CALM)
 
-    def resolution(self, asked: int, budget_ms: float) -> int:
+    def resolution(self, requested: int, budget_ms: float) -> int:
         """Lattice cells for the next frame; a change of either value starts afresh.
 
         Args:
-            asked: the resolution without a budget.
+            requested: the resolution without a budget.
             budget_ms: milliseconds that a frame may take; 0: no limit.
         """
-        if (asked, budget_ms) != (self._asked, self._budget):
-            self._asked, self._budget = asked, budget_ms
+        if (requested, budget_ms) != (self._requested, self._budget):
+            self._requested, self._budget = requested, budget_ms
             self._calm, self._rose = _CALM, False
-            self._move(asked)
+            self._move(requested)
         return self._resolution
 
     def note(self, milliseconds: float) -> None:
@@ -60,11 +60,11 @@ class LatencyBudget:
     @property
     def notice(self) -> str:
         """Says that the resolution is reduced; empty when it is not."""
-        if self._resolution == self._asked:
+        if self._resolution == self._requested:
             return ""
         return (
-            f"resolution {self._resolution} instead of {self._asked} to keep to latency_budget_ms "
-            f"({self._budget:g})"
+            f"resolution {self._resolution} instead of {self._requested} to keep to "
+            f"latency_budget_ms ({self._budget:g})"
         )
 
     def _step_down(self) -> None:
@@ -86,8 +86,8 @@ class LatencyBudget:
         return bool(expected * (up / self._resolution) ** 2 < _ROOM * self._budget)
 
     def _next_up(self) -> int:
-        higher = [step for step in _STEPS if self._resolution < step < self._asked]
-        return higher[-1] if higher else self._asked
+        higher = [step for step in _STEPS if self._resolution < step < self._requested]
+        return higher[-1] if higher else self._requested
 
     def _move(self, resolution: int) -> None:
         self._resolution = resolution

@@ -63,6 +63,13 @@ class FrameSettings(ParameterSchema):
         range=(0.002, 0.05),
         live=True,
     )
+    marker_shading: str = parameter(
+        "smooth",
+        "how the meshes in markers are coloured; smooth: by each vertex's normal, flat: the viewer "
+        "lights every triangle",
+        choices=("smooth", "flat"),
+        live=True,
+    )
     smoothing: float = parameter(
         0.0,
         "cutoff of the One-Euro filter over the keypoints of resting hands, lower is smoother; "
@@ -71,6 +78,11 @@ class FrameSettings(ParameterSchema):
         range=(0.0, 30.0),
         live=True,
     )
+
+    @property
+    def smooth_markers(self) -> bool:
+        """Whether markers are shaded by vertex normals."""
+        return self.marker_shading == "smooth"
 
 
 def sync_slop() -> float:

@@ -90,6 +90,14 @@ def perturb(keypoints: Keypoints, errors: KeypointErrors, rng: np.random.Generat
     return _float32(coarse)
 
 
+def exact_and_noisy(
+    keypoints: Keypoints, sigma: float, rng: np.random.Generator
+) -> tuple[Keypoints, Keypoints]:
+    """The keypoints, and the same with Gaussian noise of this deviation (metres); float32."""
+    exact = perturb(keypoints, KeypointErrors(convention_share=0, noise_share=0), rng)
+    return exact, _float32({s: x + rng.normal(0, sigma, x.shape) for s, x in exact.items()})
+
+
 def simulate_tracker_errors(
     keypoints: Keypoints, errors: TrackerErrors, rng: np.random.Generator
 ) -> TrackerOutput:

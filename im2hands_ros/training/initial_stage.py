@@ -15,7 +15,7 @@ from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.initial_occupancy import InitialOccupancy
 from im2hands_ros.networks.compact.networks import CompactNetworks, under
 from im2hands_ros.networks.compact.presets import COMPACT
-from im2hands_ros.training.augmentation import KeypointErrors, perturb
+from im2hands_ros.training.augmentation import exact_and_noisy
 from im2hands_ros.training.batches import (
     CROP_MARGIN,
     Batch,
@@ -142,7 +142,7 @@ def _exact_batch(folder: SceneFolder, chunk: range, plan: BatchPlan, noise: floa
     examples = []
     for index in chunk:
         scene = folder[index]
-        coarse = _noisy(scene.keypoints, noise, np.random.default_rng(index))
+        _, coarse = exact_and_noisy(scene.keypoints, noise, np.random.default_rng(index))
         examples.append(example_of(scene, coarse, plan.image_size, CROP_MARGIN))
     batch = collate(examples)
     # Shards list near-surface points first and volume points last.
@@ -151,10 +151,3 @@ def _exact_batch(folder: SceneFolder, chunk: range, plan: BatchPlan, noise: floa
         for values in (batch.points, batch.depth)
     )
     return batch._replace(points=points, depth=depth)
-
-
-def _noisy(
-    keypoints: dict[str, np.ndarray], sigma: float, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    exact = perturb(keypoints, KeypointErrors(convention_share=0, noise_share=0), rng)
-    return {s: (x + rng.normal(0, sigma, x.shape)).astype(np.float32) for s, x in exact.items()}

@@ -11,10 +11,10 @@ from torch import Tensor
 from im2hands_ros.networks.compact.joint_features import CoarseHands
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 from im2hands_ros.training.augmentation import (
-    KeypointErrors,
     Keypoints,
     TrackerErrors,
     TrackerOutput,
+    exact_and_noisy,
     perturb,
     simulate_tracker_errors,
 )
@@ -76,15 +76,10 @@ def draw_tracked(
 
 def noisy_batch(folder: SceneFolder, chunk: range, plan: BatchPlan, sigma: float) -> TrackedBatch:
     """Scenes with all their points and Gaussian noise (metres) on the keypoints alone."""
-    none = KeypointErrors(convention_share=0, noise_share=0)
     examples, outputs = [], []
     for index in chunk:
-        scene, rng = folder[index], np.random.default_rng(index)
-        true = perturb(scene.keypoints, none, rng)
-        coarse = {
-            side: (joints + rng.normal(0, sigma, joints.shape)).astype(np.float32)
-            for side, joints in true.items()
-        }
+        scene = folder[index]
+        true, coarse = exact_and_noisy(scene.keypoints, sigma, np.random.default_rng(index))
         examples.append(example_of(scene, true, plan.image_size, CROP_MARGIN, framed=coarse))
         outputs.append(TrackerOutput(coarse, true, swapped=False))
     return collate_tracked(examples, outputs)

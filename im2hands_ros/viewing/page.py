@@ -15,15 +15,7 @@ import viser
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.viewing.figures import figures_html, waiting_for
-from im2hands_ros.viewing.layers import (
-    Frustum,
-    Layer,
-    Mesh,
-    Meshes,
-    Picture,
-    Skeletons,
-    Voxels,
-)
+from im2hands_ros.viewing.layers import Frustum, Layer, Mesh, Meshes, Picture, Skeletons, Voxels
 from im2hands_ros.viewing.picture import fitted, undistorted
 
 LAYERS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import trimesh
 from ball_surfaces import Hands, balls
 from new_messages import new_header
 from two_hands import joints
@@ -28,6 +29,7 @@ from im2hands_ros.messages.occupancy import (
     write_occupancy,
 )
 from im2hands_ros.messages.results import RESULT_TYPES, ResultEncoder
+from im2hands_ros.messages.shading import shaded_colours, vertex_normals
 from im2hands_ros.messages.wrist_poses import WristPoses
 
 HEADER = Header.at(1_700_000_000_000_000_001, "camera")
@@ -137,7 +139,7 @@ def test_markers_suit_rviz_and_foxglove(parse):
     assert len({(each.ns, each.id) for each in markers}) == len(markers) == 8
     for marker in markers:
         assert marker.points
-        assert not len(marker.colors)
+        assert len(marker.colors) == (len(marker.points) if marker.type == TRIANGLE_LIST else 0)
         assert 0 < marker.color.a <= 1
         assert marker.lifetime.sec + marker.lifetime.nanosec / 1e9 == LIFETIME
         assert marker.pose.orientation.w == 1.0
@@ -146,6 +148,59 @@ def test_markers_suit_rviz_and_foxglove(parse):
     assert all(len(marker.points) % 3 == 0 for marker in meshes)
     colours = [(each.color.r, each.color.g, each.color.b) for each in meshes]
     np.testing.assert_allclose(colours, list(SIDE_COLOURS.values()), rtol=1e-6)
+
+
+def test_a_flat_mesh_brings_no_colours(parse):
+    flat = parse(MARKERS, write_markers(HEADER, draw(HANDS.present, 0.005, smooth=False)))
+    assert not any(len(marker.colors) for marker in flat.markers)
+
+
+def test_a_ball_is_shaded_by_its_true_normals_and_by_nothing_else():
+    ball = trimesh.creation.icosphere(subdivisions=3, radius=0.04)
+    far = ball.vertices + (0.1, -0.2, 0.6)
+    normals = vertex_normals(far.astype(np.float32), ball.faces.astype(np.int32))
+    assert np.degrees(np.arccos((normals.T * ball.vertices / 0.04).sum(1).min())) < 1.5
+    colours = shaded_colours(far, ball.faces, (1.0, 0.5, 0.25))
+    np.testing.assert_array_equal(colours[:, 3], 1.0)
+    np.testing.assert_allclose(colours[:, 0], 2 * colours[:, 1], rtol=1e-6)
+    lamp = ball.vertices[colours[:, 0].argmax()] / 0.04
+    assert lamp[2] < -0.6 and lamp[1] < 0  # on the camera's side, above
+    assert colours[:, 0].max() == pytest.approx(1.0, abs=0.01)
+    assert colours[:, 0].min() == pytest.approx(0.2, abs=0.01)
+    # The same place has the same colour, however the triangles run: no facets.
+    np.testing.assert_allclose(
+        shaded_colours(far, np.roll(ball.faces[::-1], 1, axis=1), (1.0, 0.5, 0.25)),
+        colours,
+        atol=1e-6,
+    )
+
+
+def test_the_colours_of_a_mesh_are_those_of_its_corners():
+    mesh = draw({"left": LEFT}, 0.005)[0]
+    each = shaded_colours(LEFT.vertices, LEFT.triangles, SIDE_COLOURS["left"])
+    corners = each[LEFT.triangles].reshape(-1, 4)
+    np.testing.assert_array_equal(mesh.colours[: len(corners)], corners)
+    assert len(mesh.colours) == len(mesh.points)
+
+
+@pytest.mark.parametrize(
+    ("period", "lifetime"),
+    [(0.03, LIFETIME), (0.5, LIFETIME), (1.5, 4.5), (4.0, 12.0), (9.0, LIFETIME)],
+)
+def test_markers_live_longer_where_frames_come_slowly(parse, period, lifetime):
+    encoder = ResultEncoder()
+    for frame in range(4):
+        stamp = Header.at(int(1e9 * (1 + frame * period)), "camera")
+        found = dict(encoder.surfaces(stamp, HANDS, 0.005))
+    for marker in parse(MARKERS, found["/markers"]).markers:
+        assert marker.lifetime.sec + marker.lifetime.nanosec / 1e9 == pytest.approx(lifetime)
+
+
+def test_a_break_or_a_clock_that_goes_back_does_not_change_how_long_markers_live():
+    encoder = ResultEncoder()
+    for seconds in (1.0, 1.1, 1.2, 60.0, 60.1, 5.0, 5.1):
+        list(encoder.surfaces(Header.at(int(1e9 * seconds), "camera"), HANDS, 0.005))
+    assert encoder.lifetime == LIFETIME
 
 
 def test_nothing_is_drawn_of_an_absent_hand_or_an_empty_part():
@@ -182,9 +237,11 @@ def test_lost_hands_are_deleted_once(parse):
     shown = [(0, "right"), (0, "right_keypoints"), (0, "right_occupancy")]
     assert namespaces(Hands(None, RIGHT)) == sorted(deleted + shown)
     assert namespaces(Hands(None, RIGHT)) == shown
-    markers = parse(MARKERS, encoder.withdraw(HEADER)).markers
+    withdrawn = dict(encoder.withdraw(HEADER))
+    markers = parse(MARKERS, withdrawn["/markers"]).markers
     assert {(each.action, each.ns) for each in markers} == {(2, name) for _, name in shown}
-    assert encoder.withdraw(HEADER) is None
+    assert parse(CLOUD, withdrawn["/occupancy"]).width == 0
+    assert not dict(encoder.withdraw(HEADER))
     assert namespaces(Hands(None, None)) == []
 
 

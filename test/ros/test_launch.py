@@ -13,7 +13,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+
+from im2hands_ros.ros.demo.settings import DemoReplaySettings
 
 pytestmark = pytest.mark.skipif(
     find_spec("launch_ros") is None, reason="ROS package 'launch_ros' is not installed"
@@ -93,10 +96,10 @@ def test_every_program_that_is_launched_is_installed(file: str) -> None:
     ("arguments", "program"),
     [
         ({"view": "none"}, set()),
-        ({"view": "rviz"}, {"rviz2"}),
+        ({"view": "rviz"}, {"rviz2", "static_transform_publisher"}),
         ({"view": "browser"}, {"viewer"}),
         ({"rviz": "false"}, set()),
-        ({"rviz": "true"}, {"rviz2"}),
+        ({"rviz": "true"}, {"rviz2", "static_transform_publisher"}),
         ({"rviz": "false", "view": "browser"}, {"viewer"}),
     ],
 )
@@ -164,6 +167,18 @@ def test_rviz_s_topics_follow_namespace_and_images() -> None:
     assert launched("demo.launch.py", view="rviz")["rviz2"].renamed == expected
     found = launched("camera.launch.py", view="rviz", image="/eye/image")
     assert found["rviz2"].renamed == expected | {"/image": "/eye/image"}
+
+
+def test_the_demo_s_frame_is_part_of_a_tree_for_rviz() -> None:
+    from scipy.spatial.transform import Rotation
+
+    words = launched("demo.launch.py", view="rviz")["static_transform_publisher"].words
+    said = dict(zip(words[::2], words[1::2], strict=True))
+    assert said["--child-frame-id"] == DemoReplaySettings().frame_id
+    angles = [float(said.get(f"--{name}", "0")) for name in ("roll", "pitch", "yaw")]
+    turn = Rotation.from_euler("xyz", angles)
+    np.testing.assert_allclose(turn.apply([0, -1, 0]), [0, 0, 1], atol=1e-4)  # up is up
+    np.testing.assert_allclose(turn.apply([0, 0, 1]), [1, 0, 0], atol=1e-4)  # forward is x
 
 
 def test_rviz_stands_in_the_frame_of_the_images() -> None:

@@ -80,7 +80,28 @@ def test_no_hand_gives_empty_meshes_and_deletes_all_markers(client):
 def test_hands_are_deleted_when_nothing_comes_any_more(client):
     client.send_frame(50.0)
     client.wait_for_frame(50.0, "markers")
+    assert client.wait_for_frame(50.0, "occupancy").width > 0
     client.wait_until(lambda: len(client.received["markers"]) > 1, "the DELETE", timeout=5)
+    assert {each.action for each in client.received["markers"][-1].markers} == {Marker.DELETE}
+    client.wait_until(lambda: len(client.received["occupancy"]) > 1, "the empty cloud", timeout=1)
+    assert client.received["occupancy"][-1].width == 0
+
+
+@pytest.mark.parametrize(
+    "transition",
+    [Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVE_SHUTDOWN],
+    ids=["deactivate", "shutdown"],
+)
+def test_hands_and_voxels_are_taken_from_view_when_the_node_stops(start, connect, transition):
+    process = start()
+    client = connect(process)
+    client.send_frame(50.0)
+    assert client.wait_for_frame(50.0, "occupancy").width > 0
+    request = ChangeState.Request(transition=Transition(id=transition))
+    client.begin_call(ChangeState, "im2hands/change_state", request)
+    client.wait_until(lambda: len(client.received["occupancy"]) > 1, "the empty cloud", timeout=5)
+    client.wait_until(lambda: len(client.received["markers"]) > 1, "the DELETE", timeout=5)
+    assert client.received["occupancy"][-1].width == 0
     assert {each.action for each in client.received["markers"][-1].markers} == {Marker.DELETE}
 
 

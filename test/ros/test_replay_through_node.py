@@ -26,7 +26,7 @@ def analytic(monkeypatch: pytest.MonkeyPatch) -> None:
     """The node of the tests in place of the networks, here and in its process."""
     command = (sys.executable, ANALYTIC_NODE)
     monkeypatch.setattr(through_node.ThroughNode.__init__, "__defaults__", (command,))
-    monkeypatch.setattr("im2hands_ros.ros.through_node._REST_PATIENCE", 0.5)
+    monkeypatch.setattr("im2hands_ros.ros.through_node._REST_TIMEOUT", 0.5)
 
 
 def results(bag: Path) -> dict[str, list[bytes]]:

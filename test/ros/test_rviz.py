@@ -24,9 +24,13 @@ from rclpy.qos import (
     qos_check_compatible,
     qos_profile_sensor_data,
 )
+from scipy.spatial import cKDTree
 
-from im2hands_ros.messages.markers import draw
+from im2hands_ros.messages.markers import SPHERE_LIST, draw
+from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.ros.demo.settings import DemoReplaySettings
+from im2hands_ros.skeleton import TIPS
+from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
 SETTINGS = yaml.safe_load(
     (Path(__file__).resolve().parents[2] / "config" / "im2hands.rviz").read_text()
@@ -45,7 +49,6 @@ _CLOUD = {
 }
 KNOWN = {
     "rviz_common/Displays": {"Class", "Name", "Property Tree Widget", "Tree Height"},
-    "rviz_common/Views": {"Class", "Name", "Expanded", "Splitter Ratio"},
     "rviz_default_plugins/Image": _DISPLAY
     | {"Topic", "Normalize Range", "Min Value", "Max Value", "Median window"},
     "rviz_default_plugins/MarkerArray": _DISPLAY | {"Topic", "Namespaces"},
@@ -123,9 +126,9 @@ def test_rviz_s_colours_come_from_a_channel_of_the_cloud(client: Client) -> None
     assert DISPLAYS["Occupancy"]["Channel Name"] in {field.name for field in cloud.fields}
 
 
-def test_rviz_shows_picture_meshes_keypoints_and_occupancy_at_once() -> None:
+def test_rviz_shows_picture_meshes_and_keypoints_at_once() -> None:
     shown = {name for name, each in DISPLAYS.items() if each["Enabled"]}
-    assert {"Image", "Markers", "Occupancy"} <= shown
+    assert shown == {"Image", "Markers", "Camera"}  # the cloud would speckle the hands
     switched_on = {name for name, on in DISPLAYS["Markers"]["Namespaces"].items() if on}
     assert switched_on == {"left", "right", "left_keypoints", "right_keypoints"}
 
@@ -139,6 +142,30 @@ def test_rviz_has_a_switch_for_every_kind_of_marker() -> None:
     )
     drawn = draw({"left": surface, "right": surface}, 0.005)
     assert {each.namespace for each in drawn} == DISPLAYS["Markers"]["Namespaces"].keys()
+
+
+def test_rviz_s_view_holds_the_demo_s_hands() -> None:
+    """The orbit's eye is beside the camera, and turns about the hands."""
+    view = SETTINGS["Visualization Manager"]["Views"]["Current"]
+    focal = np.array([view["Focal Point"][axis] for axis in "XYZ"])
+    pitch, yaw = view["Pitch"], view["Yaw"]
+    around = (np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch))
+    eye = focal + view["Distance"] * np.array(around)
+    assert np.linalg.norm(eye) < 0.25 and eye[2] < 0.1
+    frames = load_demo_sequence().frames
+    joints = [xyz for frame in frames for xyz in frame.keypoints.values() if xyz is not None]
+    assert np.linalg.norm(np.concatenate(joints).mean(0) - focal) < 0.08
+
+
+def test_the_balls_of_fingertips_and_last_joints_come_out_of_the_flesh() -> None:
+    frame = load_demo_sequence().frames[0]
+    model = Im2Hands.load(device="cpu")
+    hands = model.encode(frame.image, frame.keypoints, load_demo_sequence().camera)
+    for side, surface in hands.reconstruct(resolution=64).present.items():
+        balls = next(each for each in draw({side: surface}, 0.005) if each.kind == SPHERE_LIST)
+        depth = cKDTree(surface.vertices).query(balls.points)[0]
+        out = depth < balls.scale[0] / 2
+        assert out[list(TIPS)].all() and out.sum() >= 9, side  # knuckles and wrist lie deeper
 
 
 def test_rviz_s_fixed_frame_is_the_one_that_replay_stamps() -> None:

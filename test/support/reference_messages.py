@@ -91,17 +91,22 @@ def cloud_message(header: Header, hands: Mapping[str, SimpleNamespace]) -> Point
 
 
 def marker_array_message(
-    header: Header, drawings: Sequence[Drawing], lost: Iterable[tuple[str, int]] = ()
+    header: Header,
+    drawings: Sequence[Drawing],
+    lost: Iterable[tuple[str, int]] = (),
+    lifetime=LIFETIME,
 ) -> MarkerArray:
     """The drawings, after a DELETE for each (namespace, number) that was lost."""
     deletions = [
         Marker(header=header, ns=namespace, id=number, action=Marker.DELETE)
         for namespace, number in lost
     ]
-    return MarkerArray(markers=[*deletions, *(_marker(header, drawing) for drawing in drawings)])
+    return MarkerArray(
+        markers=[*deletions, *(_marker(header, drawing, lifetime) for drawing in drawings)]
+    )
 
 
-def _marker(header: Header, drawing: Drawing) -> Marker:
+def _marker(header: Header, drawing: Drawing, lifetime: float) -> Marker:
     red, green, blue, alpha = drawing.colour
     return Marker(
         header=header,
@@ -111,8 +116,9 @@ def _marker(header: Header, drawing: Drawing) -> Marker:
         action=Marker.ADD,
         scale=Vector3(**dict(zip("xyz", drawing.scale, strict=True))),
         color=ColorRGBA(r=red, g=green, b=blue, a=alpha),
-        lifetime=Duration(sec=int(LIFETIME), nanosec=int(LIFETIME % 1 * 1e9)),
+        lifetime=Duration(sec=int(lifetime), nanosec=int(lifetime % 1 * 1e9)),
         points=[Point(x=x, y=y, z=z) for x, y, z in drawing.points.tolist()],
+        colors=[ColorRGBA(r=r, g=g, b=b, a=a) for r, g, b, a in drawing.colours.tolist()],
     )
 
 

@@ -63,10 +63,7 @@ LAYOUTS = {
     "init_occ": Layout("img_ex_left.", "init_occ"),
     "intaghand_baseline": Layout("module.encoder.", "init_occ", ("encoder.",), _intaghand_names),
     "halo_baseline": Layout(
-        "decoder.lin0_0",
-        "init_occ",
-        tuple(f"hands.{side}.decoder." for side in SIDES),
-        _halo_names,
+        "decoder.lin0_0", "init_occ", tuple(f"hands.{side}.decoder." for side in SIDES), _halo_names
     ),
 }
 

@@ -31,7 +31,7 @@ from im2hands_ros.ros.qos import OVERRIDING
 OpenCapture = Callable[[str, int, int, float], VideoCapture]
 
 _RETRY = 1.0  # seconds between two tries to open a lost device
-_POLL = 0.05  # seconds between two looks at the subscriptions
+_POLL = 0.05  # seconds between two checks of the subscriptions
 _SETTLE = 0.5  # seconds: a subscriber found here may not have found us yet, and would miss a frame
 _LINGER = 0.5  # seconds that the last frame is given to leave before its publisher goes
 _STOP_TIMEOUT = 1.0  # a device may block for longer; its thread is left behind then

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from im2hands_ros.synthetic.demo_sequence import DemoSequence
 
 EXIT_NO_SUBSCRIBERS = 3
-_POLL = 0.05  # seconds between two looks at the subscriptions
+_POLL = 0.05  # seconds between two checks of the subscriptions
 _SETTLE = 0.5  # seconds: a subscriber found here may not have found us yet, and would miss a frame
 _LINGER = 0.5  # seconds that the last frame is given to leave before its publisher goes
 

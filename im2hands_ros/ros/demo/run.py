@@ -144,7 +144,7 @@ class DemoRun:
             self._update()
 
     def _update(self) -> None:
-        """Take in what the processes report, show it, and make sure that they run."""
+        """Take in what the processes report, show it, and check that they run."""
         time.sleep(_POLL)
         for child in self._children.values():
             for event in child.events():

@@ -1,8 +1,8 @@
 """Node `im2hands_detector`: images in, coarse 3D keypoints of both hands out.
 
-Publishes `keypoints` (im2hands_ros/HandKeypoints) for every image that it looks at, also when there
-is no hand in it. MediaPipe finds the hands; `im2hands_ros.detection` places them in metres. Newest
-image wins: one that comes while the last is in work waits, and the next one takes its place.
+Publishes `keypoints` (im2hands_ros/HandKeypoints) for every image that it processes, also when
+there is no hand in it. MediaPipe finds the hands; `im2hands_ros.detection` places them in metres.
+Newest image wins: one that comes while the last is in work waits, and the next one takes its place.
 """
 
 from __future__ import annotations

@@ -210,10 +210,10 @@ class ViewerNode(BaseNode[ViewerSettings]):
 
     def _draw_image(self, message: Image | CompressedImage) -> None:
         pixels = read_image(message)
-        self._page.show_image(pixels, self._camera_of(pixels.shape[1], pixels.shape[0]))
+        self._page.show_image(pixels, self._known_camera(pixels.shape[1], pixels.shape[0]))
 
-    def _camera_of(self, width: int, height: int) -> Camera | None:
-        """The camera that took images of this size, where camera_info tells."""
+    def _known_camera(self, width: int, height: int) -> Camera | None:
+        """The camera that took images of this size, where camera_info is known."""
         if self._info is None:
             return None
         try:
