@@ -36,6 +36,7 @@ _MARKED = {
         "synthetic/test_dataset.py",
         "synthetic/test_demo_sequence.py",
         "synthetic/test_other_hand.py",
+        "synthetic/test_portable.py",
         "synthetic/test_poses.py",
         "test_paper_pipeline.py",
     ),

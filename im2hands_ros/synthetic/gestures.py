@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from im2hands_ros.synthetic.chance import normal, uniform
 from im2hands_ros.synthetic.hand import FINGER_NAMES, BakedHand
+from im2hands_ros.synthetic.portable_random import normal, uniform
 
 # Curl of index, middle, ring, little finger (0 straight, 1 fist); thumb's opposition (0 beside the
 # palm, 1 in front of it) and curl; fan of the fingers (-1 pressed together, 1 spread).

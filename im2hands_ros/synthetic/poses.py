@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from im2hands_ros.synthetic.chance import uniform
 from im2hands_ros.synthetic.contact import Pair, SphereProxies, settle
 from im2hands_ros.synthetic.drafts import ALONE, draft
 from im2hands_ros.synthetic.hand import ASSET, BakedHand
 from im2hands_ros.synthetic.overlap import free_shift
 from im2hands_ros.synthetic.placement import bring_together
+from im2hands_ros.synthetic.portable_random import uniform
 from im2hands_ros.synthetic.scenes import SIDES, Scenes, from_pair, join_scenes, solids, tools
 from im2hands_ros.synthetic.sequence import sequence
 

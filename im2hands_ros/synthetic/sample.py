@@ -117,8 +117,8 @@ def present(values: Mapping[str, T | None]) -> dict[str, T]:
 
 @lru_cache(maxsize=2)
 def hand_model(asset: Path = ASSET) -> BakedHand:
-    """The hand of an asset, by default the packaged one, read once per process."""
-    return BakedHand.load(asset)
+    """The hand of an asset, by default the packaged one, float64, read once per process."""
+    return BakedHand.load(asset, dtype=torch.float64)
 
 
 def hand_triangles(side: str, asset: Path = ASSET) -> np.ndarray:
@@ -127,14 +127,17 @@ def hand_triangles(side: str, asset: Path = ASSET) -> np.ndarray:
 
 
 def pose_hand(side: str, given: HandParameters, asset: Path = ASSET) -> PosedArrays:
-    """Pose one hand; the same parameters always give the same vertices."""
+    """Pose one hand, computed in float64: the same parameters always give the same vertices."""
+    tensors = (torch.from_numpy(values)[None].double() for values in given)
     with torch.no_grad():
-        posed = hand_model(asset).pose(*(torch.from_numpy(v)[None] for v in given), side)
-    return PosedArrays(*(part[0].numpy() for part in (posed.surface, posed.skin, posed.keypoints)))
+        posed = hand_model(asset).pose(*tensors, side)
+    parts = (posed.surface, posed.skin, posed.keypoints)
+    return PosedArrays(*(part[0].float().numpy() for part in parts))
 
 
 def moved(given: HandParameters, rotation: np.ndarray, translation: np.ndarray) -> HandParameters:
-    """The same hand after x -> rotation @ x + translation."""
+    """The same hand after x -> rotation @ x + translation, computed in float64."""
+    rotation = rotation.astype(np.float64)
     return given._replace(
         rotation=(rotation @ given.rotation).astype(np.float32),
         translation=(rotation @ given.translation + translation).astype(np.float32),

