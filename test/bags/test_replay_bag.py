@@ -129,6 +129,24 @@ def test_stamps_within_the_slop_are_pairs_and_the_rest_is_counted(
     assert "1 image_unmatched" in told and "1 keypoints_unmatched" in told
 
 
+def test_what_is_unlikely_about_pairs_and_frames_is_a_warning(
+    tmp_path: Path, model: BallModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    infos = [camera_info(number) for number in range(25)]
+    for info in infos:
+        info.message.header.frame_id = "depth_optical_frame"
+        info.message.k[2] = info.message.k[5] = 0.0
+    entries = [*infos, *(image(number) for number in range(25))]
+    entries += [keypoints(number, late_ns=4_000_000) for number in range(25)]
+    entries.sort(key=lambda entry: entry.received_ns)
+    status, out = replay(write_bag(tmp_path / "bag", entries))
+    assert status == 0 and len(meshes(out)) == 25
+    said = capsys.readouterr().err
+    assert said.count("the stamps of keypoints and image are never equal, keypoints 4 ± 0 ms") == 1
+    assert said.count("camera_info is of frame 'depth_optical_frame' but the image of") == 1
+    assert said.count("K has the principal point (0, 0) px") == 1
+
+
 def test_what_cannot_be_used_is_counted_and_the_rest_goes_on(
     tmp_path: Path, model: BallModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
