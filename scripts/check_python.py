@@ -8,7 +8,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-OLDEST, NEWEST = (3, 10), (3, 13)
+OLDEST, NEWEST = (3, 10), (3, 14)
 
 
 def problem():
@@ -24,7 +24,7 @@ def problem():
     is_cpython = platform.python_implementation() == "CPython"
     if not (is_cpython and OLDEST <= sys.version_info[:2] <= NEWEST):
         return (
-            "%s is %s %s, CPython 3.10 to 3.13 is needed: install one and name it, "
+            "%s is %s %s, CPython 3.10 to 3.14 is needed: install one and name it, "
             "'make PYTHON=python3.11'" % (sys.executable, platform.python_implementation(), version)
         )
     if not Path(sysconfig.get_paths()["include"], "Python.h").is_file():

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make .venv with everything this project needs, ROS 2 Jazzy included. Nothing happens when it is there already.
-# PYTHON names the interpreter; by default the first fit one of python3, python3.12, python3.11, 3.13, 3.10.
+# PYTHON names the interpreter; by default the first fit one of python3, python3.12, python3.11, 3.13, 3.14, 3.10.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/say.sh
@@ -14,9 +14,9 @@ needed_mib=4096
 # The first interpreter that passes; else the first one's reason. The one that made .venv comes first.
 choose_python() {
   local candidate reason first_reason="" candidates
-  candidates=("$(sed -n 's/^python \(.*\) [^ ]*$/\1/p' "$stamp" 2>/dev/null)" python3 python3.12 python3.11 python3.13 python3.10)
+  candidates=("$(sed -n 's/^python \(.*\) [^ ]*$/\1/p' "$stamp" 2>/dev/null)" python3 python3.12 python3.11 python3.13 python3.14 python3.10)
   if [ -n "${PYTHON:-}" ]; then
-    command -v "$PYTHON" >/dev/null || stop "PYTHON=$PYTHON is not a command: name an existing Python 3.10 to 3.13"
+    command -v "$PYTHON" >/dev/null || stop "PYTHON=$PYTHON is not a command: name an existing Python 3.10 to 3.14"
     candidates=("$PYTHON")
   fi
   for candidate in "${candidates[@]}"; do

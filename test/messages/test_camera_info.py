@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -98,3 +99,28 @@ def test_a_written_calibration_is_read_back_as_its_camera(parse, camera):
     assert np.array_equal(message.p, np.hstack([camera.K, np.zeros((3, 1))]).ravel())
     assert np.array_equal(message.r, np.eye(3).ravel())
     assert message.distortion_model != "none"
+
+
+def test_arbitrary_calibrations_are_opencvs_cameras_or_refused(new):
+    random = np.random.default_rng(7)
+    rays = np.concatenate([random.uniform(-0.2, 0.2, (9, 2)), np.ones((9, 1))], axis=1)
+    taken = 0
+    for _ in range(200):
+        model = str(random.choice(["plumb_bob", "radtan", "", "rational_polynomial", "magic"]))
+        d = random.normal(0, 0.05, int(random.integers(0, 16)))
+        d[len(d) // int(random.integers(1, 4)) :] *= float(
+            random.choice([0, 1, np.nan], p=[0.4, 0.5, 0.1])
+        )
+        k = K.copy()
+        k[[0, 4]] *= random.choice([1.0, 2.0, 0.0, -1.0, np.inf], p=[0.6, 0.2, 0.1, 0.05, 0.05])
+        try:
+            camera = camera_from_info(info(new, distortion_model=model, d=d, k=k), (64, 48))
+        except BadInput:
+            continue
+        taken += 1
+        count = next(n for n in (4, 5, 8, 12, 14) if n >= len(np.trim_zeros(d, "b")))
+        known = np.pad(d, (0, 14))[:count]  # without the zeros that no model has a place for
+        zero = np.zeros(3)
+        expected = cv2.projectPoints(rays, zero, zero, k.reshape(3, 3), known)[0][:, 0]
+        assert np.allclose(camera.project(rays), expected), (model, d, k)
+    assert 40 < taken < 160

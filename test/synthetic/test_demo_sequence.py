@@ -59,7 +59,8 @@ def test_the_bundled_motion_is_the_one_of_seed_0(demo):
     def apart(joints):
         return np.linalg.norm(joints["left"][:, :, None] - joints["right"][:, None], axis=3)
 
-    assert np.allclose(apart(made), apart(true), atol=1e-4)
+    # 8e-8 here: the demo was rounded to float32 in the camera's frame.
+    assert np.abs(apart(made) - apart(true)).max() < 2e-6
 
 
 def test_true_keypoints_lie_inside_the_meshes(demo):
