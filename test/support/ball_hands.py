@@ -57,6 +57,12 @@ class BallModel:
     """Has the methods of `Im2Hands` and takes 20 ms for a frame."""
 
     stages = ("initial",)
+    swapped = False
+
+    @property
+    def confidence(self) -> dict[str, float]:
+        """1 for every hand that is there."""
+        return {side: 1.0 for side, joints in self._joints.items() if joints is not None}
 
     def warm_up(self, resolution: int) -> None:
         """Nothing to warm up."""
