@@ -16,6 +16,8 @@ SUPPORT = Path(__file__).resolve().parents[1] / "support"
 CLEAN = (0, 130, -signal.SIGINT)  # the last: SIGINT before Python or after it
 ENDING = 60.0  # seconds on a busy machine; a stuck process takes longer
 
+pytestmark = pytest.mark.timeout(600)  # longer than all waits of a test
+
 # A demo whose processes take a second to end.
 DEMO = """
 import argparse, sys
