@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import trimesh
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -23,6 +23,9 @@ from im2hands_ros.surface.extract import extract, orient
 from im2hands_ros.surface.pruned_search import SearchCache
 from im2hands_ros.surface.search import SurfaceCells
 from im2hands_ros.surface.voxels import occupied_voxels
+
+if TYPE_CHECKING:
+    import trimesh
 
 # Beside the bones, lines across the palm, so that the search's first round covers all of it.
 _PALM_LINES = ((1, 5), (5, 9), (9, 13), (13, 17), (2, 5))
@@ -50,6 +53,9 @@ class HandSurface:
     @cached_property
     def mesh(self) -> trimesh.Trimesh:
         """The same surface as a trimesh object."""
+        # Its import catches whatever is raised, Ctrl-C too: not while a node starts.
+        import trimesh
+
         return trimesh.Trimesh(self.vertices, self.triangles, process=False)
 
 

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import trimesh
 from ball_surfaces import Surface
+from scipy.spatial import ConvexHull
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.scene import Hands
@@ -20,8 +20,24 @@ from im2hands_ros.scene import Hands
 RADIUS = 0.04
 FRAMES = 6
 CAMERA = Camera(160, 120, 150.0, 150.0, 79.5, 59.5)
-_BALL = trimesh.creation.icosphere(subdivisions=3, radius=RADIUS)
 _BONES = 0.03 * np.random.default_rng(0).normal(size=(21, 3)).astype(np.float32)
+
+
+def unit_ball(count: int = 642) -> tuple[np.ndarray, np.ndarray]:
+    """Points on a spiral from pole to pole and their hull's triangles, ccw from outside.
+
+    Not trimesh's: importing that catches whatever is raised, Ctrl-C too.
+    """
+    along, turn = np.linspace(-1, 1, count), np.arange(count) * (np.pi * (3 - 5**0.5))
+    across = np.sqrt(1 - along**2)
+    points = np.stack([across * np.cos(turn), across * np.sin(turn), along], 1)
+    triangles = ConvexHull(points).simplices
+    inward = np.linalg.det(points[triangles]) < 0
+    triangles[inward] = triangles[inward, ::-1]
+    return points, triangles
+
+
+_POINTS, _TRIANGLES = unit_ball()
 
 
 def keypoints(frame: int) -> dict[str, np.ndarray | None]:
@@ -33,8 +49,8 @@ def keypoints(frame: int) -> dict[str, np.ndarray | None]:
 
 def ball(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The ball that stands for a hand: vertices around the joints' centre, and triangles."""
-    vertices = (_BALL.vertices + joints.mean(0)).astype(np.float32)
-    return vertices, _BALL.faces.astype(np.int32)
+    vertices = (RADIUS * _POINTS + joints.mean(0)).astype(np.float32)
+    return vertices, _TRIANGLES.astype(np.int32)
 
 
 def sequence() -> SimpleNamespace:
@@ -50,7 +66,7 @@ def sequence() -> SimpleNamespace:
         )
         for i in range(FRAMES)
     ]
-    return SimpleNamespace(frames=frames, camera=CAMERA, triangles=lambda side: _BALL.faces)
+    return SimpleNamespace(frames=frames, camera=CAMERA, triangles=lambda side: _TRIANGLES)
 
 
 class BallModel:
