@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from im2hands_ros.camera import Camera, crop_around
+from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import BONES, SIDE_COLOURS
 from im2hands_ros.synthetic.renderer import render_hands_over, render_hands_turned
 
@@ -18,7 +18,7 @@ Meshes = dict[str, tuple[np.ndarray, np.ndarray]]
 SECOND_VIEW_DEGREES = (25.0, 50.0)  # about the vertical axis, then from above
 _ROWS = ("input and keypoints", "meshes over input", "meshes from above")
 _PANEL = 320  # px, side of one picture
-_MARGIN = 0.25  # around the hands, share of their extent
+_ROOM = 1.5  # side of the shown part of the image, in spans of the keypoints
 _GAP = 6
 _TITLE = 30
 _PAPER, _INK = (255, 255, 255), (40, 40, 44)
@@ -60,10 +60,7 @@ def contact_sheet(shots: Sequence[Shot]) -> np.ndarray:
 
 
 def _panels(shot: Shot) -> list[np.ndarray]:
-    joints = [xyz for xyz in shot.keypoints.values() if xyz is not None]
-    vertices = [vertices for vertices, _ in shot.meshes.values()]
-    crop = crop_around(shot.camera, np.concatenate(joints or vertices), _PANEL, _MARGIN)
-    image, camera = crop.extract(shot.image), crop.camera
+    image, camera = _close_up(shot)
     pictures = [
         draw_keypoints(image, shot.keypoints, camera),
         render_hands_over(image, shot.meshes, camera),
@@ -73,6 +70,31 @@ def _panels(shot: Shot) -> list[np.ndarray]:
         cv2.copyMakeBorder(each, _GAP, 0, _GAP, 0, cv2.BORDER_CONSTANT, value=_PAPER)
         for each in pictures
     ]
+
+
+def _close_up(shot: Shot) -> tuple[np.ndarray, Camera]:
+    """The square part of the image that holds the hands, as one panel, and its camera."""
+    height, width = shot.image.shape[:2]
+    low, high = np.zeros(2), np.array([width, height])
+    if joints := [xyz for xyz in shot.keypoints.values() if xyz is not None]:
+        pixels = shot.camera.project(np.concatenate(joints))
+        low, high = np.nanmin(pixels, axis=0), np.nanmax(pixels, axis=0)
+    side = int(min(_ROOM * (high - low).max(), width, height))
+    x, y = np.clip((low + high - side) / 2, 0, (width - side, height - side)).astype(int).tolist()
+    zoom = _PANEL / side
+    how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
+    part = shot.image[y : y + side, x : x + side]
+    camera = replace(
+        shot.camera,
+        width=_PANEL,
+        height=_PANEL,
+        fx=shot.camera.fx * zoom,
+        fy=shot.camera.fy * zoom,
+        # Pixel centres are whole numbers: half a pixel moves with the zoom.
+        cx=(shot.camera.cx - x + 0.5) * zoom - 0.5,
+        cy=(shot.camera.cy - y + 0.5) * zoom - 0.5,
+    )
+    return cv2.resize(part, (_PANEL, _PANEL), interpolation=how), camera
 
 
 def draw_keypoints(
