@@ -41,6 +41,16 @@ sys.exit(demo.play_and_report(args, None, dict.fromkeys(("recorder", "node"), sl
 """
 
 
+def start(command: list[str], **options: object) -> subprocess.Popen:
+    """A process that SIGINT reaches, as one in a terminal; a test run in the background of a shell
+    ignores it, and hands that on."""
+
+    def take_interrupts() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    return subprocess.Popen(command, preexec_fn=take_interrupts, **options)
+
+
 def end(process: subprocess.Popen, *gaps: float) -> int:
     """SIGINT, and again after each gap, seconds; the exit status, SIGABRT's if it is stuck."""
     process.send_signal(signal.SIGINT)
@@ -64,7 +74,7 @@ def test_a_demo_that_is_interrupted_again_waits_for_its_processes(
 ):
     started = tmp_path / "started"
     started.mkdir()
-    demo = subprocess.Popen([*PYTHON, "-c", DEMO, kind, str(tmp_path), str(started)])
+    demo = start([*PYTHON, "-c", DEMO, kind, str(tmp_path), str(started)])
     deadline = time.monotonic() + ENDING
     while len(list(started.iterdir())) < there:
         assert time.monotonic() < deadline, "the demo's processes do not start"
@@ -91,7 +101,7 @@ def test_a_process_that_is_interrupted_while_it_starts_and_again_ends(name, tmp_
         folder = tmp_path / str(delay)
         command = [*PYTHON, *(word.format(folder=folder) for word in PROCESSES[name])]
         with (tmp_path / "log.txt").open("w") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log)
+            process = start(command, stdout=log, stderr=log)
         time.sleep(delay)
         status, said = end(process, 0.02, 0.2, 0.2), (tmp_path / "log.txt").read_text()
         # Before the first line of ours Python itself ends as it likes.
