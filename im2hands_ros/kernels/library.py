@@ -56,6 +56,16 @@ _FUNCTIONS = {
     "im2hands_keypoints_free": (None, (c_void_p,)),
     "im2hands_keypoints_run": (c_int, (c_void_p,) * 9),
     "im2hands_canonicalise": (c_int, (c_void_p, c_void_p, c_int, c_void_p)),
+    "im2hands_mesher_new": (c_void_p, (c_void_p, c_int64)),
+    "im2hands_mesher_free": (None, (c_void_p,)),
+    "im2hands_mesher_run": (
+        c_int64,
+        (
+            *(c_void_p, c_void_p, c_int, c_void_p, c_int64),
+            *(c_float, c_double, c_double, POINTER(c_int64)),
+        ),
+    ),
+    "im2hands_mesher_copy": (c_int, (c_void_p, c_void_p, c_void_p)),
     "im2hands_components": (
         c_int,
         (c_void_p, c_int64, c_void_p, c_int64, c_double, c_void_p, POINTER(c_int)),

@@ -1,4 +1,5 @@
 // The C interface: everything is checked here, and nothing is thrown out of here.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -12,6 +13,7 @@
 #include "kernels.h"
 #include "keypoints.h"
 #include "lattice.h"
+#include "marching.h"
 #include "mesh.h"
 #include "pool.h"
 #include "search.h"
@@ -22,6 +24,9 @@ struct im2hands_network : Network {};
 struct im2hands_frame : Frame {};
 struct im2hands_blocks : Blocks {};
 struct im2hands_keypoints : KeypointNetwork {};
+struct im2hands_mesher : Marching {
+  using Marching::Marching;
+};
 struct im2hands_encoder : Encoder {
   using Encoder::Encoder;
   int side;
@@ -74,6 +79,22 @@ const char* problem_of(const float* vertices, int64_t vertex_count, const int32_
   if (!bounded(vertices, 3 * vertex_count, FURTHEST)) return "a vertex is not finite or further than 100 m";
   for (int64_t i = 0; i < 3 * triangle_count; ++i)
     if (triangles[i] < 0 || triangles[i] >= vertex_count) return "a triangle names a vertex that is not there";
+  return nullptr;
+}
+
+// Why these are not low corners of cells with finite values, sorted.
+const char* problem_of(const int64_t* cells, int64_t count, int resolution, const float* values) {
+  int side = resolution + 1;
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t cell = cells[i];
+    if (i && cell <= cells[i - 1]) return "the cells are not sorted";
+    if (cell < 0 || cell / side / side >= resolution || cell / side % side >= resolution || cell % side >= resolution)
+      return "a cell is not one of the lattice";
+    for (int k = 0; k < 8; ++k) {
+      int64_t corner = cell + ((k >> 2) * side + (k >> 1 & 1)) * side + (k & 1);
+      if (!(std::fabs(values[corner]) <= 1e6f)) return "a value is not finite or beyond 1e6";
+    }
+  }
   return nullptr;
 }
 
@@ -332,4 +353,35 @@ int im2hands_keypoints_run(const im2hands_keypoints* network, const float* pixel
     for (int hand = 0; hand < 2; ++hand) present[hand] = hands.present[hand];
     return 0;
   });
+}
+
+im2hands_mesher* im2hands_mesher_new(const int8_t* tables, int64_t count) {
+  im2hands_mesher* none = nullptr;
+  if (!tables || count < 1 || count > 1 << 20) return refuse("%lld numbers of tables", (long long)count), none;
+  return guarded(none, [&]() -> im2hands_mesher* { return new im2hands_mesher(CubeTables(tables, count)); });
+}
+
+void im2hands_mesher_free(im2hands_mesher* mesher) { delete mesher; }
+
+int64_t im2hands_mesher_run(im2hands_mesher* mesher, const float* values, int resolution, const int64_t* cells,
+                            int64_t count, float threshold, double clearance, double share, int64_t* triangles) {
+  if (!mesher || !values || !triangles || count < 0 || count > MOST || (count && !cells))
+    return refuse("the mesher, the values or %lld cells are not there", (long long)count);
+  if (resolution < 1 || resolution > 512) return refuse("%d cells a side: use 1 to 512", resolution);
+  if (!(std::fabs(threshold) <= 1e4f) || !(clearance >= 0) || !(clearance <= 1) || !(share >= 0) || !(share <= 1))
+    return refuse("the threshold, the clearance or the share is out of range");
+  if (const char* problem = problem_of(cells, count, resolution, values)) return refuse(problem);
+  return guarded<int64_t>(-1, [&] {
+    mesher->run(values, resolution, cells, count, threshold, clearance);
+    mesher->keep_large(share);
+    *triangles = mesher->triangles.size() / 3;
+    return static_cast<int64_t>(mesher->vertices.size() / 3);
+  });
+}
+
+int im2hands_mesher_copy(const im2hands_mesher* mesher, float* vertices, int32_t* triangles) {
+  if (!mesher || !vertices || !triangles) return refuse("the mesher or room for its surface is null");
+  std::copy(mesher->vertices.begin(), mesher->vertices.end(), vertices);
+  std::copy(mesher->triangles.begin(), mesher->triangles.end(), triangles);
+  return 0;
 }

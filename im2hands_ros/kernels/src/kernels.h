@@ -17,6 +17,7 @@ typedef struct im2hands_frame im2hands_frame;
 typedef struct im2hands_search im2hands_search;
 typedef struct im2hands_blocks im2hands_blocks;
 typedef struct im2hands_encoder im2hands_encoder;
+typedef struct im2hands_mesher im2hands_mesher;
 typedef struct im2hands_keypoints im2hands_keypoints;
 
 // Number of this interface; the caller refuses another one.
@@ -117,6 +118,20 @@ IM2HANDS_API void im2hands_keypoints_free(im2hands_keypoints* network);
 IM2HANDS_API int im2hands_keypoints_run(const im2hands_keypoints* network, const float* pixels, const float* context,
                                         const float* heat, const float* intrinsics, float* joints, uint8_t* present,
                                         float* spread, float* swapped);
+
+// Marching cubes; `count` numbers of the tables in the order of CubeTables (marching.h), copied. NULL if refused.
+IM2HANDS_API im2hands_mesher* im2hands_mesher_new(const int8_t* tables, int64_t count);
+IM2HANDS_API void im2hands_mesher_free(im2hands_mesher* mesher);
+
+// The surface in the listed cells (sorted) of a lattice of values (n, n, n), n = resolution + 1, without components of less
+// than `share` of the largest one's volume. Values nearer to the threshold than `clearance` of the mean distance at the
+// cells count as that far. Returns the number of vertices, 0 without a surface, and writes that of triangles.
+IM2HANDS_API int64_t im2hands_mesher_run(im2hands_mesher* mesher, const float* values, int resolution,
+                                         const int64_t* cells, int64_t count, float threshold, double clearance,
+                                         double share, int64_t* triangles);
+
+// The last run's vertices (V, 3), lattice units, and triangles (T, 3), counter-clockwise from outside.
+IM2HANDS_API int im2hands_mesher_copy(const im2hands_mesher* mesher, float* vertices, int32_t* triangles);
 
 #ifdef __cplusplus
 }

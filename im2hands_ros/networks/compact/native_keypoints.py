@@ -73,7 +73,8 @@ def _weights(network: KeypointRefinement) -> Block:
 
 
 def _round(each: Round) -> list[Tensor]:
-    layers: list[nn.Module] = [each.place[0], each.place[2], each.look, *each.hand[::2]]
+    places, hands = [each.place[0], each.place[2]], [each.hand[number] for number in (0, 2, 4)]
+    layers: list[nn.Module] = [*places, each.look, *hands]
     bias = each.step.weight @ each.norm.bias + each.step.bias
     step = _filled_up((each.step.weight * each.norm.weight).T, bias)
     return [*(part for layer in layers for part in layer_weights(layer)), *step]

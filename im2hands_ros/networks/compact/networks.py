@@ -26,10 +26,10 @@ from im2hands_ros.networks.compact.native import (
     native_network,
     native_refined,
 )
-from im2hands_ros.networks.compact.presets import COMPACT, CompactPreset
-from im2hands_ros.networks.compact.refined_occupancy import RefinedOccupancy
 from im2hands_ros.networks.compact.native_encoder import NativeEncoder
 from im2hands_ros.networks.compact.native_keypoints import NativeKeypoints
+from im2hands_ros.networks.compact.presets import COMPACT, CompactPreset
+from im2hands_ros.networks.compact.refined_occupancy import RefinedOccupancy
 from im2hands_ros.networks.native_attention import use_native_attention
 from im2hands_ros.networks.protocol import (
     STAGES,
