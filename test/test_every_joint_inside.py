@@ -70,5 +70,5 @@ def test_the_piece_that_was_left_out_is_told_from_the_rest():
 def test_the_warning_names_hand_and_joints():
     surfaces = {"left": SimpleNamespace(severed=(3, 4)), "right": SimpleNamespace(severed=())}
     ((kind, text),) = severed_pieces(surfaces)
-    assert kind == "severed_left"
+    assert kind == "severed"
     assert "left hand with 2 of its joints (thumb_ip, thumb_tip)" in text

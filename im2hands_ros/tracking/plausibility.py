@@ -98,7 +98,7 @@ def severed_pieces(surfaces: Mapping[str, HandSurface]) -> Warnings:
     """Kind and text of hands whose surface was left without a piece that joints lie in."""
     return tuple(
         (
-            f"severed_{side}",
+            "severed",
             f"a piece of the {side} hand with {len(surface.severed)} of its joints "
             f"({', '.join(JOINT_NAMES[joint] for joint in surface.severed)}) is cut off from the "
             "rest and left out: raise 'resolution', lower 'occupancy_threshold', or give keypoints "
