@@ -13,7 +13,7 @@ from im2hands_ros.scene import Hands
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.tracking.interfaces import Detector, EncodedScene, FrameModel, Joints
 from im2hands_ros.tracking.one_euro import OneEuro
-from im2hands_ros.tracking.plausibility import Plausibility
+from im2hands_ros.tracking.plausibility import Plausibility, severed_pieces
 from im2hands_ros.tracking.settings import FrameSettings
 from im2hands_ros.tracking.tracked_frame import Extent, TrackedFrame, TrackedHand
 
@@ -89,6 +89,7 @@ class HandTracker:
             threshold=self.settings.occupancy_threshold,
             voxel_size=self.settings.occupancy_voxel_size,
         )
+        warnings += severed_pieces(surfaces.present)
         return _frame(_with_surfaces(surfaces), given, scene, surfaces.timings_ms, warnings)
 
     def warm_up(self) -> None:
