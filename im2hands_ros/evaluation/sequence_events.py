@@ -64,7 +64,7 @@ def crossings(seed: int = 200) -> dict[str, int]:
         "crossings": _EVENTS,
         "tracker_swapped_frames": int(_swapped(given, motion.keypoints).sum()),
         "swapped_frames": int(wrong.sum()),
-        "swapped_after_0.2_s": int((wrong & settled).sum()),
+        "swapped_later_frames": int((wrong & settled).sum()),
     }
 
 

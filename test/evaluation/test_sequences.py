@@ -48,7 +48,7 @@ def test_events_end_well():
     row = dropouts()
     assert row["second_frame_mm"] < row["tracker_mm"]
     row = crossings()
-    assert row["tracker_swapped_frames"] > 50 and row["swapped_after_0.2_s"] == 0
+    assert row["tracker_swapped_frames"] > 50 and row["swapped_later_frames"] == 0
     assert abs(lag()["lag_ms"]) < 20
 
 
