@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "networks": {"", "kernels", "surface"},
     "pipeline": {"", "kernels", "surface", "networks"},
     "tracking": {"", "networks", "pipeline"},
-    "detection": {""},
+    "detection": {"", "networks"},
     "messages": {"", "pipeline"},
     "viewing": {"", "messages", "synthetic"},
     "synthetic": {""},
