@@ -62,10 +62,10 @@ _FUNCTIONS = {
         c_int64,
         (
             *(c_void_p, c_void_p, c_int, c_void_p, c_int64),
-            *(c_float, c_double, c_double, POINTER(c_int64)),
+            *(c_float, c_double, c_double, c_void_p),
         ),
     ),
-    "im2hands_mesher_copy": (c_int, (c_void_p, c_void_p, c_void_p)),
+    "im2hands_mesher_copy": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p)),
     "im2hands_components": (
         c_int,
         (c_void_p, c_int64, c_void_p, c_int64, c_double, c_void_p, POINTER(c_int)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ctypes
 import logging
 import weakref
 from functools import cache
@@ -47,9 +46,9 @@ class Mesher:
         threshold: float,
         clearance: float,
         share: float,
-    ) -> tuple[NDArray[np.float32], NDArray[np.int32]] | None:
-        """Vertices (V, 3), lattice units, and triangles (T, 3), counter-clockwise from outside;
-        None without a surface.
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]] | None:
+        """Vertices (V, 3), lattice units, triangles (T, 3), counter-clockwise from outside, and the
+        corners (L, 3, 3) of those that were left out; None without a surface.
 
         Args:
             values: (n, n, n), larger inside. cells: (C,) sorted low corners (x n + y) n + z.
@@ -57,23 +56,19 @@ class Mesher:
             clearance: values nearer to it than this share of the mean distance count as that far.
             share: of the largest component's volume, below which components are left out.
         """
-        library, count = self._library, ctypes.c_int64()
+        library, sizes = self._library, np.zeros(3, np.int64)
         values = np.ascontiguousarray(values, np.float32)
         cells = np.ascontiguousarray(cells, np.int64)
         given = (values.ctypes.data, len(values) - 1, cells.ctypes.data, len(cells))
-        found = library.checked(
-            library.mesher_run(
-                self._handle, *given, threshold, clearance, share, ctypes.byref(count)
-            )
-        )
-        if not found:
+        options = (threshold, clearance, share, sizes.ctypes.data)
+        if not library.checked(library.mesher_run(self._handle, *given, *options)):
             return None
-        vertices = np.empty((found, 3), np.float32)
-        triangles = np.empty((count.value, 3), np.int32)
-        library.checked(
-            library.mesher_copy(self._handle, vertices.ctypes.data, triangles.ctypes.data)
-        )
-        return vertices, triangles
+        vertices = np.empty((sizes[0], 3), np.float32)
+        triangles = np.empty((sizes[1], 3), np.int32)
+        left_out = np.empty((sizes[2], 3, 3), np.float32)
+        arrays = (vertices, triangles, left_out)
+        library.checked(library.mesher_copy(self._handle, *(it.ctypes.data for it in arrays)))
+        return arrays
 
 
 @cache

@@ -3,8 +3,6 @@
 `make test-asan` runs this file under AddressSanitizer and UndefinedBehaviorSanitizer.
 """
 
-import ctypes
-
 import numpy as np
 from kernel_calls import BAD, block, every_library, refused
 
@@ -113,12 +111,12 @@ def test_a_mesher_refuses_cells_and_values_that_do_not_fit(kernels):
     tables = marching.tables()
     mesher = kernels.mesher_new(tables.ctypes.data, tables.size)
     values = block(5**3)
-    count = ctypes.c_int64()
+    sizes = np.zeros(3, np.int64)
 
     def run(cells, resolution=4, threshold=0.0, clearance=1e-3, share=0.05):
         cells = np.asarray(cells, np.int64)
         given = (values.ctypes.data, resolution, cells.ctypes.data, len(cells))
-        last = (threshold, clearance, share, ctypes.byref(count))
+        last = (threshold, clearance, share, sizes.ctypes.data)
         return kernels.mesher_run(mesher, *given, *last)
 
     kernels.checked(run([0, 31, 32]))

@@ -364,8 +364,8 @@ im2hands_mesher* im2hands_mesher_new(const int8_t* tables, int64_t count) {
 void im2hands_mesher_free(im2hands_mesher* mesher) { delete mesher; }
 
 int64_t im2hands_mesher_run(im2hands_mesher* mesher, const float* values, int resolution, const int64_t* cells,
-                            int64_t count, float threshold, double clearance, double share, int64_t* triangles) {
-  if (!mesher || !values || !triangles || count < 0 || count > MOST || (count && !cells))
+                            int64_t count, float threshold, double clearance, double share, int64_t* sizes) {
+  if (!mesher || !values || !sizes || count < 0 || count > MOST || (count && !cells))
     return refuse("the mesher, the values or %lld cells are not there", (long long)count);
   if (resolution < 1 || resolution > 512) return refuse("%d cells a side: use 1 to 512", resolution);
   if (!(std::fabs(threshold) <= 1e4f) || !(clearance >= 0) || !(clearance <= 1) || !(share >= 0) || !(share <= 1))
@@ -374,14 +374,17 @@ int64_t im2hands_mesher_run(im2hands_mesher* mesher, const float* values, int re
   return guarded<int64_t>(-1, [&] {
     mesher->run(values, resolution, cells, count, threshold, clearance);
     mesher->keep_large(share);
-    *triangles = mesher->triangles.size() / 3;
-    return static_cast<int64_t>(mesher->vertices.size() / 3);
+    sizes[0] = mesher->vertices.size() / 3;
+    sizes[1] = mesher->triangles.size() / 3;
+    sizes[2] = mesher->left_out.size() / 9;
+    return sizes[0];
   });
 }
 
-int im2hands_mesher_copy(const im2hands_mesher* mesher, float* vertices, int32_t* triangles) {
-  if (!mesher || !vertices || !triangles) return refuse("the mesher or room for its surface is null");
+int im2hands_mesher_copy(const im2hands_mesher* mesher, float* vertices, int32_t* triangles, float* left_out) {
+  if (!mesher || !vertices || !triangles || !left_out) return refuse("the mesher or room for its surface is null");
   std::copy(mesher->vertices.begin(), mesher->vertices.end(), vertices);
   std::copy(mesher->triangles.begin(), mesher->triangles.end(), triangles);
+  std::copy(mesher->left_out.begin(), mesher->left_out.end(), left_out);
   return 0;
 }

@@ -125,13 +125,15 @@ IM2HANDS_API void im2hands_mesher_free(im2hands_mesher* mesher);
 
 // The surface in the listed cells (sorted) of a lattice of values (n, n, n), n = resolution + 1, without components of less
 // than `share` of the largest one's volume. Values nearer to the threshold than `clearance` of the mean distance at the
-// cells count as that far. Returns the number of vertices, 0 without a surface, and writes that of triangles.
+// cells count as that far. sizes (3): how many vertices there are, triangles, and triangles that were left out. Returns the
+// first of them, 0 without a surface.
 IM2HANDS_API int64_t im2hands_mesher_run(im2hands_mesher* mesher, const float* values, int resolution,
                                          const int64_t* cells, int64_t count, float threshold, double clearance,
-                                         double share, int64_t* triangles);
+                                         double share, int64_t* sizes);
 
-// The last run's vertices (V, 3), lattice units, and triangles (T, 3), counter-clockwise from outside.
-IM2HANDS_API int im2hands_mesher_copy(const im2hands_mesher* mesher, float* vertices, int32_t* triangles);
+// The last run's vertices (V, 3), lattice units, triangles (T, 3), counter-clockwise from outside, and corners (L, 3, 3) of
+// what was left out.
+IM2HANDS_API int im2hands_mesher_copy(const im2hands_mesher* mesher, float* vertices, int32_t* triangles, float* left_out);
 
 #ifdef __cplusplus
 }

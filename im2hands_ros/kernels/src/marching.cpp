@@ -23,6 +23,7 @@ void Marching::run(const float* values, int resolution, const int64_t* cells, in
   side_ = resolution + 1, layer_ = -2;
   vertices.clear();
   triangles.clear();
+  left_out.clear();
   for (auto& known : known_) known.assign(static_cast<size_t>(side_) * side_ * KINDS, -1);
   double mean = 0;
   for (int64_t i = 0; i < count; ++i) mean += std::fabs(values[cells[i]] - threshold) / count;
@@ -64,6 +65,9 @@ void Marching::keep_large(double share) {
   std::vector<uint8_t> keep(count);
   int found;
   large_components(vertices.data(), count, triangles.data(), triangles.size() / 3, share, keep.data(), &found);
+  for (size_t t = 0; t < triangles.size(); t += 3)
+    for (int k = 0; k < 3 && !keep[triangles[t]]; ++k)
+      left_out.insert(left_out.end(), &vertices[3 * triangles[t + k]], &vertices[3 * triangles[t + k]] + 3);
   std::vector<int> number(count);
   int kept = 0;
   for (size_t v = 0; v < count; ++v) {

@@ -60,6 +60,7 @@ class Marching {
 
   std::vector<float> vertices;     // (V, 3) lattice units
   std::vector<int32_t> triangles;  // (T, 3)
+  std::vector<float> left_out;     // (L, 3, 3) corners of the triangles that were left out
 
  private:
   void enter_layer(int x);
