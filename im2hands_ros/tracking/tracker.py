@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from im2hands_ros.camera import Camera
 from im2hands_ros.checks import check_image, check_keypoints
 from im2hands_ros.scene import Hands
-from im2hands_ros.skeleton import SIDES
+from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 from im2hands_ros.tracking.interfaces import Detector, EncodedScene, FrameModel, Joints
+from im2hands_ros.tracking.joint_confidence import swapped_sides, undeclared, weighted
 from im2hands_ros.tracking.one_euro import OneEuro
 from im2hands_ros.tracking.plausibility import Plausibility
 from im2hands_ros.tracking.settings import FrameSettings
 from im2hands_ros.tracking.tracked_frame import Extent, TrackedFrame, TrackedHand
+from im2hands_ros.unseen_joints import Shares, joint_shares
 
 __all__ = ["Extent", "HandTracker", "TrackedFrame", "TrackedHand"]
 
@@ -51,6 +53,7 @@ class HandTracker:
         keypoints: Mapping[str, Joints | None] | None = None,
         depth: NDArray[np.float32] | None = None,
         *,
+        confidence: Mapping[str, Shares | None] | None = None,
         extent: Extent = Extent.SURFACES,
     ) -> TrackedFrame:
         """The hands of the next frame.
@@ -59,9 +62,10 @@ class HandTracker:
             image: (H, W, 3) uint8 RGB.
             stamp: when it was taken, seconds; a step back starts the filters afresh.
             camera: intrinsics of the image.
-            keypoints: "left" and "right" -> (21, 3) metres, camera frame, MANO order, None for an
-                absent hand; None altogether: the detector's.
+            keypoints: "left" and "right" -> (21, 3) metres, camera frame, MANO order, NaN for
+                joints that were not seen, None for an absent hand; None altogether: the detector's.
             depth: (H, W) metres, registered to the image, 0 or NaN where unknown; for the detector.
+            confidence: side -> (21,) shares in [0, 1] of the given joints, 0: not seen; None: 1.
             extent: how far the frame is taken.
 
         Raises:
@@ -71,25 +75,31 @@ class HandTracker:
         self._switch_stages()
         check_image(image, camera)
         if keypoints is None:
-            keypoints = self._detect(image, stamp, camera, depth)
+            keypoints, confidence = self._detect(image, stamp, camera, depth)
         given = check_keypoints(keypoints)
+        shares = joint_shares(keypoints, confidence)
+        unseen = tuple(undeclared(keypoints, confidence))
         joints = self._smooth(given, stamp)
         if not joints:
             return TrackedFrame()
         if extent == Extent.KEYPOINTS and not self._model.refine_keypoints:
-            warnings = self._plausibility.check(image, camera, given, None)
+            warnings = self._plausibility.check(image, camera, given, None) + unseen
             hands = {side: TrackedHand(xyz, None) for side, xyz in joints.items()}
-            return _frame(hands, given, warnings=warnings)
-        scene = self._model.encode(image, {side: joints.get(side) for side in SIDES}, camera)
-        warnings = self._plausibility.check(image, camera, given, scene)
+            return _frame(hands, given, shares, warnings=warnings)
+        both = {side: joints.get(side) for side in SIDES}
+        scene = self._model.encode(
+            image, both, camera, **({"confidence": shares} if shares else {})
+        )
+        shares = swapped_sides(shares, scene.swapped)
+        warnings = self._plausibility.check(image, camera, given, scene) + unseen
         if extent < Extent.SURFACES:
-            return _frame(_without_surfaces(scene), given, scene, warnings=warnings)
+            return _frame(_without_surfaces(scene), given, shares, scene, warnings=warnings)
         surfaces = scene.reconstruct(
             resolution=self.settings.resolution,
             threshold=self.settings.occupancy_threshold,
             voxel_size=self.settings.occupancy_voxel_size,
         )
-        return _frame(_with_surfaces(surfaces), given, scene, surfaces.timings_ms, warnings)
+        return _frame(_with_surfaces(surfaces), given, shares, scene, surfaces.timings_ms, warnings)
 
     def warm_up(self) -> None:
         """Run a made-up frame, so that the first real one takes no longer than the others."""
@@ -139,12 +149,17 @@ class HandTracker:
         stamp: float,
         camera: Camera,
         depth: NDArray[np.float32] | None,
-    ) -> dict[str, Joints | None]:
+    ) -> tuple[dict[str, Joints | None], dict[str, Shares]]:
+        """Joints and their confidence, which is the hand's."""
         if self._detector is None:
             raise ValueError("no keypoints and no detector: give one of them")
         found = self._detector.detect(image, camera, depth, stamp=stamp)
-        hands = {side: found.get(side) for side in SIDES}
-        return {side: None if hand is None else hand.keypoints for side, hand in hands.items()}
+        present = {side: hand for side in SIDES if (hand := found.get(side)) is not None}
+        joints = {side: present[side].keypoints if side in present else None for side in SIDES}
+        return joints, {
+            side: np.full(JOINT_COUNT, hand.confidence, np.float32)
+            for side, hand in present.items()
+        }
 
     def _smooth(self, joints: Mapping[str, Joints], stamp: float) -> dict[str, Joints]:
         """Filter over time; a hand that is absent is new when it comes back."""
@@ -175,10 +190,12 @@ def _with_surfaces(hands: Hands) -> dict[str, TrackedHand]:
 def _frame(
     hands: Mapping[str, TrackedHand],
     given: Mapping[str, Joints],
+    shares: Mapping[str, Shares],
     scene: EncodedScene | None = None,
     timings_ms: dict[str, float] | None = None,
     warnings: tuple[tuple[str, str], ...] = (),
 ) -> TrackedFrame:
+    found = {side: weighted(hand, shares.get(side)) for side, hand in hands.items()}
     return TrackedFrame(
-        hands.get("left"), hands.get("right"), given, scene, timings_ms or {}, warnings
+        found.get("left"), found.get("right"), given, scene, timings_ms or {}, warnings
     )
