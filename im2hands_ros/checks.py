@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES, WRIST
-from im2hands_ros.unseen_joints import MOST_UNSEEN, fill_unseen, seen_joints
+from im2hands_ros.unseen_joints import MOST_UNSEEN, Shares, estimate_doubtful, seen_joints
 
 # What 21 points must be like to be a hand in front of a camera, metres.
 _FARTHEST, _NEAREST_DEPTH = 10.0, 0.01
@@ -18,13 +18,16 @@ _SMALLEST_HAND, _LARGEST_HAND = 0.03, 0.5
 _MOST_PIXELS = 20_000
 
 
-def check_keypoints(keypoints: Mapping[str, ArrayLike | None]) -> dict[str, NDArray[np.float32]]:
+def check_keypoints(
+    keypoints: Mapping[str, ArrayLike | None], shares: Mapping[str, Shares] | None = None
+) -> dict[str, NDArray[np.float32]]:
     """The present hands, left first, as (21, 3) float32, all finite.
 
     Args:
         keypoints: "left" and "right" -> (21, 3) metres, camera frame, MANO order; None or missing
-            for an absent hand. Joints that are NaN or infinite were not seen and are estimated from
-            the others.
+            for an absent hand. Joints that are NaN or infinite were not seen.
+        shares: side -> confidence of its joints; missing: 1. Joints that were not seen, or hardly,
+            are estimated from the others.
 
     Raises:
         BadInput: keypoints that cannot be a hand's; names the side, the value and the remedy.
@@ -40,7 +43,7 @@ def check_keypoints(keypoints: Mapping[str, ArrayLike | None]) -> dict[str, NDAr
         if given is not None:
             xyz = np.asarray(given, np.float32)
             check_hand(xyz, f"the {side} hand", "leave it out")
-            present[side] = fill_unseen(xyz, side)
+            present[side] = estimate_doubtful(xyz, side, (shares or {}).get(side))
     return present
 
 

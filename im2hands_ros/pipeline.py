@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from im2hands_ros.precision import Precision, inference_dtype
 from im2hands_ros.scene import Scene
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.pruned_search import SearchCache
-from im2hands_ros.unseen_joints import Shares, joint_shares
 
 WEIGHTS = Path(__file__).parent / "data" / "weights"
 
@@ -124,31 +122,20 @@ class Im2Hands:
         return cls(networks, target, dtype, record)
 
     @torch.inference_mode()
-    def encode(
-        self,
-        image: NDArray[np.uint8],
-        keypoints: Keypoints,
-        camera: Camera,
-        *,
-        confidence: Mapping[str, Shares] | None = None,
-    ) -> Scene:
+    def encode(self, image: NDArray[np.uint8], keypoints: Keypoints, camera: Camera) -> Scene:
         """All of a frame that does not depend on query points: its two occupancy fields.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             keypoints: per side ("left", "right") (21, 3) MANO order, metres, camera frame; a side
-                that is None or missing is absent. NaN joints are estimated from the others.
+                that is None or missing is absent.
             camera: intrinsics of the image.
-            confidence: side -> (21,) shares in [0, 1] of the given joints; None: 1. The refinement
-                of keypoints, which leaves hands as given that it would hardly change, moves
-                joints of less confidence all the same.
 
         Raises:
             BadInput: an image, keypoints or camera that do not fit together.
         """
         check_image(image, camera)
         given = HandPair(**check_keypoints(keypoints))
-        trust = HandPair(**joint_shares(keypoints, confidence))
         if not given.present:
             raise BadInput("no_hand", "no hand has keypoints: give 'left', 'right' or both")
         networks, clock, autocast = self.networks, Stopwatch(self.device), self._precision.autocast
@@ -159,7 +146,7 @@ class Im2Hands:
         estimate = EstimatedJoints.as_given(given)
         if self.refine_keypoints:
             with clock.stage("keypoints"), autocast():
-                estimate = networks.refine_keypoints(frame, given, trust)
+                estimate = networks.refine_keypoints(frame, given)
         with clock.stage("canonicalise"):
             hands = self._canonicalise(estimate.joints)
         with clock.stage("encode"), autocast():
@@ -168,8 +155,8 @@ class Im2Hands:
             with clock.stage("anchors"), autocast():
                 context = networks.refine_occupancy(frame, context)
         with autocast():
-            evident = self._confidence(frame, estimate)
-        return Scene(context, estimate, evident, self._searches, self._precision, clock)
+            confidence = self._confidence(frame, estimate)
+        return Scene(context, estimate, confidence, self._searches, self._precision, clock)
 
     def warm_up(self, resolution: int = 64) -> None:
         """Run one made-up frame, so that the first real one takes no longer than the others."""

@@ -1,4 +1,4 @@
-"""Where the joints that a tracker has not seen probably are, from those that it has."""
+"""Where the joints that a tracker has not seen, or hardly, probably are, from all the others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ Joints = NDArray[np.float32]  # (21, 3) metres, MANO order; a joint that was not
 MOST_UNSEEN = 0.5  # share of the joints; a hand of which less was seen is absent
 
 _STATISTICS = Path(__file__).parent / "data" / "joint_statistics.npz"
-_TRACKER_NOISE = 0.003  # metres
+_TRACKER_NOISE = 0.003  # metres, of the surest joint of a hand; others more, by their confidence
+_DOUBTFUL = 0.5  # of the surest joint's confidence
 _ROUNDS = 3  # of laying the hand onto the mean and estimating what it lacks
 
 
@@ -49,33 +50,46 @@ def joint_shares(
     return shares
 
 
-def fill_unseen(xyz: Joints, side: str) -> Joints:
-    """The joints with estimates in place of those that are NaN or infinite.
+def estimate_doubtful(xyz: Joints, side: str, shares: Shares | None = None) -> Joints:
+    """The joints with estimates in place of those that were not seen, or hardly.
 
-    The expected places given the seen ones, where hands are normally distributed about a mean hand
-    (`tools/joint_statistics.py`): the tip of a bent finger is where bent fingers have it.
+    The expected places given all that was seen, where hands are normally distributed about a mean
+    hand (`tools/joint_statistics.py`): the tip of a bent finger is where bent fingers have it.
+    Joints less than half as sure as the hand's surest are estimated, their own place being one
+    measurement of many.
 
     Args:
-        xyz: (21, 3) metres, any frame, MANO order; at least three joints are finite.
+        xyz: (21, 3) metres, any frame, MANO order, NaN where not seen; half of them are finite.
         side: "left" or "right".
+        shares: confidence of the joints; None: 1.
 
     Returns:
-        (21, 3) float32; seen joints as they were.
+        (21, 3) float32; the other joints as they were.
     """
     seen = seen_joints(xyz)
-    if seen.all():
+    sure = np.where(seen, 1.0 if shares is None else shares, 0)
+    doubtful = sure < _DOUBTFUL * sure.max()
+    if not doubtful.any():
         return xyz
-    mean, covariance = _statistics(side)
-    known = np.repeat(seen, 3)
-    noise = _TRACKER_NOISE**2 * np.eye(int(known.sum()))
-    gain = np.linalg.solve(covariance[np.ix_(known, known)] + noise, covariance[known]).T
-    filled = np.where(seen[:, None], xyz, 0).astype(np.float64)
-    filled[~seen] = laid_onto(filled[seen], mean[seen], mean)[~seen]
+    mean, gain = _gain(side, sure / sure.max())
+    measured = np.where(seen[:, None], xyz, 0).astype(np.float64)
+    estimate = measured.copy()
+    estimate[doubtful] = laid_onto(measured[~doubtful], mean[~doubtful], mean)[doubtful]
     for _ in range(_ROUNDS):
-        aligned = laid_onto(mean, filled)
-        expected = mean + (gain @ (aligned - mean).ravel()[known]).reshape(-1, 3)
-        filled[~seen] = laid_onto(filled, aligned, expected)[~seen]
-    return np.where(seen[:, None], xyz, filled).astype(np.float32)
+        aligned = laid_onto(mean, estimate)
+        residuals = (laid_onto(aligned, estimate, measured) - mean)[sure > 0]
+        expected = mean + (gain @ residuals.ravel()).reshape(-1, 3)
+        estimate[doubtful] = laid_onto(estimate, aligned, expected)[doubtful]
+    return np.where(doubtful[:, None], estimate, xyz).astype(np.float32)
+
+
+def _gain(side: str, sure: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(21, 3) mean, and (63, 3 K) gain on the residuals of the K joints with some confidence."""
+    mean, covariance = _statistics(side)
+    known = np.repeat(sure > 0, 3)
+    noise = np.repeat((_TRACKER_NOISE / sure[sure > 0]) ** 2, 3)
+    gain = np.linalg.solve(covariance[np.ix_(known, known)] + np.diag(noise), covariance[known]).T
+    return mean, gain
 
 
 def laid_onto(

@@ -22,7 +22,6 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.canonical import CanonicalHands, canonicalise
 from im2hands_ros.kernels.field import NativeField
 from im2hands_ros.pair import HandPair, KeypointPair
-from im2hands_ros.unseen_joints import Shares
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -171,18 +170,9 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
         return torch.ones_like(frame.pixels[:, 0])
 
     def refine_keypoints(
-        self,
-        frame: EncodedFrame[Features],
-        joints: KeypointPair,
-        trust: HandPair[Shares] | None = None,
+        self, frame: EncodedFrame[Features], joints: KeypointPair
     ) -> EstimatedJoints:
-        """The stage ``keypoints``; without one the joints stay as given.
-
-        Args:
-            frame: encoded.
-            joints: as a tracker gives them.
-            trust: confidence of each hand's joints; None: 1.
-        """
+        """The stage ``keypoints``; without one the joints stay as given."""
         return EstimatedJoints.as_given(joints)
 
     @abstractmethod

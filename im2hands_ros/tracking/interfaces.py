@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from im2hands_ros.camera import Camera
 from im2hands_ros.pair import Keypoints
 from im2hands_ros.scene import Hands
-from im2hands_ros.unseen_joints import Shares
 
 Joints = NDArray[np.float32]  # (21, 3) metres, camera frame, MANO order
 
@@ -53,12 +52,7 @@ class FrameModel(Protocol):
     def stages(self) -> tuple[str, ...]: ...
 
     def encode(
-        self,
-        image: NDArray[np.uint8],
-        keypoints: Keypoints,
-        camera: Camera,
-        *,
-        confidence: Mapping[str, Shares] | None = None,
+        self, image: NDArray[np.uint8], keypoints: Keypoints, camera: Camera
     ) -> EncodedScene: ...
 
     def warm_up(self, resolution: int) -> None: ...

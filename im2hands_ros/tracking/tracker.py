@@ -76,8 +76,8 @@ class HandTracker:
         check_image(image, camera)
         if keypoints is None:
             keypoints, confidence = self._detect(image, stamp, camera, depth)
-        given = check_keypoints(keypoints)
         shares = joint_shares(keypoints, confidence)
+        given = check_keypoints(keypoints, shares)
         unseen = tuple(undeclared(keypoints, confidence))
         joints = self._smooth(given, stamp)
         if not joints:
@@ -86,10 +86,7 @@ class HandTracker:
             warnings = self._plausibility.check(image, camera, given, None) + unseen
             hands = {side: TrackedHand(xyz, None) for side, xyz in joints.items()}
             return _frame(hands, given, shares, warnings=warnings)
-        both = {side: joints.get(side) for side in SIDES}
-        scene = self._model.encode(
-            image, both, camera, **({"confidence": shares} if shares else {})
-        )
+        scene = self._model.encode(image, {side: joints.get(side) for side in SIDES}, camera)
         shares = swapped_sides(shares, scene.swapped)
         warnings = self._plausibility.check(image, camera, given, scene) + unseen
         if extent < Extent.SURFACES:

@@ -53,9 +53,7 @@ class TrackedBatch(NamedTuple):
 
     def to(self, device: torch.device) -> TrackedBatch:
         """The same batch on another device."""
-        coarse = CoarseHands(
-            *(None if value is None else value.to(device) for value in self.coarse)
-        )
+        coarse = CoarseHands(*(value.to(device) for value in self.coarse))
         rest = (value.to(device) for value in self[2:])
         return TrackedBatch(self.hands.to(device), coarse, *rest)
 

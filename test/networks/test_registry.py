@@ -69,7 +69,7 @@ class RefinedBalls(Balls):
     def hand_mask_probability(self, frame):
         return torch.full_like(frame.pixels[:, 0], 0.5)
 
-    def refine_keypoints(self, frame, joints, trust=None):
+    def refine_keypoints(self, frame, joints):
         moved = {side: hand + SHIFT for side, hand in joints.present.items()}
         return EstimatedJoints(
             HandPair(**moved), HandPair(**dict.fromkeys(moved, 0.5)), swapped=True

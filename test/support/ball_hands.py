@@ -83,9 +83,7 @@ class BallModel:
     def warm_up(self, resolution: int) -> None:
         """Nothing to warm up."""
 
-    def encode(
-        self, image: np.ndarray, joints: dict[str, Any], camera: Camera, confidence: object = None
-    ) -> BallModel:
+    def encode(self, image: np.ndarray, joints: dict[str, Any], camera: Camera) -> BallModel:
         """Keep the keypoints."""
         self._joints = joints
         return self

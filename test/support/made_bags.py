@@ -138,9 +138,7 @@ class BallModel:
     def __init__(self) -> None:
         self.given: list[SimpleNamespace] = []
 
-    def encode(
-        self, image: np.ndarray, keypoints: dict, camera: Any, confidence: object = None
-    ) -> SimpleNamespace:
+    def encode(self, image: np.ndarray, keypoints: dict, camera: Any) -> SimpleNamespace:
         self.given.append(SimpleNamespace(image=image, keypoints=keypoints, camera=camera))
         return SimpleNamespace(
             swapped=False,

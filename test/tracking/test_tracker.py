@@ -35,11 +35,8 @@ class RecordingModel:
     encoded: list[dict] = field(default_factory=list)
     reconstructed: list[dict] = field(default_factory=list)
 
-    def encode(
-        self, image: np.ndarray, keypoints: dict, camera: object, confidence: dict | None = None
-    ) -> SimpleNamespace:
+    def encode(self, image: np.ndarray, keypoints: dict, camera: object) -> SimpleNamespace:
         keypoints = {side: xyz for side, xyz in keypoints.items() if xyz is not None}
-        self.trusted = confidence
         self.encoded.append(keypoints)
         refined = {side: xyz + 0.01 * self.refine_keypoints for side, xyz in keypoints.items()}
 
@@ -210,15 +207,23 @@ def test_a_joint_that_is_said_to_be_unseen_is_no_warning():
     assert not tracker.update(IMAGE, 1.0, CAMERA, given, confidence=shares).warnings
 
 
-def test_a_tracker_s_confidence_lowers_that_of_the_hand_and_weights_the_refinement():
-    model = RecordingModel()
-    tracker = HandTracker(model)
+def test_a_tracker_s_confidence_lowers_that_of_the_hand():
+    tracker = HandTracker(RecordingModel())
     shares = np.linspace(0.2, 1, 21, dtype=np.float32)
     frame = tracker.update(IMAGE, 1.0, CAMERA, both(), confidence={"left": shares})
-    assert np.array_equal(model.trusted["left"], shares) and "right" not in model.trusted
     assert np.allclose(frame.left.joint_confidence, 0.5 * shares)
     assert np.isclose(frame.left.confidence, 0.3) and frame.right.confidence == 0.5
     assert np.isclose(frame.left.surface.confidence, 0.3)
+
+
+def test_the_model_is_given_doubtful_joints_where_the_others_put_them():
+    model = RecordingModel()
+    moved = joints("left")
+    moved[7] += np.float32([0.03, 0, 0])
+    shares = np.float32([1] * 7 + [0.1] + [1] * 13)
+    HandTracker(model).update(IMAGE, 1.0, CAMERA, {"left": moved}, confidence={"left": shares})
+    off = np.linalg.norm(model.encoded[-1]["left"] - joints("left"), axis=1)
+    assert off[7] < 0.015 and np.delete(off, 7).max() == 0
 
 
 def test_confidence_goes_with_the_hand_when_sides_are_swapped():

@@ -27,22 +27,17 @@ class CoarseHands(NamedTuple):
         joints: (B, 2, 21, 3) MANO order, metres, camera frame; finite also where absent.
         present: (B, 2) bool.
         intrinsics: (B, 3, 3) of the scenes' crops, pixels.
-        trust: (B, 2, 21) share in [0, 1] of each joint that the tracker is sure of; None: 1.
     """
 
     joints: Tensor
     present: Tensor
     intrinsics: Tensor
-    trust: Tensor | None = None
 
     def swap(self, swapped: Tensor) -> CoarseHands:
         """Left and right swapped where the (B,) mask is True."""
         joints = torch.where(swapped[:, None, None, None], self.joints.flip(1), self.joints)
         present = torch.where(swapped[:, None], self.present.flip(1), self.present)
-        trust = self.trust
-        if trust is not None:
-            trust = torch.where(swapped[:, None, None], trust.flip(1), trust)
-        return self._replace(joints=joints, present=present, trust=trust)
+        return self._replace(joints=joints, present=present)
 
 
 class JointFeatures:

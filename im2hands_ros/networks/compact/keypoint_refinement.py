@@ -101,19 +101,15 @@ class KeypointRefinement(nn.Module):
             history.append(hands.joints)
         spread = F.softplus(self.spread(tokens).float()) * STEP_UNIT
         spread = spread[..., 0].unflatten(1, (len(SIDES), JOINT_COUNT))
-        joints = self._large_corrections(coarse.swap(swap), hands.joints)
+        joints = self._large_corrections(coarse.swap(swap).joints, hands.joints)
         return RefinedKeypoints(joints, hands.present, spread, side, tuple(history))
 
-    def _large_corrections(self, coarse: CoarseHands, refined: Tensor) -> Tensor:
-        """Joints (B, 2, 21, 3); a hand with a small correction stays as given, as far as its joints
-        are to be trusted."""
+    def _large_corrections(self, given: Tensor, refined: Tensor) -> Tensor:
+        """Joints (B, 2, 21, 3); a hand with a small correction stays as given."""
         low, high = self.preset.correction_ramp
-        given = coarse.joints
         change = (refined - given).square().sum(-1).mean(-1).sqrt()
-        share = ((change - low) / (high - low)).clamp(0, 1)[..., None]
-        if coarse.trust is not None:
-            share = torch.maximum(share, 1 - coarse.trust)
-        return given + share[..., None] * (refined - given)
+        share = ((change - low) / (high - low)).clamp(0, 1)
+        return given + share[..., None, None] * (refined - given)
 
     def _side(self, tokens: Tensor, present: Tensor) -> Tensor:
         """(B,) logits that sides are swapped: the mean over the joints of the present hands."""

@@ -37,8 +37,7 @@ from im2hands_ros.networks.protocol import (
     HandNetworks,
 )
 from im2hands_ros.pair import HandPair, KeypointPair
-from im2hands_ros.skeleton import JOINT_COUNT, SIDES
-from im2hands_ros.unseen_joints import Shares
+from im2hands_ros.skeleton import SIDES
 
 CompactFrame: TypeAlias = EncodedFrame[ImageFeatures]
 
@@ -109,15 +108,10 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
     def hand_mask_probability(self, frame: CompactFrame) -> Tensor:
         return self.initial.encoder.masks(frame.features).float().softmax(1)[:, 1:].sum(1)
 
-    def refine_keypoints(
-        self,
-        frame: CompactFrame,
-        joints: KeypointPair,
-        trust: HandPair[Shares] | None = None,
-    ) -> EstimatedJoints:
+    def refine_keypoints(self, frame: CompactFrame, joints: KeypointPair) -> EstimatedJoints:
         if self.keypoints is None:
-            return super().refine_keypoints(frame, joints, trust)
-        refined = self.keypoints(frame.features, coarse_hands(joints, frame, trust))
+            return super().refine_keypoints(frame, joints)
+        refined = self.keypoints(frame.features, coarse_hands(joints, frame))
         places = refined.joints[0].float().cpu().numpy()
         near = (1 - torch.exp(-_NEAR / refined.spread[0].clamp_min(1e-4))).mean(-1).tolist()
         present = [slot for slot, there in enumerate(refined.present[0].tolist()) if there]
@@ -140,26 +134,17 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         return native_refined(self.refinement.context(context, partner, accompanied))
 
 
-def coarse_hands(
-    joints: KeypointPair, frame: CompactFrame, trust: HandPair[Shares] | None = None
-) -> CoarseHands:
+def coarse_hands(joints: KeypointPair, frame: CompactFrame) -> CoarseHands:
     """The hands of one frame as the keypoint refinement takes them."""
     # An absent hand's joints are masked; any finite ones will do.
     present = joints.present
     known = next(iter(present.values()))
     both = np.stack([present.get(side, known) for side in SIDES])
     device = frame.pixels.device
-    shares = None
-    if trust is not None and trust.present:
-        ones = np.ones(JOINT_COUNT, np.float32)
-        shares = torch.as_tensor(
-            np.stack([trust.present.get(side, ones) for side in SIDES]), device=device
-        )[None]
     return CoarseHands(
         torch.as_tensor(both, dtype=torch.float32, device=device)[None],
         torch.tensor([[side in present for side in SIDES]], device=device),
         torch.as_tensor(frame.camera.K, dtype=torch.float32, device=device)[None],
-        shares,
     )
 
 

@@ -26,7 +26,6 @@ from im2hands_ros.networks.protocol import (
 )
 from im2hands_ros.pair import HandPair, KeypointPair
 from im2hands_ros.skeleton import SIDES
-from im2hands_ros.unseen_joints import Shares
 
 PaperFrame: TypeAlias = EncodedFrame[PaperFeatures]
 
@@ -109,14 +108,8 @@ class PaperNetworks(HandNetworks[PaperFeatures, PaperInitialContext]):
     def encode(self, pixels: Tensor) -> PaperFeatures:
         return self.initial.encoder(pixels)
 
-    def refine_keypoints(
-        self,
-        frame: PaperFrame,
-        joints: KeypointPair,
-        trust: HandPair[Shares] | None = None,
-    ) -> EstimatedJoints:
-        """The published keypoint refinement takes two hands; one alone stays as it is. It replaces
-        every joint, however far it is to be trusted."""
+    def refine_keypoints(self, frame: PaperFrame, joints: KeypointPair) -> EstimatedJoints:
+        """The published keypoint refinement takes two hands; one alone stays as it is."""
         network, present = self.keypoints, joints.present
         if network is None or len(present) < len(SIDES):
             return super().refine_keypoints(frame, joints)

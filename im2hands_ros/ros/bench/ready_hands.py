@@ -60,9 +60,7 @@ class ReadyHands:
         """Make the surfaces."""
         self._surfaces = {"left": _surface(-0.1), "right": _surface(0.1)}
 
-    def encode(
-        self, image: np.ndarray, keypoints: Keypoints, camera: Camera, *, confidence: object = None
-    ) -> ReadyScene:
+    def encode(self, image: np.ndarray, keypoints: Keypoints, camera: Camera) -> ReadyScene:
         """The scene of these keypoints; the image is ignored."""
         return ReadyScene(keypoints, self._surfaces)
 
