@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from im2hands_ros.skeleton import JOINT_NAMES, SIDES
+from im2hands_ros.networks.protocol import EstimatedJoints
+from im2hands_ros.pair import HandPair
+from im2hands_ros.skeleton import JOINT_COUNT, JOINT_NAMES
 from im2hands_ros.tracking.interfaces import Joints
 from im2hands_ros.tracking.tracked_frame import TrackedHand
 from im2hands_ros.unseen_joints import Shares, seen_joints
 
 # Of a joint that was not seen and is estimated: not 0, because there is an estimate.
 _ESTIMATED = 0.1
+_USUAL_SPREAD = 0.005  # metres, of joints that no network has refined
 _MOST_NAMED = 4
 
 
@@ -37,15 +40,35 @@ def undeclared(
             )
 
 
-def swapped_sides(shares: Mapping[str, Shares], swapped: bool) -> dict[str, Shares]:
-    """The confidence by the sides on which the hands really are."""
-    if not swapped:
-        return dict(shares)
-    return {
-        other: shares[side]
-        for side, other in zip(SIDES, SIDES[::-1], strict=True)
-        if side in shares
+def of_hands(
+    shares: Mapping[str, Shares],
+    given: Mapping[str, Joints],
+    hands: Mapping[str, Joints | None],
+) -> dict[str, Shares]:
+    """The confidence of hands that may since have been found to be of the other side.
+
+    Args:
+        shares: by the sides that the tracker gave.
+        given: (21, 3) by the same sides.
+        hands: (21, 3) by the sides that they are taken for now; a hand has those of the nearest.
+    """
+    nearest = {
+        side: min(given, key=lambda each: float(np.abs(given[each] - xyz).sum()))
+        for side, xyz in hands.items()
+        if xyz is not None and shares and given
     }
+    return {side: shares[from_side] for side, from_side in nearest.items() if from_side in shares}
+
+
+def trusted(estimate: EstimatedJoints, shares: Mapping[str, Shares]) -> EstimatedJoints:
+    """The estimate with a larger spread of the joints of little confidence."""
+    if not shares:
+        return estimate
+    spread = dict(estimate.spread.present)
+    for side, each in shares.items():
+        known = spread.get(side, np.full(JOINT_COUNT, _USUAL_SPREAD, np.float32))
+        spread[side] = (known / np.maximum(each, _ESTIMATED)).astype(np.float32)
+    return replace(estimate, spread=HandPair(**spread))
 
 
 def weighted(hand: TrackedHand, shares: Shares | None) -> TrackedHand:

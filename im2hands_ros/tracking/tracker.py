@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.checks import check_image, check_keypoints
+from im2hands_ros.networks.protocol import EstimatedJoints
+from im2hands_ros.pair import HandPair
 from im2hands_ros.scene import Hands
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 from im2hands_ros.tracking.interfaces import Detector, EncodedScene, FrameModel, Joints
-from im2hands_ros.tracking.joint_confidence import swapped_sides, undeclared, weighted
-from im2hands_ros.tracking.one_euro import OneEuro
-from im2hands_ros.tracking.plausibility import Plausibility
+from im2hands_ros.tracking.joint_confidence import of_hands, trusted, undeclared, weighted
+from im2hands_ros.tracking.plausibility import Plausibility, severed_pieces
 from im2hands_ros.tracking.settings import FrameSettings
+from im2hands_ros.tracking.stream_filters import StreamFilters
 from im2hands_ros.tracking.tracked_frame import Extent, TrackedFrame, TrackedHand
 from im2hands_ros.unseen_joints import Shares, joint_shares
 
@@ -42,7 +44,7 @@ class HandTracker:
     ) -> None:
         self._model, self._detector = model, detector
         self.settings = settings or FrameSettings()
-        self._filters = {side: OneEuro() for side in SIDES}
+        self._filters = StreamFilters()
         self._plausibility = Plausibility()
 
     def update(
@@ -78,25 +80,34 @@ class HandTracker:
             keypoints, confidence = self._detect(image, stamp, camera, depth)
         shares = joint_shares(keypoints, confidence)
         given = check_keypoints(keypoints, shares)
-        unseen = tuple(undeclared(keypoints, confidence))
-        joints = self._smooth(given, stamp)
+        filters = self._filters
+        joints = filters.expect(given, stamp, self.settings)
         if not joints:
             return TrackedFrame()
+
+        def settle(estimate: EstimatedJoints) -> EstimatedJoints:
+            return filters.settle(trusted(estimate, of_hands(shares, given, estimate.joints)))
+
+        warnings = tuple(undeclared(keypoints, confidence))
         if extent == Extent.KEYPOINTS and not self._model.refine_keypoints:
-            warnings = self._plausibility.check(image, camera, given, None) + unseen
-            hands = {side: TrackedHand(xyz, None) for side, xyz in joints.items()}
+            warnings += self._plausibility.check(image, camera, given, None)
+            estimate = settle(EstimatedJoints.as_given(HandPair(**joints)))
+            hands = _hands(estimate.joints, {}, filters.ages)
             return _frame(hands, given, shares, warnings=warnings)
-        scene = self._model.encode(image, {side: joints.get(side) for side in SIDES}, camera)
-        shares = swapped_sides(shares, scene.swapped)
-        warnings = self._plausibility.check(image, camera, given, scene) + unseen
+        both = {side: joints.get(side) for side in SIDES}
+        scene = self._model.encode(image, both, camera, settle=settle)
+        warnings += self._plausibility.check(image, camera, given, scene)
         if extent < Extent.SURFACES:
-            return _frame(_without_surfaces(scene), given, shares, scene, warnings=warnings)
+            hands = _hands(scene.keypoints, scene.confidence, filters.ages)
+            return _frame(hands, given, shares, scene, warnings=warnings)
         surfaces = scene.reconstruct(
             resolution=self.settings.resolution,
             threshold=self.settings.occupancy_threshold,
             voxel_size=self.settings.occupancy_voxel_size,
         )
-        return _frame(_with_surfaces(surfaces), given, shares, scene, surfaces.timings_ms, warnings)
+        warnings += severed_pieces(surfaces.present)
+        hands = _with_surfaces(surfaces, filters.ages)
+        return _frame(hands, given, shares, scene, surfaces.timings_ms, warnings)
 
     def warm_up(self) -> None:
         """Run a made-up frame, so that the first real one takes no longer than the others."""
@@ -158,28 +169,22 @@ class HandTracker:
             for side, hand in present.items()
         }
 
-    def _smooth(self, joints: Mapping[str, Joints], stamp: float) -> dict[str, Joints]:
-        """Filter over time; a hand that is absent is new when it comes back."""
-        smoothed = dict(joints)
-        for side, smoother in self._filters.items():
-            if side not in joints or not self.settings.smoothing:
-                smoother.reset()
-            else:
-                smoothed[side] = smoother(joints[side], stamp, self.settings.smoothing)
-        return smoothed
 
-
-def _without_surfaces(scene: EncodedScene) -> dict[str, TrackedHand]:
+def _hands(
+    keypoints: Mapping[str, Joints | None],
+    confidence: Mapping[str, float | None],
+    ages: Mapping[str, float],
+) -> dict[str, TrackedHand]:
     return {
-        side: TrackedHand(xyz, scene.confidence.get(side))
-        for side, xyz in scene.keypoints.items()
+        side: TrackedHand(xyz, confidence.get(side), age=ages.get(side, 0.0))
+        for side, xyz in keypoints.items()
         if xyz is not None
     }
 
 
-def _with_surfaces(hands: Hands) -> dict[str, TrackedHand]:
+def _with_surfaces(hands: Hands, ages: Mapping[str, float]) -> dict[str, TrackedHand]:
     return {
-        side: TrackedHand(surface.keypoints, surface.confidence, surface)
+        side: TrackedHand(surface.keypoints, surface.confidence, surface, ages.get(side, 0.0))
         for side, surface in hands.present.items()
     }
 
@@ -192,7 +197,9 @@ def _frame(
     timings_ms: dict[str, float] | None = None,
     warnings: tuple[tuple[str, str], ...] = (),
 ) -> TrackedFrame:
-    found = {side: weighted(hand, shares.get(side)) for side, hand in hands.items()}
+    seen = {side: hand.keypoints for side, hand in hands.items() if not hand.age}
+    by_side = of_hands(shares, given, seen)
+    found = {side: weighted(hand, by_side.get(side)) for side, hand in hands.items()}
     return TrackedFrame(
         found.get("left"), found.get("right"), given, scene, timings_ms or {}, warnings
     )
