@@ -59,10 +59,13 @@ _OWN = 0.0007  # standard deviation of one finger's own difference
 _THINNEST = 0.45
 # A smooth field over the skin beside the regions: standard deviation, length, number of waves.
 _UNEVEN, _WAVELENGTH, _WAVES = 0.0008, 0.12, 12
+# Keypoints cannot tell these, so a network learns their middle: it lies between the packaged hand,
+# whose surface ends 13 mm behind the wrist's keypoint, and the WebXR hand (3 mm, a slimmer wrist).
 # Shares of the wrist's usual width and thickness; those of the forearm's end, in wrists.
-_WRIST, _FLATNESS, _FOREARM, _FOREARM_LENGTH = (0.74, 1.35), (0.88, 1.14), (0.75, 1.4), 0.15
+_WRIST, _FLATNESS, _FOREARM, _FOREARM_LENGTH = (0.66, 1.2), (0.88, 1.14), (0.75, 1.4), 0.15
 _WRIST_Y, _WRIST_FADE = 0.005, 0.045  # where the wrist's girth holds, and where it has faded
-_END, _END_FADE = (-0.016, 0.006), 0.032  # how far along y the surface's end moves, fading to there
+# How far along y the surface's end moves, fading to there; the wrist's joint makes room for it.
+_END, _END_FADE, _ROOM = (-0.010, 0.010), 0.032, 0.8
 
 
 def person(asset: Arrays, seed: int) -> dict[str, np.ndarray]:
@@ -70,7 +73,9 @@ def person(asset: Arrays, seed: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng((seed, 0x7065))
     hand = vary(asset, rng)
     moved = hand["vertices"] + _thickness(hand, rng)[:, None] * _normals(hand)
-    hand["vertices"] = _with_wrist(moved, hand["wrist_loop"], rng).astype(np.float32)
+    end = rng.uniform(*_END)
+    hand["vertices"] = _with_wrist(moved, hand["wrist_loop"], end, rng).astype(np.float32)
+    hand["keypoints"][0, 1] += _ROOM * max(end, 0.0)
     return scaled(hand, rng.uniform(*SIZES))
 
 
@@ -103,10 +108,10 @@ def _unevenness(skin: Array, rng: np.random.Generator) -> Array:
     return _UNEVEN * waves @ rng.normal(0, np.sqrt(2 / _WAVES), _WAVES)
 
 
-def _with_wrist(skin: Array, loop: Array, rng: np.random.Generator) -> Array:
+def _with_wrist(skin: Array, loop: Array, end: float, rng: np.random.Generator) -> Array:
     """Another wrist and forearm, and another place where the hand's surface ends."""
     skin = skin.copy()
-    skin[:, 1] += rng.uniform(*_END) * _fading(skin[:, 1], 0.0, _END_FADE)
+    skin[:, 1] += end * _fading(skin[:, 1], 0.0, _END_FADE)
     girth = rng.uniform(*_WRIST)
     around = girth * np.array([1.0, rng.uniform(*_FLATNESS)])
     hold = _fading(skin[:, 1], _WRIST_Y, _WRIST_FADE)[:, None]
