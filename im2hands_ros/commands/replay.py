@@ -2,7 +2,8 @@
 
 Reads
   BAG        a rosbag2: its folder, or an .mcap or .db3 file (.zstd too), with an image (Image or
-             CompressedImage), its CameraInfo, and keypoints (HandKeypoints, or a PoseArray).
+             CompressedImage), its CameraInfo, and keypoints (HandKeypoints, PoseArray, or
+             IsaacTeleop's NamedPoseArray).
              The topics are found by their types; where several would do, name them. Of a damaged
              bag what can be read is used.
 Writes
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--image", metavar="TOPIC", help="Image or CompressedImage topic")
     parser.add_argument("--camera-info", metavar="TOPIC", help="CameraInfo topic")
-    parser.add_argument("--keypoints", metavar="TOPIC", help="HandKeypoints or PoseArray topic")
+    parser.add_argument("--keypoints", metavar="TOPIC", help="topic of keypoints")
     parser.add_argument(
         "--camera", metavar="FX,FY,CX,CY", help="intrinsics in pixels, in place of camera_info"
     )
