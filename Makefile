@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .ONESHELL:
-.PHONY: help setup build demo test test-fast test-asan test-aarch64 soak docs lint clean
+.PHONY: help setup build demo test test-fast test-asan test-aarch64 soak soak-detector docs lint clean
 
 PYTHON ?=
 export PYTHON
@@ -56,6 +56,11 @@ soak: build  ## ten minutes at 30 Hz into the node: no image lost, no growth; JS
 	@source scripts/env.sh
 	echo "[im2hands] soaking the node"
 	python test/support/soak.py --out "$(SOAK_OUT)" $(SOAK_ARGS)
+
+soak-detector: build  ## ten minutes of pictures into the detector: no growth, as many hands at the end; JSON (SOAK_OUT=FILE)
+	@source scripts/env.sh
+	echo "[im2hands] soaking the detector"
+	python test/support/detector_soak.py --out "$(SOAK_OUT)" $(SOAK_ARGS)
 
 docs: build  ## these pages and the API reference as HTML in build/docs; warnings are errors
 	@source scripts/env.sh

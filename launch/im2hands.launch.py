@@ -39,7 +39,11 @@ PARAMETERS = {
     "resolution": (int, "lattice cells per side of a hand's box, 32 to 256"),
     "weights": (str, "weights file (.safetensors)"),
     "image_transport": (str, "raw, or compressed: subscribe to <image>/compressed"),
-    "keypoints_type": (str, "hand_keypoints, or pose_array: subscribe to keypoint_poses"),
+    "keypoints_type": (
+        str,
+        "hand_keypoints, or subscribe to keypoint_poses (pose_array) or keypoint_named_poses "
+        "(named_pose_array)",
+    ),
     "publish_tf": (bool, "true: broadcast left_wrist and right_wrist"),
     "auto_activate": (bool, "false: wait for a lifecycle manager"),
 }
@@ -48,6 +52,7 @@ TOPICS = {
     "camera_info": "their intrinsics (sensor_msgs/CameraInfo)",
     "keypoints": "coarse 3D keypoints (im2hands_ros/HandKeypoints)",
     "keypoint_poses": "the same as poses (geometry_msgs/PoseArray)",
+    "keypoint_named_poses": "the same as named poses (teleop_ros2_interfaces/NamedPoseArray)",
     "markers": "meshes, voxels and keypoints for RViz (visualization_msgs/MarkerArray)",
     "meshes": "watertight meshes (im2hands_ros/HandMeshArray)",
     "occupancy": "occupied voxels (sensor_msgs/PointCloud2)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,13 +12,20 @@ import numpy as np
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.reader import BagReader, RawMessage
-from im2hands_ros.bags.topics import HAND_KEYPOINTS, Chosen
+from im2hands_ros.bags.topics import HAND_KEYPOINTS, POSE_ARRAY, Chosen
 from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import camera_from_info, unlike_frame
 from im2hands_ros.messages.header import nanoseconds
 from im2hands_ros.messages.images import read_image
 from im2hands_ros.messages.keypoints import CheckedKeypoints, read_keypoints, read_poses
 from im2hands_ros.messages.matching import Match, StampMatcher
+from im2hands_ros.messages.named_poses import NAMED_POSE_ARRAY, read_named_poses
+
+_READERS: dict[str, Callable[[Any], CheckedKeypoints]] = {
+    HAND_KEYPOINTS: read_keypoints,
+    POSE_ARRAY: read_poses,
+    NAMED_POSE_ARRAY: read_named_poses,
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,8 @@ class Frame:
 
     Attributes:
         image: sensor_msgs/Image or CompressedImage.
-        keypoints_message: HandKeypoints or PoseArray; `keypoints` is what it holds, checked.
+        keypoints_message: HandKeypoints, PoseArray or NamedPoseArray.
+        keypoints: what it holds, checked.
         camera_info: sensor_msgs/CameraInfo; None where the camera is given otherwise.
     """
 
@@ -79,7 +87,7 @@ class Frames:
         self._source, self._chosen, self._every = source, chosen, every
         self._window_ns = window_ns
         self._matcher = StampMatcher(slop, self.skip)
-        self._read = read_keypoints if chosen.keypoints.type == HAND_KEYPOINTS else read_poses
+        self._read = _READERS[chosen.keypoints.type]
         self.images = self.matched = 0
         self.skipped: Counter[str] = Counter()
         self.details: dict[str, str] = {}

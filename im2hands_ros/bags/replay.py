@@ -87,8 +87,9 @@ class TrackerEngine:
 class Replay:
     """Reads, reconstructs and writes, frame by frame, and counts what became of it."""
 
-    def __init__(self, frames: Frames, output: Output, copies: bool) -> None:
+    def __init__(self, frames: Frames, output: Output, copies: bool, bar: bool = True) -> None:
         self.frames, self.output, self._copies = frames, output, copies
+        self._bar = bar
         self.written = 0
         self.seconds = 0.0
         self.interrupted = False
@@ -98,11 +99,9 @@ class Replay:
         """Replay to the end, or until a signal; the output is closed whatever happens."""
         started, first_ns = time.perf_counter(), window_ns[0]
         seconds = (window_ns[1] - first_ns) / 1e9
+        bar = tqdm(total=seconds, bar_format=_BAR, dynamic_ncols=True, disable=not self._bar)
         try:
-            with (
-                tqdm(total=seconds, bar_format=_BAR, dynamic_ncols=True) as bar,
-                stop_on_signal(self),
-            ):
+            with bar, stop_on_signal(self):
                 for frame, received_ns in self.frames.steps():
                     if frame is not None:
                         self._take(engine, frame)

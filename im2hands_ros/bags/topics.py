@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from im2hands_ros.bags.definitions import PACKAGE, Topic
+from im2hands_ros.messages.named_poses import NAMED_POSE_ARRAY
 
 IMAGE, COMPRESSED_IMAGE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
@@ -15,12 +16,12 @@ HAND_KEYPOINTS, POSE_ARRAY = f"{PACKAGE}/msg/HandKeypoints", "geometry_msgs/msg/
 _TYPES = {
     "image": (IMAGE, COMPRESSED_IMAGE),
     "camera_info": (CAMERA_INFO,),
-    "keypoints": (HAND_KEYPOINTS, POSE_ARRAY),
+    "keypoints": (HAND_KEYPOINTS, POSE_ARRAY, NAMED_POSE_ARRAY),
 }
 _USUAL = {
     "image": ("image", "image_raw", "image_color", "image_rect_color", "image_rect"),
     "camera_info": ("camera_info",),
-    "keypoints": ("keypoints", "keypoint_poses"),
+    "keypoints": ("keypoints", "keypoint_poses", "keypoint_named_poses", "hand"),
 }
 _RESULT = "refined_keypoints"  # what the node publishes is not what it is given
 

@@ -1,8 +1,9 @@
-"""Reconstruct the hands of a recorded bag.
+"""Reconstruct the hands of recorded bags.
 
 Reads
   BAG        a rosbag2: its folder, or an .mcap or .db3 file (.zstd too), with an image (Image or
-             CompressedImage), its CameraInfo, and keypoints (HandKeypoints, or a PoseArray).
+             CompressedImage), its CameraInfo, and keypoints (HandKeypoints, PoseArray, or
+             IsaacTeleop's NamedPoseArray).
              The topics are found by their types; where several would do, name them. Of a damaged
              bag what can be read is used.
 Writes
@@ -10,6 +11,10 @@ Writes
              topics meshes, markers, occupancy, refined_keypoints, left/wrist_pose and
              right/wrist_pose as the node publishes them, with the image's stamp and frame_id, all
              message definitions included.
+
+Of many bags, and with --workers, OUT is a folder: each bag becomes a file BAG_hands.mcap in it
+when it is complete. Files that are there already are not made again, so the same command goes on
+where it was interrupted. Bags that came to nothing are listed, and the exit status is 1.
 
 No ROS is needed. With --node the frames go through the node, in a process of its own and over DDS
 on this machine: ROS must be sourced. Ctrl-C ends early; what was written until then is complete.
@@ -21,8 +26,9 @@ import argparse
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from im2hands_ros.bags.many import Recording
 from im2hands_ros.command_line import Intrinsics, add_settings, intrinsics_from, settings_from, warn
 from im2hands_ros.tracking.settings import ReplaySettings
 
@@ -37,13 +43,15 @@ _MOST_REASONS = 5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `im2hands replay`."""
-    parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, .mcap or .db3")
+    parser.add_argument(
+        "bags", type=Path, nargs="+", metavar="BAG", help="rosbag2 folder, .mcap or .db3"
+    )
     parser.add_argument(
         "-o", "--out", type=Path, help="bag folder or .mcap file to write (BAG's name + _hands)"
     )
     parser.add_argument("--image", metavar="TOPIC", help="Image or CompressedImage topic")
     parser.add_argument("--camera-info", metavar="TOPIC", help="CameraInfo topic")
-    parser.add_argument("--keypoints", metavar="TOPIC", help="HandKeypoints or PoseArray topic")
+    parser.add_argument("--keypoints", metavar="TOPIC", help="topic of keypoints")
     parser.add_argument(
         "--camera", metavar="FX,FY,CX,CY", help="intrinsics in pixels, in place of camera_info"
     )
@@ -58,11 +66,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--copy-inputs", action="store_true", help="write the frames' inputs into OUT as well"
     )
     parser.add_argument("--node", action="store_true", help="through the node (ROS 2 needed)")
+    parser.add_argument(
+        "--workers",
+        metavar="N|ray://HOST:PORT",
+        help="bags at a time: so many processes, or those of a Ray cluster (extra 'cluster')",
+    )
     add_settings(parser.add_argument_group("parameters of the node"), ReplaySettings)
 
 
 def run(args: argparse.Namespace) -> int:
     """Replay; the exit status. Raises ValueError when no frame gave a result."""
+    if args.every < 1:
+        raise ValueError(f"--every {args.every}: give 1 or more")
+    if args.workers is not None or len(args.bags) > 1:
+        return _run_many(args)
+    (bag,) = args.bags
+    path = args.out or _beside(bag)
+    replay, means_ms = _replay(args, bag, path)
+    for text in _summary(bag, path, replay, means_ms):
+        print(text)
+    return INTERRUPTED if replay.interrupted else 0
+
+
+def _replay(
+    args: argparse.Namespace, bag: Path, path: Path, bar: bool = True
+) -> tuple[Replay, dict[str, float]]:
+    """Replay a bag into a path; what became of it, and milliseconds by stage."""
     from im2hands_ros.bags.frames import Frames
     from im2hands_ros.bags.output import Output
     from im2hands_ros.bags.reader import BagReader
@@ -70,22 +99,62 @@ def run(args: argparse.Namespace) -> int:
 
     settings = settings_from(args, ReplaySettings)
     intrinsics = None if args.camera is None else intrinsics_from(args.camera)
-    if args.every < 1:
-        raise ValueError(f"--every {args.every}: give 1 or more")
-    with BagReader(args.bag, partial(warn, "replay")) as source:
+    with BagReader(bag, partial(warn, "replay")) as source:
         chosen = _chosen(args, source)
         window_ns = _window(args, source)
         copied = [source.topics[name] for name in chosen.names] if args.copy_inputs else []
-        path = args.out or _beside(args.bag)
         output = Output(path, copied, source.types)
         frames = Frames(source, chosen, settings.sync_slop, args.every, window_ns)
         with _engine(args.node, settings, chosen, intrinsics) as engine:
-            replay = Replay(frames, output, bool(copied))
+            replay = Replay(frames, output, bool(copied), bar)
             replay.run(engine, window_ns)
             for text in frames.warnings.values():
                 warn("replay", text)
-            _summarise(args.bag, path, replay, engine.times.means())
-    return INTERRUPTED if replay.interrupted else 0
+            return replay, engine.times.means()
+
+
+class Job(NamedTuple):
+    """A bag of many, as a worker gets it."""
+
+    args: argparse.Namespace
+    recording: Recording
+
+
+def replay_one(job: Job) -> list[str]:
+    """Replay a bag of many; the summary's lines. Its file appears when it is complete."""
+    args, recording = job
+    recording.clear()
+    replay, means_ms = _replay(args, recording.bag, recording.part, bar=False)
+    if replay.interrupted:
+        raise InterruptedError("interrupted")
+    lines = _summary(recording.bag, recording.out, replay, means_ms)
+    recording.complete()
+    return lines
+
+
+def _run_many(args: argparse.Namespace) -> int:
+    from im2hands_ros.bags.many import recordings, run_all
+
+    if args.node or args.out is None:
+        reason = "--node serves one bag" if args.node else "many bags need -o FOLDER"
+        raise ValueError(f"{reason}: " + ("leave it out" if args.node else "give it"))
+    args.out.mkdir(parents=True, exist_ok=True)
+    every = recordings(args.bags, args.out)
+    left = [each for each in every if not each.out.exists()]
+    if len(left) < len(every):
+        print(f"{len(every) - len(left)} of {len(every)} bags are there already in {args.out}")
+    failures = []
+    jobs = [Job(args, each) for each in left]
+    for number, (job, result) in enumerate(run_all(replay_one, jobs, args.workers or "1"), 1):
+        print(f"[{number}/{len(left)}] ", end="")
+        if isinstance(result, Exception):
+            failures.append(f"{job.recording.bag}: {result}")
+            print(f"{failures[-1]}", flush=True)
+        else:
+            print("\n".join(result), flush=True)
+    for failure in failures:
+        warn("replay", f"nothing of {failure}")
+    return 1 if failures else 0
 
 
 def _engine(
@@ -128,21 +197,20 @@ def _window(args: argparse.Namespace, source: BagReader) -> tuple[int, int]:
     return start_ns, min(source.end_ns, start_ns + round(1e9 * args.duration))
 
 
-def _summarise(bag: Path, out: Path, replay: Replay, means_ms: dict[str, float]) -> None:
-    """What became of the bag, on standard output."""
+def _summary(bag: Path, out: Path, replay: Replay, means_ms: dict[str, float]) -> list[str]:
+    """What became of the bag, in lines."""
     frames, written = replay.frames, replay.written
     reasons = frames.skipped.most_common(_MOST_REASONS)
     if not written and not replay.interrupted:
         why = "; ".join(f"{name} ({count}): {frames.details[name]}" for name, count in reasons)
         raise ValueError(f"no frame of '{bag}' gave a result: {why or 'no image was matched'}")
     rate = written / replay.seconds
-    print(
-        f"{bag}: {frames.images} images, {frames.matched} matched, {written} reconstructed in "
-        f"{replay.seconds:.1f} s ({rate:.2f} frames/s)" + ", interrupted" * replay.interrupted
-    )
-    for name, count in reasons:
-        print(f"  skipped {count:5} {name}: {frames.details[name]}")
     stages = ", ".join(f"{name} {mean:.1f}" for name, mean in means_ms.items())
-    print(f"  ms per frame: {stages}")
     counts = ", ".join(f"{count} {name}" for name, count in replay.output.counts.items())
-    print(f"{out}: {counts or 'nothing written'}")
+    return [
+        f"{bag}: {frames.images} images, {frames.matched} matched, {written} reconstructed in "
+        f"{replay.seconds:.1f} s ({rate:.2f} frames/s)" + ", interrupted" * replay.interrupted,
+        *(f"  skipped {count:5} {name}: {frames.details[name]}" for name, count in reasons),
+        f"  ms per frame: {stages}",
+        f"{out}: {counts or 'nothing written'}",
+    ]

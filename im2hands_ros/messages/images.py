@@ -157,7 +157,9 @@ def read_depth(message: Any) -> np.ndarray:
 def _read_compressed(message: Any) -> np.ndarray:
     length, name = len(message.data), f"format '{message.format}'"
     if not length:
-        raise BadInput("image_data", f"a compressed image of {name} holds no bytes")
+        raise BadInput(
+            "image_data", f"a compressed image of {name} holds no bytes: publish whole JPEG or PNG"
+        )
     if "compressedDepth" in message.format:
         raise BadInput("image_encoding", f"{name} is a depth image: publish the colour image")
     try:

@@ -147,14 +147,14 @@ def read_poses(message: PoseArray) -> CheckedKeypoints:
         both = _positions(message)
     except BadInput as problem:
         return CheckedKeypoints(dict.fromkeys(SIDES), (problem,), message.header.frame_id)
-    return _checked(
+    return checked_hands(
         message.header.frame_id,
         {side: None if np.isnan(xyz).all() else xyz for side, xyz in zip(SIDES, both, strict=True)},
         "fill its block with NaN",
     )
 
 
-def _checked(
+def checked_hands(
     frame_id: str, hands: Mapping[str, NDArray[np.float32] | None], when_absent: str
 ) -> CheckedKeypoints:
     """Hands of messages without a confidence, in which NaN says that a joint was not seen."""

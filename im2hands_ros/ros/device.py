@@ -25,8 +25,8 @@ def load_im2hands(settings: Settings) -> Im2Hands:
     model = load_model(settings)
     if settings.device == "auto" and model.device.type == "cpu":
         get_logger("im2hands").warning(
-            "no GPU found: the networks run on the CPU, at a few frames per second (device: cpu "
-            "says that this is meant)"
+            "no GPU found: the networks run on the CPU (device: cpu says that this is meant); "
+            "/diagnostics says how long a frame takes"
         )
     return model
 

@@ -14,6 +14,7 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.header import nanoseconds
 from im2hands_ros.messages.keypoints import CheckedKeypoints, read_keypoints, read_poses
 from im2hands_ros.messages.matching import Match, StampMatcher
+from im2hands_ros.messages.named_poses import read_named_poses
 from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.image_inputs import ImageInputs
@@ -59,12 +60,8 @@ class NodeInputs(ImageInputs[Settings]):
         self._deliver = deliver
         self._matcher = StampMatcher(node.settings.sync_slop, self._on_drop)
         super().__init__(node, node.settings.image_transport, has_subscribers)
-        if node.settings.keypoints_type == "pose_array":
-            callback = partial(self._on_keypoints, read_poses)
-            self.subscribe("keypoints", "keypoint_poses", PoseArray, callback)
-        else:
-            callback = partial(self._on_keypoints, read_keypoints)
-            self.subscribe("keypoints", "keypoints", HandKeypoints, callback)
+        topic, kind, read = _keypoints_input(node.settings.keypoints_type)
+        self.subscribe("keypoints", topic, kind, partial(self._on_keypoints, read))
 
     @property
     def values(self) -> dict[str, str]:
@@ -112,6 +109,26 @@ class NodeInputs(ImageInputs[Settings]):
         remedy = _REMEDIES.get(kind)
         if remedy is not None:
             self.node.warn_throttled(reason, f"{self.topics[stream]}: {detail}{remedy}")
+
+
+def _keypoints_input(kind: str) -> tuple[str, type, Callable[[Any], CheckedKeypoints]]:
+    """Topic, message class and reader of a `keypoints_type`.
+
+    Raises:
+        RuntimeError: the message's package is not there.
+    """
+    if kind == "hand_keypoints":
+        return "keypoints", HandKeypoints, read_keypoints
+    if kind == "pose_array":
+        return "keypoint_poses", PoseArray, read_poses
+    try:
+        from teleop_ros2_interfaces.msg import NamedPoseArray
+    except ImportError as error:
+        raise RuntimeError(
+            f"keypoints_type is named_pose_array but its message cannot be imported ({error}): "
+            "build teleop_ros2_interfaces of IsaacTeleop in this workspace and source it"
+        ) from error
+    return "keypoint_named_poses", NamedPoseArray, read_named_poses
 
 
 def _check_frames(pair: Match) -> None:

@@ -24,8 +24,9 @@ class Settings(FrameSettings):
     keypoints_type: str = parameter(
         "hand_keypoints",
         "hand_keypoints: HandKeypoints on keypoints; pose_array: geometry_msgs/PoseArray of 42, "
-        "50 or 52 poses on keypoint_poses",
-        choices=("hand_keypoints", "pose_array"),
+        "50 or 52 poses on keypoint_poses; named_pose_array: NamedPoseArray of "
+        "teleop_ros2_interfaces on keypoint_named_poses",
+        choices=("hand_keypoints", "pose_array", "named_pose_array"),
     )
     sync_slop: float = sync_slop()
     max_age: float = parameter(

@@ -12,6 +12,8 @@ _COMPRESSED = "/compressed"
 _CURES = {
     "geometry_msgs/msg/PoseArray": "set keypoints_type to pose_array and remap keypoint_poses to "
     "it",
+    "teleop_ros2_interfaces/msg/NamedPoseArray": "set keypoints_type to named_pose_array and remap "
+    "keypoint_named_poses to it",
     "im2hands_ros/msg/HandKeypoints": "set keypoints_type to hand_keypoints and remap keypoints to "
     "it",
     "sensor_msgs/msg/CompressedImage": "set image_transport to compressed and remap image to the "

@@ -31,6 +31,7 @@ from im2hands_ros.bags.topics import COMPRESSED_IMAGE, POSE_ARRAY, Chosen
 from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import Calibration, write_camera_info
 from im2hands_ros.messages.header import nanoseconds, read_stamp
+from im2hands_ros.messages.named_poses import NAMED_POSE_ARRAY
 from im2hands_ros.messages.results import RESULT_TYPES
 from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.node_state import NodeState
@@ -216,7 +217,12 @@ class ThroughNode:
 
 
 def _inputs(chosen: Chosen) -> dict[str, tuple[str, type]]:
-    """Role -> the node's topic and its type."""
+    """Role -> the node's topic and its type. Raises ValueError where there is none."""
+    if chosen.keypoints.type == NAMED_POSE_ARRAY:
+        raise ValueError(
+            f"'{chosen.keypoints.name}' is a {NAMED_POSE_ARRAY}, whose package the node would "
+            "need: replay without --node"
+        )
     compressed = chosen.image.type == COMPRESSED_IMAGE
     poses = chosen.keypoints.type == POSE_ARRAY
     return {

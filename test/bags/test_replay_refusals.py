@@ -38,7 +38,11 @@ def fails(bag: Path, capsys: pytest.CaptureFixture[str], *options: str) -> str:
 @pytest.mark.parametrize(
     ("entries", "options", "complaint"),
     [
-        ([image(0), camera_info(0)], (), "no keypoints topic (HandKeypoints or PoseArray): it"),
+        (
+            [image(0), camera_info(0)],
+            (),
+            "no keypoints topic (HandKeypoints or PoseArray or NamedPoseArray)",
+        ),
         ([keypoints(0), camera_info(0)], (), "no image topic"),
         ([image(0), keypoints(0)], (), "or give --camera FX,FY,CX,CY"),
         (recording(1), ("--image", "/nowhere"), "choose from /camera/image_raw (sensor_msgs"),
