@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
+
+import numpy as np
 import pytest
 from geometry_msgs.msg import PoseArray
 from harness import Client, camera_info, image, keypoints
@@ -110,6 +113,22 @@ def test_diagnostics_hold_offset_and_lateness_of_keypoints(start, connect):
     assert values["pairs.offset.mean_ms"] == "4.0" and values["pairs.offset.spread_ms"] == "0.0"
     assert abs(float(values["pairs.arrival.mean_ms"])) < 1000
     assert values["image_period_ms"] == "1000.0"
+
+
+def test_joints_that_were_not_seen_cost_the_joints_and_lower_the_confidence(start, connect):
+    process = start()
+    client = connect(process)
+    client.send_frame(10.0)
+    sure = client.wait_for_frame(10.0).hands[0].confidence
+    lacking = keypoints(11.0)
+    lacking.left_xyz[21:27] = array("f", [float("nan")] * 6)
+    client.send(camera_info(11.0), image(11.0), lacking)
+    message = client.wait_for_frame(11.0)
+    assert [each.side for each in message.hands] == [0, 1]
+    assert np.isfinite(message.hands[0].vertices).all()
+    assert np.isclose(message.hands[0].confidence, sure * (19 + 2 * 0.1) / 21)
+    assert message.hands[1].confidence == sure
+    process.wait_for_log("index_dip, index_tip of the left hand are NaN or infinite")
 
 
 def wait(client: Client, process: object, text: str) -> None:

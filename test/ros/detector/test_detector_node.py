@@ -128,6 +128,14 @@ def test_a_detector_that_fails_on_an_image_lives_on(node, watcher, stamp):
     watcher.wait_until(lambda: watcher.count("dropped.pipeline_error") == 1, "the count")
 
 
+def test_keypoints_go_on_after_the_clock_jumps_forth_and_back(watcher, stamp):
+    for seconds in (stamp, stamp + 1e6, stamp + 0.5, stamp + 0.6):
+        assert watcher.ask(seconds).right_valid
+    for seconds in (stamp + 2e6, stamp + 0.7):  # those with depth as well
+        watcher.send_depth(depth_image(seconds, 0.6))
+        assert watcher.ask(seconds).right_valid
+
+
 def set_parameter(watcher, name, value):
     request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
     service = "im2hands_detector/set_parameters"
