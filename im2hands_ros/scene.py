@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.kernels.library import Library
 from im2hands_ros.networks.protocol import EstimatedJoints, HandContext, HandTriangles, take
 from im2hands_ros.pair import HandPair
@@ -129,13 +131,20 @@ class Scene(HandPair[HandField]):
         """(N, 3) camera-frame points to (N,) probabilities of the batch's hand of this number."""
         if not len(points):
             return np.empty(0, np.float32)
-        context = self._complete_context().select(hand)
-        queries = torch.from_numpy(points)[None].to(context.hands.wrist.device)
+        hands, field = self._field_of(hand)
+        queries = torch.from_numpy(points)[None].to(hands.wrist.device)
         logits = chunks_of(queries.device).over(
-            len(points),
-            lambda part: self._logits(context.hands.palm_from_camera(queries[:, part]), context),
+            len(points), lambda part: field(hands.palm_from_camera(queries[:, part]))
         )
         return torch.cat(logits, dim=1)[0].sigmoid().cpu().numpy()
+
+    def _field_of(self, hand: int) -> tuple[CanonicalHands, Callable[[Tensor], Tensor]]:
+        """One hand's frames, and its logits at palm-frame points."""
+        context, one = self._complete_context(), slice(hand, hand + 1)
+        if context.native_field is not None:  # without copies of the context's tensors
+            return take(context.hands, one), context.native_field[one]
+        alone = context.select(hand)
+        return alone.hands, lambda points_palm: self._logits(points_palm, alone)
 
     @torch.inference_mode()
     def reconstruct(

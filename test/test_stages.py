@@ -83,6 +83,7 @@ def test_shapes_are_made_from_the_refined_keypoints(weights):
     step = model.networks.keypoints.rounds[-1].step
     with torch.no_grad():
         step.bias[3:] = torch.tensor([0.0, 1.0, 0.0])  # a centimetre down the image
+    model.networks.use_kernels()  # from the changed weights
     scene = model.encode(picture(), keypoints(), CAMERA)
     down = np.array([0, 0.01, 0], np.float32)
     assert np.allclose(scene.keypoints["left"], joints("left") + down, atol=1e-5)
@@ -96,6 +97,7 @@ def test_hands_reported_on_the_wrong_side_are_put_right(weights, sides):
     model = Im2Hands.load(weights, device="cpu")
     with torch.no_grad():
         model.networks.keypoints.side.bias.fill_(5.0)
+    model.networks.use_kernels()  # from the changed weights
     given = {side: joints(side) for side in sides}
     scene = model.encode(picture(), given, CAMERA)
     assert scene.swapped

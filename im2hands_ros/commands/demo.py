@@ -36,7 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, default=8080, help="with --view: first port to try on 127.0.0.1 (8080)"
     )
-    parser.add_argument("--rate", type=float, default=3.0, help="frames per second (3)")
+    parser.add_argument(
+        "--rate",
+        type=float,
+        help="frames per second (as many as this machine answers, measured first, up to 15)",
+    )
     parser.add_argument("--sequence", type=Path, help="sequence file to play (the bundled one)")
     add_model_arguments(parser, resolution=64)
     _add_limits(parser)
@@ -70,15 +74,27 @@ def run(args: argparse.Namespace) -> int:
     missing = _missing(args.view)
     if missing:
         return _stop(missing, EXIT_CANNOT_RUN)
-    if args.view:
-        return show(args)
     from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
     try:
         truth = load_demo_sequence(args.sequence) if args.sequence else load_demo_sequence()
+        if args.rate is None:
+            args.rate = _measured_rate(args, truth)
     except (OSError, ValueError) as error:
         return _stop(str(error), EXIT_CANNOT_RUN)
-    return play_and_report(args, truth)
+    return show(args) if args.view else play_and_report(args, truth)
+
+
+def _measured_rate(args: argparse.Namespace, sequence: DemoSequence) -> float:
+    from im2hands_ros.ros.demo.rate import frame_seconds, rate_for
+    from im2hands_ros.tracking.settings import FrameSettings, load_model
+
+    weights = str(args.weights.resolve()) if args.weights else ""
+    model = load_model(FrameSettings(weights=weights, device=args.device))
+    seconds = frame_seconds(model, sequence, args.resolution)
+    rate = rate_for(seconds)
+    print(f"a frame takes {1e3 * seconds:.0f} ms here: playing {rate:g} a second (--rate sets it)")
+    return rate
 
 
 def play_and_report(
