@@ -8,8 +8,7 @@ from the surface).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from skimage.measure import marching_cubes
 
 from im2hands_ros.kernels.library import Library
-from im2hands_ros.kernels.mesh import large_components
+from im2hands_ros.kernels.marching import mesher
 from im2hands_ros.surface.search import SurfaceCells
 
 # A value this close to the threshold (as a share of the mean distance at the surface's cells) is
@@ -27,6 +26,7 @@ from im2hands_ros.surface.search import SurfaceCells
 # of no area between them.
 CLEARANCE = 1e-3
 SMALLEST_SHARE = 0.05
+_NOTHING = np.empty((0, 3, 3), np.float32)
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,12 @@ class Triangles:
 
     vertices (V, 3) float32, box coordinates [0, 1]^3.
     triangles (T, 3) int32, counter-clockwise seen from outside.
+    left_out (L, 3, 3) float32, corners of the triangles of what was left out: closed pieces.
     """
 
     vertices: NDArray[np.float32]
     triangles: NDArray[np.int32]
+    left_out: NDArray[np.float32] = field(default_factory=lambda: _NOTHING)
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,26 @@ def extract(cells: SurfaceCells, hand: int, kernels: Library | None = None) -> T
 
     Components smaller than SMALLEST_SHARE of the largest one's volume and inner cavities are left
     out, so every component of the result is watertight with positive volume.
-    kernels finds the components, if given, in place of SciPy.
+    kernels does it all, if given, in place of scikit-image and SciPy.
     """
     if not len(cells.cells[hand]):
         return None
+    by_kernels = mesher(kernels) if kernels else None
+    if by_kernels:
+        found = by_kernels(
+            cells.values[hand].numpy(),
+            cells.cells[hand].numpy(),
+            cells.threshold,
+            CLEARANCE,
+            SMALLEST_SHARE,
+        )
+        scale = np.float32(1 / cells.resolution)
+        return found and Triangles(found[0] * scale, found[1], found[2] * scale)
     block = _block_around_surface(cells, hand)
     vertices, triangles = _marched(block)
     vertices = ((vertices + block.low) / cells.resolution).astype(np.float32)
     triangles = triangles.astype(np.int32)
-    find = partial(large_components, kernels) if kernels else _in_large_components
-    return _only(find(vertices, triangles, SMALLEST_SHARE), vertices, triangles)
+    return _only(_in_large_components(vertices, triangles, SMALLEST_SHARE), vertices, triangles)
 
 
 def orient(triangles: NDArray[np.int32], mirrored: bool) -> NDArray[np.int32]:
@@ -111,8 +123,9 @@ def _only(
     if kept.all():
         return Triangles(vertices, triangles)
     renumbered = np.cumsum(kept) - 1
-    triangles = renumbered[triangles[kept[triangles[:, 0]]]].astype(np.int32)
-    return Triangles(vertices[kept], triangles)
+    stays = kept[triangles[:, 0]]
+    left_out = vertices[triangles[~stays]]
+    return Triangles(vertices[kept], renumbered[triangles[stays]].astype(np.int32), left_out)
 
 
 def _in_large_components(

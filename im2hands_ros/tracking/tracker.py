@@ -14,7 +14,7 @@ from im2hands_ros.pair import HandPair
 from im2hands_ros.scene import Hands
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.tracking.interfaces import Detector, EncodedScene, FrameModel, Joints
-from im2hands_ros.tracking.plausibility import Plausibility
+from im2hands_ros.tracking.plausibility import Plausibility, severed_pieces
 from im2hands_ros.tracking.settings import FrameSettings
 from im2hands_ros.tracking.stream_filters import StreamFilters
 from im2hands_ros.tracking.tracked_frame import Extent, TrackedFrame, TrackedHand
@@ -95,6 +95,7 @@ class HandTracker:
             threshold=self.settings.occupancy_threshold,
             voxel_size=self.settings.occupancy_voxel_size,
         )
+        warnings += severed_pieces(surfaces.present)
         hands = _with_surfaces(surfaces, filters.ages)
         return _frame(hands, given, scene, surfaces.timings_ms, warnings)
 
