@@ -21,9 +21,9 @@ Array = NDArray[np.float64]
 # Radii of the flesh around the bones in order of `BONES`, metres, of a hand whose palm is so long.
 _RADII = np.array([14, 12, 11, 9, *(13, 9.5, 8.5, 7.5) * 3, 12, 8.5, 7.5, 6.5]) * 1e-3
 _PALM = 0.090
-_SHARES = np.array([0.2, 0.4, 0.6, 0.8, 1.0])
+_SHARES = np.array([0.3, 0.65, 1.0])
 # Pixels looked at around each hand, at most about so many.
-_MOST_PIXELS = 900
+_MOST_PIXELS = 600
 _MARGIN = 0.02  # metres around the joints
 # A pixel beside which the depth steps by more than this (and this share of it) is an edge, where
 # cameras mix foreground and background.
@@ -36,11 +36,11 @@ _NEARER = 0.03  # and once it was moved
 _VOTE_WIDTH = 0.006
 _MOST_STEPS = 3
 # What a pixel counts that a hand hides in vain, and of all pixels those that outweigh a usual step.
-_IN_VAIN, _PRIOR = 0.5, 0.1
+_IN_VAIN, _PRIOR = 0.5, 0.3
 _NEAR = 0.02  # metres from the expected near side
 _FEWEST, _LEAST_SHARE = 25, 0.12  # of a hand's pixels that must agree
 _LEAST_SHOWN = 0.35  # probability that a pixel shows a hand
-_MOST_POINTS = 250  # of a hand
+_MOST_POINTS = 160  # of a hand
 
 
 class ObservedSkin(NamedTuple):

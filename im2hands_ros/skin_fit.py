@@ -28,6 +28,8 @@ _ACROSS, _ALONG, _TURN, _SIZE, _JOINT = 0.005, 0.010, 0.08, 0.05, 0.004
 _POINT, _COUNT = 0.0025, 60.0
 _OUTLIER = 0.006  # metres, at which a point counts half
 _FARTHEST = 0.025
+# Joints that would move by less than this stay: so little is the camera's and the field's error.
+_RAMP = (0.003, 0.006)
 _FACING = 0.15  # cosine between normal and ray below which skin is seen too flat
 
 
@@ -55,7 +57,10 @@ def fitted_joints(joints: NDArray[np.floating], points: Array, depth: Depth) -> 
         target = distance + slope @ amounts
         system = (slope * weight[:, None]).T @ slope + np.eye(len(amounts))
         amounts = np.linalg.solve(system, (slope * weight[:, None]).T @ target)
-    return xyz + modes @ amounts
+    move = modes @ amounts
+    largest = float(np.sqrt((move**2).sum(axis=1).mean()))
+    low, high = _RAMP
+    return xyz + move * np.clip((largest - low) / (high - low), 0, 1)
 
 
 def _modes(joints: Array) -> Array:

@@ -126,11 +126,14 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
         image_size: side of the square crop, pixels.
         crop_margin: share of the keypoints' extent that the crop leaves on each side.
         gpu_precision: what the setting ``precision: auto`` means on a GPU.
+        depth_unit: metres of depth under the skin that a logit stands for; None: logits are no
+            depths.
     """
 
     image_size: int
     crop_margin: float
     gpu_precision: ClassVar[str] = "bf16"
+    depth_unit: ClassVar[float | None] = None
 
     @classmethod
     @abstractmethod
@@ -170,6 +173,11 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
     def hand_mask_probability(self, frame: EncodedFrame[Features]) -> Tensor:
         """(1, s, s) probability over the crop that a pixel shows a hand; 1 without an estimate."""
         return torch.ones_like(frame.pixels[:, 0])
+
+    def side_probability(self, frame: EncodedFrame[Features]) -> Tensor | None:
+        """(2, s, s) probability over the crop that a pixel shows the left and the right hand; None
+        without an estimate."""
+        return None
 
     def refine_keypoints(
         self, frame: EncodedFrame[Features], joints: KeypointPair

@@ -63,7 +63,8 @@ class HandTracker:
             camera: intrinsics of the image.
             keypoints: "left" and "right" -> (21, 3) metres, camera frame, MANO order, None for an
                 absent hand; None altogether: the detector's.
-            depth: (H, W) metres, registered to the image, 0 or NaN where unknown; for the detector.
+            depth: (H, W) metres, registered to the image, 0 or NaN where unknown: for the detector
+                and, with ``use_depth``, for the places of the hands.
             extent: how far the frame is taken.
 
         Raises:
@@ -79,13 +80,16 @@ class HandTracker:
         joints = filters.expect(given, stamp, self.settings)
         if not joints:
             return TrackedFrame()
-        if extent == Extent.KEYPOINTS and not self._model.refine_keypoints:
+        untouched = not self._model.refine_keypoints and (
+            depth is None or not self.settings.use_depth
+        )
+        if extent == Extent.KEYPOINTS and untouched:
             warnings = self._plausibility.check(image, camera, given, None)
             estimate = filters.settle(EstimatedJoints.as_given(HandPair(**joints)))
             return _frame(_hands(estimate.joints, {}, filters.ages), given, warnings=warnings)
-        scene = self._model.encode(
-            image, {side: joints.get(side) for side in SIDES}, camera, settle=filters.settle
-        )
+        begun = {side: joints.get(side) for side in SIDES}
+        seen = depth if self.settings.use_depth else None
+        scene = self._model.encode(image, begun, camera, seen, settle=filters.settle)
         warnings = self._plausibility.check(image, camera, given, scene)
         if extent < Extent.SURFACES:
             hands = _hands(scene.keypoints, scene.confidence, filters.ages)
