@@ -36,10 +36,10 @@ _NEARER = 0.03  # and once it was moved
 _VOTE_WIDTH = 0.006
 _MOST_STEPS = 3
 # What a pixel counts that a hand hides in vain, and of all pixels those that outweigh a usual step.
-_IN_VAIN, _PRIOR = 0.5, 0.3
+_IN_VAIN, _PRIOR = 1.0, 0.8
 _NEAR = 0.02  # metres from the expected near side
 _FEWEST, _LEAST_SHARE = 25, 0.12  # of a hand's pixels that must agree
-_LEAST_SHOWN = 0.35  # probability that a pixel shows a hand
+_LEAST_SHOWN = 0.2  # probability that a pixel shows a hand
 _MOST_POINTS = 160  # of a hand
 
 

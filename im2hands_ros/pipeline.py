@@ -182,7 +182,15 @@ class Im2Hands:
                 context = networks.refine_occupancy(frame, context)
         with autocast():
             confidence = self._confidence(frame, estimate)
-        return Scene(context, estimate, confidence, self._searches, self._precision, clock)
+        return Scene(
+            context,
+            estimate,
+            confidence,
+            self._searches,
+            self._precision,
+            clock,
+            networks.depth_unit,
+        )
 
     def warm_up(self, resolution: int = 64) -> None:
         """Run one made-up frame, so that the first real one takes no longer than the others."""

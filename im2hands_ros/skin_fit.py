@@ -22,11 +22,11 @@ _STEPS = 3
 _DIFFERENCE = 0.001  # metres between the points of a finite difference
 # Standard deviations of what joints are off by before: across the ray, along it (beyond the rough
 # shift), metres; turn, radians; size, share; each joint against the one before it, metres.
-_ACROSS, _ALONG, _TURN, _SIZE, _JOINT = 0.005, 0.010, 0.08, 0.05, 0.004
+_ACROSS, _ALONG, _TURN, _SIZE, _JOINT = 0.005, 0.010, 0.05, 0.05, 0.003
 # Standard deviation of a skin point, metres: camera, and a field that is not this very hand's.
 # Errors of neighbouring points are alike: all of a hand together count as so many.
-_POINT, _COUNT = 0.0025, 60.0
-_OUTLIER = 0.006  # metres, at which a point counts half
+_POINT, _COUNT = 0.004, 60.0
+_OUTLIER = 0.004  # metres, at which a point counts half
 _FARTHEST = 0.025
 # Joints that would move by less than this stay: so little is the camera's and the field's error.
 _RAMP = (0.003, 0.006)
