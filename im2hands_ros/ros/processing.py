@@ -75,8 +75,16 @@ class Processing:
             extent = self._extent()
             tracker.settings = self._frame_settings(settings)
             stamp = header.stamp.sec + header.stamp.nanosec / 1e9
-            keypoints, depth = frame.keypoints.hands, self._depth(frame, camera)
-            hands = tracker.update(image, stamp, camera, keypoints, depth, extent=extent)
+            given, depth = frame.keypoints, self._depth(frame, camera)
+            hands = tracker.update(
+                image,
+                stamp,
+                camera,
+                given.hands,
+                depth,
+                confidence=given.confidence,
+                extent=extent,
+            )
             self._note(tracker, frame, hands)
             if hands.scene is not None or extent >= Extent.FIELD:
                 self._queries.set_field(header, hands.scene)
