@@ -16,6 +16,7 @@ from im2hands_ros.unseen_joints import MOST_UNSEEN, Shares, estimate_doubtful, s
 _FARTHEST, _NEAREST_DEPTH = 10.0, 0.01
 _SMALLEST_HAND, _LARGEST_HAND = 0.03, 0.5
 _MOST_PIXELS = 20_000
+_FARTHEST_DEPTH = 100.0  # metres
 
 
 def check_keypoints(
@@ -141,4 +142,22 @@ def check_image(image: NDArray[np.uint8], camera: Camera) -> None:
         raise BadInput(
             "image_size",
             f"image is {image.shape} {image.dtype}: the camera needs {expected} uint8, RGB",
+        )
+
+
+def check_depth(depth: NDArray[np.floating], camera: Camera) -> None:
+    """Raise BadInput unless the depth image is (H, W) metres of the camera's size."""
+    expected = (camera.height, camera.width)
+    if depth.shape != expected or not np.issubdtype(depth.dtype, np.floating):
+        raise BadInput(
+            "depth_size",
+            f"depth image is {depth.shape} {depth.dtype}: the camera needs {expected} metres as "
+            "floats, registered to the image",
+        )
+    known = depth[np.isfinite(depth) & (depth > 0)]
+    if known.size and float(np.median(known)) > _FARTHEST_DEPTH:
+        raise BadInput(
+            "depth_unit",
+            f"depth image has the median {float(np.median(known)):.4g} m: give metres, divide "
+            "millimetres by 1000",
         )

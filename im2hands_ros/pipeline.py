@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from torch.nn import functional as F
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera, crop_around
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.checks import check_image, check_keypoints
+from im2hands_ros.checks import check_depth, check_image, check_keypoints
 from im2hands_ros.networks.protocol import EncodedFrame, EstimatedJoints, HandContext, HandNetworks
 from im2hands_ros.networks.registry import networks_of
+from im2hands_ros.observed_skin import Shown, observed_skin
 from im2hands_ros.pair import HandPair, KeypointPair, Keypoints
 from im2hands_ros.precision import Precision, inference_dtype
 from im2hands_ros.scene import Scene
+from im2hands_ros.skeleton import SIDES
+from im2hands_ros.skin_fit import fitted_joints
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.pruned_search import SearchCache
 
@@ -130,6 +134,7 @@ class Im2Hands:
         image: NDArray[np.uint8],
         keypoints: Keypoints,
         camera: Camera,
+        depth: NDArray[np.floating] | None = None,
         *,
         settle: Settle | None = None,
     ) -> Scene:
@@ -140,11 +145,14 @@ class Im2Hands:
             keypoints: per side ("left", "right") (21, 3) MANO order, metres, camera frame; a side
                 that is None or missing is absent.
             camera: intrinsics of the image.
+            depth: (H, W) metres along z, registered to the image, 0 or NaN where unknown: each hand
+                is moved to where its skin is seen.
             settle: from the joints that were estimated from this image, or given, to those that
                 the shapes are made from: what a stream of images knows more.
 
         Raises:
-            BadInput: an image, keypoints or camera that do not fit together.
+            BadInput: an image, keypoints, camera or depth image that do not fit together.
+            ValueError: a depth image, and networks whose logits are no depths.
         """
         check_image(image, camera)
         given = HandPair(**check_keypoints(keypoints))
@@ -159,6 +167,9 @@ class Im2Hands:
         if self.refine_keypoints:
             with clock.stage("keypoints"), autocast():
                 estimate = networks.refine_keypoints(frame, given)
+        if depth is not None:
+            with clock.stage("depth"):
+                estimate = self._under_skin(estimate, frame, depth, camera)
         if settle is not None:
             with clock.stage("filter"):
                 estimate = settle(estimate)
@@ -171,7 +182,15 @@ class Im2Hands:
                 context = networks.refine_occupancy(frame, context)
         with autocast():
             confidence = self._confidence(frame, estimate)
-        return Scene(context, estimate, confidence, self._searches, self._precision, clock)
+        return Scene(
+            context,
+            estimate,
+            confidence,
+            self._searches,
+            self._precision,
+            clock,
+            networks.depth_unit,
+        )
 
     def warm_up(self, resolution: int = 64) -> None:
         """Run one made-up frame, so that the first real one takes no longer than the others."""
@@ -194,6 +213,47 @@ class Im2Hands:
         mirrored = torch.tensor([side == "left" for side in present], device=self.device)
         return self.networks.canonicalise(self._tensor(np.stack(list(present.values()))), mirrored)
 
+    def _under_skin(
+        self,
+        estimate: EstimatedJoints,
+        frame: EncodedFrame[Any],
+        depth: NDArray[np.floating],
+        camera: Camera,
+    ) -> EstimatedJoints:
+        """The joints of hands whose surfaces go through the skin that the depth image shows."""
+        unit = self.networks.depth_unit
+        if unit is None:
+            raise ValueError("these networks give no depths: leave the depth image out (use_depth)")
+        check_depth(depth, camera)
+        joints = estimate.joints.present
+        seen = observed_skin(depth, camera, joints, self._shown(frame))
+        if not seen:
+            return estimate
+        with self._precision.autocast():
+            context = self.networks.initial_context(frame, self._canonicalise(estimate.joints))
+        fitted = dict(joints)
+        for hand, side in enumerate(joints):
+            if side in seen:
+                field = _depth_of(context.select(hand), unit, self._tensor)
+                points, shift = seen[side]
+                moved = fitted_joints(joints[side], points - shift, field) + shift
+                fitted[side] = moved.astype(np.float32)
+        return replace(estimate, joints=HandPair(**fitted))
+
+    def _shown(self, frame: EncodedFrame[Any]) -> Shown | None:
+        """What the image says of which hand is where."""
+        sides = self.networks.side_probability(frame)
+        if sides is None:
+            return None
+
+        def shown(rays: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+            pixels = frame.camera.pixels_of(rays[:, :2])
+            grid = self._tensor((2 * pixels + 1) / frame.camera.width - 1)
+            sampled = F.grid_sample(sides[None], grid[None, None], align_corners=False)
+            return dict(zip(SIDES, sampled[0, :, 0].cpu().double().numpy(), strict=True))
+
+        return shown
+
     def _confidence(self, frame: EncodedFrame[Any], estimate: EstimatedJoints) -> HandPair[float]:
         """Per hand, the mean probability that the image shows a hand at its keypoints, times the
         confidence of their estimate."""
@@ -207,6 +267,18 @@ class Im2Hands:
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32, device=self.device)
+
+
+def _depth_of(
+    context: HandContext, unit: float, tensor: Callable[[NDArray[Any]], Tensor]
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """The depth of (N, 3) camera-frame points under the skin of a context's only hand, metres."""
+
+    def depth(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        points_palm = context.hands.palm_from_camera(tensor(points)[None])
+        return unit * context.logits(points_palm)[0].double().cpu().numpy()
+
+    return depth
 
 
 def choose_device(name: str) -> torch.device:

@@ -14,7 +14,13 @@ from torch import Tensor
 
 from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.kernels.library import Library
-from im2hands_ros.networks.protocol import EstimatedJoints, HandContext, HandTriangles, take
+from im2hands_ros.networks.protocol import (
+    EstimatedJoints,
+    HandContext,
+    HandTriangles,
+    cloned,
+    take,
+)
 from im2hands_ros.pair import HandPair
 from im2hands_ros.precision import Precision
 from im2hands_ros.skeleton import BONES, JOINT_COUNT
@@ -98,6 +104,23 @@ class HandField:
             raise ValueError("points have non-finite coordinates: remove them before the query")
         return self._scene.probabilities(self._hand, points)
 
+    def depth(self, points: Tensor) -> Tensor:
+        """The same field as signed depth under the skin; differentiable in the points.
+
+        Args:
+            points: (N, 3) camera frame, metres.
+
+        Returns:
+            (N,) float32 metres, positive inside; exact near the surface.
+
+        Raises:
+            ValueError: another shape, or a preset whose logits are no depths.
+        """
+        if points.ndim != 2 or points.shape[1] != 3:
+            shape = tuple(points.shape)
+            raise ValueError(f"points have shape {shape}: give (N, 3), metres, camera frame")
+        return self._scene.depths(self._hand, points)
+
 
 class Scene(HandPair[HandField]):
     """The hands' fields in one encoded frame. Belongs to one thread, as its model does.
@@ -118,7 +141,10 @@ class Scene(HandPair[HandField]):
         searches: SearchCache,
         precision: Precision,
         clock: Stopwatch,
+        depth_unit: float | None = None,
     ) -> None:
+        self._depth_unit = depth_unit
+        self._torch_context: HandContext | None = None
         self.sides = list(estimate.joints.present)
         super().__init__(**{side: HandField(self, hand) for hand, side in enumerate(self.sides)})
         self.keypoints, self.confidence = estimate.joints, confidence
@@ -145,6 +171,18 @@ class Scene(HandPair[HandField]):
             return take(context.hands, one), context.native_field[one]
         alone = context.select(hand)
         return alone.hands, lambda points_palm: self._logits(points_palm, alone)
+
+    def depths(self, hand: int, points: Tensor) -> Tensor:
+        """(N, 3) camera-frame points to (N,) metres of depth in the batch's hand of this number."""
+        if self._depth_unit is None:
+            raise ValueError("this preset's logits are no depths: use the preset 'compact'")
+        if self._torch_context is None:
+            with torch.inference_mode(False):
+                self._torch_context = cloned(self._complete_context().in_torch())
+        context = self._torch_context.select(hand)
+        queries = points.to(context.hands.wrist)[None]
+        logits = self._logits(context.hands.palm_from_camera(queries), context)
+        return self._depth_unit * logits[0]
 
     @torch.inference_mode()
     def reconstruct(

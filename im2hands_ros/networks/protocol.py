@@ -8,7 +8,7 @@ one line in `registry.NETWORKS`. ``Features`` are whatever its image encoder mak
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -113,6 +113,10 @@ class HandContext(ABC):
         """The same for one hand alone (H = 1)."""
         return take(self, slice(hand, hand + 1))
 
+    def in_torch(self) -> HandContext:
+        """The same field, evaluated by torch alone, so that it can be differentiated."""
+        return self
+
     def with_surfaces(self, surfaces: Sequence[HandTriangles | None]) -> HandContext:
         """The context to go on with, from the initial surface of each hand, None where a hand has
         none. Only for contexts with a ``surface_resolution``."""
@@ -126,11 +130,14 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
         image_size: side of the square crop, pixels.
         crop_margin: share of the keypoints' extent that the crop leaves on each side.
         gpu_precision: what the setting ``precision: auto`` means on a GPU.
+        depth_unit: metres of depth under the skin that a logit stands for; None: logits are no
+            depths.
     """
 
     image_size: int
     crop_margin: float
     gpu_precision: ClassVar[str] = "bf16"
+    depth_unit: ClassVar[float | None] = None
 
     @classmethod
     @abstractmethod
@@ -171,6 +178,11 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
         """(1, s, s) probability over the crop that a pixel shows a hand; 1 without an estimate."""
         return torch.ones_like(frame.pixels[:, 0])
 
+    def side_probability(self, frame: EncodedFrame[Features]) -> Tensor | None:
+        """(2, s, s) probability over the crop that a pixel shows the left and the right hand; None
+        without an estimate."""
+        return None
+
     def refine_keypoints(
         self, frame: EncodedFrame[Features], joints: KeypointPair
     ) -> EstimatedJoints:
@@ -189,12 +201,25 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
 def take(values: _T, index: slice | list[int] | Tensor) -> _T:
     """A context, NamedTuple or tensor of hands for some of the hands: first dimensions are indexed,
     networks are shared."""
-    taken: Any = values
-    if isinstance(taken, HandContext):
-        parts = {each.name: take(getattr(taken, each.name), index) for each in fields(taken)}
-        taken = replace(taken, **parts)
-    elif hasattr(taken, "_fields"):
-        taken = type(taken)(*(take(part, index) for part in taken))
-    elif not isinstance(taken, nn.Module):
-        taken = taken[index]
-    return taken
+    return _of_each(values, lambda part: part[index])
+
+
+def cloned(values: _T) -> _T:
+    """A context of torch alone with copies of its tensors, which gradients may be taken through
+    where the originals were made in inference mode."""
+    return _of_each(values, lambda part: part.clone())
+
+
+def _of_each(values: _T, change: Callable[[Any], Any]) -> _T:
+    """Contexts and NamedTuples with every tensor changed; networks are shared."""
+    changed: Any = values
+    if isinstance(changed, HandContext):
+        parts = {
+            each.name: _of_each(getattr(changed, each.name), change) for each in fields(changed)
+        }
+        changed = replace(changed, **parts)
+    elif hasattr(changed, "_fields"):
+        changed = type(changed)(*(_of_each(part, change) for part in changed))
+    elif not isinstance(changed, nn.Module):
+        changed = change(changed)
+    return changed

@@ -17,6 +17,7 @@ from im2hands_ros.messages.matching import Match, StampMatcher
 from im2hands_ros.messages.named_poses import read_named_poses
 from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.base_node import BaseNode
+from im2hands_ros.ros.depth_images import DepthImages
 from im2hands_ros.ros.image_inputs import ImageInputs
 from im2hands_ros.ros.parameters import Settings
 
@@ -29,6 +30,10 @@ _REMEDIES = {
     "late": ": publish in the order of the stamps",
 }
 
+# Largest stamp difference of an image and its depth image at least, and beyond which a depth image
+# is an old one, seconds.
+_DEPTH_SLOP, _DEPTH_ALIVE = 0.02, 1.0
+
 
 @dataclass(frozen=True)
 class SyncedFrame:
@@ -37,6 +42,7 @@ class SyncedFrame:
     image: Image | CompressedImage
     keypoints: CheckedKeypoints
     camera_info: CameraInfo
+    depth: Image | None = None
 
 
 class NodeInputs(ImageInputs[Settings]):
@@ -57,11 +63,13 @@ class NodeInputs(ImageInputs[Settings]):
         has_subscribers: Callable[[], bool],
         deliver: Callable[[SyncedFrame], None],
     ) -> None:
-        self._deliver = deliver
+        self._deliver, self._depths = deliver, DepthImages()
         self._matcher = StampMatcher(node.settings.sync_slop, self._on_drop)
         super().__init__(node, node.settings.image_transport, has_subscribers)
         topic, kind, read = _keypoints_input(node.settings.keypoints_type)
         self.subscribe("keypoints", topic, kind, partial(self._on_keypoints, read))
+        if node.settings.use_depth:
+            self.subscribe("depth", "depth", Image, self._on_depth)
 
     @property
     def values(self) -> dict[str, str]:
@@ -101,7 +109,25 @@ class NodeInputs(ImageInputs[Settings]):
             return
         camera_info = self.known_camera_info()
         if camera_info is not None:
-            self._deliver(SyncedFrame(pair.image, pair.keypoints, camera_info))
+            depth = self._depth_of(pair.image)
+            self._deliver(SyncedFrame(pair.image, pair.keypoints, camera_info, depth))
+
+    def _on_depth(self, message: Image) -> None:
+        self.node.health.receive("depth")
+        self._depths.add(message)
+
+    def _depth_of(self, image: Image | CompressedImage) -> Image | None:
+        """The depth image of an image; None, warned of, where they come but none is near."""
+        slop = max(self.node.settings.sync_slop, _DEPTH_SLOP)
+        depth, gap = self._depths.near(nanoseconds(image.header.stamp), slop)
+        if depth is None and gap < _DEPTH_ALIVE:
+            self.node.health.drop("depth_unmatched")
+            self.node.warn_throttled(
+                "depth_unmatched",
+                f"{self.topics['depth']}: the nearest depth image is {1e3 * gap:.0f} ms from its "
+                f"image: publish both with one stamp, or raise sync_slop ({slop:g} s)",
+            )
+        return depth
 
     def _on_drop(self, reason: str, detail: str) -> None:
         self.node.health.drop(reason)

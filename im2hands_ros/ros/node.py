@@ -206,7 +206,7 @@ class Im2HandsNode(ManagedNode[Settings]):
         """Inputs that should come now, name -> full topic name."""
         if self._inputs is None or not self._has_subscribers():
             return {}
-        return self._inputs.topics
+        return {name: topic for name, topic in self._inputs.topics.items() if name != "depth"}
 
     def describe(self) -> dict[str, str]:
         """State, subscribers, running stages, resolution and memory, for the diagnostics."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 from builtin_interfaces.msg import Time
+from numpy.typing import NDArray
 
-from im2hands_ros.camera import lens_problem
+from im2hands_ros.bad_input import BadInput
+from im2hands_ros.camera import Camera, lens_problem
+from im2hands_ros.checks import check_depth
 from im2hands_ros.messages.camera_info import camera_from_info, unlike_frame
-from im2hands_ros.messages.images import read_image
+from im2hands_ros.messages.images import read_depth, read_image
 from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.inputs import SyncedFrame
 from im2hands_ros.ros.outputs import Outputs
@@ -71,9 +75,15 @@ class Processing:
             extent = self._extent()
             tracker.settings = self._frame_settings(settings)
             stamp = header.stamp.sec + header.stamp.nanosec / 1e9
-            given = frame.keypoints
+            given, depth = frame.keypoints, self._depth(frame, camera)
             hands = tracker.update(
-                image, stamp, camera, given.hands, confidence=given.confidence, extent=extent
+                image,
+                stamp,
+                camera,
+                given.hands,
+                depth,
+                confidence=given.confidence,
+                extent=extent,
             )
             self._note(tracker, frame, hands)
             if hands.scene is not None or extent >= Extent.FIELD:
@@ -89,6 +99,20 @@ class Processing:
             self._budget.note(1e3 * (time.perf_counter() - started))
         if published:
             self._node.count_published(header.stamp)
+
+    def _depth(self, frame: SyncedFrame, camera: Camera) -> NDArray[np.float32] | None:
+        """The frame's depth image, metres; one that cannot be used is counted and left out."""
+        if frame.depth is None:
+            return None
+        try:
+            with self._health.stage("decode_depth"):
+                depth = read_depth(frame.depth)
+            check_depth(depth, camera)
+        except BadInput as problem:
+            self._health.drop(problem.reason)
+            self._node.warn_throttled(problem.reason, f"depth: {problem}")
+            return None
+        return depth
 
     def _extent(self) -> Extent:
         if self._outputs.has_surface_subscribers():

@@ -19,9 +19,9 @@ Array = NDArray[np.float64]
 
 # Accelerations that a hand has all the time, per level of a finger's joints where it is bent:
 # m/s², rad/s², m/s².
-_PLACE_ACCELERATION = 1.5
-_TURN_ACCELERATION = 6.0
-_BEND_ACCELERATION = np.array([0.1, *([0.1, 0.25, 0.4, 0.5] * 5)])
+_PLACE_ACCELERATION = 1.0
+_TURN_ACCELERATION = 4.0
+_BEND_ACCELERATION = np.array([0.07, *([0.07, 0.18, 0.28, 0.35] * 5)])
 # Velocities fade while a hand is not seen, seconds.
 _COASTING = 0.15
 _EVEN = np.ones(JOINT_COUNT)

@@ -57,6 +57,7 @@ class FrameModel(Protocol):
         image: NDArray[np.uint8],
         keypoints: Keypoints,
         camera: Camera,
+        depth: NDArray[np.float32] | None = None,
         *,
         settle: Settle | None = None,
     ) -> EncodedScene: ...

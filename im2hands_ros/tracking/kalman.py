@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Innovations that keep pointing one way mean that the model is too slow, those that alternate that
-# it follows noise. The size of their running mean (share of the past in it), over what independent
-# ones would give, raises the acceleration at once from a threshold on, and adapts it slowly.
+# Innovations that keep pointing one way mean that the model is too slow. The square of their
+# running mean (share of the past in it), over what independent ones would give, raises the
+# acceleration from a threshold on; it calms down by a factor a frame.
 _MEMORY = 0.6
-_BOOST_FROM = 3.0
-_BOOST_RANGE = (0.2, 30.0)
-_ADAPTION = 0.15
+_BOOST_FROM, _LARGEST_BOOST = 3.0, 30.0
+_CALMING = 0.7
 _LONGEST_STEP = 0.5  # seconds; beyond it nothing is left to be known of velocities
 
 
@@ -67,8 +66,8 @@ class Motion:
         self._drift = _MEMORY * self._drift + (1 - _MEMORY) * innovation
         white = (1 - _MEMORY) / (1 + _MEMORY)
         excess = (self._drift**2 / (white * expected)).mean(axis=1, keepdims=True)
-        adapted = self._boost * np.exp(_ADAPTION * (np.minimum(excess, _BOOST_FROM) - 1))
-        self._boost = np.clip(np.maximum(excess / _BOOST_FROM, adapted), *_BOOST_RANGE)
+        wanted = np.clip(excess / _BOOST_FROM, 1.0, _LARGEST_BOOST)
+        self._boost = np.maximum(wanted, 1 + _CALMING * (self._boost - 1))
 
 
 def decay(elapsed: float, time: float) -> float:

@@ -84,6 +84,11 @@ class FrameSettings(ParameterSchema):
         range=(0.0, 2.0),
         live=True,
     )
+    use_depth: bool = parameter(
+        True,
+        "move each hand to where a depth image, registered to the image, shows its skin; the node "
+        "subscribes to depth (16UC1 or 32FC1) and uses depth images when they come",
+    )
     smoothing: float = parameter(
         0.0,
         "cutoff of the One-Euro filter over the keypoints of resting hands, lower is smoother, "

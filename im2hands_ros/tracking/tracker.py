@@ -66,7 +66,8 @@ class HandTracker:
             camera: intrinsics of the image.
             keypoints: "left" and "right" -> (21, 3) metres, camera frame, MANO order, NaN for
                 joints that were not seen, None for an absent hand; None altogether: the detector's.
-            depth: (H, W) metres, registered to the image, 0 or NaN where unknown; for the detector.
+            depth: (H, W) metres, registered to the image, 0 or NaN where unknown: for the detector
+                and, with ``use_depth``, for the places of the hands.
             confidence: side -> (21,) shares in [0, 1] of the given joints, 0: not seen; None: 1.
             extent: how far the frame is taken.
 
@@ -88,14 +89,15 @@ class HandTracker:
         def settle(estimate: EstimatedJoints) -> EstimatedJoints:
             return filters.settle(trusted(estimate, of_hands(shares, given, estimate.joints)))
 
+        seen = depth if self.settings.use_depth else None
         warnings = tuple(undeclared(keypoints, confidence))
-        if extent == Extent.KEYPOINTS and not self._model.refine_keypoints:
+        if extent == Extent.KEYPOINTS and not self._model.refine_keypoints and seen is None:
             warnings += self._plausibility.check(image, camera, given, None)
             estimate = settle(EstimatedJoints.as_given(HandPair(**joints)))
             hands = _hands(estimate.joints, {}, filters.ages)
             return _frame(hands, given, shares, warnings=warnings)
         both = {side: joints.get(side) for side in SIDES}
-        scene = self._model.encode(image, both, camera, settle=settle)
+        scene = self._model.encode(image, both, camera, seen, settle=settle)
         warnings += self._plausibility.check(image, camera, given, scene)
         if extent < Extent.SURFACES:
             hands = _hands(scene.keypoints, scene.confidence, filters.ages)

@@ -114,7 +114,7 @@ def test_smoothing_calms_noisy_keypoints(start, connect):
     random = np.random.default_rng(0)
     spread = {}
     for cutoff in ("0.0", "1.0"):
-        listener = Listener(connect(start(f"smoothing:={cutoff}")))
+        listener = Listener(connect(start(f"smoothing:={cutoff}", "tracking:=false")))
         for i in range(30):
             stamp = 10 + i / 25
             noisy = hand("right") + random.normal(0, 0.003, (21, 3)).astype(np.float32)

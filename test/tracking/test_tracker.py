@@ -36,6 +36,7 @@ class RecordingModel:
     refine_keypoints: bool = False
     refine_occupancy: bool = False
     encoded: list[dict] = field(default_factory=list)
+    depths: list = field(default_factory=list)
     reconstructed: list[dict] = field(default_factory=list)
 
     def encode(
@@ -43,6 +44,7 @@ class RecordingModel:
     ) -> SimpleNamespace:
         keypoints = {side: xyz for side, xyz in keypoints.items() if xyz is not None}
         self.encoded.append(keypoints)
+        self.depths.append(depth)
         refined = {side: xyz + 0.01 * self.refine_keypoints for side, xyz in keypoints.items()}
         swapped = self.swapped and self.refine_keypoints
         if swapped:
@@ -192,6 +194,15 @@ def test_frames_without_keypoints_are_the_detector_s():
 def test_neither_keypoints_nor_a_detector_is_said():
     with pytest.raises(ValueError, match="detector"):
         HandTracker(RecordingModel()).update(IMAGE, 1.0, CAMERA)
+
+
+def test_depth_goes_to_the_model_unless_it_is_not_wanted():
+    model, depth = RecordingModel(), np.ones(IMAGE.shape[:2], np.float32)
+    tracker = HandTracker(model, FrameSettings(refine_keypoints=False))
+    tracker.update(IMAGE, 1.0, CAMERA, both(), depth, extent=Extent.KEYPOINTS)
+    tracker.settings = FrameSettings(use_depth=False)
+    tracker.update(IMAGE, 1.1, CAMERA, both(), depth)
+    assert model.depths[0] is depth and model.depths[1] is None
 
 
 def lacking(side: str, *unseen: int) -> np.ndarray:

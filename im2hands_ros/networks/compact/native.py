@@ -40,6 +40,11 @@ class NativeInitialContext(InitialContext):
         """Millimetres of depth inside of each hand."""
         return self.native(points_palm)
 
+    def in_torch(self) -> InitialContext:
+        return InitialContext(
+            **{each.name: getattr(self, each.name) for each in fields(InitialContext)}
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class NativeRefinedContext(RefinedContext):
@@ -54,6 +59,11 @@ class NativeRefinedContext(RefinedContext):
     def logits(self, points_palm: Tensor) -> Tensor:
         """Millimetres of depth inside of each hand."""
         return self.native(points_palm)
+
+    def in_torch(self) -> RefinedContext:
+        values = {each.name: getattr(self, each.name) for each in fields(RefinedContext)}
+        values |= {name: values[name].in_torch() for name in ("initial", "other")}
+        return RefinedContext(**values)
 
 
 def native_initial(network: NativeNetwork, context: InitialContext) -> InitialContext:

@@ -17,6 +17,7 @@ from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.kernels import canonical, library
 from im2hands_ros.kernels.field import NativeNetwork
 from im2hands_ros.networks import checkpoints
+from im2hands_ros.networks.compact.articulated_decoder import DEPTH_UNIT
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.initial_occupancy import InitialContext, InitialOccupancy
 from im2hands_ros.networks.compact.joint_features import CoarseHands
@@ -57,6 +58,7 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
     """
 
     crop_margin = 0.3
+    depth_unit = DEPTH_UNIT
 
     def __init__(self, preset: CompactPreset = COMPACT, stages: tuple[str, ...] = STAGES) -> None:
         super().__init__()
@@ -114,6 +116,9 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
 
     def hand_mask_probability(self, frame: CompactFrame) -> Tensor:
         return self.initial.encoder.masks(frame.features).float().softmax(1)[:, 1:].sum(1)
+
+    def side_probability(self, frame: CompactFrame) -> Tensor:
+        return self.initial.encoder.masks(frame.features).float().softmax(1)[0, 1:]
 
     def refine_keypoints(self, frame: CompactFrame, joints: KeypointPair) -> EstimatedJoints:
         if self.keypoints is None:

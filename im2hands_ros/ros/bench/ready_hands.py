@@ -66,6 +66,7 @@ class ReadyHands:
         image: np.ndarray,
         keypoints: Keypoints,
         camera: Camera,
+        depth: np.ndarray | None = None,
         *,
         settle: Settle | None = None,
     ) -> ReadyScene:
