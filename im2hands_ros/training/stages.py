@@ -10,6 +10,7 @@ import torch
 
 from im2hands_ros.training.initial_stage import InitialStage
 from im2hands_ros.training.keypoint_stage import KeypointPlan, KeypointStage
+from im2hands_ros.training.landmark_stage import LandmarkPlan, LandmarkStage
 from im2hands_ros.training.plan import TrainingPlan
 from im2hands_ros.training.refinement_stage import RefinementStage
 from im2hands_ros.training.stage import Stage, freeze
@@ -30,6 +31,7 @@ class StageKind(NamedTuple):
 
 STAGES: dict[str, StageKind] = {
     "initial": StageKind(TrainingPlan, InitialStage),
+    "landmarks": StageKind(LandmarkPlan, LandmarkStage),
     "keypoints": StageKind(KeypointPlan, KeypointStage),
     "refinement": StageKind(KeypointPlan, RefinementStage),
 }
