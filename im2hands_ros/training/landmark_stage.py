@@ -21,16 +21,18 @@ from im2hands_ros.networks.compact.landmark_encoder import WEIGHTS
 from im2hands_ros.networks.compact.landmark_network import HINTED
 from im2hands_ros.networks.compact.networks import under
 from im2hands_ros.networks.compact.told_landmarks import ToldLandmarks
+from im2hands_ros.skeleton import JOINT_COUNT, MIDDLE_MCP, WRIST
 from im2hands_ros.training.landmark_batches import (
     CropBatch,
     CropErrors,
+    HandCrop,
     collate_crops,
     crop_of,
     draw_crop,
     in_picture,
 )
 from im2hands_ros.training.plan import TrainingPlan
-from im2hands_ros.training.scene_folder import SceneFolder
+from im2hands_ros.training.scene_folder import SceneFolder, TrainingScene
 from im2hands_ros.training.stage import Term
 
 _PREFIX = "landmarks."
@@ -116,8 +118,8 @@ class LandmarkStage:
         return self._others | {name: value.half() for name, value in own.items()}
 
     @staticmethod
-    def _validation_crops(folder: SceneFolder) -> dict[str, list]:
-        crops: dict[str, list] = {}
+    def _validation_crops(folder: SceneFolder) -> dict[str, list[HandCrop]]:
+        crops: dict[str, list[HandCrop]] = {}
         for index in range(len(folder)):
             scene = folder[index]
             kind = scene.sample.subset.replace("_left", "").replace("_right", "")
@@ -126,7 +128,9 @@ class LandmarkStage:
             rng = np.random.default_rng(index)
             joints = in_picture(scene)
             sigma = _NOISE * _palm_px(scene)
-            given = {s: x[:, :2] + rng.normal(0, sigma, (21, 2)) for s, x in joints.items()}
+            given = {
+                s: x[:, :2] + rng.normal(0, sigma, (JOINT_COUNT, 2)) for s, x in joints.items()
+            }
             crops[kind] += [crop_of(scene, given, side) for side in joints]
         return crops
 
@@ -139,6 +143,7 @@ class LandmarkStage:
         return both / batch.palm[:, None]
 
 
-def _palm_px(scene) -> float:
+def _palm_px(scene: TrainingScene) -> float:
+    """The palm's length in the picture, unforeshortened."""
     xyz = next(iter(scene.keypoints.values()))
-    return float(np.linalg.norm(xyz[9] - xyz[0]) * scene.camera.fx / xyz[:, 2].mean())
+    return float(np.linalg.norm(xyz[MIDDLE_MCP] - xyz[WRIST]) * scene.camera.fx / xyz[:, 2].mean())

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from im2hands_ros.training.fusion_stage import FusionPlan, FusionStage
 from im2hands_ros.training.initial_stage import InitialStage
 from im2hands_ros.training.keypoint_stage import KeypointPlan, KeypointStage
 from im2hands_ros.training.landmark_stage import LandmarkPlan, LandmarkStage
@@ -33,6 +34,7 @@ STAGES: dict[str, StageKind] = {
     "initial": StageKind(TrainingPlan, InitialStage),
     "landmarks": StageKind(LandmarkPlan, LandmarkStage),
     "keypoints": StageKind(KeypointPlan, KeypointStage),
+    "fusion": StageKind(FusionPlan, FusionStage),
     "refinement": StageKind(KeypointPlan, RefinementStage),
 }
 

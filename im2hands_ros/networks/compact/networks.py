@@ -1,7 +1,8 @@
 """The networks of the compact preset: one shared image encoder, and the stages that have weights.
 
 A weights file holds any of them, each stage's tensors under its name: ``initial.…``,
-``keypoints.…``, ``refinement.…``. Only the first is needed.
+``keypoints.…``, ``refinement.…``. Only the first is needed. ``landmarks.…`` and ``fusion.…``
+belong to the keypoint refinement: what is seen of each hand, and what that says of its joints.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.initial_occupancy import InitialContext, InitialOccupancy
 from im2hands_ros.networks.compact.joint_features import CoarseHands
 from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement
+from im2hands_ros.networks.compact.landmark_fusion import FusedLandmarks, LandmarkFusion
 from im2hands_ros.networks.compact.native import (
     native_initial,
     native_network,
@@ -28,6 +30,8 @@ from im2hands_ros.networks.compact.native import (
 )
 from im2hands_ros.networks.compact.presets import COMPACT, CompactPreset
 from im2hands_ros.networks.compact.refined_occupancy import RefinedOccupancy
+from im2hands_ros.networks.compact.seen_hands import see_hands
+from im2hands_ros.networks.compact.told_landmarks import ToldLandmarks
 from im2hands_ros.networks.native_attention import use_native_attention
 from im2hands_ros.networks.protocol import (
     STAGES,
@@ -51,6 +55,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
     Attributes:
         initial: occupancy of each hand; owns the encoder that all stages share.
         keypoints: coarse to refined keypoints.
+        landmarks, fusion: what is seen of each hand, and what that says of its joints; part of the
+            stage ``keypoints`` where there are both.
         refinement: occupancy of two interacting hands.
     """
 
@@ -65,6 +71,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         self.keypoints = (
             KeypointRefinement(preset.keypoints, encoder) if "keypoints" in stages else None
         )
+        self.landmarks = ToldLandmarks() if "landmarks" in stages else None
+        self.fusion = fusion_of(preset) if "fusion" in stages else None
         self.refinement = (
             RefinedOccupancy(preset.refinement, encoder) if "refinement" in stages else None
         )
@@ -83,7 +91,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
 
     @property
     def encoders(self) -> tuple[nn.Module, ...]:
-        return (self.initial.encoder,)
+        seen = [] if self.landmarks is None else [self.landmarks]
+        return (self.initial.encoder, *seen)
 
     @property
     def has_kernels(self) -> bool:
@@ -91,6 +100,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
 
     def use_kernels(self) -> None:
         """By the library that there is, else in torch."""
+        if self.landmarks is not None:
+            self.landmarks.network.fuse()
         kernels = library.chosen()
         if kernels:
             self.native = native_network(kernels, self.initial, self.refinement)
@@ -111,7 +122,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
     def refine_keypoints(self, frame: CompactFrame, joints: KeypointPair) -> EstimatedJoints:
         if self.keypoints is None:
             return super().refine_keypoints(frame, joints)
-        refined = self.keypoints(frame.features, coarse_hands(joints, frame))
+        seen = self._seen(frame, joints)
+        refined = self.keypoints(frame.features, coarse_hands(joints, frame), seen=seen)
         places = refined.joints[0].float().cpu().numpy()
         near = (1 - torch.exp(-_NEAR / refined.spread[0].clamp_min(1e-4))).mean(-1).tolist()
         present = [slot for slot, there in enumerate(refined.present[0].tolist()) if there]
@@ -120,6 +132,12 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
             HandPair(**{SIDES[slot]: near[slot] for slot in present}),
             swapped=bool(refined.swapped[0] > self.keypoints.preset.swap_logit),
         )
+
+    def _seen(self, frame: CompactFrame, joints: KeypointPair) -> FusedLandmarks | None:
+        if self.landmarks is None or self.fusion is None or frame.picture is None:
+            return None
+        seen = see_hands(self.landmarks, frame.picture.image, frame.picture.camera, joints)
+        return FusedLandmarks(seen, self.fusion)
 
     def initial_context(self, frame: CompactFrame, hands: CanonicalHands) -> InitialContext:
         context = self.initial.context(frame.features, *frame.crop_of(hands), hands)
@@ -132,6 +150,12 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         partner = torch.arange(count - 1, -1, -1, device=context.intrinsics.device)
         accompanied = torch.full_like(partner, count > 1, dtype=torch.bool)
         return native_refined(self.refinement.context(context, partner, accompanied))
+
+
+def fusion_of(preset: CompactPreset) -> LandmarkFusion:
+    """The fusion that fits a preset's keypoint refinement."""
+    keypoints = preset.keypoints
+    return LandmarkFusion(preset.fusion, keypoints.width, len(keypoints.patch_spacings))
 
 
 def coarse_hands(joints: KeypointPair, frame: CompactFrame) -> CoarseHands:
