@@ -9,7 +9,7 @@ _GREY = np.array([0.3, 0.59, 0.11], np.float32)
 
 
 def disturbed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """An (S, S, 3) uint8 crop in other colours and light, less sharp, noisy, partly covered."""
+    """An (H, W, 3) uint8 picture in other colours and light, less sharp, noisy, partly covered."""
     picture = _lit(_coloured(image.astype(np.float32) / 255, rng), rng)
     picture = _blurred(picture, rng)
     if rng.random() < 0.5:
@@ -37,8 +37,9 @@ def _lit(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     picture = np.clip(picture, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.3)))
     picture = np.minimum(picture * gain.astype(np.float32), 1)
     if rng.random() < 0.3:
-        fade = 1 + np.linspace(-1, 1, len(picture), dtype=np.float32) * rng.normal(0, 0.3)
-        picture = picture * (fade[:, None, None] if rng.random() < 0.5 else fade[:, None])
+        along = int(rng.integers(2))
+        fade = 1 + np.linspace(-1, 1, picture.shape[along], dtype=np.float32) * rng.normal(0, 0.3)
+        picture = picture * fade.reshape((-1, 1) if along else (-1, 1, 1))
     if rng.random() < 0.3:
         mean = picture.mean()
         picture = (picture - mean) * np.float32(rng.uniform(0.4, 1.3)) + mean
@@ -47,13 +48,13 @@ def _lit(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _blurred(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Out of focus, of few pixels, or moved while it was taken."""
-    chance, size = rng.random(), picture.shape[0]
+    chance, size = rng.random(), picture.shape[1::-1]
     if chance < 0.2:
         return cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 2.5))
     if chance < 0.4:
         share = rng.uniform(0.25, 0.8)
         small = cv2.resize(picture, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
-        return cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
     if chance < 0.5:
         return cv2.filter2D(picture, -1, _motion(rng.uniform(3, 14), rng.uniform(0, np.pi)))
     return picture
@@ -71,9 +72,9 @@ def _motion(length: float, angle: float) -> np.ndarray:
 
 def _cover(picture: np.ndarray, rng: np.random.Generator) -> None:
     """Up to three rectangles of one colour, as of an object in front."""
-    size = picture.shape[0]
+    rows, columns = picture.shape[:2]
     for _ in range(rng.integers(1, 4)):
-        width, height = rng.integers(size // 16, size // 4, 2)
-        x, y = rng.integers(0, size - width), rng.integers(0, size - height)
+        width, height = (rng.integers(side // 16, side // 4) for side in (columns, rows))
+        x, y = rng.integers(0, columns - width), rng.integers(0, rows - height)
         colour = rng.uniform(0, 1, 3) if rng.random() < 0.7 else picture.mean((0, 1))
         picture[y : y + height, x : x + width] = colour

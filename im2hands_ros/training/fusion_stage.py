@@ -70,8 +70,8 @@ class SeenScenes(NamedTuple):
     swapped: Tensor
 
     def to(self, device: torch.device) -> SeenScenes:
-        """The same on another device, in float32."""
-        features = ImageFeatures(*(value.to(device).float() for value in self.features))
+        """The same on another device."""
+        features = ImageFeatures(*(value.to(device) for value in self.features))
         coarse = CoarseHands(*(value.to(device) for value in self.coarse))
         rest = (value.to(device) for value in self[3:])
         return SeenScenes(features, self.seen.to(device), coarse, *rest)
@@ -215,11 +215,12 @@ class FusionStage:
 
 
 def joined(scenes: list[SeenScenes]) -> SeenScenes:
-    """Scenes of one batch."""
+    """Scenes of one batch, features in float32."""
     nested: list[Any] = [
         type(parts[0])(*map(torch.cat, zip(*parts, strict=True)))
         if isinstance(parts[0], tuple)
         else torch.cat(parts)
         for parts in zip(*scenes, strict=True)
     ]
-    return SeenScenes(*nested)
+    batch = SeenScenes(*nested)
+    return batch._replace(features=ImageFeatures(*(each.float() for each in batch.features)))

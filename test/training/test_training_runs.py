@@ -10,6 +10,7 @@ import pytest
 import torch
 from ball_scenes import BallScenes
 from toy_stage import ToyStage, toy_plan
+from two_hands import untrained_networks
 
 from im2hands_ros import cli
 from im2hands_ros.commands import train as command
@@ -28,6 +29,8 @@ ALONE = Processes(CPU)
 OVERFITTING = {
     "initial": (10, {}),
     "keypoints": (16, {"tracker.clean_share": 0.0, "tracker.noise_share": 1.0, "warm_up": 8}),
+    "landmarks": (8, {"learning_rate": 0.0003}),
+    "fusion": (16, {"tracker.clean_share": 0.0, "tracker.noise_share": 1.0, "pool": 4}),
     "refinement": (60, {"learning_rate": 0.002}),
 }
 SMALL = {"batches.scenes": 1, "batches.points": 64, "batches.keypoint_only_steps": 0, "warm_up": 1}
@@ -42,7 +45,8 @@ def initial_weights(tmp_path_factory):
     learner = Learner(stage, plan, ALONE)
     for step in range(60):
         learner.train_step(stage.draw(BallScenes(count=1), step, slice(None)))
-    write_finite(stage.weights(), path, {})
+    others = untrained_networks("keypoints", "landmarks").state_dict()
+    write_finite(others | stage.weights(), path, {})
     return path
 
 
