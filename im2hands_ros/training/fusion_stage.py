@@ -52,11 +52,13 @@ class FusionPlan(TrainingPlan):
         tracker: errors of the keypoints that are to be refined.
         pool: draws of a scene and coarse joints, each used many times.
         disturbed_share: of pictures in other light, blurred, grey or partly covered.
+        unseen_share: of hands whose landmarks are withheld.
     """
 
     tracker: TrackerErrors = TrackerErrors()
     pool: int = 8000
     disturbed_share: float = 0.5
+    unseen_share: float = 0.08
 
 
 class SeenScenes(NamedTuple):
@@ -112,7 +114,11 @@ class FusionStage:
         plan = self._plan
         rng = np.random.default_rng((plan.batches.seed, step))
         numbers = rng.permutation(plan.pool)[: plan.batches.scenes][part]
-        return joined([self._drawn(folder, int(number)) for number in numbers])
+        batch = joined([self._drawn(folder, int(number)) for number in numbers])
+        # By the scenes' numbers, so that several processes draw what one would.
+        lots = [np.random.default_rng((plan.batches.seed, step, n)).random(2) for n in numbers]
+        kept = torch.from_numpy(np.stack(lots) >= plan.unseen_share)
+        return batch._replace(seen=batch.seen._replace(presence=batch.seen.presence * kept))
 
     def losses(self, batch: SeenScenes) -> dict[str, Term]:
         """Of the refined keypoints."""
