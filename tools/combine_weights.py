@@ -19,6 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("parts", nargs="+", metavar="STAGES=FILE")
+    parser.add_argument("--half", default="", metavar="STAGES", help="stages to store as float16")
     given = parser.parse_args()
     tensors, records = {}, []
     for part in given.parts:
@@ -30,6 +31,8 @@ def main() -> None:
             parser.error(f"{file} holds nothing of {names}")
         tensors |= chosen
         records.append({"stages": stages, "sha256": checkpoints.sha256(Path(file)), **record})
+    halved = given.half.split(",")
+    tensors = {n: t.half() if n.split(".")[0] in halved else t for n, t in tensors.items()}
     checkpoints.write(tensors, given.out, {"parts": records, "licence": "Apache-2.0"})
     print(f"{given.out}: {given.out.stat().st_size / 1e6:.1f} MB")
 
