@@ -40,7 +40,7 @@ from im2hands_ros.training.tracked_batches import slots_of
 
 _MILLIMETRES = 1e3
 _SCENES, _CHUNK = 96, 16
-_NOISE_MM = (0, 10, 15)
+_NOISE_MM, _UNFIT_MM = (0, 10, 15), 10
 _TRACKER = TrackerErrors(convention_share=0, clean_share=0, noise_share=0, missing_share=0)
 
 
@@ -53,12 +53,15 @@ class FusionPlan(TrainingPlan):
         pool: draws of a scene and coarse joints, each used many times.
         disturbed_share: of pictures in other light, blurred, grey or partly covered.
         unseen_share: of hands whose landmarks are withheld.
+        unfit_share: of scenes whose image features are another picture's, or a grey one's: the
+            encoder knows rendered hands alone, and on photographs landmarks must do without it.
     """
 
     tracker: TrackerErrors = TrackerErrors()
     pool: int = 8000
     disturbed_share: float = 0.5
     unseen_share: float = 0.08
+    unfit_share: float = 0.5
 
 
 class SeenScenes(NamedTuple):
@@ -113,11 +116,18 @@ class FusionStage:
         """Scenes of a step's batch, out of the pool."""
         plan = self._plan
         rng = np.random.default_rng((plan.batches.seed, step))
-        numbers = rng.permutation(plan.pool)[: plan.batches.scenes][part]
-        batch = joined([self._drawn(folder, int(number)) for number in numbers])
-        # By the scenes' numbers, so that several processes draw what one would.
-        lots = [np.random.default_rng((plan.batches.seed, step, n)).random(2) for n in numbers]
-        kept = torch.from_numpy(np.stack(lots) >= plan.unseen_share)
+        numbers = rng.permutation(plan.pool)[: plan.batches.scenes + 1].tolist()
+        lots = rng.random((plan.batches.scenes, 3))
+        scenes = []
+        for place in range(plan.batches.scenes)[part]:
+            scene = self._drawn(folder, numbers[place])
+            if lots[place, 2] < plan.unfit_share / 2:
+                scene = scene._replace(features=self._grey())
+            elif lots[place, 2] < plan.unfit_share:
+                scene = scene._replace(features=self._drawn(folder, numbers[place + 1]).features)
+            scenes.append(scene)
+        batch = joined(scenes)
+        kept = torch.from_numpy(lots[part, :2] >= plan.unseen_share)
         return batch._replace(seen=batch.seen._replace(presence=batch.seen.presence * kept))
 
     def losses(self, batch: SeenScenes) -> dict[str, Term]:
@@ -139,6 +149,9 @@ class FusionStage:
             label = "tracker" if noise is None else str(noise)
             scores |= {f"in_mm_at_{label}": given, f"out_mm_at_{label}": found}
             ratios.append(found / given if given else 0.15 * found)
+        given, found = self._joint_errors(folder, _UNFIT_MM, unfit=True)
+        scores["out_mm_without_encoder"] = found
+        ratios.append(found / given)
         return scores | {"selection": sum(ratios)}
 
     def weights(self) -> dict[str, Tensor]:
@@ -194,8 +207,18 @@ class FusionStage:
             torch.tensor([output.swapped]),
         )
 
+    @torch.inference_mode()
+    def _grey(self) -> ImageFeatures:
+        """Features of a picture that shows nothing."""
+        size = self._plan.batches.image_size
+        pixels = torch.full((1, 3, size, size), 0.35, device=self._device)
+        return ImageFeatures(*(value.half().cpu() for value in self._networks.encode(pixels)))
+
     @torch.no_grad()
-    def _joint_errors(self, folder: SceneFolder, noise: float | None) -> tuple[float, float]:
+    def _joint_errors(
+        self, folder: SceneFolder, noise: float | None, unfit: bool = False
+    ) -> tuple[float, float]:
+        """Millimetres in and out; unfit: the image features show nothing."""
         if noise not in self._validation:
             scenes = [self._noisy(folder, i, noise) for i in range(min(_SCENES, len(folder)))]
             chunks = range(0, len(scenes), _CHUNK)
@@ -203,6 +226,9 @@ class FusionStage:
         given, found = [], []
         for chunk in self._validation[noise]:
             batch = chunk.to(self._device)
+            if unfit:
+                grey = (each.float().expand(len(batch.target), -1, -1, -1) for each in self._grey())
+                batch = batch._replace(features=ImageFeatures(*(x.to(self._device) for x in grey)))
             refined = self._refined(batch, None)
             coarse = batch.coarse.swap(batch.swapped).joints
             given.append((coarse - batch.target).norm(dim=-1)[batch.present])
