@@ -17,12 +17,11 @@ import cv2
 import numpy as np
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.detection.bundle import find_bundle
-from im2hands_ros.detection.landmarker import Landmarker
+from im2hands_ros.detection import HandDetector
 from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder
 from im2hands_ros.skeleton import BONES, MIDDLE_MCP, SIDES, WRIST
 from im2hands_ros.synthetic.background import random_background
-from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.synthetic.sample import Mesh, Sample
 from im2hands_ros.synthetic.shards import save_shard, shard_path
 
 SIZE, FOCAL, PALM = 384, 560.0, 0.093
@@ -32,6 +31,7 @@ LEAST_PRESENCE = 0.9
 # MediaPipe's wrist lies nearer the fingers than the joint, in palm lengths.
 WRIST_SHIFT = 0.05
 CUT_PALM = 110.0  # pixels of a palm in what is cut out
+NO_SURFACE = np.array([[0, 1, 2]], np.int32)
 SPLIT_SEEDS = {"train": 1, "val": 2}
 
 
@@ -60,13 +60,16 @@ def frames_of(video: Path, split: str, most: int) -> list[np.ndarray]:
     return found
 
 
-def cut(frame: np.ndarray, find: Landmarker, encoder: LandmarkEncoder) -> Cutting | None:
+def cut(frame: np.ndarray, detector: HandDetector, encoder: LandmarkEncoder) -> Cutting | None:
     """The frame's only hand as a right one; None where it is not clear."""
-    hands = find(frame)
+    height, width = frame.shape[:2]
+    camera = Camera(width, height, width, width, (width - 1) / 2, (height - 1) / 2)
+    found = detector.detect(frame, camera)
+    hands = {side: hand.keypoints_px for side, hand in found.items() if hand is not None}
     if len(hands) != 1:
         return None
-    side = SIDES[int(hands[0].right > 0.5)]
-    seen = encoder.see(frame, {side: hands[0].pixels})[side]
+    (side,) = hands
+    seen = encoder.see(frame, hands)[side]
     if seen.presence < LEAST_PRESENCE or (seen.right > 0.5) != (side == "right"):
         return None
     joints = np.column_stack([seen.pixels, seen.relief - seen.relief[WRIST]])
@@ -175,14 +178,8 @@ def sample_of(picture: np.ndarray, laid: list[Laid], seed: int) -> Sample:
         kind="overlaid",
         seed=seed,
         parameters=dict.fromkeys(SIDES),
-        surfaces={s: None if x is None else _no_mesh(x) for s, x in keypoints.items()},
+        surfaces={s: None if x is None else Mesh(x[:3], NO_SURFACE) for s, x in keypoints.items()},
     )
-
-
-def _no_mesh(joints: np.ndarray):
-    from im2hands_ros.synthetic.sample import Mesh
-
-    return Mesh(joints[:3], np.array([[0, 1, 2]], np.int32))
 
 
 def main() -> None:
@@ -196,12 +193,12 @@ def main() -> None:
     given = parser.parse_args()
     cv2.setNumThreads(1)
     cv2.setRNGSeed(0)
-    find, encoder = Landmarker(find_bundle()), LandmarkEncoder.load()
+    detector, encoder = HandDetector.load(), LandmarkEncoder.load()
     cuttings = [
         cutting
         for video in given.videos
         for frame in frames_of(video, given.split, given.frames)
-        if (cutting := cut(frame, find, encoder)) is not None
+        if (cutting := cut(frame, detector, encoder)) is not None
     ]
     print(f"{len(cuttings)} hands cut out")
     for first in range(0, given.count, SHARD):
