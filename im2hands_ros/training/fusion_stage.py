@@ -50,6 +50,7 @@ class FusionPlan(TrainingPlan):
 
     Attributes:
         tracker: errors of the keypoints that are to be refined.
+        refinement_learns: whether the keypoint refinement learns too, or only what reads landmarks.
         pool: draws of a scene and coarse joints, each used many times.
         disturbed_share: of pictures in other light, blurred, grey or partly covered.
         unseen_share: of hands whose landmarks are withheld.
@@ -58,6 +59,7 @@ class FusionPlan(TrainingPlan):
     """
 
     tracker: TrackerErrors = TrackerErrors()
+    refinement_learns: bool = False
     pool: int = 8000
     disturbed_share: float = 0.5
     unseen_share: float = 0.08
@@ -101,6 +103,7 @@ class FusionStage:
             encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if device.type == "cpu":
             loaded.landmarks.network.fuse()
+        loaded.keypoints.requires_grad_(plan.refinement_learns)
         self._keypoints, self._fusion = loaded.keypoints, loaded.fusion
         self.network = nn.ModuleDict({"keypoints": loaded.keypoints, "fusion": loaded.fusion})
         self.frozen: Mapping[str, nn.Module] = {
