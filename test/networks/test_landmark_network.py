@@ -44,13 +44,12 @@ def network() -> LandmarkNetwork:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize(("dtype", "near"), [(torch.float64, 0.0002), (torch.float32, 0.0005)])
-def test_landmarks_are_those_of_the_interpreter(network, dtype, near) -> None:
-    """The interpreter rounds to float32, too, in an order of its own."""
-    seen = copy.deepcopy(network).to(dtype)(pattern().to(dtype))
+def test_landmarks_are_those_of_the_interpreter(network) -> None:
+    # In float64: rounding in float32 differs by processor and threads.
+    seen = copy.deepcopy(network).double()(pattern().double())
     wanted = torch.tensor([float(word) for word in INTERPRETED.split()]).view(21, 3)
     raw = torch.cat([seen.landmarks[0, :, :2] + 0.5, seen.landmarks[0, :, 2:] * 0.4], 1)
-    assert (raw - wanted).abs().max() < near
+    assert (raw - wanted).abs().max() < 0.0002
     assert abs(float(seen.presence[0]) - PRESENCE) < 1e-4
     assert abs(float(seen.right[0]) - RIGHT) < 1e-4
 
