@@ -17,7 +17,13 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera, crop_around
 from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.checks import check_depth, check_image, check_keypoints
-from im2hands_ros.networks.protocol import EncodedFrame, EstimatedJoints, HandContext, HandNetworks
+from im2hands_ros.networks.protocol import (
+    EncodedFrame,
+    EstimatedJoints,
+    HandContext,
+    HandNetworks,
+    Picture,
+)
 from im2hands_ros.networks.registry import networks_of
 from im2hands_ros.observed_skin import Shown, observed_skin
 from im2hands_ros.pair import HandPair, KeypointPair, Keypoints
@@ -162,7 +168,8 @@ class Im2Hands:
         with clock.stage("crop"):
             pixels, crop_camera = self._crop(image, given, camera)
         with clock.stage("encode"), autocast():
-            frame = EncodedFrame(pixels, crop_camera, networks.encode(pixels))
+            features = networks.encode(pixels)
+        frame = EncodedFrame(pixels, crop_camera, features, Picture(image, camera))
         estimate = EstimatedJoints.as_given(given)
         if self.refine_keypoints:
             with clock.stage("keypoints"), autocast():

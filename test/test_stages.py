@@ -80,6 +80,7 @@ def test_refined_hands_do_not_pass_through_each_other(model):
 
 def test_shapes_are_made_from_the_refined_keypoints(weights):
     model = Im2Hands.load(weights, device="cpu")
+    model.networks.native_keypoints = None  # a copy of the weights that change here
     step = model.networks.keypoints.rounds[-1].step
     with torch.no_grad():
         step.bias[3:] = torch.tensor([0.0, 1.0, 0.0])  # a centimetre down the image
@@ -95,6 +96,7 @@ def test_shapes_are_made_from_the_refined_keypoints(weights):
 @pytest.mark.parametrize("sides", [("left", "right"), ("right",)])
 def test_hands_reported_on_the_wrong_side_are_put_right(weights, sides):
     model = Im2Hands.load(weights, device="cpu")
+    model.networks.native_keypoints = None  # a copy of the weights that change here
     with torch.no_grad():
         model.networks.keypoints.side.bias.fill_(5.0)
     model.networks.use_kernels()  # from the changed weights
@@ -110,3 +112,36 @@ def test_hands_reported_on_the_wrong_side_are_put_right(weights, sides):
 def test_sides_stay_when_the_network_is_not_sure(model):
     scene = model.encode(picture(), keypoints(), CAMERA)
     assert not scene.swapped and scene.sides == ["left", "right"]
+
+
+@pytest.fixture(scope="module")
+def seeing_weights(tmp_path_factory):
+    """All stages, and landmarks whose fusion is not as it begins: there it does nothing."""
+    path = tmp_path_factory.mktemp("weights") / "seeing.safetensors"
+    networks = untrained_networks("keypoints", "refinement", "landmarks", "fusion")
+    for part in networks.fusion.rounds:
+        torch.nn.init.normal_(part.joint[-1].weight, std=0.5)
+    for step in networks.keypoints.rounds:
+        torch.nn.init.normal_(step.step.weight, std=0.05)
+    torch.nn.init.constant_(networks.keypoints.side.bias, -9.0)  # sides stay
+    checkpoints.write(networks.state_dict(), path, {})
+    return path
+
+
+def test_landmarks_belong_to_the_stage_of_the_keypoints(seeing_weights):
+    model = Im2Hands.load(seeing_weights, device="cpu")
+    assert model.stages == ("initial", "keypoints", "refinement")
+    seen = model.encode(picture(), keypoints(), CAMERA).keypoints
+    model.networks.fusion = None
+    unseen = model.encode(picture(), keypoints(), CAMERA).keypoints
+    assert np.abs(seen.left - unseen.left).max() > 1e-4
+    model.refine_keypoints = False
+    given = model.encode(picture(), keypoints(), CAMERA).keypoints
+    assert np.array_equal(given.left, keypoints()["left"])
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_one_hand_alone_is_seen_as_well(seeing_weights, side):
+    model = Im2Hands.load(seeing_weights, device="cpu")
+    found = model.encode(picture(), {side: joints(side)}, CAMERA).keypoints.present
+    assert list(found) == [side] and np.isfinite(found[side]).all()

@@ -33,6 +33,13 @@ Context = TypeVar("Context", bound="HandContext")
 _T = TypeVar("_T")
 
 
+class Picture(NamedTuple):
+    """(H, W, 3) uint8 RGB as it was taken, and the camera that took it."""
+
+    image: NDArray[np.uint8]
+    camera: Camera
+
+
 @dataclass(frozen=True)
 class EncodedFrame(Generic[Features]):
     """A frame after its image encoder.
@@ -40,11 +47,13 @@ class EncodedFrame(Generic[Features]):
     Attributes:
         pixels: (1, 3, S, S) RGB crop in [0, 1]. camera: the crop's.
         features: of the crop.
+        picture: that the crop was cut out of; None: networks see the crop alone.
     """
 
     pixels: Tensor
     camera: Camera
     features: Features
+    picture: Picture | None = None
 
     def crop_of(self, hands: CanonicalHands) -> tuple[Tensor, Tensor]:
         """Of H hands (H,) int64, which crop each is in: the only one; and (H, 3, 3) its intrinsics,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.canonical import canonicalise
+from im2hands_ros.networks.compact.joint_features import CoarseHands
 from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement, RefinedKeypoints
 from im2hands_ros.networks.compact.networks import CompactNetworks, under
 from im2hands_ros.networks.compact.presets import COMPACT
@@ -129,26 +130,36 @@ def shape_keypoints(batch: TrackedBatch, refined: RefinedKeypoints, share: float
 
 def keypoint_terms(refined: RefinedKeypoints, batch: TrackedBatch) -> dict[str, Term]:
     """Losses of refined keypoints, their spread and the sides."""
-    present = batch.present
+    return joint_terms(refined, batch.coarse, batch.target, batch.present, batch.swapped)
+
+
+def joint_terms(
+    refined: RefinedKeypoints,
+    given: CoarseHands,
+    target: Tensor,
+    present: Tensor,
+    swapped: Tensor,
+) -> dict[str, Term]:
+    """The same; all but the first as in ``TrackedBatch``."""
     count = int(present.sum())
-    coarse = batch.coarse.swap(batch.swapped).joints
-    unit = _SHARE * _scene_mean(coarse - batch.target, present) + 1.5 * _GOOD_ENOUGH
+    coarse = given.swap(swapped).joints
+    unit = _SHARE * _scene_mean(coarse - target, present) + 1.5 * _GOOD_ENOUGH
     placed, shaped = (
         sum(
-            weight * (_error(joints - batch.target, relative) / unit)[present].mean()
+            weight * (_error(joints - target, relative) / unit)[present].mean()
             for weight, joints in zip(_ROUND_WEIGHTS, refined.rounds, strict=True)
         )
         for relative in (False, True)
     )
-    error = (refined.joints - batch.target).norm(dim=-1).detach()
+    error = (refined.joints - target).norm(dim=-1).detach()
     spread = refined.spread.clamp_min(1e-4)
     likelihood = ((spread * _MILLIMETRES).log() + error / spread)[present].mean()
-    side = F.binary_cross_entropy_with_logits(refined.swapped, batch.swapped.float())
+    side = F.binary_cross_entropy_with_logits(refined.swapped, swapped.float())
     return {
         "place": Term(torch.as_tensor(placed), count),
         "shape": Term(torch.as_tensor(shaped), count),
         "spread": Term(likelihood, count),
-        "side": Term(side, len(batch.swapped)),
+        "side": Term(side, len(swapped)),
     }
 
 

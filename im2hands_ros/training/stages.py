@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import torch
 
+from im2hands_ros.training.fusion_stage import FusionPlan, FusionStage
 from im2hands_ros.training.initial_stage import InitialStage
 from im2hands_ros.training.keypoint_stage import KeypointPlan, KeypointStage
+from im2hands_ros.training.landmark_stage import LandmarkPlan, LandmarkStage
 from im2hands_ros.training.plan import TrainingPlan
 from im2hands_ros.training.refinement_stage import RefinementStage
 from im2hands_ros.training.stage import Stage, freeze
@@ -30,7 +32,9 @@ class StageKind(NamedTuple):
 
 STAGES: dict[str, StageKind] = {
     "initial": StageKind(TrainingPlan, InitialStage),
+    "landmarks": StageKind(LandmarkPlan, LandmarkStage),
     "keypoints": StageKind(KeypointPlan, KeypointStage),
+    "fusion": StageKind(FusionPlan, FusionStage),
     "refinement": StageKind(KeypointPlan, RefinementStage),
 }
 

@@ -87,8 +87,8 @@ def noisy_batch(folder: SceneFolder, chunk: range, plan: BatchPlan, sigma: float
 
 def collate_tracked(examples: list[Example], outputs: list[TrackerOutput]) -> TrackedBatch:
     """Stack scenes; absent hands hold the joints of the other one, so that all is finite."""
-    coarse, reported = _slots([output.coarse for output in outputs])
-    target, present = _slots([output.target for output in outputs])
+    coarse, reported = slots_of([output.coarse for output in outputs])
+    target, present = slots_of([output.target for output in outputs])
     intrinsics = torch.from_numpy(np.stack([example.intrinsics for example in examples])).float()
     return TrackedBatch(
         hands=collate(examples),
@@ -101,7 +101,9 @@ def collate_tracked(examples: list[Example], outputs: list[TrackerOutput]) -> Tr
     )
 
 
-def _slots(keypoints: list[Keypoints]) -> tuple[Tensor, Tensor]:
+def slots_of(keypoints: list[Keypoints]) -> tuple[Tensor, Tensor]:
+    """(B, 2, 21, 3) joints, left hands in slot 0, and (B, 2) which are there; absent hands hold the
+    joints of the other one."""
     joints = torch.zeros(len(keypoints), len(SIDES), JOINT_COUNT, 3)
     present = torch.zeros(len(keypoints), len(SIDES), dtype=torch.bool)
     for scene, sides in enumerate(keypoints):

@@ -15,12 +15,12 @@ import pytest
 import torch
 from torch import distributed
 from training_worker import stage_curve, toy_curve
+from two_hands import untrained_networks
 
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.training.distributed import Processes
-from im2hands_ros.training.plan import TrainingPlan, read_plan
 from im2hands_ros.training.run_state import write_finite
-from im2hands_ros.training.stages import STAGES, make_stage
+from im2hands_ros.training.stages import STAGES
 
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
 COUNT, LIMIT = 2, 300
@@ -72,8 +72,7 @@ def stop_one(workers: list[subprocess.Popen], log: Path) -> None:
 @pytest.fixture(scope="module")
 def initial_weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "initial.safetensors"
-    plan = read_plan("initial", TrainingPlan)
-    write_finite(make_stage("initial", plan, None, ALONE.device).weights(), path, {})
+    write_finite(untrained_networks("keypoints", "landmarks").state_dict(), path, {})
     return path
 
 

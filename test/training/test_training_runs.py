@@ -10,6 +10,7 @@ import pytest
 import torch
 from ball_scenes import BallScenes
 from toy_stage import ToyStage, toy_plan
+from two_hands import untrained_networks
 
 from im2hands_ros import cli
 from im2hands_ros.commands import train as command
@@ -28,6 +29,16 @@ ALONE = Processes(CPU)
 OVERFITTING = {
     "initial": (10, {}),
     "keypoints": (16, {"tracker.clean_share": 0.0, "tracker.noise_share": 1.0, "warm_up": 8}),
+    "landmarks": (14, {"learning_rate": 0.00004}),
+    "fusion": (
+        16,
+        {
+            "tracker.clean_share": 0.0,
+            "tracker.noise_share": 1.0,
+            "pool": 4,
+            "refinement_learns": True,
+        },
+    ),
     "refinement": (60, {"learning_rate": 0.002}),
 }
 SMALL = {"batches.scenes": 1, "batches.points": 64, "batches.keypoint_only_steps": 0, "warm_up": 1}
@@ -43,6 +54,14 @@ def initial_weights(tmp_path_factory):
     for step in range(60):
         learner.train_step(stage.draw(BallScenes(count=1), step, slice(None)))
     write_finite(stage.weights(), path, {})
+    return path
+
+
+@pytest.fixture(scope="module")
+def seeing_weights(tmp_path_factory):
+    """Untrained, with what the fusion builds on."""
+    path = tmp_path_factory.mktemp("weights") / "seeing.safetensors"
+    write_finite(untrained_networks("keypoints", "landmarks").state_dict(), path, {})
     return path
 
 
@@ -68,10 +87,11 @@ def losses_of(out):
 
 
 @pytest.mark.parametrize("name", list(STAGES))
-def test_a_stage_overfits_one_batch(name, initial_weights):
+def test_a_stage_overfits_one_batch(name, initial_weights, seeing_weights):
     steps, changes = OVERFITTING[name]
     plan = small(name, **changes)
-    stage = make_stage(name, plan, None if name == "initial" else initial_weights, CPU)
+    weights = {"initial": None, "fusion": seeing_weights}.get(name, initial_weights)
+    stage = make_stage(name, plan, weights, CPU)
     learner = Learner(stage, plan, ALONE)
     batch = stage.draw(BallScenes(count=1), 1, slice(None))
     totals = []
@@ -289,3 +309,25 @@ def test_without_a_stage_the_command_names_them(arguments, tmp_path, capsys):
         train(*arguments, "--data", tmp_path, "--out", tmp_path)
     error = capsys.readouterr().err
     assert all(name in error for name in STAGES) and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_the_fusion_leaves_the_refinement_as_it_is_unless_it_shall_learn(learns, seeing_weights):
+    plan = small("fusion", pool=4, refinement_learns=learns)
+    stage = make_stage("fusion", plan, seeing_weights, CPU)
+    learner = Learner(stage, plan, ALONE)
+    before = checkpoints.read(seeing_weights)[0]
+    for step in range(2):
+        learner.train_step(stage.draw(BallScenes(count=2), step, slice(None)))
+    after = stage.weights()
+    moved = {n.split(".")[0] for n, t in before.items() if not torch.equal(after[n].float(), t)}
+    # The landmark network is stored as float16, so it differs by rounding.
+    assert moved - {"landmarks"} == ({"keypoints"} if learns else set())
+    assert any(t.abs().max() > 0 for n, t in after.items() if "fusion" in n and "2.weight" in n)
+
+
+def test_the_fusion_without_what_it_builds_on_says_so(initial_weights):
+    with pytest.raises(ValueError, match="lacks 'keypoints' or 'landmarks'"):
+        make_stage("fusion", small("fusion"), initial_weights, CPU)
+    with pytest.raises(ValueError, match="needs --weights"):
+        make_stage("fusion", small("fusion"), None, CPU)

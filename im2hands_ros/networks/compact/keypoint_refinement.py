@@ -2,8 +2,8 @@
 
 After Im2Hands, section 3.4: joints are tokens that attend to each other and to the image. Features
 come from the encoder that all stages share: of each joint the patch around its estimated position
-and the moments of its heat map, of the image the coarse map. A few rounds, each from the joints of
-the one before.
+and the moments of its heat map, of the image the coarse map; and the landmarks that MediaPipe's
+network sees, where there are some. A few rounds, each from the joints of the one before.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from im2hands_ros.networks.compact.joint_features import (
     geometry_of,
     palm_axes,
 )
+from im2hands_ros.networks.compact.landmark_fusion import FusedLandmarks
 from im2hands_ros.networks.compact.presets import EncoderPreset, KeypointPreset
 from im2hands_ros.precision import autocast_disabled
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
@@ -69,7 +70,11 @@ class KeypointRefinement(nn.Module):
         self.spread = nn.Linear(width, 1)
 
     def forward(
-        self, features: ImageFeatures | None, coarse: CoarseHands, swapped: Tensor | None = None
+        self,
+        features: ImageFeatures | None,
+        coarse: CoarseHands,
+        swapped: Tensor | None = None,
+        seen: FusedLandmarks | None = None,
     ) -> RefinedKeypoints:
         """Refine the joints of B scenes.
 
@@ -77,6 +82,7 @@ class KeypointRefinement(nn.Module):
             features: of the scenes' B crops; None: from the joints alone.
             coarse: the tracker's joints.
             swapped: (B,) bool, where sides are known to be swapped (training); None: decide.
+            seen: landmarks of the hands as given, with the network that reads them.
         """
         tokens = self.identity.flatten(0, 1).expand(len(coarse.joints), -1, -1)
         image = self.image_positions.expand(len(coarse.joints), -1, -1)
@@ -90,6 +96,8 @@ class KeypointRefinement(nn.Module):
             spacing = self.preset.patch_spacings[number]
             with autocast_disabled(hands.joints):
                 sampled = None if joint_features is None else joint_features.at(hands, spacing)
+            if seen is not None:
+                tokens = tokens + seen.at(number, hands)
             tokens, image, moved = step(tokens, image, hands, sampled)
             if number == 0:
                 side = self._side(tokens, hands.present)
@@ -97,6 +105,7 @@ class KeypointRefinement(nn.Module):
                 # Swapped hands start again: the first round sampled the wrong heat maps.
                 moved = torch.where(swap[:, None, None, None], hands.joints, moved)
                 hands = hands._replace(joints=moved).swap(swap)
+                seen = seen if seen is None else seen.swap(swap)
             else:
                 hands = hands._replace(joints=moved)
             history.append(hands.joints)

@@ -19,10 +19,12 @@ from im2hands_ros.networks.compact.landmark_regions import (
     FloatArray,
     cut_out,
     is_mirrored,
+    moved,
     moved_back,
     region_of,
     scale_of,
 )
+from im2hands_ros.networks.compact.told_landmarks import Hints, ToldLandmarks
 
 WEIGHTS = Path(__file__).parents[2] / "data" / "weights" / "landmarks.safetensors"
 
@@ -38,6 +40,8 @@ class SeenHand(NamedTuple):
             z forward); of a typical size, at the origin.
         presence: probability that the region shows a hand.
         right: probability that it is a right hand, seen in an unmirrored picture.
+        spread: (21,) expected error of the landmarks in x and in y, pixels of the picture; None:
+            the network does not estimate it.
     """
 
     pixels: FloatArray
@@ -45,6 +49,7 @@ class SeenHand(NamedTuple):
     shape: FloatArray
     presence: float
     right: float
+    spread: FloatArray | None = None
 
 
 class LandmarkEncoder:
@@ -95,6 +100,28 @@ class LandmarkEncoder:
         crops = np.stack([cut_out(image, region) for region in regions])
         seen = self.network(as_input(crops, self.device))
         return [in_picture(seen, index, region) for index, region in enumerate(regions)]
+
+
+@torch.inference_mode()
+def see_told(
+    network: ToldLandmarks, image: np.ndarray, joints_px: Mapping[str, np.ndarray]
+) -> dict[str, SeenHand]:
+    """As `LandmarkEncoder.see`, by the network that is told where both hands are believed to be."""
+    device = network.spread.weight.device
+    regions = {side: region_of(joints, side == "left") for side, joints in joints_px.items()}
+    hints = []
+    for side, region in regions.items():
+        other = next((x for s, x in joints_px.items() if s != side), joints_px[side])
+        hints.append(moved(np.stack([joints_px[side], other]).astype(np.float64), region))
+    crops = np.stack([cut_out(image, region) for region in regions.values()])
+    told = torch.tensor(np.stack(hints), dtype=torch.float32, device=device)
+    both = torch.full((len(hints),), float(len(hints) > 1), device=device)
+    seen, spread = network(as_input(crops, device), Hints(told, both))
+    found = {}
+    for index, (side, region) in enumerate(regions.items()):
+        error = spread[index].double().cpu().numpy() / scale_of(region)
+        found[side] = in_picture(seen, index, region)._replace(spread=error)
+    return found
 
 
 def as_input(crops: np.ndarray, device: torch.device) -> Tensor:

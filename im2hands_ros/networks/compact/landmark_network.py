@@ -50,8 +50,9 @@ BLOCKS = (
     BlockSize(192, 1152, 192, 5, 1),
     BlockSize(192, 1152, 192, 5, 1),
 )
-# Blocks whose output is a map of the pyramid.
+# Blocks whose output is a map of the pyramid, and the one behind which hints join, at stride 8.
 _LEVELS = (1, 3, 9, 13)
+HINTED = 3
 CODE_WIDTH = BLOCKS[-1].hidden
 
 
@@ -154,12 +155,22 @@ class LandmarkNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> SeenLandmarks:
         """(B, 3, 224, 224) RGB in [0, 1]."""
+        return self.read(*self.encode(image))
+
+    def encode(
+        self, image: Tensor, hint: Tensor | None = None, code_hint: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The code of each crop and its maps; the hints are added to the map at stride 8 and to
+        the code."""
         x, maps = self.stem(image), []
         for number, block in enumerate(self.blocks):
             x = block(x)
+            if number == HINTED and hint is not None:
+                x = x + hint
             if number in _LEVELS:
                 maps.append(x)
-        return self.read(self.last(x).mean((2, 3)), tuple(maps))
+        code: Tensor = self.last(x).mean((2, 3))
+        return code if code_hint is None else code + code_hint, tuple(maps)
 
     def read(self, code: Tensor, maps: tuple[Tensor, ...]) -> SeenLandmarks:
         """What the (B, CODE_WIDTH) code of a crop says."""

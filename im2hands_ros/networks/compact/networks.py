@@ -1,7 +1,8 @@
 """The networks of the compact preset: one shared image encoder, and the stages that have weights.
 
 A weights file holds any of them, each stage's tensors under its name: ``initial.…``,
-``keypoints.…``, ``refinement.…``. Only the first is needed.
+``keypoints.…``, ``refinement.…``. Only the first is needed. ``landmarks.…`` and ``fusion.…``
+belong to the keypoint refinement: what is seen of each hand, and what that says of its joints.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.initial_occupancy import InitialContext, InitialOccupancy
 from im2hands_ros.networks.compact.joint_features import CoarseHands
 from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement
+from im2hands_ros.networks.compact.landmark_fusion import FusedLandmarks, LandmarkFusion
 from im2hands_ros.networks.compact.native import (
     native_initial,
     native_network,
@@ -31,6 +33,8 @@ from im2hands_ros.networks.compact.native_encoder import NativeEncoder
 from im2hands_ros.networks.compact.native_keypoints import NativeKeypoints
 from im2hands_ros.networks.compact.presets import COMPACT, CompactPreset
 from im2hands_ros.networks.compact.refined_occupancy import RefinedOccupancy
+from im2hands_ros.networks.compact.seen_hands import see_hands
+from im2hands_ros.networks.compact.told_landmarks import ToldLandmarks
 from im2hands_ros.networks.native_attention import use_native_attention
 from im2hands_ros.networks.protocol import (
     STAGES,
@@ -54,6 +58,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
     Attributes:
         initial: occupancy of each hand; owns the encoder that all stages share.
         keypoints: coarse to refined keypoints.
+        landmarks, fusion: what is seen of each hand, and what that says of its joints; part of the
+            stage ``keypoints`` where there are both.
         refinement: occupancy of two interacting hands.
     """
 
@@ -71,6 +77,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         self.keypoints = (
             KeypointRefinement(preset.keypoints, encoder) if "keypoints" in stages else None
         )
+        self.landmarks = ToldLandmarks() if "landmarks" in stages else None
+        self.fusion = fusion_of(preset) if "fusion" in stages else None
         self.refinement = (
             RefinedOccupancy(preset.refinement, encoder) if "refinement" in stages else None
         )
@@ -89,7 +97,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
 
     @property
     def encoders(self) -> tuple[nn.Module, ...]:
-        return (self.initial.encoder,)
+        seen = [] if self.landmarks is None else [self.landmarks]
+        return (self.initial.encoder, *seen)
 
     @property
     def has_kernels(self) -> bool:
@@ -97,6 +106,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
 
     def use_kernels(self) -> None:
         """By the library that there is, else in torch."""
+        if self.landmarks is not None:
+            self.landmarks.network.fuse()
         kernels = library.chosen()
         if kernels:
             self.native = native_network(kernels, self.initial, self.refinement)
@@ -123,8 +134,11 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
     def refine_keypoints(self, frame: CompactFrame, joints: KeypointPair) -> EstimatedJoints:
         if self.keypoints is None:
             return super().refine_keypoints(frame, joints)
-        refine = self.native_keypoints or self.keypoints
-        refined = refine(frame.features, coarse_hands(joints, frame))
+        seen, coarse = self._seen(frame, joints), coarse_hands(joints, frame)
+        if seen is None and self.native_keypoints is not None:
+            refined = self.native_keypoints(frame.features, coarse)
+        else:  # the compiled refinement reads no landmarks
+            refined = self.keypoints(frame.features, coarse, seen=seen)
         places = refined.joints[0].float().cpu().numpy()
         near = (1 - torch.exp(-_NEAR / refined.spread[0].clamp_min(1e-4))).mean(-1).tolist()
         spread = refined.spread[0].float().cpu().numpy()
@@ -135,6 +149,12 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
             HandPair(**{SIDES[slot]: spread[slot] for slot in present}),
             swapped=bool(refined.swapped[0] > self.keypoints.preset.swap_logit),
         )
+
+    def _seen(self, frame: CompactFrame, joints: KeypointPair) -> FusedLandmarks | None:
+        if self.landmarks is None or self.fusion is None or frame.picture is None:
+            return None
+        seen = see_hands(self.landmarks, frame.picture.image, frame.picture.camera, joints)
+        return FusedLandmarks(seen, self.fusion)
 
     def initial_context(self, frame: CompactFrame, hands: CanonicalHands) -> InitialContext:
         context = self.initial.context(frame.features, *frame.crop_of(hands), hands)
@@ -147,6 +167,12 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         partner = torch.arange(count - 1, -1, -1, device=context.intrinsics.device)
         accompanied = torch.full_like(partner, count > 1, dtype=torch.bool)
         return native_refined(self.refinement.context(context, partner, accompanied))
+
+
+def fusion_of(preset: CompactPreset) -> LandmarkFusion:
+    """The fusion that fits a preset's keypoint refinement."""
+    keypoints = preset.keypoints
+    return LandmarkFusion(preset.fusion, keypoints.width, len(keypoints.patch_spacings))
 
 
 def coarse_hands(joints: KeypointPair, frame: CompactFrame) -> CoarseHands:

@@ -76,6 +76,14 @@ class KeypointPreset:
 
 
 @dataclass(frozen=True)
+class FusionPreset:
+    """What the landmarks that are seen add to the keypoint refinement's tokens."""
+
+    joint_width: int = 64
+    hand_width: int = 96
+
+
+@dataclass(frozen=True)
 class RefinementPreset:
     """Two-hand refinement (after Im2Hands, section 3.3)."""
 
@@ -102,6 +110,7 @@ class CompactPreset:
 
     initial: InitialPreset = InitialPreset()
     keypoints: KeypointPreset = KeypointPreset()
+    fusion: FusionPreset = FusionPreset()
     refinement: RefinementPreset = RefinementPreset()
 
 

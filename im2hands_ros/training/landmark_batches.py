@@ -1,0 +1,190 @@
+"""Crops of single hands for the landmark network, with hints as a tracker might give them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from im2hands_ros.networks.compact.landmark_regions import (
+    FloatArray,
+    cut_out,
+    moved,
+    region_of,
+    scale_of,
+)
+from im2hands_ros.networks.compact.told_landmarks import Hints
+from im2hands_ros.skeleton import MIDDLE_MCP, SIDES, WRIST
+from im2hands_ros.training.camera_errors import disturbed
+from im2hands_ros.training.scene_folder import SceneFolder, TrainingScene
+
+_OTHER = {"left": "right", "right": "left"}
+# Hands further apart than this many palms do not hide each other.
+_NEAR = 1.6
+_TRIES = 64
+
+
+@dataclass(frozen=True)
+class CropErrors:
+    """How crops and hints are wrong: ``crops`` in a plan's YAML file; lengths in palms.
+
+    noise: least and largest deviation of the joints. shift: of the whole hand; turn: radians;
+    size: of its logarithm. lone_share: of hands alone or apart that are used. wrong_side_share: of
+    hands shown as of the other side. absent_share: of crops beside the hand.
+    """
+
+    noise: tuple[float, float] = (0.02, 0.2)
+    shift: float = 0.08
+    turn: float = 0.1
+    size: float = 0.08
+    lone_share: float = 0.4
+    wrong_side_share: float = 0.08
+    absent_share: float = 0.04
+
+
+class HandCrop(NamedTuple):
+    """One hand's crop; numpy.
+
+    Attributes:
+        image: (224, 224, 3) uint8. hints: (2, 21, 2); both: whether there is another hand.
+        target: (21, 3) x, y and depth behind the wrist, pixels of the crop.
+        there: whether it shows the hand. right: whether it looks like a right one.
+        palm: in the crop, unforeshortened, pixels.
+    """
+
+    image: np.ndarray
+    hints: np.ndarray
+    both: bool
+    target: np.ndarray
+    there: bool
+    right: bool
+    palm: float
+
+
+class CropBatch(NamedTuple):
+    """B crops; as `HandCrop`, images (B, 3, 224, 224) float32 in [0, 1]."""
+
+    image: Tensor
+    hints: Hints
+    target: Tensor
+    there: Tensor
+    right: Tensor
+    palm: Tensor
+
+    def to(self, device: torch.device) -> CropBatch:
+        """The same batch on another device."""
+        hints = Hints(*(value.to(device) for value in self.hints))
+        return CropBatch(self.image.to(device), hints, *(x.to(device) for x in self[2:]))
+
+
+def draw_crop(folder: SceneFolder, errors: CropErrors, rng: np.random.Generator) -> HandCrop:
+    """A hand of a random scene, mirrored or not, disturbed."""
+    for _ in range(_TRIES):
+        scene = folder[int(rng.integers(len(folder)))]
+        if are_near(in_picture(scene)) or rng.random() < errors.lone_share:
+            break
+    scene = scene.mirrored() if rng.random() < 0.5 else scene
+    joints = in_picture(scene)
+    given = {side: shaken(x[:, :2], errors, rng) for side, x in joints.items()}
+    side = list(joints)[int(rng.integers(len(joints)))]
+    crop = crop_of(
+        scene,
+        given,
+        side,
+        wrong_side=rng.random() < errors.wrong_side_share,
+        beside=_direction(rng) if rng.random() < errors.absent_share else None,
+    )
+    return crop._replace(image=disturbed(crop.image, rng))
+
+
+def crop_of(
+    scene: TrainingScene,
+    given: dict[str, FloatArray],
+    side: str,
+    wrong_side: bool = False,
+    beside: FloatArray | None = None,
+) -> HandCrop:
+    """A hand's crop around the joints given.
+
+    Args:
+        given: per side (21, 2) hints, pixels of the picture.
+        wrong_side: it is taken for a hand of the other side.
+        beside: (2,) how many of its own sizes the crop is off the hand, if it is.
+    """
+    joints, other = in_picture(scene), given.get(_OTHER[side])
+    hints = np.stack([given[side], given[side] if other is None else other])
+    if beside is not None:
+        hints[0] += beside * np.ptp(hints[0], axis=0).max()
+    region = region_of(hints[0], (side == "left") != wrong_side)
+    true, scale = joints[side], scale_of(region)
+    xyz = scene.keypoints[side]
+    palm = np.linalg.norm(xyz[MIDDLE_MCP] - xyz[WRIST]) * scene.camera.fx / xyz[:, 2].mean()
+    return HandCrop(
+        image=cut_out(scene.image, region),
+        hints=moved(hints, region),
+        both=other is not None,
+        target=np.column_stack([moved(true[:, :2], region), scale * true[:, 2]]),
+        there=beside is None,
+        right=not wrong_side,
+        palm=float(palm * scale),
+    )
+
+
+def in_picture(scene: TrainingScene) -> dict[str, FloatArray]:
+    """Per side (21, 3) joints: x, y and depth behind the wrist, all in pixels."""
+    found = {}
+    for side in SIDES:
+        if side in scene.keypoints:
+            xyz = scene.keypoints[side].astype(np.float64)
+            behind = (xyz[:, 2] - xyz[WRIST, 2]) * scene.camera.fx / xyz[WRIST, 2]
+            found[side] = np.column_stack([scene.camera.project(xyz), behind])
+    return found
+
+
+def are_near(joints: dict[str, FloatArray]) -> bool:
+    """Whether there are two hands that may hide each other."""
+    if len(joints) < len(SIDES):
+        return False
+    left, right = (joints[side] for side in SIDES)
+    apart = np.linalg.norm(left[:, None, :2] - right[None, :, :2], axis=-1).min()
+    palm = max(np.linalg.norm(x[MIDDLE_MCP] - x[WRIST]) for x in (left, right))
+    return bool(apart < (_NEAR - 1) * palm)
+
+
+def shaken(joints: FloatArray, errors: CropErrors, rng: np.random.Generator) -> FloatArray:
+    """(21, 2) joints as a tracker might have them."""
+    length = float(np.linalg.norm(joints[MIDDLE_MCP] - joints[WRIST]))
+    palm = max(length, 0.3 * float(np.ptp(joints, axis=0).max()))
+    low, high = errors.noise
+    sigma = low * (high / low) ** rng.random()
+    turn, size = rng.normal(0, errors.turn), np.exp(rng.normal(0, errors.size))
+    linear = size * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    centre = joints.mean(0)
+    shift = rng.normal(0, errors.shift, 2) * palm
+    noise = rng.normal(0, sigma * palm, joints.shape)
+    return centre + (joints - centre) @ linear.T + shift + noise
+
+
+def collate_crops(crops: list[HandCrop]) -> CropBatch:
+    """Stack crops."""
+    images = torch.from_numpy(np.stack([crop.image for crop in crops]))
+    rest = {
+        name: torch.tensor(np.stack([getattr(crop, name) for crop in crops])).float()
+        for name in ("hints", "both", "target", "right", "palm")
+    }
+    return CropBatch(
+        image=images.permute(0, 3, 1, 2).float() / 255,
+        hints=Hints(rest["hints"], rest["both"]),
+        target=rest["target"],
+        there=torch.tensor([crop.there for crop in crops]),
+        right=rest["right"],
+        palm=rest["palm"],
+    )
+
+
+def _direction(rng: np.random.Generator) -> FloatArray:
+    angle = rng.uniform(0, 2 * np.pi)
+    return np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(1.2, 2.0)
