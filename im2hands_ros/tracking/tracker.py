@@ -44,6 +44,7 @@ class HandTracker:
         self.settings = settings or FrameSettings()
         self._filters = StreamFilters()
         self._plausibility = Plausibility()
+        self._refined: Mapping[str, Joints | None] = {}  # of the last frame
 
     def update(
         self,
@@ -77,6 +78,7 @@ class HandTracker:
         given = check_keypoints(keypoints)
         filters = self._filters
         joints = filters.expect(given, stamp, self.settings)
+        self._refined = {}
         if not joints:
             return TrackedFrame()
         if extent == Extent.KEYPOINTS and not self._model.refine_keypoints:
@@ -86,6 +88,7 @@ class HandTracker:
         scene = self._model.encode(
             image, {side: joints.get(side) for side in SIDES}, camera, settle=filters.settle
         )
+        self._refined = scene.keypoints
         warnings = self._plausibility.check(image, camera, given, scene)
         if extent < Extent.SURFACES:
             hands = _hands(scene.keypoints, scene.confidence, filters.ages)
@@ -150,7 +153,8 @@ class HandTracker:
     ) -> dict[str, Joints | None]:
         if self._detector is None:
             raise ValueError("no keypoints and no detector: give one of them")
-        found = self._detector.detect(image, camera, depth, stamp=stamp)
+        previous = self._refined
+        found = self._detector.detect(image, camera, depth, stamp=stamp, previous=previous)
         hands = {side: found.get(side) for side in SIDES}
         return {side: None if hand is None else hand.keypoints for side, hand in hands.items()}
 

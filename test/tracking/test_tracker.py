@@ -173,7 +173,7 @@ class FixedDetector:
     def __init__(self) -> None:
         self.calls: list[tuple] = []
 
-    def detect(self, image, camera, depth=None, *, stamp=None):
+    def detect(self, image, camera, depth=None, *, stamp=None, previous=None):
         self.calls.append((depth, stamp))
         return {"right": SimpleNamespace(keypoints=joints("right"), confidence=0.9)}
 
@@ -187,6 +187,21 @@ def test_frames_without_keypoints_are_the_detector_s():
     assert detector.calls == [(depth, 4.0)]
     tracker.update(IMAGE, 5.0, CAMERA, both())
     assert len(detector.calls) == 1
+
+
+def test_the_detector_is_told_the_refined_joints_of_the_last_frame_and_of_no_earlier_one():
+    class Told(FixedDetector):
+        def detect(self, image, camera, depth=None, *, stamp=None, previous=None):
+            self.calls.append(dict(previous))
+            return super().detect(image, camera) if len(self.calls) != 3 else {}
+
+    detector = Told()
+    tracker = HandTracker(RecordingModel(), FrameSettings(refine_keypoints=False), detector)
+    frames = [tracker.update(IMAGE, 4 + number / 30, CAMERA) for number in range(4)]
+    told = [call for call in detector.calls if isinstance(call, dict)]
+    assert told[0] == {} and told[3] == {}
+    for number in (1, 2):
+        assert np.array_equal(told[number]["right"], frames[number - 1].right.keypoints)
 
 
 def test_neither_keypoints_nor_a_detector_is_said():
