@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from im2hands_ros.kernels.library import Library
-from im2hands_ros.networks.protocol import EstimatedJoints, HandContext, HandTriangles
+from im2hands_ros.networks.protocol import EstimatedJoints, HandContext, HandTriangles, take
 from im2hands_ros.pair import HandPair
 from im2hands_ros.precision import Precision
 from im2hands_ros.skeleton import BONES, JOINT_COUNT
@@ -217,11 +217,11 @@ class Scene(HandPair[HandField]):
 
     def _in_camera(self, found: Triangles, hand: int, boxes: SearchBoxes) -> HandTriangles:
         """One hand's surface in the camera frame."""
-        hands = self._context.hands
-        points = torch.zeros(len(hands.wrist), *found.vertices.shape).to(hands.wrist)
-        points[hand] = torch.from_numpy(found.vertices)
-        vertices = hands.camera_from_palm(boxes.palm_from_box(points))[hand].cpu().numpy()
-        return HandTriangles(vertices, orient(found.triangles, bool(hands.mirrored[hand])))
+        one = slice(hand, hand + 1)
+        hands, box = take(self._context.hands, one), SearchBoxes(boxes.origin[one], boxes.side[one])
+        points = torch.from_numpy(found.vertices).to(hands.wrist)[None]
+        vertices = hands.camera_from_palm(box.palm_from_box(points))[0].cpu().numpy()
+        return HandTriangles(vertices, orient(found.triangles, bool(hands.mirrored[0])))
 
     def _severed(self, found: Triangles, hand: int, boxes: SearchBoxes) -> tuple[int, ...]:
         """Joints in what was left out of one hand's surface."""
@@ -234,11 +234,10 @@ class Scene(HandPair[HandField]):
         self, hand: int, found: Triangles, boxes: SearchBoxes, threshold: float, voxel_size: float
     ) -> HandSurface:
         """One hand's triangles with its surface voxels, keypoints and confidence."""
-        hands = self._context.hands
+        keypoints = self.keypoints.present[self.sides[hand]]
         with self._clock.stage("extract"):
             triangles = self._in_camera(found, hand, boxes)
             severed = self._severed(found, hand, boxes)
-            keypoints = hands.camera_from_palm(hands.joints_palm)[hand].cpu().numpy()
         voxels, occupancy = np.empty((0, 3), np.float32), np.empty(0, np.float32)
         if voxel_size:
             with self._clock.stage("voxels"):

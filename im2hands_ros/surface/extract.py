@@ -9,7 +9,6 @@ from the surface).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from skimage.measure import marching_cubes
 
 from im2hands_ros.kernels.library import Library
-from im2hands_ros.kernels.mesh import large_components
+from im2hands_ros.kernels.marching import mesher
 from im2hands_ros.surface.search import SurfaceCells
 
 # A value this close to the threshold (as a share of the mean distance at the surface's cells) is
@@ -58,16 +57,26 @@ def extract(cells: SurfaceCells, hand: int, kernels: Library | None = None) -> T
 
     Components smaller than SMALLEST_SHARE of the largest one's volume and inner cavities are left
     out, so every component of the result is watertight with positive volume.
-    kernels finds the components, if given, in place of SciPy.
+    kernels does it all, if given, in place of scikit-image and SciPy.
     """
     if not len(cells.cells[hand]):
         return None
+    by_kernels = mesher(kernels) if kernels else None
+    if by_kernels:
+        found = by_kernels(
+            cells.values[hand].numpy(),
+            cells.cells[hand].numpy(),
+            cells.threshold,
+            CLEARANCE,
+            SMALLEST_SHARE,
+        )
+        scale = np.float32(1 / cells.resolution)
+        return found and Triangles(found[0] * scale, found[1], found[2] * scale)
     block = _block_around_surface(cells, hand)
     vertices, triangles = _marched(block)
     vertices = ((vertices + block.low) / cells.resolution).astype(np.float32)
     triangles = triangles.astype(np.int32)
-    find = partial(large_components, kernels) if kernels else _in_large_components
-    return _only(find(vertices, triangles, SMALLEST_SHARE), vertices, triangles)
+    return _only(_in_large_components(vertices, triangles, SMALLEST_SHARE), vertices, triangles)
 
 
 def orient(triangles: NDArray[np.int32], mirrored: bool) -> NDArray[np.int32]:

@@ -26,6 +26,8 @@ from im2hands_ros.networks.compact.native import (
     native_network,
     native_refined,
 )
+from im2hands_ros.networks.compact.native_encoder import NativeEncoder
+from im2hands_ros.networks.compact.native_keypoints import NativeKeypoints
 from im2hands_ros.networks.compact.presets import COMPACT, CompactPreset
 from im2hands_ros.networks.compact.refined_occupancy import RefinedOccupancy
 from im2hands_ros.networks.native_attention import use_native_attention
@@ -61,6 +63,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         encoder = preset.initial.encoder
         self.image_size = encoder.image_size
         self.native: NativeNetwork | None = None
+        self.native_encoder: NativeEncoder | None = None
+        self.native_keypoints: NativeKeypoints | None = None
         self.initial = InitialOccupancy(preset.initial)
         self.keypoints = (
             KeypointRefinement(preset.keypoints, encoder) if "keypoints" in stages else None
@@ -96,6 +100,9 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
             self.native = native_network(kernels, self.initial, self.refinement)
         if kernels and self.native:
             use_native_attention(self, kernels)
+            self.native_encoder = NativeEncoder(kernels, self.initial.encoder)
+            if self.keypoints is not None and self.keypoints.preset == COMPACT.keypoints:
+                self.native_keypoints = NativeKeypoints(kernels, self.keypoints)
 
     def canonicalise(self, joints: Tensor, mirrored: Tensor) -> CanonicalHands:
         if self.native is None:
@@ -103,7 +110,7 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         return canonical.canonicalise(self.native.library, joints, mirrored)
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
-        return self.initial.encoder(pixels)
+        return (self.native_encoder or self.initial.encoder)(pixels)
 
     def hand_mask_probability(self, frame: CompactFrame) -> Tensor:
         return self.initial.encoder.masks(frame.features).float().softmax(1)[:, 1:].sum(1)
@@ -111,7 +118,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
     def refine_keypoints(self, frame: CompactFrame, joints: KeypointPair) -> EstimatedJoints:
         if self.keypoints is None:
             return super().refine_keypoints(frame, joints)
-        refined = self.keypoints(frame.features, coarse_hands(joints, frame))
+        refine = self.native_keypoints or self.keypoints
+        refined = refine(frame.features, coarse_hands(joints, frame))
         places = refined.joints[0].float().cpu().numpy()
         near = (1 - torch.exp(-_NEAR / refined.spread[0].clamp_min(1e-4))).mean(-1).tolist()
         spread = refined.spread[0].float().cpu().numpy()
