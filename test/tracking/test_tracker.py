@@ -189,19 +189,20 @@ def test_frames_without_keypoints_are_the_detector_s():
     assert len(detector.calls) == 1
 
 
-def test_the_detector_is_told_the_refined_joints_of_the_last_frame_and_of_no_earlier_one():
-    class Told(FixedDetector):
-        def detect(self, image, camera, depth=None, *, stamp=None, previous=None):
-            self.calls.append(dict(previous))
-            return super().detect(image, camera) if len(self.calls) != 3 else {}
+def test_the_detector_gets_the_refined_joints_of_the_last_frame_and_of_no_earlier_one():
+    given = []
 
-    detector = Told()
-    tracker = HandTracker(RecordingModel(), FrameSettings(refine_keypoints=False), detector)
+    class Forgetful(FixedDetector):
+        def detect(self, image, camera, depth=None, *, stamp=None, previous=None):
+            given.append(previous)
+            return {} if len(given) == 3 else super().detect(image, camera)
+
+    settings = FrameSettings(refine_keypoints=False, max_gap=0.0)
+    tracker = HandTracker(RecordingModel(), settings, Forgetful())
     frames = [tracker.update(IMAGE, 4 + number / 30, CAMERA) for number in range(4)]
-    told = [call for call in detector.calls if isinstance(call, dict)]
-    assert told[0] == {} and told[3] == {}
+    assert given[0] == {} and given[3] == {}
     for number in (1, 2):
-        assert np.array_equal(told[number]["right"], frames[number - 1].right.keypoints)
+        assert np.array_equal(given[number]["right"], frames[number - 1].right.keypoints)
 
 
 def test_neither_keypoints_nor_a_detector_is_said():
