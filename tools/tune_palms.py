@@ -196,7 +196,7 @@ def main() -> None:
         for name, start in before.items()
     }
     record |= {
-        "changes": f"{record.get('changes', '')}; then trained on our synthetic scenes and averaged",
+        "changes": f"{record.get('changes', '')}; trained on our synthetic scenes, averaged",
         "shards": len(paths),
         "command": "python tools/tune_palms.py --data DATA --start START --out OUT "
         f"--steps {given.steps} --share {given.share}",
