@@ -14,7 +14,8 @@ from im2hands_ros.command_line import OneLineParser, exit_status
 # Subcommand -> what it does. Its module in commands/ has `add_arguments(parser)` and `run(args)`.
 COMMANDS = {
     "demo": "replay, node and recorder over DDS; pictures and a bag",
-    "reconstruct": "one image and its keypoints to a mesh file",
+    "reconstruct": "one image to a mesh file of its hands",
+    "detect": "3D keypoints of the hands in one image",
     "replay": "a recorded bag to a bag of meshes; no ROS needed",
     "track": "a video to a bag and a film of its hands; no ROS needed",
     "train": "train the networks on synthetic hands",

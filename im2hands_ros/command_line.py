@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Intrinsics = tuple[float, float, float, float]  # fx, fy, cx, cy, pixels
 
 FAILURE, INTERRUPTED = 2, 130
+_USUAL_FOCAL = 1.1  # of an image's longer side: 49 degrees across
 
 # Module that may be missing -> how to get it.
 REMEDIES = {
@@ -104,6 +105,12 @@ def camera_from_arguments(args: argparse.Namespace, width: int, height: int) -> 
     if not 0 < args.fov < 180:
         raise ValueError(f"--fov {args.fov}: give the horizontal angle in degrees, 0 to 180")
     focal = width / 2 / math.tan(math.radians(args.fov) / 2)
+    return Camera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
+
+
+def guessed_camera(width: int, height: int) -> Camera:
+    """A usual camera of images of this size, pixels: between a telephone's and a webcam's."""
+    focal = _USUAL_FOCAL * max(width, height)
     return Camera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
 
 

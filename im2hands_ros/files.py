@@ -118,12 +118,20 @@ def camera_of_file(fields: Any, width: int, height: int, name: str) -> Camera:
     return Camera(width, height, **intrinsics, distortion_model=model, distortion=distortion)
 
 
-def check_mesh_path(path: Path) -> None:
-    """Raise ValueError or FileNotFoundError where `write_meshes` could not write."""
-    if path.suffix.lower() not in MESH_SUFFIXES:
-        raise ValueError(f"output '{path}': the suffix must be one of {' '.join(MESH_SUFFIXES)}")
+def check_output(path: Path, suffixes: tuple[str, ...]) -> None:
+    """Raise ValueError or FileNotFoundError where no file of these suffixes can be written."""
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f"output '{path}': the suffix must be one of {' '.join(suffixes)}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"directory '{path.parent}' does not exist: create it first")
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write an (H, W, 3) uint8 RGB image; raises OSError where that fails."""
+    done, content = cv2.imencode(path.suffix.lower(), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise OSError(f"image '{path}' cannot be encoded")
+    path.write_bytes(content.tobytes())
 
 
 def write_meshes(path: Path, meshes: dict[str, trimesh.Trimesh]) -> None:

@@ -1,4 +1,4 @@
-"""Reconstruct the hands of one image.
+"""Reconstruct the hands of one image: a picture in, meshes out.
 
 Reads
   IMAGE      any file that OpenCV reads (png, jpg, ...); an EXIF orientation is not applied
@@ -8,9 +8,12 @@ Reads
              .npz   arrays "left" and "right" (21, 3), and "camera" [fx, fy, cx, cy]
              A hand that is left out is absent. "camera" may be left out where --camera or --fov
              is given; in JSON it may also hold "distortion_model" and "distortion".
+             Without KEYPOINTS the detector finds them (`im2hands detect`), and a camera that is
+             not given is guessed: the meshes fit the image, distances are as wrong as the guess
 Writes
   OUT        .glb, .obj, .ply or .stl: a closed mesh for each hand, left blue and right orange.
              Metres in the camera frame; a .glb is turned the right way up for viewers.
+  PICTURE    with --picture, the meshes drawn over the image
 """
 
 from __future__ import annotations
@@ -20,7 +23,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from im2hands_ros.camera import lens_problem
+import numpy as np
+
+from im2hands_ros.camera import Camera, lens_problem
 from im2hands_ros.checks import check_keypoints
 from im2hands_ros.command_line import (
     add_camera_arguments,
@@ -28,13 +33,15 @@ from im2hands_ros.command_line import (
     camera_from_arguments,
     warn,
 )
+from im2hands_ros.commands.detect import add_detector_arguments, camera_or_guess, detect_hands
 from im2hands_ros.files import (
     MESH_SUFFIXES,
     camera_of_file,
-    check_mesh_path,
+    check_output,
     orientation_notice,
     read_image,
     read_keypoints,
+    write_image,
     write_meshes,
 )
 from im2hands_ros.skeleton import ORDER_NAMES, SIDES
@@ -43,11 +50,19 @@ from im2hands_ros.tracking.plausibility import unlikely_inputs
 if TYPE_CHECKING:
     import trimesh
 
+    from im2hands_ros.pair import Keypoints
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `im2hands reconstruct`."""
     parser.add_argument("image", type=Path, metavar="IMAGE", help="image file")
-    parser.add_argument("keypoints", type=Path, metavar="KEYPOINTS", help=".json or .npz file")
+    parser.add_argument(
+        "keypoints",
+        type=Path,
+        nargs="?",
+        metavar="KEYPOINTS",
+        help=".json or .npz file (the detector's)",
+    )
     parser.add_argument(
         "-o", "--out", type=Path, required=True, help="mesh file: " + " ".join(MESH_SUFFIXES)
     )
@@ -55,22 +70,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--order", choices=sorted(ORDER_NAMES), default="mano", help="joint order (mano)"
     )
+    add_detector_arguments(parser)
+    parser.add_argument("--picture", type=Path, help=".png or .jpg file to write")
     add_model_arguments(parser, resolution=128)
     parser.add_argument("--preset", default="compact", help="compact or paper (compact)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Read, reconstruct, write; one line for each hand."""
-    check_mesh_path(args.out)
+    check_output(args.out, MESH_SUFFIXES)
+    if args.picture:
+        check_output(args.picture, (".png", ".jpg", ".jpeg"))
     image = read_image(args.image)
     if notice := orientation_notice(args.image, image):
         warn("reconstruct", notice)
-    keypoints, intrinsics = read_keypoints(args.keypoints, args.order)
-    height, width = image.shape[:2]
-    camera = camera_from_arguments(args, width, height)
-    if camera is None and intrinsics is None:
-        raise ValueError(f"{args.keypoints} names no camera: give --camera FX,FY,CX,CY or --fov")
-    camera = camera or camera_of_file(intrinsics, width, height, f"{args.keypoints}: camera")
+    keypoints, camera = _from_file(args, image) if args.keypoints else _detected(args, image)
     if problem := lens_problem(camera):
         warn("reconstruct", problem)
 
@@ -85,12 +99,44 @@ def run(args: argparse.Namespace) -> int:
     surfaces = {side: getattr(hands, side) for side in SIDES}
     meshes = {side: surface.mesh for side, surface in surfaces.items() if surface is not None}
     if not meshes:
-        raise ValueError(f"{args.keypoints}: no surface was found; do the keypoints fit the image?")
+        source = args.keypoints or args.image
+        raise ValueError(f"{source}: no surface was found; do the keypoints fit the image?")
     write_meshes(args.out, meshes)
+    if args.picture:
+        _draw(args.picture, image, camera, meshes)
     for side, mesh in meshes.items():
         print(_summary(side, mesh))
     print(f"{args.out}: {len(meshes)} hand{'s' * (len(meshes) > 1)}, {elapsed_ms:.0f} ms")
     return 0
+
+
+def _from_file(args: argparse.Namespace, image: np.ndarray) -> tuple[Keypoints, Camera]:
+    keypoints, intrinsics = read_keypoints(args.keypoints, args.order)
+    height, width = image.shape[:2]
+    camera = camera_from_arguments(args, width, height)
+    if camera is None and intrinsics is None:
+        raise ValueError(f"{args.keypoints} names no camera: give --camera FX,FY,CX,CY or --fov")
+    return keypoints, camera or camera_of_file(
+        intrinsics, width, height, f"{args.keypoints}: camera"
+    )
+
+
+def _detected(args: argparse.Namespace, image: np.ndarray) -> tuple[Keypoints, Camera]:
+    camera = camera_or_guess(args, image, "reconstruct")
+    hands = detect_hands(args, image, camera)
+    return {side: hands[side].keypoints if side in hands else None for side in SIDES}, camera
+
+
+def _draw(
+    path: Path, image: np.ndarray, camera: Camera, meshes: dict[str, trimesh.Trimesh]
+) -> None:
+    from im2hands_ros.viewing.overlay import hands_over
+
+    arrays = {
+        side: (mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32))
+        for side, mesh in meshes.items()
+    }
+    write_image(path, hands_over(image, camera, arrays))
 
 
 def _summary(side: str, mesh: trimesh.Trimesh) -> str:

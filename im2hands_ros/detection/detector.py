@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.detection.following import HandFinder, HandFollower
-from im2hands_ros.detection.landmarks import FloatArray
+from im2hands_ros.detection.landmarks import FloatArray, Landmarks
 from im2hands_ros.detection.lift import PALM_LENGTH, lift, settle_pair
 from im2hands_ros.skeleton import SIDES
 
@@ -87,12 +87,13 @@ class HandDetector:
         around = _in_picture(previous or {}, camera, mirrored)
         found = self._follow(image[:, ::-1] if mirrored else image, stamp, around)
         hands: dict[str, DetectedHand | None] = dict.fromkeys(SIDES)
+        sides = side_probabilities(found)
         for side, seen in found.items():
             landmarks = seen.mirrored(image.shape[1]) if mirrored else seen
             keypoints = lift(landmarks, camera, palm_length, depth, mirrored)
             if keypoints is not None:
                 pixels = landmarks.pixels.astype(np.float32)
-                confidence = landmarks.presence * landmarks.is_of(side)
+                confidence = landmarks.presence * sides[side]
                 hands[side] = DetectedHand(keypoints, pixels, confidence)
         # A depth image gives a hand's distance better than the other hand does.
         return hands if depth is not None else _as_one_person(hands)
@@ -113,6 +114,13 @@ def _in_picture(
         if np.isfinite(pixels).all() and inside.all(axis=1).any():
             found[side] = pixels.astype(np.float64)
     return found
+
+
+def side_probabilities(hands: Mapping[str, Landmarks]) -> dict[str, float]:
+    """Of hands of one person, that each is of its side: two are right both or wrong both."""
+    right = float(np.prod([hand.is_of(side) for side, hand in hands.items()]))
+    wrong = float(np.prod([1 - hand.is_of(side) for side, hand in hands.items()]))
+    return dict.fromkeys(hands, right / max(right + wrong, 1e-9))
 
 
 def _as_one_person(hands: dict[str, DetectedHand | None]) -> dict[str, DetectedHand | None]:

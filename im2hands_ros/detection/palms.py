@@ -21,7 +21,7 @@ WEIGHTS = Path(__file__).parents[1] / "data" / "weights" / "palms.safetensors"
 
 # The score from which an anchor's answer is a palm. It is low: whether a hand is there says the
 # landmark network.
-LEAST_SCORE = 0.05
+LEAST_SCORE = 0.1
 _MOST, _MOST_ANSWERS = 6, 200  # palms of a view, and answers that they are made of
 _SAME = 0.5  # of a palm's size: answers whose joints are this close are of one palm
 # Of the palm's joints: the region's side, and how far its middle lies towards the fingers, in units

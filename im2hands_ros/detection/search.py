@@ -20,7 +20,7 @@ from im2hands_ros.detection.views import (
     tiles,
     view,
 )
-from im2hands_ros.detection.voting import LEAST_PRESENCE, SAME, Elected, elect
+from im2hands_ros.detection.voting import APART, LEAST_PRESENCE, SAME, Elected, elect
 from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, SeenHand
 from im2hands_ros.networks.compact.landmark_regions import region_of
 from im2hands_ros.skeleton import SIDES
@@ -106,7 +106,12 @@ class HandSearch:
         """The hands as seen around what was elected, where that confirms it."""
         around = {side: it.hand.pixels for side, it in elected.items()}
         last = self.see(image, around)
-        return {side: _confirmed(elected[side], last[side], side) for side in last}
+        hands = {side: _confirmed(elected[side].hand, last[side]) for side in last}
+        if len(hands) == len(SIDES) and hands["left"].distance(hands["right"]) < APART:
+            # Both looks ended at one hand.
+            weaker = min(SIDES, key=lambda side: elected[side].votes * hands[side].is_of(side))
+            del hands[weaker]
+        return hands
 
 
 def landmarks_of(seen: SeenHand) -> Landmarks:
@@ -114,9 +119,9 @@ def landmarks_of(seen: SeenHand) -> Landmarks:
     return Landmarks(seen.pixels, seen.relief, seen.shape, seen.right, seen.presence)
 
 
-def _confirmed(elected: Elected, last: Landmarks, side: str) -> Landmarks:
-    same = elected.hand.distance(last) < SAME and last.presence > LEAST_PRESENCE
-    return last if same else elected.hand
+def _confirmed(elected: Landmarks, last: Landmarks) -> Landmarks:
+    same = elected.distance(last) < SAME and last.presence > LEAST_PRESENCE
+    return last if same else elected
 
 
 def _agreed(elected: Mapping[str, Elected], known: Mapping[str, Landmarks]) -> bool:

@@ -15,12 +15,15 @@ from im2hands_ros.skeleton import SIDES
 
 SAME = 0.15
 """Of a hand's extent: findings whose joints are this close on the average are one hand."""
-APART = 0.1
+APART = 0.12
 """Of a hand's extent: two sides' hands that are closer than this are one hand."""
 LEAST_PRESENCE = 0.3
 # Root mean square of the logarithm of bone lengths: of right findings one in fifty lies above, of
 # wrong ones two thirds.
 _ODD = 0.55
+# Of the votes of the hand that has most: a second hand that few views show is the same hand, seen
+# wrongly.
+LEAST_SHARE = 0.3
 _ENOUGH = 3.0  # more votes do not make a hand more probable
 # A hand that is said to be of the other side counts this much for its own: of two hands of one
 # person one is the left one, whatever the network says.
@@ -69,10 +72,8 @@ def elect(
     votes = near.sum(1)
     right = near @ rights / votes
     extents = np.array([hand.extent for hand in found])
-    worth = {
-        side: np.minimum(votes, _ENOUGH) * _side_share(side, right) * (side not in known)
-        for side in SIDES
-    }
+    worthy = np.minimum(votes, _ENOUGH) * (votes >= LEAST_SHARE * votes.max())
+    worth = {side: worthy * _side_share(side, right) * (side not in known) for side in SIDES}
     chosen = _best_pair(worth, apart, extents / extents.max(), least_votes)
     return {
         side: Elected(

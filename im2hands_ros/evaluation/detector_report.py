@@ -84,7 +84,7 @@ def markdown(report: dict[str, Any]) -> str:
     """What was found, how far off it was, and what the pipeline made of it."""
     settings, machine = report["settings"], report["machine"]
     lines = [
-        f"# MediaPipe's hands in {settings['scenes']} pictures of held-out scenes "
+        f"# The detector's hands in {settings['scenes']} pictures of held-out scenes "
         f"({settings['split']})",
         "",
         "The pictures are computer graphics, not photographs. Every picture stands alone, no hand "

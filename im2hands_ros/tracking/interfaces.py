@@ -85,4 +85,5 @@ class Detector(Protocol):
         depth: NDArray[np.float32] | None = None,
         *,
         stamp: float | None = None,
+        previous: Mapping[str, Joints | None] | None = None,
     ) -> Mapping[str, Detection | None]: ...

@@ -46,6 +46,7 @@ class HandTracker:
         self.settings = settings or FrameSettings()
         self._filters = StreamFilters()
         self._plausibility = Plausibility()
+        self._refined: Mapping[str, Joints | None] = {}  # of the last frame
 
     def update(
         self,
@@ -83,6 +84,7 @@ class HandTracker:
         given = check_keypoints(keypoints, shares)
         filters = self._filters
         joints = filters.expect(given, stamp, self.settings)
+        self._refined = {}
         if not joints:
             return TrackedFrame()
 
@@ -98,6 +100,7 @@ class HandTracker:
             return _frame(hands, given, shares, warnings=warnings)
         both = {side: joints.get(side) for side in SIDES}
         scene = self._model.encode(image, both, camera, seen, settle=settle)
+        self._refined = scene.keypoints
         warnings += self._plausibility.check(image, camera, given, scene)
         if extent < Extent.SURFACES:
             hands = _hands(scene.keypoints, scene.confidence, filters.ages)
@@ -163,7 +166,8 @@ class HandTracker:
         """Joints and their confidence, which is the hand's."""
         if self._detector is None:
             raise ValueError("no keypoints and no detector: give one of them")
-        found = self._detector.detect(image, camera, depth, stamp=stamp)
+        previous = self._refined
+        found = self._detector.detect(image, camera, depth, stamp=stamp, previous=previous)
         present = {side: hand for side in SIDES if (hand := found.get(side)) is not None}
         joints = {side: present[side].keypoints if side in present else None for side in SIDES}
         return joints, {

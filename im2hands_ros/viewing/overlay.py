@@ -13,6 +13,20 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.synthetic.renderer import render_hands_over
 from im2hands_ros.viewing.picture import undistorted
 
+Meshes = Mapping[str, tuple[NDArray[np.float32], NDArray[np.int32]]]
+
+
+def hands_over(image: NDArray[np.uint8], camera: Camera, meshes: Meshes) -> NDArray[np.uint8]:
+    """The (H, W, 3) uint8 image without its lens, and the meshes drawn over it.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        camera: its intrinsics.
+        meshes: side -> (V, 3) vertices, metres, camera frame, and (T, 3) triangles.
+    """
+    drawn = undistorted(image, camera)
+    return render_hands_over(drawn, meshes, camera.pinhole) if meshes else drawn
+
 
 class OverlayVideo:
     """Writes an .mp4 frame by frame; `close` completes it.
@@ -40,18 +54,10 @@ class OverlayVideo:
         self,
         image: NDArray[np.uint8],
         camera: Camera,
-        meshes: Mapping[str, tuple[NDArray[np.float32], NDArray[np.int32]]],
+        meshes: Meshes,
     ) -> None:
-        """Add a frame.
-
-        Args:
-            image: (H, W, 3) uint8 RGB.
-            camera: its intrinsics.
-            meshes: side -> (V, 3) vertices, metres, camera frame, and (T, 3) triangles.
-        """
-        drawn = undistorted(image, camera)
-        if meshes:
-            drawn = render_hands_over(drawn, meshes, camera.pinhole)
+        """Add a frame; see `hands_over`."""
+        drawn = hands_over(image, camera, meshes)
         self._writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
 
     def close(self) -> None:

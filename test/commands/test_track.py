@@ -50,7 +50,7 @@ class Detector:
         self._nobody, self._broken = nobody, broken
         self.stamps: list[float] = []
 
-    def detect(self, image, camera, depth=None, *, stamp=None):
+    def detect(self, image, camera, depth=None, *, stamp=None, previous=None):
         self.stamps.append(stamp)
         if len(self.stamps) - 1 == self._broken:
             raise RuntimeError("no more memory")

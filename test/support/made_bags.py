@@ -144,6 +144,7 @@ class BallModel:
         self.given.append(SimpleNamespace(image=image, keypoints=keypoints, camera=camera))
         return SimpleNamespace(
             swapped=False,
+            keypoints=dict(keypoints),
             confidence={},
             reconstruct=lambda resolution, threshold, voxel_size: Hands(
                 *(ball(keypoints.get(side)) for side in ("left", "right")),

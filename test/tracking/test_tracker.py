@@ -175,7 +175,7 @@ class FixedDetector:
     def __init__(self) -> None:
         self.calls: list[tuple] = []
 
-    def detect(self, image, camera, depth=None, *, stamp=None):
+    def detect(self, image, camera, depth=None, *, stamp=None, previous=None):
         self.calls.append((depth, stamp))
         return {"right": SimpleNamespace(keypoints=joints("right"), confidence=0.9)}
 
@@ -189,6 +189,22 @@ def test_frames_without_keypoints_are_the_detector_s():
     assert detector.calls == [(depth, 4.0)]
     tracker.update(IMAGE, 5.0, CAMERA, both())
     assert len(detector.calls) == 1
+
+
+def test_the_detector_gets_the_refined_joints_of_the_last_frame_and_of_no_earlier_one():
+    given = []
+
+    class Forgetful(FixedDetector):
+        def detect(self, image, camera, depth=None, *, stamp=None, previous=None):
+            given.append(previous)
+            return {} if len(given) == 3 else super().detect(image, camera)
+
+    settings = FrameSettings(refine_keypoints=False, max_gap=0.0)
+    tracker = HandTracker(RecordingModel(), settings, Forgetful())
+    frames = [tracker.update(IMAGE, 4 + number / 30, CAMERA) for number in range(4)]
+    assert given[0] == {} and given[3] == {}
+    for number in (1, 2):
+        assert np.array_equal(given[number]["right"], frames[number - 1].right.keypoints)
 
 
 def test_neither_keypoints_nor_a_detector_is_said():
