@@ -12,6 +12,8 @@ PYTHON ?=
 export PYTHON
 OUT ?= demo_out
 SOAK_OUT ?= build/soak.json
+# Test processes side by side, each with a ROS domain of its own: most tests wait for messages.
+PYTEST_JOBS ?= -n logical --maxprocesses 4 --dist loadfile
 VIEW ?=
 ROS_DOMAIN := $${ROS_DOMAIN_ID:-$$(($$$$ % 100 + 1))}
 
@@ -44,11 +46,11 @@ test: build lint  ## linters, then every test
 	@scripts/browser.sh
 	source scripts/env.sh
 	echo "[im2hands] running the tests"
-	python -m pytest test $(PYTEST_ARGS)
+	python -m pytest test $(PYTEST_JOBS) $(PYTEST_ARGS)
 
 test-fast: build  ## the tests that start no processes, train nothing and take no seconds each
 	@source scripts/env.sh
-	python -m pytest test -m "not dds and not train and not slow" $(PYTEST_ARGS)
+	python -m pytest test -m "not dds and not train and not slow" $(PYTEST_JOBS) $(PYTEST_ARGS)
 
 soak: build  ## ten minutes at 30 Hz into the node: no image lost, no growth; JSON (SOAK_OUT=FILE SOAK_ARGS="--minutes 60 --networks")
 	@source scripts/env.sh

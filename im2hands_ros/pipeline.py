@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from im2hands_ros.precision import Precision, inference_dtype
 from im2hands_ros.scene import Scene
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.pruned_search import SearchCache
+
+Settle = Callable[[EstimatedJoints], EstimatedJoints]
 
 WEIGHTS = Path(__file__).parent / "data" / "weights"
 
@@ -122,7 +125,14 @@ class Im2Hands:
         return cls(networks, target, dtype, record)
 
     @torch.inference_mode()
-    def encode(self, image: NDArray[np.uint8], keypoints: Keypoints, camera: Camera) -> Scene:
+    def encode(
+        self,
+        image: NDArray[np.uint8],
+        keypoints: Keypoints,
+        camera: Camera,
+        *,
+        settle: Settle | None = None,
+    ) -> Scene:
         """All of a frame that does not depend on query points: its two occupancy fields.
 
         Args:
@@ -130,6 +140,8 @@ class Im2Hands:
             keypoints: per side ("left", "right") (21, 3) MANO order, metres, camera frame; a side
                 that is None or missing is absent.
             camera: intrinsics of the image.
+            settle: from the joints that were estimated from this image, or given, to those that
+                the shapes are made from: what a stream of images knows more.
 
         Raises:
             BadInput: an image, keypoints or camera that do not fit together.
@@ -147,6 +159,9 @@ class Im2Hands:
         if self.refine_keypoints:
             with clock.stage("keypoints"), autocast():
                 estimate = networks.refine_keypoints(frame, given)
+        if settle is not None:
+            with clock.stage("filter"):
+                estimate = settle(estimate)
         with clock.stage("canonicalise"):
             hands = self._canonicalise(estimate.joints)
         with clock.stage("encode"), autocast():

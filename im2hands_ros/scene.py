@@ -15,13 +15,14 @@ from im2hands_ros.kernels.library import Library
 from im2hands_ros.networks.protocol import EstimatedJoints, HandContext, HandTriangles
 from im2hands_ros.pair import HandPair
 from im2hands_ros.precision import Precision
-from im2hands_ros.skeleton import BONES
+from im2hands_ros.skeleton import BONES, JOINT_COUNT
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.boxes import FLESH_REACH, SearchBoxes
 from im2hands_ros.surface.chunking import chunks_of
-from im2hands_ros.surface.extract import extract, orient
+from im2hands_ros.surface.extract import Triangles, extract, orient
 from im2hands_ros.surface.pruned_search import SearchCache
 from im2hands_ros.surface.search import SurfaceCells
+from im2hands_ros.surface.severed import inside_of
 from im2hands_ros.surface.voxels import occupied_voxels
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class HandSurface:
         voxels: (N, 3) float32 centres of the occupied surface voxels;
         voxel_occupancy: (N,) float32, the probabilities at those centres.
         keypoints: (21, 3) float32, MANO order, that the shape was made from.
-        confidence: share in [0, 1] of the keypoints where the image shows a hand.
+        confidence: share in [0, 1] of the keypoints where the image shows a hand, and which the
+            surface was not left without.
+        severed: numbers of the keypoints that lie in a piece cut off from the rest and left out.
     """
 
     vertices: NDArray[np.float32]
@@ -49,6 +52,7 @@ class HandSurface:
     voxel_occupancy: NDArray[np.float32]
     keypoints: NDArray[np.float32]
     confidence: float
+    severed: tuple[int, ...] = ()
 
     @cached_property
     def mesh(self) -> trimesh.Trimesh:
@@ -155,9 +159,9 @@ class Scene(HandPair[HandField]):
         surfaces: dict[str, HandSurface] = {}
         for hand, side in enumerate(self.sides):
             with self._clock.stage("extract"):
-                found = self._triangles(cells, hand, boxes)
+                found = extract(cells, hand, kernels=self._kernels())
             if found is not None:
-                surfaces[side] = self._surface(hand, found, threshold, voxel_size)
+                surfaces[side] = self._surface(hand, found, boxes, threshold, voxel_size)
         return Hands(**surfaces, timings_ms=dict(self._clock.milliseconds))
 
     @torch.inference_mode()
@@ -176,7 +180,11 @@ class Scene(HandPair[HandField]):
             boxes = SearchBoxes.around(self._context.hands.joints_palm)
             with self._clock.stage("refine"):
                 cells = self._search(boxes, resolution, 0.5)
-                surfaces = [self._triangles(cells, hand, boxes) for hand in range(len(self.sides))]
+                found = [extract(cells, hand, self._kernels()) for hand in range(len(self.sides))]
+                surfaces = [
+                    None if each is None else self._in_camera(each, hand, boxes)
+                    for hand, each in enumerate(found)
+                ]
                 with self._precision.autocast():
                     self._context = self._context.with_surfaces(surfaces)
         return self._context
@@ -207,38 +215,42 @@ class Scene(HandPair[HandField]):
         joints = boxes.box_from_palm(self._context.hands.joints_palm)
         return joints[:, torch.tensor(BONES + _PALM_LINES, device=joints.device)]
 
-    def _triangles(
-        self, cells: SurfaceCells, hand: int, boxes: SearchBoxes
-    ) -> HandTriangles | None:
-        """One hand's surface in the camera frame, if it has one."""
-        found = extract(cells, hand, kernels=self._kernels())
-        if found is None:
-            return None
+    def _in_camera(self, found: Triangles, hand: int, boxes: SearchBoxes) -> HandTriangles:
+        """One hand's surface in the camera frame."""
         hands = self._context.hands
         points = torch.zeros(len(hands.wrist), *found.vertices.shape).to(hands.wrist)
         points[hand] = torch.from_numpy(found.vertices)
         vertices = hands.camera_from_palm(boxes.palm_from_box(points))[hand].cpu().numpy()
         return HandTriangles(vertices, orient(found.triangles, bool(hands.mirrored[hand])))
 
+    def _severed(self, found: Triangles, hand: int, boxes: SearchBoxes) -> tuple[int, ...]:
+        """Joints in what was left out of one hand's surface."""
+        if not len(found.left_out):
+            return ()
+        joints = boxes.box_from_palm(self._context.hands.joints_palm)[hand].cpu().numpy()
+        return tuple(np.flatnonzero(inside_of(found.left_out, joints)).tolist())
+
     def _surface(
-        self, hand: int, found: HandTriangles, threshold: float, voxel_size: float
+        self, hand: int, found: Triangles, boxes: SearchBoxes, threshold: float, voxel_size: float
     ) -> HandSurface:
         """One hand's triangles with its surface voxels, keypoints and confidence."""
         hands = self._context.hands
         with self._clock.stage("extract"):
+            triangles = self._in_camera(found, hand, boxes)
+            severed = self._severed(found, hand, boxes)
             keypoints = hands.camera_from_palm(hands.joints_palm)[hand].cpu().numpy()
         voxels, occupancy = np.empty((0, 3), np.float32), np.empty(0, np.float32)
         if voxel_size:
             with self._clock.stage("voxels"):
                 voxels, occupancy = occupied_voxels(
-                    *found,
+                    *triangles,
                     lambda centres: self.probabilities(hand, centres),
                     voxel_size,
                     threshold,
                     self._kernels(),
                 )
-        confidence = self.confidence.present[self.sides[hand]]
-        return HandSurface(*found, voxels, occupancy, keypoints, confidence)
+        confidence = self.confidence.present[self.sides[hand]] * (1 - len(severed) / JOINT_COUNT)
+        return HandSurface(*triangles, voxels, occupancy, keypoints, confidence, severed)
 
     def _logits(self, points_palm: Tensor, context: HandContext) -> Tensor:
         with self._precision.autocast():

@@ -30,8 +30,8 @@ VOXEL = 0.005
 class VoxelModel(BallModel):
     """Balls with the voxels that the networks' surfaces come with."""
 
-    def encode(self, *arguments: object) -> SimpleNamespace:
-        scene = super().encode(*arguments)
+    def encode(self, *arguments: object, **options: object) -> SimpleNamespace:
+        scene = super().encode(*arguments, **options)
         hands = scene.reconstruct(64, 0.5, VOXEL)
         for hand in (hands.left, hands.right):
             full = lambda points: np.ones(len(points))  # noqa: E731

@@ -22,8 +22,8 @@ MAY_IMPORT = {
     "surface": {"", "kernels"},
     "networks": {"", "kernels", "surface"},
     "pipeline": {"", "kernels", "surface", "networks"},
-    "tracking": {"", "pipeline"},
-    "detection": {""},
+    "tracking": {"", "networks", "pipeline"},
+    "detection": {"", "networks"},
     "messages": {"", "pipeline"},
     "viewing": {"", "messages", "synthetic"},
     "synthetic": {""},
@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "training": {"", "networks", "pipeline", "synthetic"},
     "evaluation": {
         *("", "kernels", "surface", "networks", "pipeline", "detection", "synthetic", "datasets"),
-        "training",
+        *("training", "tracking"),
     },
     "bags": {"", "messages", "tracking"},
     "ros": {

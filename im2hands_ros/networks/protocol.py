@@ -62,11 +62,13 @@ class EstimatedJoints:
     Attributes:
         joints: (21, 3) float32 of each present hand, MANO order, metres, camera frame.
         confidence: share in [0, 1] of each present hand's joints that are probably near the truth.
+        spread: (21,) expected error of each joint, metres; None: unknown.
         swapped: left and right were given the wrong way round and have been swapped back.
     """
 
     joints: KeypointPair
     confidence: HandPair[float]
+    spread: HandPair[NDArray[np.float32]] = HandPair()
     swapped: bool = False
 
     @classmethod

@@ -156,7 +156,7 @@ def _restore(handlers: dict[signal.Signals, Any]) -> None:
 
 def ros_module(name: str, parameters: Mapping[str, object] | None = None) -> list[str]:
     """The command that runs the module ``im2hands_ros.ros.<name>`` with these ROS parameters."""
-    command = [sys.executable, "-m", f"im2hands_ros.ros.{name}"]
+    command = [sys.executable, "-m", "im2hands_ros.ros", name]
     return command if parameters is None else [*command, *parameter_arguments(parameters)]
 
 

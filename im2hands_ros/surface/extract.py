@@ -8,7 +8,7 @@ from the surface).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -27,6 +27,7 @@ from im2hands_ros.surface.search import SurfaceCells
 # of no area between them.
 CLEARANCE = 1e-3
 SMALLEST_SHARE = 0.05
+_NOTHING = np.empty((0, 3, 3), np.float32)
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,12 @@ class Triangles:
 
     vertices (V, 3) float32, box coordinates [0, 1]^3.
     triangles (T, 3) int32, counter-clockwise seen from outside.
+    left_out (L, 3, 3) float32, corners of the triangles of what was left out: closed pieces.
     """
 
     vertices: NDArray[np.float32]
     triangles: NDArray[np.int32]
+    left_out: NDArray[np.float32] = field(default_factory=lambda: _NOTHING)
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,9 @@ def _only(
     if kept.all():
         return Triangles(vertices, triangles)
     renumbered = np.cumsum(kept) - 1
-    triangles = renumbered[triangles[kept[triangles[:, 0]]]].astype(np.int32)
-    return Triangles(vertices[kept], triangles)
+    stays = kept[triangles[:, 0]]
+    left_out = vertices[triangles[~stays]]
+    return Triangles(vertices[kept], renumbered[triangles[stays]].astype(np.int32), left_out)
 
 
 def _in_large_components(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.pair import Keypoints
+from im2hands_ros.pipeline import Settle
 from im2hands_ros.scene import Hands
 
 Joints = NDArray[np.float32]  # (21, 3) metres, camera frame, MANO order
@@ -52,7 +53,12 @@ class FrameModel(Protocol):
     def stages(self) -> tuple[str, ...]: ...
 
     def encode(
-        self, image: NDArray[np.uint8], keypoints: Keypoints, camera: Camera
+        self,
+        image: NDArray[np.uint8],
+        keypoints: Keypoints,
+        camera: Camera,
+        *,
+        settle: Settle | None = None,
     ) -> EncodedScene: ...
 
     def warm_up(self, resolution: int) -> None: ...

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from im2hands_ros.anatomy import chirality, other_order, palm_length
 from im2hands_ros.camera import Camera
-from im2hands_ros.skeleton import SIDES
+from im2hands_ros.scene import HandSurface
+from im2hands_ros.skeleton import JOINT_NAMES, SIDES
 from im2hands_ros.tracking.interfaces import EncodedScene, Joints
 
 Warnings = tuple[tuple[str, str], ...]  # kind and text
@@ -91,6 +92,21 @@ class Plausibility:
                     f"{_CONFIDENCE_FRAMES} frames: keypoints and image do not fit together: check "
                     "stamps, K, and distance and frame of the keypoints",
                 )
+
+
+def severed_pieces(surfaces: Mapping[str, HandSurface]) -> Warnings:
+    """Kind and text of hands whose surface was left without a piece that joints lie in."""
+    return tuple(
+        (
+            "severed",
+            f"a piece of the {side} hand with {len(surface.severed)} of its joints "
+            f"({', '.join(JOINT_NAMES[joint] for joint in surface.severed)}) is cut off from the "
+            "rest and left out: raise 'resolution', lower 'occupancy_threshold', or give keypoints "
+            "of hands that do not lie in each other",
+        )
+        for side, surface in surfaces.items()
+        if surface.severed
+    )
 
 
 def unlikely_inputs(

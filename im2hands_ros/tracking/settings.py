@@ -70,10 +70,24 @@ class FrameSettings(ParameterSchema):
         choices=("smooth", "flat"),
         live=True,
     )
+    tracking: bool = parameter(
+        True,
+        "follow the hands from frame to frame: sides, place, bend and bone lengths are filtered "
+        "over time; false: every frame for itself",
+        live=True,
+    )
+    max_gap: float = parameter(
+        0.3,
+        "how long a hand that is not given is carried on with tracking, its confidence falling to "
+        "0; 0: never",
+        unit="s",
+        range=(0.0, 2.0),
+        live=True,
+    )
     smoothing: float = parameter(
         0.0,
-        "cutoff of the One-Euro filter over the keypoints of resting hands, lower is smoother; "
-        "0: off",
+        "cutoff of the One-Euro filter over the keypoints of resting hands, lower is smoother, "
+        "on top of tracking; 0: off",
         unit="Hz",
         range=(0.0, 30.0),
         live=True,

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.checks import check_image, check_keypoints
+from im2hands_ros.networks.protocol import EstimatedJoints
+from im2hands_ros.pair import HandPair
 from im2hands_ros.scene import Hands
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.tracking.interfaces import Detector, EncodedScene, FrameModel, Joints
-from im2hands_ros.tracking.one_euro import OneEuro
-from im2hands_ros.tracking.plausibility import Plausibility
+from im2hands_ros.tracking.plausibility import Plausibility, severed_pieces
 from im2hands_ros.tracking.settings import FrameSettings
+from im2hands_ros.tracking.stream_filters import StreamFilters
 from im2hands_ros.tracking.tracked_frame import Extent, TrackedFrame, TrackedHand
 
 __all__ = ["Extent", "HandTracker", "TrackedFrame", "TrackedHand"]
@@ -40,7 +42,7 @@ class HandTracker:
     ) -> None:
         self._model, self._detector = model, detector
         self.settings = settings or FrameSettings()
-        self._filters = {side: OneEuro() for side in SIDES}
+        self._filters = StreamFilters()
         self._plausibility = Plausibility()
 
     def update(
@@ -73,23 +75,29 @@ class HandTracker:
         if keypoints is None:
             keypoints = self._detect(image, stamp, camera, depth)
         given = check_keypoints(keypoints)
-        joints = self._smooth(given, stamp)
+        filters = self._filters
+        joints = filters.expect(given, stamp, self.settings)
         if not joints:
             return TrackedFrame()
         if extent == Extent.KEYPOINTS and not self._model.refine_keypoints:
             warnings = self._plausibility.check(image, camera, given, None)
-            hands = {side: TrackedHand(xyz, None) for side, xyz in joints.items()}
-            return _frame(hands, given, warnings=warnings)
-        scene = self._model.encode(image, {side: joints.get(side) for side in SIDES}, camera)
+            estimate = filters.settle(EstimatedJoints.as_given(HandPair(**joints)))
+            return _frame(_hands(estimate.joints, {}, filters.ages), given, warnings=warnings)
+        scene = self._model.encode(
+            image, {side: joints.get(side) for side in SIDES}, camera, settle=filters.settle
+        )
         warnings = self._plausibility.check(image, camera, given, scene)
         if extent < Extent.SURFACES:
-            return _frame(_without_surfaces(scene), given, scene, warnings=warnings)
+            hands = _hands(scene.keypoints, scene.confidence, filters.ages)
+            return _frame(hands, given, scene, warnings=warnings)
         surfaces = scene.reconstruct(
             resolution=self.settings.resolution,
             threshold=self.settings.occupancy_threshold,
             voxel_size=self.settings.occupancy_voxel_size,
         )
-        return _frame(_with_surfaces(surfaces), given, scene, surfaces.timings_ms, warnings)
+        warnings += severed_pieces(surfaces.present)
+        hands = _with_surfaces(surfaces, filters.ages)
+        return _frame(hands, given, scene, surfaces.timings_ms, warnings)
 
     def warm_up(self) -> None:
         """Run a made-up frame, so that the first real one takes no longer than the others."""
@@ -146,28 +154,22 @@ class HandTracker:
         hands = {side: found.get(side) for side in SIDES}
         return {side: None if hand is None else hand.keypoints for side, hand in hands.items()}
 
-    def _smooth(self, joints: Mapping[str, Joints], stamp: float) -> dict[str, Joints]:
-        """Filter over time; a hand that is absent is new when it comes back."""
-        smoothed = dict(joints)
-        for side, smoother in self._filters.items():
-            if side not in joints or not self.settings.smoothing:
-                smoother.reset()
-            else:
-                smoothed[side] = smoother(joints[side], stamp, self.settings.smoothing)
-        return smoothed
 
-
-def _without_surfaces(scene: EncodedScene) -> dict[str, TrackedHand]:
+def _hands(
+    keypoints: Mapping[str, Joints | None],
+    confidence: Mapping[str, float | None],
+    ages: Mapping[str, float],
+) -> dict[str, TrackedHand]:
     return {
-        side: TrackedHand(xyz, scene.confidence.get(side))
-        for side, xyz in scene.keypoints.items()
+        side: TrackedHand(xyz, confidence.get(side), age=ages.get(side, 0.0))
+        for side, xyz in keypoints.items()
         if xyz is not None
     }
 
 
-def _with_surfaces(hands: Hands) -> dict[str, TrackedHand]:
+def _with_surfaces(hands: Hands, ages: Mapping[str, float]) -> dict[str, TrackedHand]:
     return {
-        side: TrackedHand(surface.keypoints, surface.confidence, surface)
+        side: TrackedHand(surface.keypoints, surface.confidence, surface, ages.get(side, 0.0))
         for side, surface in hands.present.items()
     }
 

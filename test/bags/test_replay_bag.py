@@ -203,10 +203,10 @@ def test_an_interrupted_replay_leaves_a_readable_bag(
 ) -> None:
     encode = model.encode
 
-    def interrupted(*arguments: Any) -> Any:
+    def interrupted(*arguments: Any, **options: Any) -> Any:
         if len(model.given) == 2:
             os.kill(os.getpid(), number)
-        return encode(*arguments)
+        return encode(*arguments, **options)
 
     model.encode = interrupted
     before = signal.getsignal(number)

@@ -22,7 +22,7 @@ CAMERA = {"fx": 60.0, "fy": 60.0, "cx": 31.5, "cy": 23.5}
 class FakeModel:
     """Keeps what it was given and finds a ball where the left hand is."""
 
-    def encode(self, image, keypoints, camera):
+    def encode(self, image, keypoints, camera, depth=None, *, settle=None):
         FakeModel.given = SimpleNamespace(image=image, keypoints=keypoints, camera=camera)
         return self
 

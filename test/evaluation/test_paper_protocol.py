@@ -63,7 +63,7 @@ class FixedModel:
     def __init__(self, **surfaces):
         self.hands = SimpleNamespace(**surfaces)
 
-    def encode(self, image, keypoints, camera):
+    def encode(self, image, keypoints, camera, depth=None, *, settle=None):
         return self
 
     def reconstruct(self, resolution, voxel_size):

@@ -136,7 +136,9 @@ def by_loop(decoder, points, bones, image):
         x = relu(x, 0.1)
         x = relu(x @ decoder.fourth[slot] + decoder.fourth_bias[slot] + x, 0.1)
         capsule = (decoder.radius[slot] * 0.02 - distance) / 0.001
-        logits.append(capsule + (x @ decoder.last[slot])[..., 0])
+        start, end = geometry.floor[:, slot, None].unbind(-1)
+        floor = (start + (end - start) * share[..., 0] - distance) / 0.001
+        logits.append((capsule + (x @ decoder.last[slot])[..., 0]).maximum(floor))
     return torch.stack(logits).logsumexp(0)
 
 

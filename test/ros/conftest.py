@@ -12,7 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Before rclpy is imported anywhere: nothing leaves this machine, no other test run is heard.
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+# Test processes side by side have the parent's number in common and differ by their own.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_RUN = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+os.environ["ROS_DOMAIN_ID"] = str(1 + (4 * _RUN + _WORKER) % 100)
 os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "config/fastdds_loopback.xml"))
 
 if find_spec("rclpy") is not None:

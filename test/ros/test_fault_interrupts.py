@@ -6,13 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
-from harness import ANALYTIC_NODE
 
-SUPPORT = Path(__file__).resolve().parents[1] / "support"
 PYTHON = (sys.executable, "-X", "faulthandler")
 CLEAN = (0, 130, -signal.SIGINT)  # the last: SIGINT before Python or after it
 # Seconds: an idle machine takes one, a busy one many. A stuck process takes longer than any.
@@ -86,10 +83,10 @@ def test_a_demo_that_is_interrupted_again_waits_for_its_processes(
 
 
 PROCESSES = {
-    "node": [ANALYTIC_NODE],
-    "viewer": ["-m", "im2hands_ros.ros.viewer.node", "--ros-args", "-p", "port:=18100"],
-    "recorder": ["-m", "im2hands_ros.ros.demo.recorder", "--output", "{folder}"],
-    "replay": [str(SUPPORT / "ball_hands.py"), "replay", "--ros-args", "-p", "loop:=true"],
+    "node": ["-m", "im2hands_ros.ros", "node"],
+    "viewer": ["-m", "im2hands_ros.ros", "viewer.node", "--ros-args", "-p", "port:=18100"],
+    "recorder": ["-m", "im2hands_ros.ros", "demo.recorder", "--output", "{folder}"],
+    "replay": ["-m", "im2hands_ros.ros", "demo.replay", "--ros-args", "-p", "loop:=true"],
 }
 
 
@@ -104,7 +101,7 @@ def test_a_process_that_is_interrupted_while_it_starts_and_again_ends(name, tmp_
             process = start(command, stdout=log, stderr=log)
         time.sleep(delay)
         status, said = end(process, 0.02, 0.2, 0.2), (tmp_path / "log.txt").read_text()
-        # Before the first line of ours Python itself ends as it likes.
+        # Before the first line of ours Python itself ends as it likes; from then on at once.
         by_python = status == 1 and "KeyboardInterrupt" in said
         assert status in CLEAN or by_python, f"{status} after {delay} s:\n{said}"
 

@@ -74,7 +74,9 @@ class Spheres:
     def warm_up(self, resolution: int) -> None:
         pass
 
-    def encode(self, image: np.ndarray, keypoints: dict, camera: object) -> Scene:
+    def encode(
+        self, image: np.ndarray, keypoints: dict, camera: object, depth: object = None, **_: object
+    ) -> Scene:
         options = self._options
         if image.min() == 255:
             raise RuntimeError("the image is all white")

@@ -83,7 +83,9 @@ class BallModel:
     def warm_up(self, resolution: int) -> None:
         """Nothing to warm up."""
 
-    def encode(self, image: np.ndarray, joints: dict[str, Any], camera: Camera) -> BallModel:
+    def encode(
+        self, image: np.ndarray, joints: dict[str, Any], camera: Camera, depth: Any = None, **_: Any
+    ) -> BallModel:
         """Keep the keypoints."""
         self._joints = joints
         return self

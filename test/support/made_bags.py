@@ -138,7 +138,9 @@ class BallModel:
     def __init__(self) -> None:
         self.given: list[SimpleNamespace] = []
 
-    def encode(self, image: np.ndarray, keypoints: dict, camera: Any) -> SimpleNamespace:
+    def encode(
+        self, image: np.ndarray, keypoints: dict, camera: Any, depth: Any = None, **_: Any
+    ) -> SimpleNamespace:
         self.given.append(SimpleNamespace(image=image, keypoints=keypoints, camera=camera))
         return SimpleNamespace(
             swapped=False,

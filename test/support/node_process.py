@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # seconds; a busy machine
 ANALYTIC_NODE = str(ROOT / "test/support/analytic_node.py")
-REAL_NODE = ("-m", "im2hands_ros.ros.node")
+REAL_NODE = ("-m", "im2hands_ros.ros", "node")
 _numbers = itertools.count(1)
 
 

@@ -28,7 +28,7 @@ from std_msgs.msg import Header
 from im2hands_ros.ros.base_node import diagnostic_array
 from im2hands_ros.ros.viewer.node import TOPICS
 
-VIEWER = ("-m", "im2hands_ros.ros.viewer.node")
+VIEWER = ("-m", "im2hands_ros.ros", "viewer.node")
 SIZE = (960, 600)
 BOTH = ("left", "right")
 PATIENCE = 150.0  # a busy machine, and a processor that draws

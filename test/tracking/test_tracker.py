@@ -10,8 +10,11 @@ import pytest
 from two_hands import CAMERA, joints, picture
 
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.networks.protocol import EstimatedJoints
+from im2hands_ros.pair import HandPair
 from im2hands_ros.scene import Hands, HandSurface
 from im2hands_ros.skeleton import SIDES
+from im2hands_ros.tracking.association import exchange
 from im2hands_ros.tracking.settings import FrameSettings
 from im2hands_ros.tracking.tracker import Extent, HandTracker
 
@@ -35,10 +38,20 @@ class RecordingModel:
     encoded: list[dict] = field(default_factory=list)
     reconstructed: list[dict] = field(default_factory=list)
 
-    def encode(self, image: np.ndarray, keypoints: dict, camera: object) -> SimpleNamespace:
+    def encode(
+        self, image: np.ndarray, keypoints: dict, camera: object, depth=None, *, settle=None
+    ) -> SimpleNamespace:
         keypoints = {side: xyz for side, xyz in keypoints.items() if xyz is not None}
         self.encoded.append(keypoints)
         refined = {side: xyz + 0.01 * self.refine_keypoints for side, xyz in keypoints.items()}
+        swapped = self.swapped and self.refine_keypoints
+        if swapped:
+            refined = exchange(refined)
+        confidence = HandPair(**dict.fromkeys(refined, 0.5))
+        estimate = EstimatedJoints(HandPair(**refined), confidence, swapped=swapped)
+        if settle is not None:
+            estimate = settle(estimate)
+        refined = estimate.joints.present
 
         def reconstruct(**options: float) -> Hands:
             self.reconstructed.append(options)
@@ -47,8 +60,8 @@ class RecordingModel:
 
         return SimpleNamespace(
             keypoints={side: refined.get(side) for side in SIDES},
-            confidence=dict.fromkeys(refined, 0.5),
-            swapped=self.swapped and self.refine_keypoints,
+            confidence=estimate.confidence.present,
+            swapped=estimate.swapped,
             left=None,
             right=None,
             reconstruct=reconstruct,
@@ -124,7 +137,8 @@ def test_an_image_of_another_size_than_the_camera_s_is_refused():
 
 def test_smoothing_begins_anew_when_a_hand_comes_back():
     model = RecordingModel()
-    tracker = HandTracker(model, FrameSettings(smoothing=1.0, refine_keypoints=False))
+    settings = FrameSettings(smoothing=1.0, refine_keypoints=False, tracking=False)
+    tracker = HandTracker(model, settings)
     moved = joints("left") + np.float32([0.05, 0, 0])
     tracker.update(IMAGE, 1.0, CAMERA, {"left": joints("left")})
     tracker.update(IMAGE, 1.03, CAMERA, {"left": moved})
@@ -135,10 +149,10 @@ def test_smoothing_begins_anew_when_a_hand_comes_back():
 
 
 def test_swapped_hands_are_a_warning_while_the_refinement_that_sees_it_runs():
-    tracker = HandTracker(RecordingModel(swapped=True))
+    tracker = HandTracker(RecordingModel(swapped=True), FrameSettings(tracking=False))
     ((kind, text),) = tracker.update(IMAGE, 1.0, CAMERA, both()).warnings
     assert kind == "swapped" and "mirrored" in text
-    tracker.settings = FrameSettings(refine_keypoints=False)
+    tracker.settings = FrameSettings(refine_keypoints=False, tracking=False)
     assert not tracker.update(IMAGE, 2.0, CAMERA, both()).warnings
 
 

@@ -6,6 +6,7 @@ namespace {
 
 constexpr float PER_LENGTH = 50.0f;        // coordinates are in units of 2 cm
 constexpr float PER_METRE = 1000.0f;       // depths are in millimetres
+constexpr float ON_AXIS = 0.1f;            // metres that a bone is nearer to points within its floor
 
 // The NEAREST bones of a tile by their capsules: [NEAREST][TILE], nearest first.
 void nearest(const Network& network, const Hand& hand, const float* points, uint8_t* bones, int stride) {
@@ -20,7 +21,9 @@ void nearest(const Network& network, const Hand& hand, const float* points, uint
       Floats dx = x - start[0], dy = y - start[1], dz = z - start[2];
       Floats along = within(reached, 0.0f, hand.length[bone]);
       Floats square = dx * dx + dy * dy + dz * dz + along * (along - 2.0f * reached);
-      Floats depth = network.radius[bone] - root(larger(square, Floats{}));
+      Floats distance = root(larger(square, Floats{}));
+      // A thin bone in the midst of thick ones counts where it is the least that there is.
+      Floats depth = network.radius[bone] - distance + (distance < hand.floor[2 * bone] ? all(ON_AXIS) : Floats{});
       Ints number = Ints{} + bone;
       for (int k = 0; k < NEAREST; ++k) {
         Ints deeper = depth > best[k];
@@ -76,10 +79,12 @@ void bone_depth(const Network& network, const Hand& hand, int bone, const float*
                       WIDTH, b);
   layer<After::LEAKY>(network.bone_fourth + bone * SQUARE, network.bone_fourth_bias + WIDTH * bone, b, WIDTH, WIDTH, a);
   const float* last = network.bone_last + WIDTH * bone;
+  float floor = hand.floor[2 * bone], taper = hand.floor[2 * bone + 1] - floor;
   for (int p = 0; p < TILE; p += LANES) {
-    Floats sum = (network.radius[bone] - load(distance + p)) * PER_METRE;
+    Floats from_bone = load(distance + p), share = load(x + 4 * TILE + p);
+    Floats sum = (network.radius[bone] - from_bone) * PER_METRE;
     for (int c = 0; c < WIDTH; ++c) sum += last[c] * load(a + c * TILE + p);
-    store(depth + p, sum);
+    store(depth + p, larger(sum, (floor + taper * share - from_bone) * PER_METRE));
   }
 }
 

@@ -43,6 +43,7 @@ bool Hand::read() {
   from.take(start, BONES * 3);
   from.take(direction, BONES * 3);
   from.take(length, BONES);
+  from.take(floor, BONES * 2);
   from.take(first_bias, BONES * WIDTH);
   from.take(second_bias, BONES * WIDTH);
   from.take(pixels, static_cast<size_t>(height) * width * WIDTH);

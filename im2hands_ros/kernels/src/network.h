@@ -56,6 +56,7 @@ struct Hand {
   const float *start;              // [20][3] palm frame
   const float *direction;          // [20][3] in the bone's frame
   const float *length;             // [20] metres
+  const float *floor;              // [20][2] least radius of the flesh at a bone's start and end, metres
   const float *first_bias, *second_bias;  // [20][32]
   const float *pixels;             // [height][width][32] image features after the query layer
   int height, width, tokens;

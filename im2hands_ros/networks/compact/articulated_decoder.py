@@ -3,7 +3,8 @@
 Each bone's network maps the query point, in the bone's own straightened frame, to its depth inside
 of the bone's flesh; the hand is the union of its bones (NASA, ECCV 2020; HALO, section 3.3). A
 capsule around each bone is the initialisation, so the networks only learn what flesh adds, and a
-point is evaluated only in the bones nearest to it.
+point is evaluated only in the bones nearest to it. A thin capsule around each bone is the least
+that its network can say, so that a hand is one piece through all of its joints.
 """
 
 from __future__ import annotations
@@ -52,6 +53,10 @@ LENGTH_UNIT = 0.02
 # One logit of occupancy is this many metres of depth; it is also the softness of the union.
 DEPTH_UNIT = 0.001
 _SHAPE_UNIT = 0.05
+# Metres by which a bone is nearer to points within its thin capsule: any capsule is thinner.
+_ON_AXIS = 0.1
+# Which of a bone's inputs says how far along it a point lies.
+_SHARE = 4
 
 
 class BoneSlots(NamedTuple):
@@ -153,6 +158,8 @@ class ArticulatedDecoder(nn.Module):
             distance2 += along * (along - 2 * reached)
             distance = distance2.clamp_min_(0).sqrt_()
             depth = self.radius[:, None] * LENGTH_UNIT - distance
+            # A thin bone in the midst of thick ones counts where it is the least that there is.
+            depth = torch.where(distance < bones.floor[:, :, :1], depth + _ON_AXIS, depth)
             return depth.topk(self.nearest, dim=1, sorted=False).indices
 
     def _depth(
@@ -166,6 +173,8 @@ class ArticulatedDecoder(nn.Module):
         # The first product stays in float32: half precision would round coordinates to 0.1 mm.
         with autocast_disabled(points):
             features, distance = self._coordinate_features(points.float(), bones.geometry, slot)
+            start, end = bones.geometry.floor.flatten(0, 1)[slot, :, None].unbind(1)
+            floor = torch.lerp(start, end, features[:, _SHARE]) - distance
             bias = bones.first_bias.float().flatten(0, 1)[slot, None]
             x = torch.baddbmm(bias, features.transpose(1, 2), self.first[bone])
         x = F.leaky_relu(x, 0.1, inplace=True)
@@ -180,7 +189,7 @@ class ArticulatedDecoder(nn.Module):
         x = F.leaky_relu(x, 0.1, inplace=True)
         flesh = (x @ self.last[bone])[..., 0].float()
         radius = self.radius[bone, None] * LENGTH_UNIT
-        return (radius - distance) / DEPTH_UNIT + flesh
+        return ((radius - distance) / DEPTH_UNIT + flesh).maximum(floor / DEPTH_UNIT)
 
     def _residual(self, weight: Tensor) -> Tensor:
         """x @ weight + x as one product."""

@@ -16,6 +16,13 @@ SLOT_COUNT = 20
 _FINGER_BASES = (5, 9, 17, 13, 1)
 STARTS = (*(base + level for base in _FINGER_BASES for level in range(3)), 0, 0, 0, 0, 0)
 ENDS = (*(base + level + 1 for base in _FINGER_BASES for level in range(3)), 1, 5, 9, 13, 17)
+# A bone's flesh is at least a capsule of this share of the hand's reach (plus flesh around it): a
+# lattice of 64 cells along a search box of that size cannot sever it. It tapers towards fingertips,
+# which lie just under the skin, down to this share, and this many metres: what the largest
+# correction of `RefinedOccupancy` leaves a surface.
+_FLOOR, _FLOOR_TIP, _FLOOR_MARGIN, _FLOOR_LEAST = 0.0145, 0.0135, 0.064, 0.0021
+# Of the metacarpals, in the order of the fingers' bones.
+_METACARPALS = (1, 2, 4, 3, 0)
 
 
 class BoneGeometry(NamedTuple):
@@ -31,6 +38,7 @@ class BoneGeometry(NamedTuple):
         frame: (H, S, 4, 3) and
         offset: (H, S, 4): frame @ point_palm + offset = point in the bone's frame, and how far
             along the bone it is, metres.
+        floor: (H, S, 2) least radius of the flesh at the bone's start and end, metres.
     """
 
     rotation: Tensor
@@ -40,6 +48,7 @@ class BoneGeometry(NamedTuple):
     start: Tensor
     frame: Tensor
     offset: Tensor
+    floor: Tensor
 
 
 def bone_geometry(hands: CanonicalHands) -> BoneGeometry:
@@ -56,4 +65,16 @@ def bone_geometry(hands: CanonicalHands) -> BoneGeometry:
     frame = torch.cat([rotation, axis[:, :, None]], dim=2)
     behind = -(axis * start).sum(-1, keepdim=True)
     offset = torch.cat([translation, behind], dim=2)
-    return BoneGeometry(rotation, translation, direction, lengths, start, frame, offset)
+    floor = floor_radii(lengths)
+    return BoneGeometry(rotation, translation, direction, lengths, start, frame, offset, floor)
+
+
+def floor_radii(lengths: Tensor) -> Tensor:
+    """(H, S, 2) least radii of the flesh at start and end of bones of lengths (H, S), metres."""
+    fingers = lengths[:, :15].unflatten(1, (5, 3)).sum(2) + lengths[:, 15:][:, _METACARPALS]
+    size = fingers.amax(1, keepdim=True) + _FLOOR_MARGIN
+    along = (_FLOOR * size).expand_as(lengths)
+    is_tip = torch.arange(SLOT_COUNT, device=lengths.device) % 3 == 2
+    is_tip[15:] = False
+    tip = (_FLOOR_TIP * size).clamp_min(_FLOOR_LEAST)
+    return torch.stack([along, torch.where(is_tip, tip, along)], 2)

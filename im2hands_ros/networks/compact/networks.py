@@ -114,10 +114,12 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         refined = self.keypoints(frame.features, coarse_hands(joints, frame))
         places = refined.joints[0].float().cpu().numpy()
         near = (1 - torch.exp(-_NEAR / refined.spread[0].clamp_min(1e-4))).mean(-1).tolist()
+        spread = refined.spread[0].float().cpu().numpy()
         present = [slot for slot, there in enumerate(refined.present[0].tolist()) if there]
         return EstimatedJoints(
             HandPair(**{SIDES[slot]: places[slot] for slot in present}),
             HandPair(**{SIDES[slot]: near[slot] for slot in present}),
+            HandPair(**{SIDES[slot]: spread[slot] for slot in present}),
             swapped=bool(refined.swapped[0] > self.keypoints.preset.swap_logit),
         )
 

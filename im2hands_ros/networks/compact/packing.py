@@ -65,6 +65,7 @@ def hands(context: InitialContext) -> Block:
         geometry.start,
         geometry.direction,
         geometry.length,
+        geometry.floor,
         context.bones.first_bias,
         context.bones.second_bias,
         F.linear(pixels, query.weight[:, _PIXELS]),

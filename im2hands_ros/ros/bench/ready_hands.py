@@ -17,6 +17,7 @@ import trimesh
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.pair import Keypoints
+from im2hands_ros.pipeline import Settle
 from im2hands_ros.ros.node import main
 from im2hands_ros.scene import Hands, HandSurface
 from im2hands_ros.skeleton import SIDES
@@ -60,8 +61,15 @@ class ReadyHands:
         """Make the surfaces."""
         self._surfaces = {"left": _surface(-0.1), "right": _surface(0.1)}
 
-    def encode(self, image: np.ndarray, keypoints: Keypoints, camera: Camera) -> ReadyScene:
-        """The scene of these keypoints; the image is ignored."""
+    def encode(
+        self,
+        image: np.ndarray,
+        keypoints: Keypoints,
+        camera: Camera,
+        *,
+        settle: Settle | None = None,
+    ) -> ReadyScene:
+        """The scene of these keypoints as given; nothing else matters."""
         return ReadyScene(keypoints, self._surfaces)
 
 

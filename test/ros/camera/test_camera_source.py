@@ -16,7 +16,7 @@ from im2hands_ros.messages.images import read_image
 from im2hands_ros.ros.camera.calibration_file import guessed_calibration, read_calibration
 from im2hands_ros.ros.camera.capture import SourceLost, VideoCapture
 
-CAMERA = ("-m", "im2hands_ros.ros.camera.node")
+CAMERA = ("-m", "im2hands_ros.ros", "camera.node")
 FLAKY = str(ROOT / "test/support/flaky_camera.py")
 SIZE = (64, 48)
 FRAMES = 6

@@ -13,8 +13,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
-CAMERA = ("-m", "im2hands_ros.ros.camera.node")
-DETECTOR = ("-m", "im2hands_ros.ros.detector.node")
+CAMERA = ("-m", "im2hands_ros.ros", "camera.node")
+DETECTOR = ("-m", "im2hands_ros.ros", "detector.node")
 FRAMES = range(20, 32)  # both hands in full view, nearing each other
 RATE = 2.0  # slow enough for a busy machine to answer most frames
 KEEP_ALL = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)

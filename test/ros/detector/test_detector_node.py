@@ -19,7 +19,7 @@ from im2hands_ros.ros.detector.settings import DetectorSettings
 from im2hands_ros.skeleton import JOINT_COUNT
 
 POSED = str(ROOT / "test/support/posed_detector.py")
-REAL = ("-m", "im2hands_ros.ros.detector.node")
+REAL = ("-m", "im2hands_ros.ros", "detector.node")
 SKIN = 0.012
 _stamps = itertools.count(100)
 

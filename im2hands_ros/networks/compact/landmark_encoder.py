@@ -1,0 +1,119 @@
+"""What MediaPipe's hand landmark network sees of the hands in a picture, in the picture's pixels.
+
+No palm is detected first: regions come from joints where hands are believed to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from im2hands_ros.networks import checkpoints
+from im2hands_ros.networks.compact.landmark_network import LandmarkNetwork, SeenLandmarks
+from im2hands_ros.networks.compact.landmark_regions import (
+    FloatArray,
+    cut_out,
+    is_mirrored,
+    moved_back,
+    region_of,
+    scale_of,
+)
+
+WEIGHTS = Path(__file__).parents[2] / "data" / "weights" / "landmarks.safetensors"
+
+
+class SeenHand(NamedTuple):
+    """A hand as it is seen in one region of a picture.
+
+    Attributes:
+        pixels: (21, 2) landmarks in MANO order, which is MediaPipe's too; pixels of the picture,
+            the first one's centre at (0, 0).
+        relief: (21,) how much farther away than others a landmark is, in such pixels too.
+        shape: (21, 3) the hand by itself, metres, turned as the camera sees it (x right, y down,
+            z forward); of a typical size, at the origin.
+        presence: probability that the region shows a hand.
+        right: probability that it is a right hand, seen in an unmirrored picture.
+    """
+
+    pixels: FloatArray
+    relief: FloatArray
+    shape: FloatArray
+    presence: float
+    right: float
+
+
+class LandmarkEncoder:
+    """Sees hands in given regions of a picture; use it from one thread.
+
+    Args:
+        network: on the device that it shall run on; made fast and no longer to be trained.
+    """
+
+    def __init__(self, network: LandmarkNetwork) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.device = next(network.parameters()).device
+        if self.device.type == "cpu":
+            self.network.fuse()
+
+    @classmethod
+    def load(cls, weights: Path | None = None, device: str = "cpu") -> LandmarkEncoder:
+        """The packaged network, or that of a weights file.
+
+        Raises:
+            FileNotFoundError, ValueError: as `checkpoints.load_into`.
+        """
+        network = LandmarkNetwork()
+        checkpoints.load_into(network, weights or WEIGHTS)
+        return cls(network.to(device))
+
+    def see(self, image: np.ndarray, joints_px: Mapping[str, np.ndarray]) -> dict[str, SeenHand]:
+        """The hands around given joints, all at once.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, not mirrored.
+            joints_px: per side ("left", "right") (21, 2) where it is believed to be, pixels; left
+                hands are mirrored. `SeenHand.right` says which side is seen.
+
+        Returns:
+            The same sides, each as it is seen.
+        """
+        regions = [region_of(joints, side == "left") for side, joints in joints_px.items()]
+        return dict(zip(joints_px, self(image, regions), strict=True))
+
+    @torch.inference_mode()
+    def __call__(self, image: np.ndarray, regions: Sequence[FloatArray]) -> list[SeenHand]:
+        """What each region shows; regions: (2, 3) maps from the picture's pixels to the crop's,
+        as of `region_of`; turned, moved or mirrored ones are fine."""
+        if not regions:
+            return []
+        crops = np.stack([cut_out(image, region) for region in regions])
+        seen = self.network(as_input(crops, self.device))
+        return [in_picture(seen, index, region) for index, region in enumerate(regions)]
+
+
+def as_input(crops: np.ndarray, device: torch.device) -> Tensor:
+    """(B, 224, 224, 3) uint8 RGB to the network's (B, 3, 224, 224) in [0, 1], channels last."""
+    return torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 255
+
+
+def in_picture(seen: SeenLandmarks, index: int, region: FloatArray) -> SeenHand:
+    """One crop's answer in the pixels of the picture that it was cut out of."""
+    landmarks = seen.landmarks[index].double().cpu().numpy()
+    shape = seen.shape[index].double().cpu().numpy()
+    scale, mirrored = scale_of(region), is_mirrored(region)
+    right = float(seen.right[index])
+    # The transpose of a turn, mirrored or not, is its inverse.
+    shape = np.column_stack([shape[:, :2] @ (region[:, :2] / scale), shape[:, 2]])
+    return SeenHand(
+        pixels=moved_back(landmarks[:, :2], region),
+        relief=landmarks[:, 2] / scale,
+        shape=shape,
+        presence=float(seen.presence[index]),
+        right=1 - right if mirrored else right,
+    )

@@ -1,0 +1,68 @@
+"""What is done to a stream's joints over time: hands are followed, and smoothed on top of that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from im2hands_ros.networks.protocol import EstimatedJoints
+from im2hands_ros.pair import HandPair
+from im2hands_ros.skeleton import SIDES
+from im2hands_ros.tracking.following import HandFollower
+from im2hands_ros.tracking.interfaces import Joints
+from im2hands_ros.tracking.one_euro import OneEuro
+from im2hands_ros.tracking.settings import FrameSettings
+
+
+class StreamFilters:
+    """The filters of one stream by the settings of the moment. For one thread.
+
+    For each frame `expect` with the tracker's joints, then `settle` with what came of them.
+
+    Attributes:
+        ages: of the sides of the last frame, seconds since each hand was seen.
+    """
+
+    def __init__(self) -> None:
+        self._follower: HandFollower | None = None
+        self._smoothers = {side: OneEuro() for side in SIDES}
+        self._stamp, self._cutoff = 0.0, 0.0
+        self.ages: Mapping[str, float] = {}
+
+    def expect(
+        self, given: Mapping[str, Joints], stamp: float, settings: FrameSettings
+    ) -> dict[str, Joints]:
+        """The joints to begin a frame with: those given, and of hands that are carried on.
+
+        Args:
+            given: (21, 3) by side.
+            stamp: of the frame, seconds.
+        """
+        self._stamp, self._cutoff = stamp, settings.smoothing
+        if not settings.tracking:
+            self._follower, self.ages = None, dict.fromkeys(given, 0.0)
+            return self._smooth(given)
+        self._follower = self._follower or HandFollower()
+        joints = self._follower.expect(given, stamp, settings.max_gap)
+        for side in SIDES:
+            if side not in joints:
+                self._smoothers[side].reset()
+        return joints
+
+    def settle(self, estimate: EstimatedJoints) -> EstimatedJoints:
+        """The joints that the shapes are made from, of those refined or as `expect` gave them."""
+        if self._follower is None:
+            return estimate
+        estimate = self._follower.settle(estimate)
+        self.ages = self._follower.ages
+        return replace(estimate, joints=HandPair(**self._smooth(estimate.joints.present)))
+
+    def _smooth(self, joints: Mapping[str, Joints]) -> dict[str, Joints]:
+        """Filter over time; a hand that is absent is new when it comes back."""
+        smoothed = dict(joints)
+        for side, smoother in self._smoothers.items():
+            if side not in joints or not self._cutoff:
+                smoother.reset()
+            else:
+                smoothed[side] = smoother(joints[side], self._stamp, self._cutoff)
+        return smoothed
