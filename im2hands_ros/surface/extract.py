@@ -20,6 +20,7 @@ from skimage.measure import marching_cubes
 
 from im2hands_ros.kernels.library import Library
 from im2hands_ros.kernels.mesh import large_components
+from im2hands_ros.surface.marched_cells import MarchedCells
 from im2hands_ros.surface.search import SurfaceCells
 
 # A value this close to the threshold (as a share of the mean distance at the surface's cells) is
@@ -60,12 +61,18 @@ def extract(cells: SurfaceCells, hand: int, kernels: Library | None = None) -> T
     out, so every component of the result is watertight with positive volume.
     kernels finds the components, if given, in place of SciPy.
     """
-    if not len(cells.cells[hand]):
+    if isinstance(cells, MarchedCells):
+        vertices, triangles = cells.surfaces[hand]
+        vertices = vertices / np.float32(cells.resolution)
+        if not len(triangles):
+            return None
+    elif not len(cells.cells[hand]):
         return None
-    block = _block_around_surface(cells, hand)
-    vertices, triangles = _marched(block)
-    vertices = ((vertices + block.low) / cells.resolution).astype(np.float32)
-    triangles = triangles.astype(np.int32)
+    else:
+        block = _block_around_surface(cells, hand)
+        vertices, triangles = _marched(block)
+        vertices = ((vertices + block.low) / cells.resolution).astype(np.float32)
+        triangles = triangles.astype(np.int32)
     find = partial(large_components, kernels) if kernels else _in_large_components
     return _only(find(vertices, triangles, SMALLEST_SHARE), vertices, triangles)
 

@@ -103,7 +103,7 @@ class _Run:
         self._flat = torch.full((lattice.hands * lattice.size + 1,), -1.0, device=device)
         self._values = self._flat[:-1].view(lattice.hands, side, side, side)
         self._known = torch.ones_like(self._values, dtype=torch.bool)
-        self._known[:, 1:-1, 1:-1, 1:-1] = False
+        self._known[:, 1:-1, 1:-1, 1:-1].fill_(False)
         self._overflow = torch.zeros((), dtype=torch.bool, device=device)
         self._evaluations: list[Tensor] = []
 
@@ -174,7 +174,7 @@ class _Run:
         number = ((hand * cells + low[..., 0]) * cells + low[..., 1]) * cells + low[..., 2]
         count = lattice.hands * cells**3
         marks = torch.zeros(count + 1, dtype=torch.bool, device=lattice.device)
-        marks[number.masked_fill(~in_box, count)] = True
+        marks.index_fill_(0, number.masked_fill(~in_box, count).flatten(), True)
         return marks[:count].view(lattice.hands, *(cells,) * 3) & ~_any(self._inside(step))
 
     def _evaluate(self, points: Tensor, step: int, room: int) -> None:

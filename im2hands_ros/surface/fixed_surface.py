@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,18 +9,12 @@ from torch import Tensor
 
 from im2hands_ros.surface.extract import CLEARANCE
 from im2hands_ros.surface.fixed_search import FixedSearch, ListField, Place
+from im2hands_ros.surface.marched_cells import FixedSurface
 from im2hands_ros.surface.prefix_marching import PrefixMarching
 
 # Fine cells that the surface crosses for which there is room, for each hand, times the square of
 # the cells a side. Hands have 1.3.
 CELLS_A_SQUARE = 2.5
-
-
-class FixedSurface(NamedTuple):
-    """A hand's surface: vertices (V, 3) float32 in lattice coordinates, triangles (T, 3) int32."""
-
-    vertices: NDArray[np.float32]
-    triangles: NDArray[np.int32]
 
 
 class FixedSurfaces:

@@ -121,8 +121,8 @@ class PrefixMarching:
         crossed = inside[tables.edge_low] != inside[tables.edge_high]  # (12, K)
         marks = torch.zeros((points + 1, 3), dtype=torch.bool, device=values.device)
         low = corners[tables.edge_low].masked_fill(~crossed, points)
-        marks[low, tables.edge_axis[:, None]] = True
-        marks[points] = False
+        marks.view(-1).index_fill_(0, (3 * low + tables.edge_axis[:, None]).flatten(), True)
+        marks[points].fill_(False)
         slots = compact(marks[:points].any(1).view(lattice.hands, -1), self._capacity, aligned=1)
         crossed = marks[slots.element]  # (P, 3)
         count = crossed.sum(1)

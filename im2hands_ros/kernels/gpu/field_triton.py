@@ -41,10 +41,11 @@ _BONES = constexpr(layout.BONES)
 _WIDTH, _HEAD, _HIDDEN = constexpr(layout.WIDTH), constexpr(layout.HEAD), constexpr(layout.HIDDEN)
 _KEY = constexpr(layout.ANCHOR_KEY)
 _SHIFT = layout.hand(0, 0, 0).at
-_PROJECTION, _RELATIVE, _FRAME, _AXIS, _START, _DIRECTION, _LENGTH, _FIRST_BIAS, _PIXELS = (
+_PROJECTION, _RELATIVE, _FRAME, _AXIS, _START, _DIRECTION, _LENGTH, _FLOOR, _FIRST_BIAS, _PIXELS = (
     constexpr(_SHIFT[name] - layout.WIDTH)
     for name in (
         *("projection", "relative", "frame", "axis", "start", "direction", "length"),
+        "floor",
         *("first_bias", "pixels"),
     )
 )
@@ -196,7 +197,10 @@ def _nearest(net, geometry, x, y, z):
     along = tl.minimum(tl.maximum(reached, 0.0), length)
     square = dx * dx + dy * dy + dz * dz + along * (along - 2.0 * reached)
     depth = tl.load(net + _RADIUS + bone, mask=real, other=0.0)[None, :]
-    depth -= tl.sqrt(tl.maximum(square, 0.0))
+    distance = tl.sqrt(tl.maximum(square, 0.0))
+    floor = tl.load(geometry + _FLOOR + 2 * bone, mask=real, other=0.0)[None, :]
+    # A thin bone in the midst of thick ones counts where it is the least that there is.
+    depth += tl.where(distance < floor, 0.1, 0.0) - distance
     depth = tl.where(real[None, :], depth, -1e30)
     chosen = tl.zeros_like(depth)
     for _ in tl.static_range(4):
@@ -244,7 +248,8 @@ def _bone_depth(net, geometry, bone, x, y, z, codes, PRECISION: constexpr):
         a += cosine[:, None] * _row(first + (8 + i) * _WIDTH, _WIDTH)
     distance = tl.sqrt(square)
     a += (distance * 50.0)[:, None] * _row(first + 3 * _WIDTH, _WIDTH)
-    a += (along / tl.maximum(length, 1e-4))[:, None] * _row(first + 4 * _WIDTH, _WIDTH)
+    along = along / tl.maximum(length, 1e-4)
+    a += along[:, None] * _row(first + 4 * _WIDTH, _WIDTH)
     a = _leaky(a)
     weight = _matrix(net + _BONE_SECOND + bone * _WIDTH * _WIDTH, _WIDTH, _WIDTH, _WIDTH)
     a = tl.dot(a, weight, input_precision=PRECISION)
@@ -258,7 +263,10 @@ def _bone_depth(net, geometry, bone, x, y, z, codes, PRECISION: constexpr):
     a = tl.dot(a, weight, input_precision=PRECISION)
     a = _leaky(a + _row(net + _BONE_FOURTH_BIAS + bone * _WIDTH, _WIDTH))
     flesh = tl.sum(a * _row(net + _BONE_LAST + bone * _WIDTH, _WIDTH), 1)
-    return (tl.load(net + _RADIUS + bone) - distance) * 1000.0 + flesh
+    depth = (tl.load(net + _RADIUS + bone) - distance) * 1000.0 + flesh
+    floor = tl.load(geometry + _FLOOR + 2 * bone)
+    taper = tl.load(geometry + _FLOOR + 2 * bone + 1) - floor
+    return tl.maximum(depth, (floor + taper * along - distance) * 1000.0)
 
 
 @triton.jit

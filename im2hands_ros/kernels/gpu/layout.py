@@ -83,6 +83,7 @@ def hand(height: int, width: int, tokens: int) -> Layout:
             "start": BONES * 3,
             "direction": BONES * 3,
             "length": BONES,
+            "floor": 2 * BONES,
             "first_bias": BONES * WIDTH,
             "second_bias": BONES * WIDTH,
             "pixels": height * width * WIDTH,
