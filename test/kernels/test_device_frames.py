@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 import torch
 from capturable import OperationsOf
+from demo_frames import assert_same, encoded
 from device_twins import LibraryField
-from scipy.spatial import cKDTree
 
 from im2hands_ros.kernels.gpu.graph import Recorded, tensors_in
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.surface import fixed_search
-from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
-CLOSE = 1e-5  # metres
 CPU = torch.device("cpu")
 
 
@@ -31,29 +29,6 @@ def both(monkeypatch):
     device = device_model(monkeypatch)
     monkeypatch.setenv("IM2HANDS_KERNELS", "native")
     return device, Im2Hands.load(device="cpu")
-
-
-def keypoints_of(frame, sides=("left", "right")):
-    return {side: frame.keypoints[side] for side in sides}
-
-
-def encoded(model, number, sides=("left", "right")):
-    demo = load_demo_sequence()
-    frame = demo.frames[number]
-    return model.encode(frame.image, keypoints_of(frame, sides), demo.camera)
-
-
-def assert_same(found, expected):
-    assert found.present.keys() == expected.present.keys()
-    for side, surface in found.present.items():
-        theirs = expected.present[side]
-        assert np.abs(surface.keypoints - theirs.keypoints).max() < CLOSE
-        assert surface.confidence == pytest.approx(theirs.confidence, abs=1e-4)
-        there, _ = cKDTree(theirs.vertices).query(surface.vertices)
-        # All but vertices that the clearance of rough values has moved by a hundredth of a cell.
-        assert np.quantile(there, 0.999) < CLOSE and there.max() < 5e-5
-        assert len(surface.triangles) == pytest.approx(len(theirs.triangles), rel=1e-3)
-        assert len(surface.voxels) == pytest.approx(len(theirs.voxels), rel=5e-3)
 
 
 def test_frames_are_those_of_the_cpu(both):
