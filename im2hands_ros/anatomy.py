@@ -41,7 +41,7 @@ def palm_length(xyz: Joints) -> float:
 
 def other_order(xyz: Joints) -> str:
     """The joint order that fits (21, 3) joints far better than MANO's; empty when none does."""
-    given = _disproportion(xyz)
+    given = disproportion(xyz)
     if given < _UNLIKELY:
         return ""
     orders = {
@@ -51,7 +51,7 @@ def other_order(xyz: Joints) -> str:
             list(_MANO_FILE_INDEX)
         ],
     }
-    scores = {name: _disproportion(joints) for name, joints in orders.items()}
+    scores = {name: disproportion(joints) for name, joints in orders.items()}
     best = min(scores, key=scores.__getitem__)
     return best if scores[best] < _FAR_BETTER * given else ""
 
@@ -79,7 +79,7 @@ def _as_interhand(xyz: Joints) -> Joints:
     return source
 
 
-def _disproportion(xyz: Joints) -> float:
+def disproportion(xyz: Joints) -> float:
     """Root mean square of the logarithms of bone lengths over usual ones, size left aside."""
     parents, children = np.array(BONES).T
     lengths = np.linalg.norm(xyz[children] - xyz[parents], axis=1)

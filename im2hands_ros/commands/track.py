@@ -50,7 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results-only", action="store_true", help="leave the inputs out of the bag"
     )
-    parser.add_argument("--model", default="", help="hand landmarker bundle (the packaged one)")
     add_settings(parser.add_argument_group("parameters of the node"), FrameSettings)
 
 
@@ -70,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"{args.video} names no camera: give --camera FX,FY,CX,CY or --fov")
     overlay = OverlayVideo(args.overlay, stream.size, stream.rate) if args.overlay else None
     track = Track(stream, camera, args.frame_id, args.out, not args.results_only, overlay)
-    tracker = HandTracker(load_model(settings), settings, HandDetector.load(args.model))
+    tracker = HandTracker(load_model(settings), settings, HandDetector.load())
     if tracker.missing_stages:
         warn("track", tracker.missing_stages)
     track.run(tracker, partial(warn, "track"))

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.detection.bundle import find_bundle
-from im2hands_ros.detection.landmarker import DETECTION, PRESENCE, TRACKING, Landmarker
-from im2hands_ros.detection.landmarks import Landmarks
+from im2hands_ros.detection.following import HandFinder, HandFollower
+from im2hands_ros.detection.landmarks import FloatArray
 from im2hands_ros.detection.lift import PALM_LENGTH, lift, settle_pair
-from im2hands_ros.detection.sides import Sides
 from im2hands_ros.skeleton import SIDES
-
-
-class FindLandmarks(Protocol):
-    """Finds hands in an image; `landmarker.Landmarker` is one."""
-
-    def __call__(self, image: np.ndarray, stamp: float | None, /) -> list[Landmarks]:
-        """Landmarks in an unmirrored (H, W, 3) uint8 RGB image; stamp as in `detect`."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +23,7 @@ class DetectedHand:
         keypoints: (21, 3) float32, metres, camera frame.
         keypoints_px: (21, 2) float32, where the image shows them; the first pixel's centre is
             (0, 0). The wrist is MediaPipe's, which lies nearer the fingers than `keypoints`'.
-        confidence: probability of its side, 0 to 1.
+        confidence: probability that it is a hand, and of its side, 0 to 1.
     """
 
     keypoints: NDArray[np.float32]
@@ -44,34 +35,30 @@ class HandDetector:
     """Metric keypoints of both hands of one person, in single images or in the frames of a video.
 
     Args:
-        find: finds the landmarks; `load` takes MediaPipe's landmarker.
+        finder: sees hands around joints, and finds them; `load` makes one.
+        search: see `HandFollower`.
     """
 
-    def __init__(self, find: FindLandmarks) -> None:
-        self._find = find
-        self._sides = Sides()
+    def __init__(self, finder: HandFinder, search: bool = True) -> None:
+        self._follow = HandFollower(finder, search)
 
     @classmethod
-    def load(
-        cls,
-        model: str = "",
-        detection: float = DETECTION,
-        presence: float = PRESENCE,
-        tracking: float = TRACKING,
-        redetect: bool = True,
-    ) -> HandDetector:
-        """A detector with MediaPipe's hand landmarker.
+    def load(cls, device: str = "cpu", search: bool = True) -> HandDetector:
+        """A detector with the packaged networks, MediaPipe's for hands.
 
         Args:
-            model: its bundle (.task); empty: the one that `bundle` made.
-            detection, presence, tracking: MediaPipe's thresholds, 0 to 1.
-            redetect: where fewer than two hands are found, detect again in the image made smaller.
-
-        Raises:
-            FileNotFoundError: the bundle is not there; says how to make it.
-            RuntimeError: MediaPipe is not installed, or the file is no model.
+            device: "cpu" or a torch device.
+            search: in a video, search for a lost hand by turned and mirrored views, not only
+                by the upright one.
         """
-        return cls(Landmarker(find_bundle(model), detection, presence, tracking, redetect))
+        # Torch is not imported for what needs no network.
+        from im2hands_ros.detection.palms import PalmDetector
+        from im2hands_ros.detection.search import HandSearch
+        from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder
+
+        return cls(
+            HandSearch(PalmDetector.load(device), LandmarkEncoder.load(device=device)), search
+        )
 
     def detect(
         self,
@@ -80,6 +67,7 @@ class HandDetector:
         depth: np.ndarray | None = None,
         *,
         stamp: float | None = None,
+        previous: Mapping[str, NDArray[np.floating] | None] | None = None,
         palm_length: float = PALM_LENGTH,
         mirrored: bool = False,
     ) -> dict[str, DetectedHand | None]:
@@ -90,23 +78,41 @@ class HandDetector:
             camera, depth, palm_length, mirrored: see `lift.lift`.
             stamp: seconds; hands are followed from one stamped image to the next. None: the image
                 has nothing to do with any other.
+            previous: side -> (21, 3) joints where that hand is believed to be, metres, camera
+                frame, such as refined or predicted ones; None: where it was detected last.
 
         Returns:
             "left" and "right" -> the hand, None where there is none.
         """
-        found = self._find(image[:, ::-1] if mirrored else image, stamp)
-        sides = Sides() if stamp is None else self._sides
+        around = _in_picture(previous or {}, camera, mirrored)
+        found = self._follow(image[:, ::-1] if mirrored else image, stamp, around)
         hands: dict[str, DetectedHand | None] = dict.fromkeys(SIDES)
-        for each in sides.assign(found, stamp or 0.0):
-            landmarks = each.landmarks
-            if mirrored:
-                landmarks = landmarks.mirrored(image.shape[1])
+        for side, seen in found.items():
+            landmarks = seen.mirrored(image.shape[1]) if mirrored else seen
             keypoints = lift(landmarks, camera, palm_length, depth, mirrored)
             if keypoints is not None:
                 pixels = landmarks.pixels.astype(np.float32)
-                hands[each.side] = DetectedHand(keypoints, pixels, each.confidence)
+                confidence = landmarks.presence * landmarks.is_of(side)
+                hands[side] = DetectedHand(keypoints, pixels, confidence)
         # A depth image gives a hand's distance better than the other hand does.
         return hands if depth is not None else _as_one_person(hands)
+
+
+def _in_picture(
+    hands: Mapping[str, NDArray[np.floating] | None], camera: Camera, mirrored: bool
+) -> dict[str, FloatArray]:
+    """(21, 2) pixels of the unmirrored picture; hands that it does not show are left out."""
+    found = {}
+    for side, joints in hands.items():
+        if joints is None or not (joints[:, 2] > 0).all():
+            continue
+        pixels = camera.project(joints * (-1, 1, 1) if mirrored else joints)
+        if mirrored:
+            pixels = pixels * (-1, 1) + (camera.width - 1, 0)
+        inside = (pixels >= 0) & (pixels < (camera.width, camera.height))
+        if np.isfinite(pixels).all() and inside.all(axis=1).any():
+            found[side] = pixels.astype(np.float64)
+    return found
 
 
 def _as_one_person(hands: dict[str, DetectedHand | None]) -> dict[str, DetectedHand | None]:

@@ -1,4 +1,4 @@
-"""What a hand landmarker finds of one hand."""
+"""What the landmark network sees of one hand."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ class Landmarks:
         shape: (21, 3) the hand by itself, turned as the camera sees it (x right, y down,
             z forward); at the origin, of a typical size.
         right: probability that it is a right hand.
+        presence: probability that a hand is there at all.
     """
 
     pixels: FloatArray
     relief: FloatArray
     shape: FloatArray
     right: float
+    presence: float = 1.0
 
     @property
     def centre(self) -> FloatArray:
@@ -38,6 +40,19 @@ class Landmarks:
     def extent(self) -> float:
         """Diagonal of the hand's box in the image, pixels."""
         return float(np.linalg.norm(np.ptp(self.pixels, axis=0)))
+
+    def is_of(self, side: str) -> float:
+        """Probability that it is a hand of this side, "left" or "right"."""
+        return self.right if side == "right" else 1 - self.right
+
+    def distance(self, other: Landmarks) -> float:
+        """Mean distance of the joints of two hands, of the larger one's extent."""
+        apart = np.linalg.norm(self.pixels - other.pixels, axis=1).mean()
+        return float(apart / max(self.extent, other.extent, 1.0))
+
+    def said_right(self, right: float) -> Landmarks:
+        """The same hand with another probability of being a right one."""
+        return replace(self, right=right)
 
     def mirrored(self, width: int) -> Landmarks:
         """The pixels of the same hand in the image mirrored left to right."""

@@ -15,7 +15,7 @@ import im2hands_ros
 from im2hands_ros.kernels import choice
 from im2hands_ros.kernels.choice import VARIABLE
 
-VERSION = 2
+VERSION = 3
 # Suffixes of the library's files by the level of the processor that they need (src/kernels.h).
 LEVELS = {1: "", 3: "_v3", 4: "_v4"}
 _REMEDY = (
@@ -49,7 +49,23 @@ _FUNCTIONS = {
     "im2hands_blocks_new": (c_void_p, (c_void_p, c_int64, c_int, c_int, c_int)),
     "im2hands_blocks_free": (None, (c_void_p,)),
     "im2hands_blocks_run": (c_int, (c_void_p, c_void_p, c_int, c_int, c_void_p)),
+    "im2hands_encoder_new": (c_void_p, (c_void_p, c_int64, c_int)),
+    "im2hands_encoder_free": (None, (c_void_p,)),
+    "im2hands_encoder_run": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)),
+    "im2hands_keypoints_new": (c_void_p, (c_void_p, c_int64)),
+    "im2hands_keypoints_free": (None, (c_void_p,)),
+    "im2hands_keypoints_run": (c_int, (c_void_p,) * 9),
     "im2hands_canonicalise": (c_int, (c_void_p, c_void_p, c_int, c_void_p)),
+    "im2hands_mesher_new": (c_void_p, (c_void_p, c_int64)),
+    "im2hands_mesher_free": (None, (c_void_p,)),
+    "im2hands_mesher_run": (
+        c_int64,
+        (
+            *(c_void_p, c_void_p, c_int, c_void_p, c_int64),
+            *(c_float, c_double, c_double, c_void_p),
+        ),
+    ),
+    "im2hands_mesher_copy": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p)),
     "im2hands_components": (
         c_int,
         (c_void_p, c_int64, c_void_p, c_int64, c_double, c_void_p, POINTER(c_int)),

@@ -2,7 +2,7 @@
 
 After the schema of TensorFlow Lite (tensorflow/lite/schema/schema.fbs) and the layout of
 FlatBuffers: a table begins with the way back to its list of fields, and every field is an offset.
-Read are the operators that MediaPipe's hand landmark network is made of.
+Read are the operators that MediaPipe's two hand networks are made of.
 """
 
 from __future__ import annotations
@@ -17,12 +17,18 @@ from numpy.typing import NDArray
 # Of the schema's BuiltinOperator, of its ActivationFunctionType and of its TensorType.
 _OPERATORS = {
     0: "add",
+    2: "concatenation",
     3: "conv",
     4: "depthwise",
     6: "dequantize",
     9: "linear",
     14: "logistic",
+    17: "max_pool",
+    22: "reshape",
+    23: "resize",
+    34: "pad",
     40: "mean",
+    54: "prelu",
 }
 _ACTIVATIONS = {0: "", 1: "relu", 3: "relu6"}
 _DTYPES = {0: np.float32, 1: np.float16, 2: np.int32}

@@ -19,6 +19,7 @@ from scipy.sparse.csgraph import connected_components
 from skimage.measure import marching_cubes
 
 from im2hands_ros.kernels.library import Library
+from im2hands_ros.kernels.marching import mesher
 from im2hands_ros.kernels.mesh import large_components
 from im2hands_ros.surface.marched_cells import MarchedCells
 from im2hands_ros.surface.search import SurfaceCells
@@ -59,20 +60,36 @@ def extract(cells: SurfaceCells, hand: int, kernels: Library | None = None) -> T
 
     Components smaller than SMALLEST_SHARE of the largest one's volume and inner cavities are left
     out, so every component of the result is watertight with positive volume.
-    kernels finds the components, if given, in place of SciPy.
+    kernels does it all, if given, in place of scikit-image and SciPy.
     """
     if isinstance(cells, MarchedCells):
-        vertices, triangles = cells.surfaces[hand]
-        vertices = vertices / np.float32(cells.resolution)
-        if not len(triangles):
-            return None
-    elif not len(cells.cells[hand]):
+        return _large_parts(cells, hand, kernels)
+    if not len(cells.cells[hand]):
         return None
-    else:
-        block = _block_around_surface(cells, hand)
-        vertices, triangles = _marched(block)
-        vertices = ((vertices + block.low) / cells.resolution).astype(np.float32)
-        triangles = triangles.astype(np.int32)
+    by_kernels = mesher(kernels) if kernels else None
+    if by_kernels:
+        found = by_kernels(
+            cells.values[hand].numpy(),
+            cells.cells[hand].numpy(),
+            cells.threshold,
+            CLEARANCE,
+            SMALLEST_SHARE,
+        )
+        scale = np.float32(1 / cells.resolution)
+        return found and Triangles(found[0] * scale, found[1], found[2] * scale)
+    block = _block_around_surface(cells, hand)
+    vertices, triangles = _marched(block)
+    vertices = ((vertices + block.low) / cells.resolution).astype(np.float32)
+    triangles = triangles.astype(np.int32)
+    return _only(_in_large_components(vertices, triangles, SMALLEST_SHARE), vertices, triangles)
+
+
+def _large_parts(cells: MarchedCells, hand: int, kernels: Library | None) -> Triangles | None:
+    """What a device found, without small components."""
+    vertices, triangles = cells.surfaces[hand]
+    if not len(triangles):
+        return None
+    vertices = vertices / np.float32(cells.resolution)
     find = partial(large_components, kernels) if kernels else _in_large_components
     return _only(find(vertices, triangles, SMALLEST_SHARE), vertices, triangles)
 

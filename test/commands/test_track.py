@@ -66,7 +66,7 @@ def track(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
 
     def run(source: Path, *options: str, detector: Detector | None = None) -> SimpleNamespace:
         used = detector or Detector()
-        monkeypatch.setattr("im2hands_ros.detection.detector.HandDetector.load", lambda model: used)
+        monkeypatch.setattr("im2hands_ros.detection.detector.HandDetector.load", lambda: used)
         monkeypatch.setattr("im2hands_ros.tracking.settings.load_model", lambda s: BallModel())
         status = cli.main(["track", str(source), "-o", str(tmp_path / "out.mcap"), *options])
         captured = capsys.readouterr()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from seen_hands import PerfectFinder
 from stand_in_model import StandInModel
 
 from im2hands_ros.cli import main
@@ -19,9 +20,8 @@ from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.camera_pictures import CAMERA, CameraPicture, camera_pictures
 
 
-def detector_of(landmarks: Iterable[Landmarks]) -> HandDetector:
-    found = list(landmarks)
-    return HandDetector(lambda image, stamp: found)
+def detector_of(landmarks: Mapping[str, Landmarks]) -> HandDetector:
+    return HandDetector(PerfectFinder(landmarks))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def pair() -> CameraPicture:
 
 
 def landmarks_in(picture: CameraPicture) -> dict[str, Landmarks]:
-    """What a perfect landmarker would find of each hand."""
+    """What a perfect landmark network would see of each hand."""
     found = {}
     for side in SIDES:
         joints = picture.sample.keypoints[side]
@@ -70,7 +70,7 @@ def test_the_depth_image_shows_the_skin(pair) -> None:
 
 def test_perfect_landmarks_are_found_on_their_sides_and_depth_places_them(pair) -> None:
     found = landmarks_in(pair)
-    scores = scores_of(pair.sample, detect(detector_of(found.values()), pair))
+    scores = scores_of(pair.sample, detect(detector_of(found), pair))
     assert scores["found"] == scores["true"] == scores["right_side"] == [1, 1]
     assert max(scores["pixels"]) < 3
     assert max(scores[f"{DEPTH}: absolute_mm"]) < 20
@@ -81,14 +81,14 @@ def test_perfect_landmarks_are_found_on_their_sides_and_depth_places_them(pair) 
 def test_swapped_missed_and_invented_hands_are_counted(pair) -> None:
     found = landmarks_in(pair)
     left, right = found["left"], found["right"]
-    swapped = [replace(left, right=1.0), replace(right, right=0.0)]
+    swapped = {"right": left, "left": right}
     scores = scores_of(pair.sample, detect(detector_of(swapped), pair))
     assert scores["found"] == [1, 1] and scores["right_side"] == [0, 0]
     elsewhere = replace(left, pixels=left.pixels + 2 * left.extent)
-    scores = scores_of(pair.sample, detect(detector_of([elsewhere, right]), pair))
+    scores = scores_of(pair.sample, detect(detector_of({"left": elsewhere, "right": right}), pair))
     assert scores["found"] == [0, 1] and sorted(scores["true"]) == [0, 1]
     assert len(scores["pixels"]) == 1 and f"{PICTURE}: pair_mm" not in scores
-    nothing = scores_of(pair.sample, detect(detector_of([]), pair))
+    nothing = scores_of(pair.sample, detect(detector_of({}), pair))
     assert nothing == {"found": [0, 0], "true": []}
 
 
@@ -97,7 +97,7 @@ def test_the_end_to_end_scores_what_the_stages_make_of_detected_hands(pair) -> N
     methods = end_to_end_methods(model, 32)
     assert list(methods) == ["initial+refinement", "keypoints+initial+refinement"]
     only_left = landmarks_in(pair)["left"]
-    detection = detect(detector_of([only_left]), pair)
+    detection = detect(detector_of({"left": only_left}), pair)
     scores = end_to_end_scores(pair.sample, detection, methods)
     plain, refined = (scores[PICTURE, name] for name in methods)
     assert plain["answered"] == [1, 0]
@@ -107,7 +107,7 @@ def test_the_end_to_end_scores_what_the_stages_make_of_detected_hands(pair) -> N
 
 def test_a_mesh_is_scored_again_where_its_joints_should_be(pair) -> None:
     model = StandInModel([pair.sample], ("initial",))
-    detection = detect(detector_of(landmarks_in(pair).values()), pair)
+    detection = detect(detector_of(landmarks_in(pair)), pair)
     (scores,) = [
         s
         for (source, _), s in end_to_end_scores(
@@ -124,9 +124,7 @@ def test_the_command_writes_its_tables_and_how_to_repeat_them(
 ) -> None:
     model = StandInModel([pair.sample])
     monkeypatch.setattr("im2hands_ros.pipeline.Im2Hands.load", lambda *_, **__: model)
-    monkeypatch.setattr(
-        HandDetector, "load", lambda model: detector_of(landmarks_in(pair).values())
-    )
+    monkeypatch.setattr(HandDetector, "load", lambda: detector_of(landmarks_in(pair)))
     monkeypatch.setattr(
         "im2hands_ros.synthetic.camera_pictures.camera_pictures", lambda *_: iter([pair])
     )
@@ -150,7 +148,6 @@ def test_the_command_writes_its_tables_and_how_to_repeat_them(
     [
         (["--out", "x.txt"], "give a .json file"),
         (["--count", "0", "--out", "x.json"], "--count 0: give at least 1"),
-        (["--model", "/none.task", "--out", "x.json"], "no hand landmarker model at /none.task"),
     ],
 )
 def test_bad_arguments_are_one_line_that_names_them(arguments, message, capsys) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import zipfile
 
 import numpy as np
@@ -44,7 +45,8 @@ def network() -> LandmarkNetwork:
 
 @torch.inference_mode()
 def test_landmarks_are_those_of_the_interpreter(network) -> None:
-    seen = network(pattern())
+    # In float64: rounding in float32 differs by processor and threads.
+    seen = copy.deepcopy(network).double()(pattern().double())
     wanted = torch.tensor([float(word) for word in INTERPRETED.split()]).view(21, 3)
     raw = torch.cat([seen.landmarks[0, :, :2] + 0.5, seen.landmarks[0, :, 2:] * 0.4], 1)
     assert (raw - wanted).abs().max() < 0.0002

@@ -1,11 +1,14 @@
-"""Open hands, and what a perfect landmarker or depth camera would find of them."""
+"""Open hands, and what perfect networks or a depth camera would find of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
+from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.detection.landmarks import Landmarks
+from im2hands_ros.detection.landmarks import FloatArray, Landmarks
 from im2hands_ros.skeleton import BONES, WRIST
 
 CAMERA = Camera(640, 480, 560.0, 540.0, 310.0, 250.0)
@@ -25,12 +28,43 @@ def open_hand(distance: float = 0.5, aside: float = 0.05, size: float = 1.0) -> 
     return points - points.mean(axis=0) + [aside, 0.02, distance]
 
 
-def landmarks_of(joints: np.ndarray, camera: Camera, right: float = 0.9) -> Landmarks:
-    """What a perfect landmarker would find of these joints."""
+Pictured = Mapping[str, Landmarks]
+
+
+class PerfectFinder:
+    """A `following.HandFinder` that finds all hands, and sees each from wherever it is looked for.
+
+    Args:
+        hands: the hands of every picture, or what gives them for a picture.
+    """
+
+    def __init__(self, hands: Pictured | Callable[[NDArray[np.uint8]], Pictured]) -> None:
+        self._hands = hands if callable(hands) else lambda image: hands
+        self.searches: list[tuple[tuple[str, ...], int | None]] = []
+        """Of every search the known sides and the part."""
+
+    def search(
+        self, image: NDArray[np.uint8], known: Pictured, part: int | None = None
+    ) -> dict[str, Landmarks]:
+        self.searches.append((tuple(known), part))
+        return {side: hand for side, hand in self._hands(image).items() if side not in known}
+
+    def see(
+        self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
+    ) -> dict[str, Landmarks]:
+        gone = Landmarks(np.zeros((21, 2)), np.zeros(21), np.zeros((21, 3)), 0.5, 0.0)
+        hands = self._hands(image)
+        return {side: hands.get(side, gone) for side in joints_px}
+
+
+def landmarks_of(
+    joints: np.ndarray, camera: Camera, right: float = 0.9, presence: float = 1.0
+) -> Landmarks:
+    """What a perfect landmark network would see of these joints."""
     depth = joints[:, 2]
     relief = (depth / depth.mean() - 1) * (camera.fx + camera.fy) / 2
     middle = joints - joints.mean(axis=0)
-    return Landmarks(camera.project(joints), relief, 0.7 * middle, right)
+    return Landmarks(camera.project(joints), relief, 0.7 * middle, right, presence)
 
 
 def fingers(joints: np.ndarray) -> np.ndarray:

@@ -1,14 +1,19 @@
 // The C interface: everything is checked here, and nothing is thrown out of here.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <memory>
 
 #include "blocks.h"
 #include "canonical.h"
+#include "encoder.h"
 #include "field.h"
 #include "kernels.h"
+#include "keypoints.h"
 #include "lattice.h"
+#include "marching.h"
 #include "mesh.h"
 #include "pool.h"
 #include "search.h"
@@ -18,6 +23,14 @@ using namespace im2hands;
 struct im2hands_network : Network {};
 struct im2hands_frame : Frame {};
 struct im2hands_blocks : Blocks {};
+struct im2hands_keypoints : KeypointNetwork {};
+struct im2hands_mesher : Marching {
+  using Marching::Marching;
+};
+struct im2hands_encoder : Encoder {
+  using Encoder::Encoder;
+  int side;
+};
 struct im2hands_search {
   int resolution;
   std::vector<Search> hands;
@@ -25,7 +38,7 @@ struct im2hands_search {
 
 namespace {
 
-constexpr int VERSION = 2;
+constexpr int VERSION = 3;
 constexpr float FURTHEST = 100.0f;         // metres; also where float32 is right to 8 micrometres
 constexpr int64_t MOST = int64_t(1) << 28;  // points, vertices or triangles of a call
 
@@ -66,6 +79,22 @@ const char* problem_of(const float* vertices, int64_t vertex_count, const int32_
   if (!bounded(vertices, 3 * vertex_count, FURTHEST)) return "a vertex is not finite or further than 100 m";
   for (int64_t i = 0; i < 3 * triangle_count; ++i)
     if (triangles[i] < 0 || triangles[i] >= vertex_count) return "a triangle names a vertex that is not there";
+  return nullptr;
+}
+
+// Why these are not low corners of cells with finite values, sorted.
+const char* problem_of(const int64_t* cells, int64_t count, int resolution, const float* values) {
+  int side = resolution + 1;
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t cell = cells[i];
+    if (i && cell <= cells[i - 1]) return "the cells are not sorted";
+    if (cell < 0 || cell / side / side >= resolution || cell / side % side >= resolution || cell % side >= resolution)
+      return "a cell is not one of the lattice";
+    for (int k = 0; k < 8; ++k) {
+      int64_t corner = cell + ((k >> 2) * side + (k >> 1 & 1)) * side + (k & 1);
+      if (!(std::fabs(values[corner]) <= 1e6f)) return "a value is not finite or beyond 1e6";
+    }
+  }
   return nullptr;
 }
 
@@ -266,4 +295,96 @@ int im2hands_blocks_run(const im2hands_blocks* blocks, float* tokens, int sequen
     for (int s = 0; s < sequences; ++s) blocks->run(tokens + s * size, count, mask ? mask + int64_t(s) * count : nullptr);
     return 0;
   });
+}
+
+im2hands_encoder* im2hands_encoder_new(const float* block, int64_t count, int side) {
+  im2hands_encoder* none = nullptr;
+  if (side < Encoder::LEAST_SIDE || side > 1536 || side % Encoder::LEAST_SIDE)
+    return refuse("images of %d pixels a side: use a multiple of %d up to 1536", side, Encoder::LEAST_SIDE), none;
+  if (!block || count < 1 || count > MOST) return refuse("%lld weights", (long long)count), none;
+  if (!finite(block, count)) return refuse("a weight is not finite"), none;
+  return guarded(none, [&]() -> im2hands_encoder* {
+    auto encoder = std::make_unique<im2hands_encoder>(side);
+    encoder->side = side;
+    if (!encoder->read(copied(block, count)))
+      return refuse("%lld weights are not those of an encoder", (long long)count), nullptr;
+    return encoder.release();
+  });
+}
+
+void im2hands_encoder_free(im2hands_encoder* encoder) { delete encoder; }
+
+int im2hands_encoder_run(im2hands_encoder* encoder, const float* image, float* features, float* context, float* joints) {
+  if (!encoder || !image || !features || !context || !joints) return refuse("the encoder, the image or room for its features is null");
+  if (!bounded(image, int64_t(3) * encoder->side * encoder->side, 1e6f)) return refuse("a pixel is not finite or beyond 1e6");
+  return guarded(-1, [&] { return encoder->run(image, features, context, joints), 0; });
+}
+
+im2hands_keypoints* im2hands_keypoints_new(const float* block, int64_t count) {
+  im2hands_keypoints* none = nullptr;
+  if (!block || count < 1 || count > MOST) return refuse("%lld weights", (long long)count), none;
+  if (!finite(block, count)) return refuse("a weight is not finite"), none;
+  return guarded(none, [&]() -> im2hands_keypoints* {
+    auto network = std::make_unique<im2hands_keypoints>();
+    network->block = copied(block, count);
+    if (!network->read()) return refuse("%lld weights are not those of a keypoint network", (long long)count), nullptr;
+    return network.release();
+  });
+}
+
+void im2hands_keypoints_free(im2hands_keypoints* network) { delete network; }
+
+int im2hands_keypoints_run(const im2hands_keypoints* network, const float* pixels, const float* context, const float* heat,
+                           const float* intrinsics, float* joints, uint8_t* present, float* spread, float* swapped) {
+  if (!network || !pixels || !context || !heat || !intrinsics || !joints || !present || !spread || !swapped)
+    return refuse("the network, the image, the hands or room for the result is null");
+  if (!present[0] && !present[1]) return refuse("no hand is present");
+  constexpr int AREA = GRID * GRID;
+  if (!bounded(pixels, AREA * PIXEL_WIDTH, 1e9f) || !bounded(context, TOKENS * CONTEXT, 1e9f) ||
+      !bounded(heat, BOTH * AREA, 1e6f) || !bounded(intrinsics, 9, 1e6f) || !bounded(joints, 3 * BOTH, FURTHEST))
+    return refuse("a feature, the intrinsics or a joint is not finite or too large");
+  if (!(intrinsics[0] > 0)) return refuse("the focal length is not positive");
+  return guarded(-1, [&] {
+    JointPair hands;
+    std::memcpy(hands.joints, joints, sizeof hands.joints);
+    for (int hand = 0; hand < 2; ++hand) hands.present[hand] = present[hand] != 0;
+    *swapped = network->run({pixels, context, heat, intrinsics}, hands, spread);
+    std::memcpy(joints, hands.joints, sizeof hands.joints);
+    for (int hand = 0; hand < 2; ++hand) present[hand] = hands.present[hand];
+    return 0;
+  });
+}
+
+im2hands_mesher* im2hands_mesher_new(const int8_t* tables, int64_t count) {
+  im2hands_mesher* none = nullptr;
+  if (!tables || count < 1 || count > 1 << 20) return refuse("%lld numbers of tables", (long long)count), none;
+  return guarded(none, [&]() -> im2hands_mesher* { return new im2hands_mesher(CubeTables(tables, count)); });
+}
+
+void im2hands_mesher_free(im2hands_mesher* mesher) { delete mesher; }
+
+int64_t im2hands_mesher_run(im2hands_mesher* mesher, const float* values, int resolution, const int64_t* cells,
+                            int64_t count, float threshold, double clearance, double share, int64_t* sizes) {
+  if (!mesher || !values || !sizes || count < 0 || count > MOST || (count && !cells))
+    return refuse("the mesher, the values or %lld cells are not there", (long long)count);
+  if (resolution < 1 || resolution > 512) return refuse("%d cells a side: use 1 to 512", resolution);
+  if (!(std::fabs(threshold) <= 1e4f) || !(clearance >= 0) || !(clearance <= 1) || !(share >= 0) || !(share <= 1))
+    return refuse("the threshold, the clearance or the share is out of range");
+  if (const char* problem = problem_of(cells, count, resolution, values)) return refuse(problem);
+  return guarded<int64_t>(-1, [&] {
+    mesher->run(values, resolution, cells, count, threshold, clearance);
+    mesher->keep_large(share);
+    sizes[0] = mesher->vertices.size() / 3;
+    sizes[1] = mesher->triangles.size() / 3;
+    sizes[2] = mesher->left_out.size() / 9;
+    return sizes[0];
+  });
+}
+
+int im2hands_mesher_copy(const im2hands_mesher* mesher, float* vertices, int32_t* triangles, float* left_out) {
+  if (!mesher || !vertices || !triangles || !left_out) return refuse("the mesher or room for its surface is null");
+  std::copy(mesher->vertices.begin(), mesher->vertices.end(), vertices);
+  std::copy(mesher->triangles.begin(), mesher->triangles.end(), triangles);
+  std::copy(mesher->left_out.begin(), mesher->left_out.end(), left_out);
+  return 0;
 }

@@ -16,6 +16,9 @@ typedef struct im2hands_network im2hands_network;
 typedef struct im2hands_frame im2hands_frame;
 typedef struct im2hands_search im2hands_search;
 typedef struct im2hands_blocks im2hands_blocks;
+typedef struct im2hands_encoder im2hands_encoder;
+typedef struct im2hands_mesher im2hands_mesher;
+typedef struct im2hands_keypoints im2hands_keypoints;
 
 // Number of this interface; the caller refuses another one.
 IM2HANDS_API int im2hands_version(void);
@@ -93,6 +96,44 @@ IM2HANDS_API void im2hands_blocks_free(im2hands_blocks* blocks);
 // attended to, at least one is; null for none.
 IM2HANDS_API int im2hands_blocks_run(const im2hands_blocks* blocks, float* tokens, int sequences, int count,
                                      const uint8_t* mask);
+
+// The image encoder (networks/compact/image_encoder.py) of images of a side, a multiple of 192 up to 1536; `count` floats
+// in the order of Encoder::read (encoder.h), copied. NULL when they do not fit.
+IM2HANDS_API im2hands_encoder* im2hands_encoder_new(const float* block, int64_t count, int side);
+IM2HANDS_API void im2hands_encoder_free(im2hands_encoder* encoder);
+
+// An image (side, side, 3), RGB in [0, 1], to features (side / 4, side / 4, 32), context (side / 32, side / 32, 192) and
+// joints (42, side / 4, side / 4).
+IM2HANDS_API int im2hands_encoder_run(im2hands_encoder* encoder, const float* image, float* features, float* context,
+                                      float* joints);
+
+// The keypoint refinement (networks/compact/keypoint_refinement.py); `count` floats in the order of
+// KeypointNetwork::read (keypoints.cpp), copied. NULL when they do not fit.
+IM2HANDS_API im2hands_keypoints* im2hands_keypoints_new(const float* block, int64_t count);
+IM2HANDS_API void im2hands_keypoints_free(im2hands_keypoints* network);
+
+// Refined hands of a frame. pixels (48, 48, 32), context (36, 192), heat (42, 48, 48): as the encoder makes them.
+// intrinsics (3, 3) of the crop. joints (2, 21, 3) and present (2), at least one of them, are replaced; spread (2, 21)
+// metres; swapped: the logit that left and right were swapped.
+IM2HANDS_API int im2hands_keypoints_run(const im2hands_keypoints* network, const float* pixels, const float* context,
+                                        const float* heat, const float* intrinsics, float* joints, uint8_t* present,
+                                        float* spread, float* swapped);
+
+// Marching cubes; `count` numbers of the tables in the order of CubeTables (marching.h), copied. NULL if refused.
+IM2HANDS_API im2hands_mesher* im2hands_mesher_new(const int8_t* tables, int64_t count);
+IM2HANDS_API void im2hands_mesher_free(im2hands_mesher* mesher);
+
+// The surface in the listed cells (sorted) of a lattice of values (n, n, n), n = resolution + 1, without components of less
+// than `share` of the largest one's volume. Values nearer to the threshold than `clearance` of the mean distance at the
+// cells count as that far. sizes (3): how many vertices there are, triangles, and triangles that were left out. Returns the
+// first of them, 0 without a surface.
+IM2HANDS_API int64_t im2hands_mesher_run(im2hands_mesher* mesher, const float* values, int resolution,
+                                         const int64_t* cells, int64_t count, float threshold, double clearance,
+                                         double share, int64_t* sizes);
+
+// The last run's vertices (V, 3), lattice units, triangles (T, 3), counter-clockwise from outside, and corners (L, 3, 3) of
+// what was left out.
+IM2HANDS_API int im2hands_mesher_copy(const im2hands_mesher* mesher, float* vertices, int32_t* triangles, float* left_out);
 
 #ifdef __cplusplus
 }

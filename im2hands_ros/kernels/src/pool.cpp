@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -14,13 +16,36 @@
 namespace im2hands {
 namespace {
 
+// Work follows work within microseconds, and waking a thread takes longer: it looks for so long before it sleeps.
+constexpr std::chrono::microseconds AWAKE(60);
+
 // A number of tasks, on the stack of the thread that waits for them.
 struct Job {
   Task task;
   void* context;
-  int count, next, done;
-  std::exception_ptr failure;
+  int count, next = 0;
+  std::atomic<int> done{0};
+  std::exception_ptr failure = nullptr;
 };
+
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Whether a condition came true before it is time to sleep.
+template <class Condition>
+bool soon(Condition condition) {
+  auto end = std::chrono::steady_clock::now() + AWAKE;
+  do {
+    for (int i = 0; i < 32; ++i, pause())
+      if (condition()) return true;
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
 
 class Pool {
  public:
@@ -30,17 +55,21 @@ class Pool {
     std::unique_lock<std::mutex> lock(mutex_);
     helpers_ = helpers;
     while (started_ < helpers && start(started_)) ++started_;
-    wake_.notify_all();
+    changed_.notify_all();
   }
 
   void run(Job& job) {
     std::unique_lock<std::mutex> lock(mutex_);
+    open_.push_back(&job);
     if (helpers_ && job.count > 1) {
-      open_.push_back(&job);
-      wake_.notify_all();
+      ++opened_;
+      changed_.notify_all();
     }
-    while (job.next < job.count) work(job, lock);
-    finished_.wait(lock, [&] { return job.done == job.count; });
+    while (job.done != job.count)
+      if (Job* more = left(&job))
+        work(*more, lock);
+      else
+        wait(lock, [&] { return job.done == job.count; });
     open_.erase(std::remove(open_.begin(), open_.end(), &job), open_.end());
     if (job.failure) std::rethrow_exception(job.failure);
   }
@@ -58,24 +87,37 @@ class Pool {
     }
     lock.lock();
     if (failure) job.failure = failure;
-    if (++job.done == job.count) finished_.notify_all();
+    if (++job.done == job.count) changed_.notify_all();
   }
 
-  // The newest job comes first: an older one may wait for it.
-  Job* left() {
-    for (auto job = open_.rbegin(); job != open_.rend(); ++job)
+  // The newest job with tasks left, which an older one may wait for; none that is older than `oldest`.
+  Job* left(const Job* oldest = nullptr) {
+    for (auto job = open_.rbegin(); job != open_.rend(); ++job) {
       if ((*job)->next < (*job)->count) return *job;
+      if (*job == oldest) break;
+    }
     return nullptr;
+  }
+
+  // Until there is a new job or the condition holds; may return earlier.
+  template <class Condition>
+  void wait(std::unique_lock<std::mutex>& lock, Condition condition) {
+    unsigned opened = opened_;
+    lock.unlock();
+    bool more = soon([&] { return opened_ != opened || condition(); });
+    lock.lock();
+    if (!more && opened_ == opened && !condition()) changed_.wait(lock);
   }
 
   void help(int number) {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
-      Job* job = number < helpers_ ? left() : nullptr;
-      if (job)
+      if (number >= helpers_)
+        changed_.wait(lock);
+      else if (Job* job = left())
         work(*job, lock);
       else
-        wake_.wait(lock);
+        wait(lock, [] { return false; });
     }
   }
 
@@ -95,8 +137,9 @@ class Pool {
   }
 
   std::mutex mutex_;
-  std::condition_variable wake_, finished_;
+  std::condition_variable changed_;
   std::vector<Job*> open_;
+  std::atomic<unsigned> opened_{0};  // jobs so far
   int helpers_ = 0, started_ = 0;
 };
 
@@ -114,7 +157,7 @@ Pool& pool() {
 void set_threads(int count) { pool().resize(count - 1); }
 
 void in_parallel(int count, Task task, void* context) {
-  Job job{task, context, count, 0, 0, nullptr};
+  Job job{task, context, count};
   pool().run(job);
 }
 

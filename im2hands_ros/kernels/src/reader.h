@@ -27,6 +27,7 @@ class Reader {
     take(bias, times * out);
   }
   size_t left() const { return left_; }
+  bool is_short() const { return short_; }
   bool exact() const { return !short_ && left_ == 0; }
 
  private:

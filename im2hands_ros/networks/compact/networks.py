@@ -31,6 +31,8 @@ from im2hands_ros.networks.compact.native import (
     native_refined,
     of_known_sizes,
 )
+from im2hands_ros.networks.compact.native_encoder import NativeEncoder
+from im2hands_ros.networks.compact.native_keypoints import NativeKeypoints
 from im2hands_ros.networks.compact.presets import COMPACT, CompactPreset
 from im2hands_ros.networks.compact.refined_occupancy import RefinedOccupancy
 from im2hands_ros.networks.native_attention import use_native_attention
@@ -67,6 +69,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
         self.image_size = encoder.image_size
         self.native: NativeNetwork | None = None
         self.on_device: DeviceNetworks | None = None
+        self.native_encoder: NativeEncoder | None = None
+        self.native_keypoints: NativeKeypoints | None = None
         self.initial = InitialOccupancy(preset.initial)
         self.keypoints = (
             KeypointRefinement(preset.keypoints, encoder) if "keypoints" in stages else None
@@ -102,6 +106,9 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
             self.native = native_network(kernels, self.initial, self.refinement)
         if kernels and self.native:
             use_native_attention(self, kernels)
+            self.native_encoder = NativeEncoder(kernels, self.initial.encoder)
+            if self.keypoints is not None and self.keypoints.preset == COMPACT.keypoints:
+                self.native_keypoints = NativeKeypoints(kernels, self.keypoints)
 
     def use_device_kernels(self, device: torch.device, dtype: torch.dtype) -> None:
         """By the Triton kernel where Triton is there, else in torch."""
@@ -122,7 +129,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
         return canonical.canonicalise(compiled, joints, mirrored)
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
-        return self.on_device.encode(pixels) if self.on_device else self.initial.encoder(pixels)
+        encode = self.on_device.encode if self.on_device else self.native_encoder
+        return (encode or self.initial.encoder)(pixels)
 
     def hand_mask_probability(self, frame: CompactFrame) -> Tensor:
         return self.initial.encoder.masks(frame.features).float().softmax(1)[:, 1:].sum(1)
@@ -134,7 +142,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
             host = torch.device("cpu")
             refined = self.on_device.refine_keypoints(coarse_hands(joints, frame, host))
         else:
-            refined = self.keypoints(frame.features, coarse_hands(joints, frame))
+            refine = self.native_keypoints or self.keypoints
+            refined = refine(frame.features, coarse_hands(joints, frame))
         places = refined.joints[0].float().cpu().numpy()
         near = (1 - torch.exp(-_NEAR / refined.spread[0].clamp_min(1e-4))).mean(-1).tolist()
         spread = refined.spread[0].float().cpu().numpy()

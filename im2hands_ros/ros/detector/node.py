@@ -1,7 +1,7 @@
 """Node `im2hands_detector`: images in, coarse 3D keypoints of both hands out.
 
 Publishes `keypoints` (im2hands_ros/HandKeypoints) for every image that it processes, also when
-there is no hand in it. MediaPipe finds the hands; `im2hands_ros.detection` places them in metres.
+there is no hand in it. `im2hands_ros.detection` finds the hands and places them in metres.
 Newest image wins: one that comes while the last is in work waits, and the next one takes its place.
 """
 
@@ -35,18 +35,12 @@ _STOP_TIMEOUT = 1.0  # seconds a frame in work may take to finish
 
 
 def load_detector(settings: DetectorSettings) -> HandDetector:
-    """MediaPipe's landmarker as the settings say.
+    """The packaged detector as the settings say.
 
     Raises:
-        FileNotFoundError, RuntimeError: its model or MediaPipe is not there.
+        FileNotFoundError, ValueError: its weights are not there, or damaged.
     """
-    return HandDetector.load(
-        settings.model,
-        settings.min_detection_confidence,
-        settings.min_presence_confidence,
-        settings.min_tracking_confidence,
-        settings.look_again,
-    )
+    return HandDetector.load(search=settings.look_again)
 
 
 class DetectorNode(BaseNode[DetectorSettings]):

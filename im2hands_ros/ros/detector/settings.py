@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from im2hands_ros.detection.landmarker import DETECTION, PRESENCE, TRACKING
 from im2hands_ros.detection.lift import PALM_LENGTH
 from im2hands_ros.parameter_schema import (
     ParameterSchema,
@@ -21,11 +20,6 @@ from im2hands_ros.parameter_schema import (
 class DetectorSettings(ParameterSchema):
     """Values of all parameters, checked; raises ValueError for one that cannot be used."""
 
-    model: str = parameter(
-        "",
-        "hand landmarker bundle (.task); empty: the one that make setup or python -m "
-        "im2hands_ros.detection.bundle made",
-    )
     palm_length: float = parameter(
         PALM_LENGTH,
         "of the user's hand, wrist to middle knuckle: sets the distance of the hands where no "
@@ -55,17 +49,8 @@ class DetectorSettings(ParameterSchema):
     image_transport: str = image_transport()
     look_again: bool = parameter(
         True,
-        "detect a second time, in the image made smaller, while fewer than two hands are found: "
-        "finds hands that fill the image, and takes as long again",
-    )
-    min_detection_confidence: float = parameter(
-        DETECTION, "MediaPipe's threshold for finding a hand; lower finds more", range=(0.0, 1.0)
-    )
-    min_presence_confidence: float = parameter(
-        PRESENCE, "MediaPipe's threshold for keeping a hand's landmarks", range=(0.0, 1.0)
-    )
-    min_tracking_confidence: float = parameter(
-        TRACKING, "MediaPipe's threshold for following a hand to the next image", range=(0.0, 1.0)
+        "search for a hand that is lost by turned, mirrored and nearer views, two an image; false: "
+        "by the upright image alone",
     )
 
 

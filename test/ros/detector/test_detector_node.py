@@ -19,7 +19,6 @@ from im2hands_ros.ros.detector.settings import DetectorSettings
 from im2hands_ros.skeleton import JOINT_COUNT
 
 POSED = str(ROOT / "test/support/posed_detector.py")
-REAL = ("-m", "im2hands_ros.ros", "detector.node")
 SKIN = 0.012
 _stamps = itertools.count(100)
 
@@ -143,7 +142,9 @@ def test_the_size_of_the_hand_can_be_set_while_running(watcher, stamp):
     assert after / before == pytest.approx(1.2, rel=1e-4)
 
 
-@pytest.mark.parametrize(("name", "value"), [("palm_length", 0.5), ("model", "other.task")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("palm_length", 0.5), ("image_transport", "compressed")]
+)
 def test_parameters_out_of_range_or_read_only_are_refused(watcher, name, value):
     assert not set_parameter(watcher, name, value).successful
 
@@ -255,7 +256,7 @@ def test_compressed_images_are_read(tmp_path):
         process.stop()
 
 
-def test_a_model_that_is_not_there_ends_the_node_with_the_remedy(tmp_path):
-    process = NodeProcess(REAL, ["model:=nowhere.task"], tmp_path / "log.txt")
+def test_a_detector_that_cannot_be_loaded_ends_the_node_with_the_reason(tmp_path):
+    process = NodeProcess([POSED, "--lost"], (), tmp_path / "log.txt")
     assert process.wait() == 1
-    assert "cannot start: no hand landmarker model at nowhere.task: make it with" in process.log
+    assert "cannot start: weights file palms.safetensors does not exist" in process.log

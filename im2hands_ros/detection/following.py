@@ -1,0 +1,137 @@
+"""Both hands of one person from frame to frame: each seen where it was, searched for where lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from im2hands_ros.detection.landmarks import FloatArray, Landmarks
+from im2hands_ros.detection.voting import APART, credible
+from im2hands_ros.skeleton import SIDES
+
+LONGEST_GAP = 0.5
+"""Seconds between two frames; after a longer one, or a step back, nothing is known any more."""
+# Frames in a row in which a hand must look like one of the other side before it is called so.
+PATIENCE = 5
+_SHARE = 0.3  # of a new frame in a hand's running probability of its side
+# Of a hand's extent: how far its middle may move between frames, or a hand nearby was seen instead.
+_REACH = 0.7
+
+
+class HandFinder(Protocol):
+    """Finds hands in single pictures, as `search.HandSearch` does."""
+
+    def search(
+        self, image: NDArray[np.uint8], known: Mapping[str, Landmarks], part: int | None = None
+    ) -> dict[str, Landmarks]: ...
+
+    def see(
+        self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
+    ) -> dict[str, Landmarks]: ...
+
+
+@dataclass
+class _Followed:
+    """joints: (21, 2) pixels; right: running probability; contradictions: frames in a row."""
+
+    joints: FloatArray
+    right: float
+    contradictions: int = 0
+
+
+class HandFollower:
+    """Gives the hands of each frame; for one thread.
+
+    Args:
+        finder: sees and finds hands in pictures.
+        searches: whether hands that are lost in a video are searched for by turned views, two a
+            frame; else by one upright view.
+    """
+
+    def __init__(self, finder: HandFinder, searches: bool = True) -> None:
+        self._finder, self._searches = finder, searches
+        self._hands: dict[str, _Followed] = {}
+        self._stamp: float | None = None
+        self._part = 0
+
+    def __call__(
+        self,
+        image: NDArray[np.uint8],
+        stamp: float | None,
+        previous: Mapping[str, FloatArray] | None = None,
+    ) -> dict[str, Landmarks]:
+        """The hands of the next frame by side; ``right`` is averaged over frames.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, not mirrored.
+            stamp: seconds; None: a picture by itself, which changes nothing for later frames.
+            previous: side -> (21, 2) pixels where that hand is believed to be; None: where it was
+                found last.
+        """
+        if stamp is None:
+            around = dict(previous or {})
+            hands = self._seen(image, around)
+            return hands | self._finder.search(image, hands)
+        fresh = self._stamp is None or not 0 <= stamp - self._stamp < LONGEST_GAP
+        if fresh:
+            self._hands = {}
+        self._stamp = stamp
+        around = {side: hand.joints for side, hand in self._hands.items()}
+        hands = self._seen(image, around | dict(previous or {}))
+        if len(hands) < len(SIDES):
+            hands |= self._finder.search(image, hands, None if fresh else self._next_part())
+        return self._remember(hands)
+
+    def _next_part(self) -> int:
+        self._part += self._searches
+        return self._part
+
+    def _seen(
+        self, image: NDArray[np.uint8], around: Mapping[str, FloatArray]
+    ) -> dict[str, Landmarks]:
+        """Hands that are still where they are believed to be."""
+        if not around:
+            return {}
+        hands = {
+            side: hand
+            for side, hand in self._finder.see(image, around).items()
+            if credible(hand) and _is_near(hand, around, side)
+        }
+        if len(hands) == len(SIDES) and hands["left"].distance(hands["right"]) < APART:
+            # One hand is seen twice: it is that whose side it is.
+            del hands[min(SIDES, key=lambda side: hands[side].presence * hands[side].is_of(side))]
+        return hands
+
+    def _remember(self, hands: dict[str, Landmarks]) -> dict[str, Landmarks]:
+        """Sides as they were, unless contradicted for long; the state of the next frame."""
+        self._hands = {side: self._updated(side, hand) for side, hand in hands.items()}
+        contradicted = [s for s, hand in self._hands.items() if hand.contradictions >= PATIENCE]
+        # One of two hands is believed only together with the other.
+        if contradicted and len(contradicted) == len(self._hands):
+            other = dict(zip(SIDES, reversed(SIDES), strict=True))
+            hands = {other[side]: hand for side, hand in hands.items()}
+            self._hands = {other[side]: hand for side, hand in self._hands.items()}
+            for hand in self._hands.values():
+                hand.contradictions = 0
+        return {side: hand.said_right(self._hands[side].right) for side, hand in hands.items()}
+
+    def _updated(self, side: str, hand: Landmarks) -> _Followed:
+        before = self._hands.get(side)
+        if before is None:
+            return _Followed(hand.pixels, hand.right)
+        right = before.right + _SHARE * (hand.right - before.right)
+        contradictions = before.contradictions + 1 if hand.is_of(side) < 0.5 else 0
+        return _Followed(hand.pixels, right, contradictions)
+
+
+def _is_near(hand: Landmarks, around: Mapping[str, FloatArray], side: str) -> bool:
+    """Whether a hand is the one that was looked for, and not the other one beside it."""
+    away = {
+        each: np.linalg.norm(hand.pixels - joints, axis=1).mean() for each, joints in around.items()
+    }
+    own = np.linalg.norm(hand.centre - np.mean(around[side], axis=0))
+    return bool(own < _REACH * hand.extent and min(away, key=away.__getitem__) == side)

@@ -1,0 +1,157 @@
+"""Both hands of one person in a picture of which nothing is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from im2hands_ros.detection.landmarks import FloatArray, Landmarks
+from im2hands_ros.detection.palms import Palm, PalmDetector
+from im2hands_ros.detection.views import (
+    AREA,
+    AREA_ROUNDS,
+    PICTURE_ROUNDS,
+    Turn,
+    picture_views,
+    tiles,
+    view,
+)
+from im2hands_ros.detection.voting import LEAST_PRESENCE, SAME, Elected, elect
+from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, SeenHand
+from im2hands_ros.networks.compact.landmark_regions import region_of
+from im2hands_ros.skeleton import SIDES
+
+ROUNDS = len(PICTURE_ROUNDS) + len(AREA_ROUNDS)
+LEAST_VOTES = 0.6
+_AGREED = 2.5  # votes of a hand from which on no more are needed
+_SURE_SIDE = 0.9
+_MOST_REGIONS = 5  # of a round
+_FAINT = 0.05  # presence from which a second look may find a hand
+
+
+class _Evidence(NamedTuple):
+    """Palms that were looked at, and what was seen there."""
+
+    palms: list[Palm]
+    findings: list[Landmarks]
+
+
+class HandSearch:
+    """Palms of several views, the landmark network's findings around each, and their vote.
+
+    Args:
+        palms: finds where to look. landmarks: says what is there.
+    """
+
+    def __init__(self, palms: PalmDetector, landmarks: LandmarkEncoder) -> None:
+        self._palms, self._landmarks = palms, landmarks
+
+    def search(
+        self, image: NDArray[np.uint8], known: Mapping[str, Landmarks], part: int | None = None
+    ) -> dict[str, Landmarks]:
+        """The hands of a picture that are not known, by side; see `elect`.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, not mirrored.
+            known: hands that are found already.
+            part: run the round of views of this number only (any whole number); None: all of them
+                until both hands are found.
+        """
+        evidence = _Evidence([], [])
+        rounds = _rounds(evidence.findings, known, image.shape[:2])
+        elected: dict[str, Elected] = {}
+        for number, views in enumerate(rounds):
+            if part is not None and number != part % ROUNDS:
+                continue
+            self._look(image, views(), evidence)
+            elected = elect(evidence.findings, known, LEAST_VOTES)
+            if _agreed(elected, known):
+                break
+        if part is None and not elected and not known:
+            self._look(image, list(tiles(image.shape[:2])), evidence)
+            elected = elect(evidence.findings, known, LEAST_VOTES)
+        return self._settled(image, elected)
+
+    def see(
+        self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
+    ) -> dict[str, Landmarks]:
+        """The hands around (21, 2) joints, pixels, by the side that they are believed to be of."""
+        return {
+            side: landmarks_of(it) for side, it in self._landmarks.see(image, joints_px).items()
+        }
+
+    def _look(
+        self, image: NDArray[np.uint8], views: Sequence[FloatArray], evidence: _Evidence
+    ) -> None:
+        """Add what these views show, twice: seen around the palm, and around what that shows."""
+        palms: list[Palm] = []
+        for palm in self._palms(image, views):
+            if not any(palm.is_like(other) for other in (*evidence.palms, *palms)):
+                palms.append(palm)
+        palms = palms[:_MOST_REGIONS]
+        first = [landmarks_of(it) for it in self._landmarks(image, [p.region for p in palms])]
+        hands = [hand for hand in first if hand.presence > _FAINT]
+        regions = [region_of(hand.pixels, hand.right < 0.5) for hand in hands]
+        again = [landmarks_of(it) for it in self._landmarks(image, regions)]
+        evidence.palms.extend(palms)
+        evidence.findings.extend([*hands, *again])
+
+    def _settled(
+        self, image: NDArray[np.uint8], elected: dict[str, Elected]
+    ) -> dict[str, Landmarks]:
+        """The hands as seen around what was elected, where that confirms it."""
+        around = {side: it.hand.pixels for side, it in elected.items()}
+        last = self.see(image, around)
+        return {side: _confirmed(elected[side], last[side], side) for side in last}
+
+
+def landmarks_of(seen: SeenHand) -> Landmarks:
+    """A finding of the landmark network."""
+    return Landmarks(seen.pixels, seen.relief, seen.shape, seen.right, seen.presence)
+
+
+def _confirmed(elected: Elected, last: Landmarks, side: str) -> Landmarks:
+    same = elected.hand.distance(last) < SAME and last.presence > LEAST_PRESENCE
+    return last if same else elected.hand
+
+
+def _agreed(elected: Mapping[str, Elected], known: Mapping[str, Landmarks]) -> bool:
+    return all(
+        side in known
+        or (
+            side in elected
+            and elected[side].votes >= _AGREED
+            and elected[side].hand.is_of(side) >= _SURE_SIDE
+        )
+        for side in SIDES
+    )
+
+
+def _rounds(
+    findings: Sequence[Landmarks], known: Mapping[str, Landmarks], size: tuple[int, int]
+) -> Iterator[Callable[[], list[FloatArray]]]:
+    """Makers of each round's views, which know what the rounds before have found."""
+    for turns in PICTURE_ROUNDS:
+        yield partial(picture_views, size, turns)
+    for turns in AREA_ROUNDS:
+        yield partial(_area_views, findings, known, size, turns)
+
+
+def _area_views(
+    findings: Sequence[Landmarks],
+    known: Mapping[str, Landmarks],
+    size: tuple[int, int],
+    turns: Sequence[Turn],
+) -> list[FloatArray]:
+    """Views of where hands are likely: around a hand, else the picture's inner half."""
+    hands = [*known.values(), *findings]
+    best = max(hands, key=lambda hand: hand.presence, default=None)
+    if best is None or best.presence < LEAST_PRESENCE:
+        middle, side = (np.array(size[::-1]) - 1) / 2, 0.6 * max(size)
+    else:
+        middle, side = best.centre, AREA * best.extent
+    return [view(middle, side, turn) for turn in turns]

@@ -1,0 +1,151 @@
+"""Hands from frame to frame: each where it was, none that becomes the other, sides that stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from seen_hands import CAMERA, PerfectFinder, landmarks_of, open_hand, shifted
+
+from im2hands_ros.detection.following import PATIENCE, HandFollower
+from im2hands_ros.detection.landmarks import Landmarks
+
+PICTURE = np.zeros((480, 640, 3), np.uint8)
+PLACES = {"left": -0.15, "right": 0.15}
+
+
+def hand(side: str, right: float | None = None, x: float = 0.0, presence: float = 1.0) -> Landmarks:
+    joints = shifted(open_hand(), PLACES[side] + x)
+    return landmarks_of(
+        joints, CAMERA, float(side == "right") if right is None else right, presence
+    )
+
+
+def both() -> dict[str, Landmarks]:
+    return {side: hand(side) for side in PLACES}
+
+
+class Film(PerfectFinder):
+    """A finder whose hands are set from frame to frame."""
+
+    def __init__(self, hands: Mapping[str, Landmarks]) -> None:
+        self.shown = dict(hands)
+        super().__init__(lambda image: self.shown)
+
+
+@pytest.fixture
+def film() -> Film:
+    return Film(both())
+
+
+def run(follow: HandFollower, start: float, frames: int = 1) -> dict[str, Landmarks]:
+    for frame in range(frames):
+        hands = follow(PICTURE, start + frame / 30)
+    return hands
+
+
+def test_hands_that_are_there_are_not_searched_for_again(film) -> None:
+    follow = HandFollower(film)
+    assert set(run(follow, 1.0, 4)) == {"left", "right"}
+    assert film.searches == [((), None)]
+
+
+def test_a_lost_hand_is_searched_for_by_another_round_each_frame(film) -> None:
+    follow = HandFollower(film)
+    run(follow, 1.0)
+    del film.shown["left"]
+    assert set(run(follow, 1.1, 3)) == {"right"}
+    assert [known for known, _ in film.searches[1:]] == [("right",)] * 3
+    assert len({part for _, part in film.searches[1:]}) == 3
+    film.shown["left"] = hand("left")
+    assert set(run(follow, 1.2)) == {"left", "right"}
+
+
+def test_without_search_the_upright_view_alone_is_repeated(film) -> None:
+    follow = HandFollower(film, searches=False)
+    run(follow, 1.0)
+    del film.shown["left"]
+    run(follow, 1.1, 3)
+    assert [part for _, part in film.searches[1:]] == [0, 0, 0]
+
+
+def test_a_hand_that_is_seen_in_both_places_does_not_take_the_other_s(film) -> None:
+    follow = HandFollower(film)
+    run(follow, 1.0)
+    film.shown = {"left": hand("right"), "right": hand("right")}
+    film.search = lambda *_: {}
+    hands = run(follow, 1.1)
+    assert set(hands) == {"right"}
+
+
+def test_a_finding_far_from_where_the_hand_was_is_not_that_hand(film) -> None:
+    follow = HandFollower(film)
+    run(follow, 1.0)
+    film.shown["left"] = hand("left", x=-0.25)
+    film.search = lambda *_: {}
+    assert set(run(follow, 1.1)) == {"right"}
+
+
+@pytest.mark.parametrize("presence", [0.0, 0.2])
+def test_a_hand_that_is_no_longer_there_is_not_kept(film, presence) -> None:
+    follow = HandFollower(film)
+    run(follow, 1.0)
+    film.shown["left"] = hand("left", presence=presence)
+    film.search = lambda *_: {}
+    assert set(run(follow, 1.1)) == {"right"}
+
+
+def test_sides_change_after_several_contradictions_in_a_row(film) -> None:
+    follow = HandFollower(film)
+    run(follow, 1.0, 3)
+    exchanged = {"left": hand("left", 0.9), "right": hand("right", 0.1)}
+    film.shown = exchanged
+    assert run(follow, 1.1, PATIENCE - 1)["left"].centre[0] < 320
+    film.shown = both()
+    run(follow, 1.3)
+    film.shown = exchanged
+    assert run(follow, 1.4, PATIENCE - 1)["left"].centre[0] < 320
+    assert run(follow, 1.6)["left"].centre[0] > 320
+
+
+def test_one_of_two_hands_cannot_change_its_side_alone(film) -> None:
+    follow = HandFollower(film)
+    film.shown["left"] = hand("left", 0.9)
+    hands = run(follow, 1.0, 4 * PATIENCE)
+    assert hands["left"].centre[0] < hands["right"].centre[0]
+    assert hands["left"].right > 0.85
+
+
+def test_the_probability_of_a_side_is_averaged(film) -> None:
+    follow = HandFollower(film)
+    run(follow, 1.0, 5)
+    film.shown["right"] = hand("right", 0.4)
+    assert run(follow, 1.2)["right"].right > 0.7
+
+
+@pytest.mark.parametrize("later", [60.0, -60.0], ids=["after a gap", "after a clock that jumps"])
+def test_the_past_is_forgotten(film, later) -> None:
+    follow = HandFollower(film)
+    run(follow, 100.0, 3)
+    run(follow, 100.0 + later)
+    assert film.searches == [((), None)] * 2
+
+
+def test_a_picture_by_itself_changes_nothing(film) -> None:
+    follow = HandFollower(film)
+    run(follow, 1.0, 2)
+    shown, film.shown = film.shown, {}
+    assert follow(PICTURE, None) == {}
+    film.shown = shown
+    run(follow, 1.1)
+    assert film.searches == [((), None), ((), None)]
+
+
+def test_joints_that_are_given_are_where_hands_are_looked_for(film) -> None:
+    follow = HandFollower(film)
+    moved = {side: hand(side, x=0.25) for side in PLACES}
+    run(follow, 1.0)
+    film.shown, film.search = moved, lambda *_: {}
+    previous = {side: each.pixels for side, each in moved.items()}
+    assert set(follow(PICTURE, 1.1, previous)) == {"left", "right"}
