@@ -71,6 +71,7 @@ case "$phase" in
     say "steps a second: $(tr '\n' ' ' <"$out/rates.txt")"
     mkdir -p "$data/val" && cp "$data/trial/val/"* "$data/val/"
     say "drawing scenes for $render_s s on $workers cores"
+    [ -z "$dry" ] || cp -r "$data/trial/train" "$data/"
     render "$data" train 0 "$scenes" "$render_s" "$shard"
     say "$(ls "$data/train" | wc -l) shards of $shard scenes, $(du -sh "$data/train" | cut -f 1)"
     ;;

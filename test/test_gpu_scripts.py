@@ -21,12 +21,13 @@ def run(out: Path, *command: str, **variables: str) -> str:
         env=os.environ | {"OUT": str(out)} | variables,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=800,
     )
     assert made.returncode == 0, made.stdout + made.stderr
     return made.stdout
 
 
+@pytest.mark.timeout(800)
 def test_the_check_measures_every_kind_of_frame(tmp_path):
     said = run(tmp_path, "scripts/gpu_check.sh", "--dry-run")
     assert "not run: no GPU" in said and "done" in said
@@ -38,6 +39,7 @@ def test_the_check_measures_every_kind_of_frame(tmp_path):
     assert rows[-1] == {"left_out": "no time"} or rows[-1]["preset"] == "paper"
 
 
+@pytest.mark.timeout(1600)
 def test_training_ends_with_weights_in_small_parts(tmp_path):
     variables = {"IM2HANDS_GPU_DIR": str(tmp_path / "work")}
     said = run(tmp_path, "scripts/gpu_train.sh", "render", "--dry-run", **variables)
