@@ -43,6 +43,10 @@ class BuildKernels(build_ext):
     def get_export_symbols(self, extension: Extension) -> list[str]:
         return []
 
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or True  # as many libraries at once as there are cores
+
     def run(self) -> None:
         super().run()
         if not self.editable_mode and not any(Path(it).is_file() for it in self.get_outputs()):

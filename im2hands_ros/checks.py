@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES, WRIST
+from im2hands_ros.unseen_joints import MOST_UNSEEN, Shares, estimate_doubtful, seen_joints
 
 # What 21 points must be like to be a hand in front of a camera, metres.
 _FARTHEST, _NEAREST_DEPTH = 10.0, 0.01
@@ -17,12 +18,16 @@ _SMALLEST_HAND, _LARGEST_HAND = 0.03, 0.5
 _MOST_PIXELS = 20_000
 
 
-def check_keypoints(keypoints: Mapping[str, ArrayLike | None]) -> dict[str, NDArray[np.float32]]:
-    """The present hands, left first, as (21, 3) float32.
+def check_keypoints(
+    keypoints: Mapping[str, ArrayLike | None], shares: Mapping[str, Shares] | None = None
+) -> dict[str, NDArray[np.float32]]:
+    """The present hands, left first, as (21, 3) float32, all finite.
 
     Args:
         keypoints: "left" and "right" -> (21, 3) metres, camera frame, MANO order; None or missing
-            for an absent hand.
+            for an absent hand. Joints that are NaN or infinite were not seen.
+        shares: side -> confidence of its joints; missing: 1. Joints that were not seen, or hardly,
+            are estimated from the others.
 
     Raises:
         BadInput: keypoints that cannot be a hand's; names the side, the value and the remedy.
@@ -36,13 +41,16 @@ def check_keypoints(keypoints: Mapping[str, ArrayLike | None]) -> dict[str, NDAr
     for side in SIDES:
         given = keypoints.get(side)
         if given is not None:
-            present[side] = np.asarray(given, np.float32)
-            check_hand(present[side], f"the {side} hand", "leave it out")
+            xyz = np.asarray(given, np.float32)
+            check_hand(xyz, f"the {side} hand", "leave it out")
+            present[side] = estimate_doubtful(xyz, side, (shares or {}).get(side))
     return present
 
 
 def check_hand(xyz: NDArray[np.float32], name: str, when_absent: str) -> None:
-    """Refuse joints that are not (21, 3) finite metres of a hand in front of the camera.
+    """Refuse joints that are not (21, 3) metres of a hand in front of the camera.
+
+    Half of them may be NaN or infinite, which means not seen.
 
     Args:
         xyz: joints, camera frame.
@@ -54,16 +62,17 @@ def check_hand(xyz: NDArray[np.float32], name: str, when_absent: str) -> None:
     """
     if xyz.shape != (JOINT_COUNT, 3):
         raise BadInput("keypoints_count", f"{name} has shape {xyz.shape}: give (21, 3), metres")
-    bad = int((~np.isfinite(xyz).all(axis=1)).sum())
-    if bad:
+    seen = seen_joints(xyz)
+    unseen = int((~seen).sum())
+    if unseen > MOST_UNSEEN * JOINT_COUNT:
         raise BadInput(
             "keypoints_not_finite",
-            f"{bad} keypoints of {name} are NaN or infinite: {when_absent} "
+            f"{unseen} of {JOINT_COUNT} keypoints of {name} are NaN or infinite: {when_absent} "
             "when the hand is not tracked",
         )
-    if not xyz.any():
+    if not xyz[seen].any():
         raise BadInput("keypoints_zero", f"{name} holds zeros alone: {when_absent}")
-    if problem := _unlike_metres(xyz):
+    if problem := _unlike_metres(np.where(seen[:, None], xyz, np.median(xyz[seen], axis=0))):
         reason, text = problem
         raise BadInput(reason, f"{name} {text}")
 

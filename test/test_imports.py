@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "pipeline": {"", "kernels", "surface", "networks"},
     "tracking": {"", "networks", "pipeline"},
     "detection": {"", "networks"},
-    "messages": {"", "pipeline"},
+    "messages": {"", "kernels", "pipeline"},
     "viewing": {"", "messages", "synthetic"},
     "synthetic": {""},
     "datasets": {"", "synthetic"},

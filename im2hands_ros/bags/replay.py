@@ -66,13 +66,17 @@ class TrackerEngine:
             self._warn(kind, text)
         with self.times.stage("serialise"):
             size, smooth = self._settings.occupancy_voxel_size, self._settings.smooth_markers
-            return list(self._encoder.encode(frame.header, tracked.surfaces, size, smooth))
+            posed, surfaces = tracked.present, tracked.surfaces
+            return list(self._encoder.encode(frame.header, surfaces, size, smooth, posed))
 
     def _track(self, frame: Frame, image: NDArray[np.uint8], camera: Camera) -> TrackedFrame:
         stamp = frame.header.stamp
         seconds = stamp.sec + stamp.nanosec / 1e9
         try:
-            return self._tracker.update(image, seconds, camera, frame.keypoints.hands)
+            given = frame.keypoints
+            return self._tracker.update(
+                image, seconds, camera, given.hands, confidence=given.confidence
+            )
         except BadInput:
             raise
         except Exception as error:  # one bad frame does not end a stream, here as in the node

@@ -133,7 +133,7 @@ class Track:
         if self._with_inputs:
             for topic, data in self._inputs(header, image, frame):
                 self.output.copy(RawMessage(topic, stamp_ns, data))
-        results = self._encoder.encode(header, frame.surfaces, *self._look)
+        results = self._encoder.encode(header, frame.surfaces, *self._look, frame.present)
         self.output.write(results, stamp_ns)
         meshes = {
             side: (hand.surface.vertices, hand.surface.triangles)

@@ -31,6 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hand", type=Path, help="hand of tools/bake_other_hand.py (the packaged one)"
     )
+    parser.add_argument(
+        "--people",
+        action="store_true",
+        help="every 64 samples show another person's hand: other proportions, flesh and size",
+    )
+    parser.add_argument(
+        "--no-pictures",
+        action="store_true",
+        help="hands alone, without pictures, in a tenth of the time: for steps that use none",
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     parser.add_argument(
         "--shard-size", type=int, default=256, help="samples per shard (default 256)"
@@ -49,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     if args.start < 0:
         raise ValueError(f"--start {args.start}: give 0 or more")
 
-    from im2hands_ros.synthetic.shard_writing import shard_ranges, write_shards
+    from im2hands_ros.synthetic.hand import ASSET
+    from im2hands_ros.synthetic.shard_writing import Drawing, shard_ranges, write_shards
     from im2hands_ros.synthetic.shards import shard_path
 
     args.out.mkdir(parents=True, exist_ok=True)
@@ -57,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     missing = [each for each in shards if not shard_path(args.out, args.split, *each).exists()]
     kept = args.count - sum(count for _, count in missing)
     with tqdm(total=args.count, initial=kept, unit="sample", desc=f"{args.split}") as bar:
-        for drawn in write_shards(args.out, args.split, missing, args.hand, args.workers):
+        drawing = Drawing(args.hand or ASSET, args.people, not args.no_pictures)
+        for drawn in write_shards(args.out, args.split, missing, drawing, args.workers):
             bar.update(drawn)
     print(f"{len(shards)} shards, {args.count} samples in {args.out}")
     return 0

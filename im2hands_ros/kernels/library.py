@@ -70,6 +70,10 @@ _FUNCTIONS = {
         c_int,
         (c_void_p, c_int64, c_void_p, c_int64, c_double, c_void_p, POINTER(c_int)),
     ),
+    "im2hands_shade": (
+        c_int,
+        (c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_float, c_void_p),
+    ),
     "im2hands_voxels": (
         c_int64,
         (c_void_p, c_int64, c_void_p, c_int64, c_double, c_void_p, c_int64),

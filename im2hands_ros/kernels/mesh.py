@@ -56,3 +56,32 @@ def voxel_centres(
             break
         centres = np.empty((count, 3), np.float32)
     return centres[:count]
+
+
+def shaded_colours(
+    library: Library,
+    vertices: NDArray[np.floating],
+    triangles: NDArray[np.integer],
+    lamp: NDArray[np.floating],
+    colour: tuple[float, float, float],
+    darkest: float,
+) -> NDArray[np.float32]:
+    """(V, 4) colours in [0, 1] of the vertices (V, 3) of a mesh as a lamp in the unit direction
+    (3,) lights their normals; triangles (T, 3)."""
+    vertices = np.ascontiguousarray(vertices, np.float32)
+    triangles = np.ascontiguousarray(triangles, np.int32)
+    towards, share = np.asarray(lamp, np.float32), np.asarray(colour, np.float32)
+    colours = np.empty((len(vertices), 4), np.float32)
+    library.checked(
+        library.shade(
+            vertices.ctypes.data,
+            len(vertices),
+            triangles.ctypes.data,
+            len(triangles),
+            towards.ctypes.data,
+            share.ctypes.data,
+            darkest,
+            colours.ctypes.data,
+        )
+    )
+    return colours

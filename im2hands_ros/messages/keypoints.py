@@ -6,7 +6,7 @@ And as they are published: HandKeypoints in MANO order. No ROS here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +17,7 @@ from im2hands_ros.checks import check_hand
 from im2hands_ros.messages.cdr import CdrWriter
 from im2hands_ros.messages.header import HeaderFields
 from im2hands_ros.skeleton import ORDER_MANO, ORDER_OPENXR, SIDES, to_mano_order
-
-_MOST_UNSEEN = 0.5  # share of the joints; a hand of which less was seen is absent
+from im2hands_ros.unseen_joints import MOST_UNSEEN, Shares, joint_shares
 
 if TYPE_CHECKING:  # read by their fields: a bag's reader makes other classes of them
     from geometry_msgs.msg import PoseArray
@@ -31,7 +30,9 @@ class CheckedKeypoints:
     """What a HandKeypoints message holds.
 
     Attributes:
-        hands: "left" and "right" -> (21, 3) float32 metres, camera frame, MANO order, or None.
+        hands: "left" and "right" -> (21, 3) float32 metres, camera frame, MANO order, or None;
+            joints that were not seen are NaN.
+        confidence: (21,) float32 shares of the same joints, of the hands that come with some.
         problems: why a hand that the message calls valid was refused.
         frame_id: the message's frame.
     """
@@ -39,6 +40,7 @@ class CheckedKeypoints:
     hands: dict[str, np.ndarray | None]
     problems: tuple[BadInput, ...]
     frame_id: str
+    confidence: dict[str, Shares] = field(default_factory=dict)
 
     @property
     def usable(self) -> bool:
@@ -49,7 +51,7 @@ class CheckedKeypoints:
 def write_keypoints(
     header: HeaderFields,
     hands: Mapping[str, NDArray[np.floating] | None],
-    confidence: Mapping[str, float | None],
+    confidence: Mapping[str, float | NDArray[np.float32] | None],
 ) -> bytes:
     """A serialised HandKeypoints.
 
@@ -57,7 +59,8 @@ def write_keypoints(
         header: stamp of the image, its optical frame.
         hands: "left" and "right" -> (21, 3) metres, camera frame, MANO order; None or missing for
             an absent hand.
-        confidence: of each hand, in [0, 1]; every joint of the hand gets it. None: unknown.
+        confidence: in [0, 1], of each hand, whose joints all get it, or (21,) of its joints. None:
+            unknown.
     """
     given = [hands.get(side) for side in SIDES]
     joints = [np.asarray(() if xyz is None else xyz, np.float32) for xyz in given]
@@ -68,28 +71,32 @@ def write_keypoints(
         cdr.sequence(xyz.reshape(-1))
     for side, xyz in zip(SIDES, joints, strict=True):
         share = confidence.get(side)
-        cdr.sequence(np.full(0 if share is None else len(xyz), share or 0.0, np.float32))
+        shares = () if share is None else np.broadcast_to(share, len(xyz))
+        cdr.sequence(np.ascontiguousarray(shares, np.float32))
     return cdr.message
 
 
 def read_keypoints(message: HandKeypoints) -> CheckedKeypoints:
     """Read keypoints; a hand that cannot be one is refused and the other one kept."""
-    hands: dict[str, np.ndarray | None] = {}
+    hands: dict[str, np.ndarray | None] = dict.fromkeys(SIDES)
+    confidence: dict[str, Shares] = {}
     problems = []
     for side in SIDES:
         try:
-            hands[side] = _read_hand(message, side)
+            if getattr(message, f"{side}_valid"):
+                hands[side], shares = _read_hand(message, side)
+                confidence |= {} if shares is None else {side: shares}
         except BadInput as problem:
-            hands[side] = None
             problems.append(problem)
-    return CheckedKeypoints(hands, tuple(problems), message.header.frame_id)
+    return CheckedKeypoints(hands, tuple(problems), message.header.frame_id, confidence)
 
 
-def _read_hand(message: HandKeypoints, side: str) -> np.ndarray | None:
-    if not getattr(message, f"{side}_valid"):
-        return None
+def _read_hand(
+    message: HandKeypoints, side: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """(21, 3) joints, NaN where not seen, and their (21,) confidence, if there is one."""
     flat = np.asarray(getattr(message, f"{side}_xyz"), np.float32)
-    confidence = getattr(message, f"{side}_confidence")
+    shares = np.asarray(getattr(message, f"{side}_confidence"), np.float32)
     try:
         xyz = to_mano_order(
             flat.reshape(-1, 3) if flat.size % 3 == 0 else flat, message.joint_order
@@ -98,9 +105,14 @@ def _read_hand(message: HandKeypoints, side: str) -> np.ndarray | None:
         raise BadInput(
             "keypoints_count", f"{side}_xyz holds {flat.size} numbers: {error}"
         ) from error
-    _check_confidence(np.asarray(confidence, np.float32), side, flat.size // 3)
+    _check_confidence(shares, side, flat.size // 3)
+    if not len(shares):
+        check_hand(xyz, f"{side}_xyz", f"set {side}_valid to false")
+        return xyz, None
+    shares = to_mano_order(np.repeat(shares[:, None], 3, axis=1), message.joint_order)[:, 0]
+    xyz = np.where(shares[:, None] > 0, xyz, np.float32(np.nan))
     check_hand(xyz, f"{side}_xyz", f"set {side}_valid to false")
-    return xyz
+    return xyz, shares
 
 
 def _check_confidence(confidence: NDArray[np.float32], side: str, count: int) -> None:
@@ -117,7 +129,7 @@ def _check_confidence(confidence: NDArray[np.float32], side: str, count: int) ->
             f"{name} holds {confidence[bad][0]:g}: give shares in [0, 1], or none",
         )
     unseen = int((confidence == 0).sum())
-    if unseen > _MOST_UNSEEN * count:
+    if unseen > MOST_UNSEEN * count:
         raise BadInput(
             "keypoints_unseen",
             f"{name} is 0, not seen, for {unseen} of {count} joints: set {side}_valid to false, "
@@ -126,7 +138,8 @@ def _check_confidence(confidence: NDArray[np.float32], side: str, count: int) ->
 
 
 def read_poses(message: PoseArray) -> CheckedKeypoints:
-    """Read the poses of two hands, the left one's first; a block of NaN is an absent hand.
+    """Read the poses of two hands, the left one's first; a block of NaN is an absent hand, a NaN in
+    a block a joint that was not seen.
 
     21 poses a hand are in MANO's order, 26 in OpenXR's, 25 in WebXR's, which has no palm.
     """
@@ -134,18 +147,28 @@ def read_poses(message: PoseArray) -> CheckedKeypoints:
         both = _positions(message)
     except BadInput as problem:
         return CheckedKeypoints(dict.fromkeys(SIDES), (problem,), message.header.frame_id)
-    hands: dict[str, np.ndarray | None] = {}
+    return _checked(
+        message.header.frame_id,
+        {side: None if np.isnan(xyz).all() else xyz for side, xyz in zip(SIDES, both, strict=True)},
+        "fill its block with NaN",
+    )
+
+
+def _checked(
+    frame_id: str, hands: Mapping[str, NDArray[np.float32] | None], when_absent: str
+) -> CheckedKeypoints:
+    """Hands of messages without a confidence, in which NaN says that a joint was not seen."""
+    taken: dict[str, np.ndarray | None] = dict.fromkeys(SIDES)
     problems = []
-    for side, xyz in zip(SIDES, both, strict=True):
-        absent = bool(np.isnan(xyz).all())
+    for side, xyz in hands.items():
         try:
-            if not absent:
-                check_hand(xyz, f"the block of the {side} hand", "fill its block with NaN")
-            hands[side] = None if absent else xyz
+            if xyz is not None:
+                check_hand(xyz, f"the block of the {side} hand", when_absent)
+            taken[side] = xyz
         except BadInput as problem:
-            hands[side] = None
             problems.append(problem)
-    return CheckedKeypoints(hands, tuple(problems), message.header.frame_id)
+    confidence = joint_shares(taken, None)
+    return CheckedKeypoints(taken, tuple(problems), frame_id, confidence)
 
 
 _ORDER_OF_POSES = {42: ORDER_MANO, 50: ORDER_OPENXR, 52: ORDER_OPENXR}

@@ -7,6 +7,9 @@ from collections.abc import Container, Iterator, Mapping
 from statistics import median
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from im2hands_ros.messages.header import HeaderFields, nanoseconds
 from im2hands_ros.messages.keypoints import write_keypoints
 from im2hands_ros.messages.markers import LIFETIME, Key, draw, write_markers
@@ -57,10 +60,15 @@ class ResultEncoder:
         return max(LIFETIME, _LIFETIME_FRAMES * median(self._periods or (0.0,)))
 
     def encode(
-        self, header: HeaderFields, hands: Hands, voxel_size: float, smooth: bool = True
+        self,
+        header: HeaderFields,
+        hands: Hands,
+        voxel_size: float,
+        smooth: bool = True,
+        posed: Mapping[str, PosedHand] | None = None,
     ) -> Messages:
-        """All results of a frame; arguments as `surfaces`."""
-        yield from self.poses(header, hands.present)
+        """All results of a frame; arguments as those of `surfaces`, and of `poses`."""
+        yield from self.poses(header, hands.present if posed is None else posed)
         yield from self.surfaces(header, hands, voxel_size, smooth=smooth)
 
     def poses(
@@ -81,7 +89,7 @@ class ResultEncoder:
                 write_keypoints(
                     header,
                     {side: hand.keypoints for side, hand in hands.items()},
-                    {side: hand.confidence for side, hand in hands.items()},
+                    {side: _confidence(hand) for side, hand in hands.items()},
                 ),
             )
         for side, pose in self.wrists.items():
@@ -136,3 +144,9 @@ class ResultEncoder:
         before, self._stamp_ns = self._stamp_ns, stamp_ns
         if before is not None and 0 < (period := (stamp_ns - before) / 1e9) < _SLOWEST_FRAMES:
             self._periods.append(period)
+
+
+def _confidence(hand: PosedHand) -> float | NDArray[np.float32] | None:
+    """Of each joint where it is known, else of the hand."""
+    of_joints: NDArray[np.float32] | None = getattr(hand, "joint_confidence", None)
+    return hand.confidence if of_joints is None else of_joints

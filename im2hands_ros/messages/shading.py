@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from im2hands_ros.kernels import library, mesh
+
 # To the lamp: above and left of the camera (x right, y down, z forward).
 _LAMP = np.array([-0.35, -0.55, -0.76]) / np.linalg.norm([-0.35, -0.55, -0.76])
 _DARKEST = 0.2  # share of the colour that is left on the side away from the lamp
@@ -37,6 +39,9 @@ def shaded_colours(
 
     `colour` is what is turned to the lamp. Half-Lambert: no side is black, none without shape.
     """
+    kernels = library.chosen()
+    if kernels and len(triangles):
+        return mesh.shaded_colours(kernels, vertices, triangles, _LAMP, colour, _DARKEST)
     towards = _LAMP @ vertex_normals(vertices, triangles)
     half = 0.5 + 0.5 * towards
     light = np.float32(_DARKEST + (1 - _DARKEST) * half * half)

@@ -11,6 +11,18 @@ from numpy.typing import NDArray
 _WINDOW = 60  # pairs
 _ENOUGH = 20
 _OTHER_CLOCK = 3600.0  # seconds
+# Of the offsets: a tracker that takes its own time is before the image as often as after it.
+_LEAST_ON_EACH_SIDE = 0.1
+_MEANS = 60  # windows over which drift is measured: two minutes at 30 Hz
+
+
+_NEVER_EQUAL = {
+    "offset": "they may be of another image: copy the stamp of the image that the tracker "
+    "processed into its keypoints",
+    "own": "they are stamped on sending, or by a clock of the tracker's own, and results are off "
+    "by what hands move in that time: copy the stamp of the image that the tracker processed, or "
+    "trigger a tracker with a camera of its own together with this one",
+}
 
 
 class PairTiming:
@@ -20,6 +32,8 @@ class PairTiming:
         self._stamps: deque[float] = deque(maxlen=_WINDOW)
         self._offsets: deque[float] = deque(maxlen=_WINDOW)
         self._lags: deque[float] = deque(maxlen=_WINDOW)
+        self._means: deque[tuple[float, float]] = deque(maxlen=_MEANS)  # image's stamp, offset
+        self._pairs = 0
 
     def add_image(self, stamp_ns: int) -> None:
         """Note an image's stamp."""
@@ -34,6 +48,9 @@ class PairTiming:
         """
         self._offsets.append(offset)
         self._lags.append(lag)
+        self._pairs += 1
+        if self._pairs % _WINDOW == 0 and self._stamps:
+            self._means.append((self._stamps[-1], float(np.mean(self._offsets))))
 
     @property
     def period(self) -> float | None:
@@ -43,9 +60,40 @@ class PairTiming:
         return float(np.median(steps)) if len(steps) >= 3 else None
 
     @property
+    def clock(self) -> str:
+        """How keypoints are stamped: ``image`` (equal stamps), ``offset`` (never equal, always
+        before or always after), ``own`` (on
+        sending, or by a clock or rate of their own), ``mixed``; empty before
+        it is known."""
+        if len(self._offsets) < _ENOUGH:
+            return ""
+        offsets = np.array(self._offsets)
+        if not offsets.any():
+            return "image"
+        if not offsets.all():
+            return "mixed"
+        after = float((offsets > 0).mean())
+        on_both = _LEAST_ON_EACH_SIDE < after < 1 - _LEAST_ON_EACH_SIDE
+        return "own" if on_both else "offset"
+
+    @property
+    def drift(self) -> float | None:
+        """Seconds a second by which the keypoints' clock runs ahead; None before it is known."""
+        if len(self._means) < 3:
+            return None
+        stamps, offsets = np.array(self._means).T
+        rates = np.diff(offsets) / np.maximum(np.diff(stamps), 1e-6)
+        return float(np.median(rates))  # where another image is the nearest now, offsets jump
+
+    @property
     def values(self) -> dict[str, str]:
-        """Mean and spread of offset and arrival, and the image period, for diagnostics."""
+        """Mean and spread of offset and arrival, by which clock keypoints are stamped and how it
+        drifts, and the image period, for diagnostics."""
         values = {}
+        if clock := self.clock:
+            values["pairs.clock"] = clock
+        if (drift := self.drift) is not None:
+            values["pairs.drift_ppm"] = f"{1e6 * drift:.0f}"
         if self._offsets:
             for name, numbers in (("offset", self._offsets), ("arrival", self._lags)):
                 values[f"pairs.{name}.mean_ms"] = f"{1e3 * np.mean(numbers):.1f}"
@@ -75,8 +123,7 @@ class PairTiming:
             yield (
                 "stamps_never_equal",
                 f"the stamps of keypoints and image are never equal, keypoints {_range(offsets)} "
-                "later: they may be of another image: copy the stamp of the image that the "
-                "tracker processed into its keypoints",
+                f"later: {_NEVER_EQUAL[self.clock]}",
             )
         if lags.mean() < -half:
             yield (

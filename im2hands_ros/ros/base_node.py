@@ -103,6 +103,9 @@ class BaseNode(Node, Generic[S]):
         """Begin to work; whether it could."""
         return True
 
+    def farewell(self) -> None:
+        """Publish what others must know before the process ends; on any thread, for a moment."""
+
     def close(self) -> None:
         """Stop everything."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any
 
+from rclpy.duration import Duration
 from rclpy.event_handler import (
     PublisherEventCallbacks,
     QoSPublisherMatchedInfo,
@@ -81,6 +82,11 @@ class ResultPublisher:
     def publish(self, message: Any) -> None:
         """Send a message or its serialised bytes."""
         self._publisher.publish(message)
+
+    def wait_until_received(self, timeout: float) -> None:
+        """Wait until every reliable subscriber has all messages, seconds at most."""
+        if self.subscriber_count and timeout > 0:
+            self._publisher.wait_for_all_acked(Duration(seconds=timeout))
 
     def destroy(self) -> None:
         """Give the publisher back."""

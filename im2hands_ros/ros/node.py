@@ -34,6 +34,7 @@ ModelLoader = Callable[[Settings], FrameModel]
 
 _NOT_ACTIVE = "the node is not active: activate it (ros2 lifecycle set, or auto_activate)"
 _STOP_TIMEOUT = 1.0  # a frame in work may finish; the process must end within 2 s
+_FAREWELL = 0.1  # seconds that the last messages have to arrive
 
 
 class Im2HandsNode(ManagedNode[Settings]):
@@ -122,6 +123,12 @@ class Im2HandsNode(ManagedNode[Settings]):
             return True
         done = TransitionCallbackReturn.SUCCESS
         return self.trigger_configure() == done and self.trigger_activate() == done
+
+    def farewell(self) -> None:
+        """Take the hands from view: who follows them must not wait for a lifetime to pass."""
+        if self._outputs is not None:
+            self._outputs.close()
+            self._outputs.wait_until_received(_FAREWELL)
 
     def close(self) -> None:
         """Stop everything; a worker that is stuck is left behind after a second."""

@@ -54,6 +54,12 @@ class Outputs:
             self._withdraw()
             self._open = False
 
+    def wait_until_received(self, timeout: float) -> None:
+        """Wait until reliable subscribers of surfaces have all messages, seconds at most."""
+        ends = time.monotonic() + timeout
+        for publisher in self._surfaces:
+            publisher.wait_until_received(ends - time.monotonic())
+
     def destroy(self) -> None:
         """Give the publishers back."""
         if self._transforms is not None:

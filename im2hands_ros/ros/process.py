@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -15,9 +13,11 @@ import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.signals import SignalHandlerOptions
 
 from im2hands_ros.allocator import keep_freed_memory
 from im2hands_ros.ros.base_node import BaseNode
+from im2hands_ros.ros.stop_signals import StopSignals, nothing
 
 
 def run_process(make_node: Callable[[], BaseNode], args: Sequence[str] | None) -> NoReturn:
@@ -28,13 +28,13 @@ def run_process(make_node: Callable[[], BaseNode], args: Sequence[str] | None) -
     when the node ended the process.
     """
     keep_freed_memory()
-    # rclpy's own handler ends the context, and everything here notices that. A KeyboardInterrupt
-    # would be a second way out that can come between any two lines.
-    interrupted = threading.Event()
-    signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    # A signal ends the context, and everything here notices that. A KeyboardInterrupt would be a
+    # second way out that can come between any two lines.
+    signals = StopSignals()
     try:
-        rclpy.init(args=None if args is None else list(args))
-        status = 0 if interrupted.is_set() else _run(make_node)
+        words = None if args is None else list(args)
+        rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
+        status = 0 if signals.interrupted.is_set() else _run(make_node, signals)
     except rclpy_implementation.RCLError as error:
         status = _refused(error)
     rclpy.try_shutdown()
@@ -45,7 +45,7 @@ def run_process(make_node: Callable[[], BaseNode], args: Sequence[str] | None) -
     os._exit(status)
 
 
-def _run(make_node: Callable[[], BaseNode]) -> int:
+def _run(make_node: Callable[[], BaseNode], signals: StopSignals) -> int:
     try:
         node = make_node()
     except (OSError, ValueError, ParameterException) as error:
@@ -55,11 +55,13 @@ def _run(make_node: Callable[[], BaseNode]) -> int:
         if rclpy.ok() and isinstance(error, rclpy_implementation.RCLError):
             return _refused(error)
         return _status_after_failure()
+    signals.farewell = node.farewell
     try:
         return _spin(node)
     except Exception:  # noqa: BLE001 - see _status_after_failure
         return _status_after_failure() or node.exit_status
     finally:
+        signals.farewell = nothing  # the node's DDS entities go with it
         node.close()
         node.destroy_node()
 

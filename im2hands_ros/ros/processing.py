@@ -71,7 +71,10 @@ class Processing:
             extent = self._extent()
             tracker.settings = self._frame_settings(settings)
             stamp = header.stamp.sec + header.stamp.nanosec / 1e9
-            hands = tracker.update(image, stamp, camera, frame.keypoints.hands, extent=extent)
+            given = frame.keypoints
+            hands = tracker.update(
+                image, stamp, camera, given.hands, confidence=given.confidence, extent=extent
+            )
             self._note(tracker, frame, hands)
             if hands.scene is not None or extent >= Extent.FIELD:
                 self._queries.set_field(header, hands.scene)

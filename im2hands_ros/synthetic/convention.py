@@ -1,8 +1,8 @@
 """Where trackers put the same joints: another convention of the same hand's keypoints.
 
-PIP and DIP joints agree within millimetres between trackers. Wrists, knuckles, the thumb's base
-and fingertips do not: by 5 to 18 mm between this project's hand and the WebXR generic hand, once
-the one had been fitted to the other's skin.
+PIP and DIP joints differ by millimetres between trackers: in the middle of the finger, or up to 4
+mm nearer its back. Wrists, knuckles, the thumb's base and fingertips differ by 5 to 18 mm between
+this project's hand and the WebXR generic hand, once the one had been fitted to the other's skin.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from im2hands_ros.synthetic.hand import check_side
 
 # Ranges in millimetres, low and high: along the bone that ends at the joint, out of the hand's
 # back, towards the thumb's side. The wrist moves along the line to the middle knuckle.
-_WRIST = ((-18, 20), (-2, 6), (-3, 3))
+_WRIST = ((-18, 20), (-3, 7), (-4, 4))
 _THUMB = (
-    ((-6, 6), (-8, 2), (-3, 12)),
-    ((-5, 9), (-2, 2), (-2, 3)),
-    ((-3, 6), (-1.5, 2), (0, 0)),
-    ((-11, 4), (-2, 2), (0, 0)),
+    ((-8, 8), (-8, 4), (-4, 12)),
+    ((-6, 9), (-3, 4), (-2, 3)),
+    ((-4, 6), (-2.5, 4), (0, 0)),
+    ((-11, 4), (-2, 2.5), (0, 0)),
 )
 _FINGER = (
-    ((-18, 5), (-2, 6), (-3, 3)),
-    ((-3, 3), (-1.5, 2), (0, 0)),
-    ((-3, 3), (-1.5, 2), (0, 0)),
-    ((-13, 4), (-2, 2), (0, 0)),
+    ((-18, 5), (-3, 6), (-3, 3)),
+    ((-4, 4), (-2, 4.5), (-1.5, 1.5)),
+    ((-4, 4), (-2, 4.5), (-1.5, 1.5)),
+    ((-13, 4), (-2, 2.5), (-1, 1)),
 )
 RANGES = 1e-3 * torch.tensor((_WRIST, *_THUMB, *(_FINGER * 4)))  # (21, 3 directions, 2)
 # What the joints of a level have in common: conventions are systematic.

@@ -6,13 +6,34 @@ from collections.abc import Iterator
 from functools import partial
 from multiprocessing import SimpleQueue, get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
-from im2hands_ros.synthetic.dataset import make_samples
+import numpy as np
+
+from im2hands_ros.synthetic.dataset import BLOCK, make_samples
 from im2hands_ros.synthetic.hand import ASSET
+from im2hands_ros.synthetic.people import person
+from im2hands_ros.synthetic.sample import Sample
+from im2hands_ros.synthetic.shapes import make_shapes
 from im2hands_ros.synthetic.shards import save_shard, shard_path
 from im2hands_ros.synthetic.worker_pool import worker_pool
 
 Shard = tuple[int, int]  # first index, samples
+
+
+class Drawing(NamedTuple):
+    """What is drawn.
+
+    Attributes:
+        hand: file of the hand, as in ``make_samples``.
+        people: every `BLOCK` of samples shows the hand of another person (`people.person`).
+        pictures: False for samples of `make_shapes`.
+    """
+
+    hand: Path = ASSET
+    people: bool = False
+    pictures: bool = True
 
 
 def shard_ranges(start: int, count: int, size: int) -> list[Shard]:
@@ -22,17 +43,14 @@ def shard_ranges(start: int, count: int, size: int) -> list[Shard]:
 
 
 def write_shards(
-    folder: Path, split: str, shards: list[Shard], hand: Path | None, workers: int
+    folder: Path, split: str, shards: list[Shard], drawing: Drawing, workers: int
 ) -> Iterator[int]:
-    """Draw and write shards, yielding how many samples were drawn since.
-
-    hand: as in ``make_samples``; None: the packaged one.
-    """
+    """Draw and write shards, yielding how many samples were drawn since."""
     if not shards:
         return
     progress = get_context("spawn").SimpleQueue()
     with worker_pool(min(workers, len(shards)), _set_progress, progress) as pool:
-        pending = pool.map_async(partial(_write_shard, folder, split, hand), shards, chunksize=1)
+        pending = pool.map_async(partial(_write_shard, folder, split, drawing), shards, chunksize=1)
         while not pending.ready():
             pending.wait(0.2)
             yield from _drain(progress)
@@ -53,10 +71,26 @@ def _set_progress(progress: SimpleQueue[int]) -> None:
     _progress = progress
 
 
-def _write_shard(folder: Path, split: str, hand: Path | None, shard: Shard) -> None:
+def _write_shard(folder: Path, split: str, drawing: Drawing, shard: Shard) -> None:
     assert _progress is not None, "the pool initialises its workers with _set_progress"
     samples = []
-    for sample in make_samples(split, *shard, asset=hand or ASSET):
+    for sample in draw(split, shard, drawing):
         samples.append(sample)
         _progress.put(1)
     save_shard(shard_path(folder, split, *shard), samples)
+
+
+def draw(split: str, shard: Shard, drawing: Drawing) -> Iterator[Sample]:
+    """The samples of a shard."""
+    make = make_samples if drawing.pictures else make_shapes
+    if not drawing.people:
+        yield from make(split, *shard, asset=drawing.hand)
+        return
+    first, count = shard
+    # A person is known by its file, as any hand is.
+    with np.load(drawing.hand) as asset, TemporaryDirectory() as folder:
+        for block in range(first // BLOCK, (first + count - 1) // BLOCK + 1):
+            file = Path(folder) / f"person_{block}.npz"
+            np.savez(file, **person(dict(asset), block))
+            low, high = max(first, block * BLOCK), min(first + count, (block + 1) * BLOCK)
+            yield from make(split, low, high - low, asset=file)

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+import numpy as np
+from numpy.typing import NDArray
+
 from im2hands_ros.pair import HandPair
 from im2hands_ros.scene import Hands, HandSurface
 from im2hands_ros.tracking.interfaces import EncodedScene, Joints
@@ -25,15 +28,18 @@ class TrackedHand:
 
     Attributes:
         keypoints: (21, 3) float32 metres, camera frame, MANO order; refined or as given.
-        confidence: share in [0, 1]; None where nothing was evaluated.
+        confidence: share in [0, 1], times the tracker's; None where nothing was evaluated.
         surface: its shape; None where none was asked for.
         age: seconds since the hand was last seen.
+        joint_confidence: (21,) float32 of each joint, at most 0.1 for one that was not seen and is
+            estimated; None: every joint has the hand's.
     """
 
     keypoints: Joints
     confidence: float | None
     surface: HandSurface | None = None
     age: float = 0.0
+    joint_confidence: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

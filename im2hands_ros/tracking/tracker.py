@@ -12,12 +12,14 @@ from im2hands_ros.checks import check_image, check_keypoints
 from im2hands_ros.networks.protocol import EstimatedJoints
 from im2hands_ros.pair import HandPair
 from im2hands_ros.scene import Hands
-from im2hands_ros.skeleton import SIDES
+from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 from im2hands_ros.tracking.interfaces import Detector, EncodedScene, FrameModel, Joints
+from im2hands_ros.tracking.joint_confidence import of_hands, trusted, undeclared, weighted
 from im2hands_ros.tracking.plausibility import Plausibility, severed_pieces
 from im2hands_ros.tracking.settings import FrameSettings
 from im2hands_ros.tracking.stream_filters import StreamFilters
 from im2hands_ros.tracking.tracked_frame import Extent, TrackedFrame, TrackedHand
+from im2hands_ros.unseen_joints import Shares, joint_shares
 
 __all__ = ["Extent", "HandTracker", "TrackedFrame", "TrackedHand"]
 
@@ -53,6 +55,7 @@ class HandTracker:
         keypoints: Mapping[str, Joints | None] | None = None,
         depth: NDArray[np.float32] | None = None,
         *,
+        confidence: Mapping[str, Shares | None] | None = None,
         extent: Extent = Extent.SURFACES,
     ) -> TrackedFrame:
         """The hands of the next frame.
@@ -61,9 +64,10 @@ class HandTracker:
             image: (H, W, 3) uint8 RGB.
             stamp: when it was taken, seconds; a step back starts the filters afresh.
             camera: intrinsics of the image.
-            keypoints: "left" and "right" -> (21, 3) metres, camera frame, MANO order, None for an
-                absent hand; None altogether: the detector's.
+            keypoints: "left" and "right" -> (21, 3) metres, camera frame, MANO order, NaN for
+                joints that were not seen, None for an absent hand; None altogether: the detector's.
             depth: (H, W) metres, registered to the image, 0 or NaN where unknown; for the detector.
+            confidence: side -> (21,) shares in [0, 1] of the given joints, 0: not seen; None: 1.
             extent: how far the frame is taken.
 
         Raises:
@@ -73,23 +77,29 @@ class HandTracker:
         self._switch_stages()
         check_image(image, camera)
         if keypoints is None:
-            keypoints = self._detect(image, stamp, camera, depth)
-        given = check_keypoints(keypoints)
+            keypoints, confidence = self._detect(image, stamp, camera, depth)
+        shares = joint_shares(keypoints, confidence)
+        given = check_keypoints(keypoints, shares)
         filters = self._filters
         joints = filters.expect(given, stamp, self.settings)
         if not joints:
             return TrackedFrame()
+
+        def settle(estimate: EstimatedJoints) -> EstimatedJoints:
+            return filters.settle(trusted(estimate, of_hands(shares, given, estimate.joints)))
+
+        warnings = tuple(undeclared(keypoints, confidence))
         if extent == Extent.KEYPOINTS and not self._model.refine_keypoints:
-            warnings = self._plausibility.check(image, camera, given, None)
-            estimate = filters.settle(EstimatedJoints.as_given(HandPair(**joints)))
-            return _frame(_hands(estimate.joints, {}, filters.ages), given, warnings=warnings)
-        scene = self._model.encode(
-            image, {side: joints.get(side) for side in SIDES}, camera, settle=filters.settle
-        )
-        warnings = self._plausibility.check(image, camera, given, scene)
+            warnings += self._plausibility.check(image, camera, given, None)
+            estimate = settle(EstimatedJoints.as_given(HandPair(**joints)))
+            hands = _hands(estimate.joints, {}, filters.ages)
+            return _frame(hands, given, shares, warnings=warnings)
+        both = {side: joints.get(side) for side in SIDES}
+        scene = self._model.encode(image, both, camera, settle=settle)
+        warnings += self._plausibility.check(image, camera, given, scene)
         if extent < Extent.SURFACES:
             hands = _hands(scene.keypoints, scene.confidence, filters.ages)
-            return _frame(hands, given, scene, warnings=warnings)
+            return _frame(hands, given, shares, scene, warnings=warnings)
         surfaces = scene.reconstruct(
             resolution=self.settings.resolution,
             threshold=self.settings.occupancy_threshold,
@@ -97,7 +107,7 @@ class HandTracker:
         )
         warnings += severed_pieces(surfaces.present)
         hands = _with_surfaces(surfaces, filters.ages)
-        return _frame(hands, given, scene, surfaces.timings_ms, warnings)
+        return _frame(hands, given, shares, scene, surfaces.timings_ms, warnings)
 
     def warm_up(self) -> None:
         """Run a made-up frame, so that the first real one takes no longer than the others."""
@@ -148,12 +158,17 @@ class HandTracker:
         stamp: float,
         camera: Camera,
         depth: NDArray[np.float32] | None,
-    ) -> dict[str, Joints | None]:
+    ) -> tuple[dict[str, Joints | None], dict[str, Shares]]:
+        """Joints and their confidence, which is the hand's."""
         if self._detector is None:
             raise ValueError("no keypoints and no detector: give one of them")
         found = self._detector.detect(image, camera, depth, stamp=stamp)
-        hands = {side: found.get(side) for side in SIDES}
-        return {side: None if hand is None else hand.keypoints for side, hand in hands.items()}
+        present = {side: hand for side in SIDES if (hand := found.get(side)) is not None}
+        joints = {side: present[side].keypoints if side in present else None for side in SIDES}
+        return joints, {
+            side: np.full(JOINT_COUNT, hand.confidence, np.float32)
+            for side, hand in present.items()
+        }
 
 
 def _hands(
@@ -178,10 +193,14 @@ def _with_surfaces(hands: Hands, ages: Mapping[str, float]) -> dict[str, Tracked
 def _frame(
     hands: Mapping[str, TrackedHand],
     given: Mapping[str, Joints],
+    shares: Mapping[str, Shares],
     scene: EncodedScene | None = None,
     timings_ms: dict[str, float] | None = None,
     warnings: tuple[tuple[str, str], ...] = (),
 ) -> TrackedFrame:
+    seen = {side: hand.keypoints for side, hand in hands.items() if not hand.age}
+    by_side = of_hands(shares, given, seen)
+    found = {side: weighted(hand, by_side.get(side)) for side, hand in hands.items()}
     return TrackedFrame(
-        hands.get("left"), hands.get("right"), given, scene, timings_ms or {}, warnings
+        found.get("left"), found.get("right"), given, scene, timings_ms or {}, warnings
     )

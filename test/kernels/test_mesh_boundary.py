@@ -91,3 +91,24 @@ def test_attention_blocks_that_do_not_fit_are_refused(kernels):
     )
     x[3] = BAD[0]
     refused(kernels, kernels.blocks_run(blocks, x.ctypes.data, 1, count, None), "not finite")
+
+
+def test_shading_refuses_meshes_and_lamps_that_do_not_fit(kernels):
+    rng = np.random.default_rng(4)
+    vertices = rng.normal(0, 0.05, (9, 3)).astype(np.float32)
+    triangles = rng.integers(0, 9, (20, 3)).astype(np.int32)
+    lamp, colour = np.float32([0, 0, -1]), np.float32([1, 0.5, 0])
+    colours = np.full((10, 4), 9, np.float32)
+
+    def shade(darkest=0.2, lamp=lamp, colour=colour, triangles=triangles):
+        mesh = (vertices.ctypes.data, 9, triangles.ctypes.data, len(triangles))
+        light = (lamp.ctypes.data, colour.ctypes.data, darkest)
+        return kernels.shade(*mesh, *light, colours.ctypes.data)
+
+    kernels.checked(shade())
+    assert (colours[9] == 9).all() and ((colours[:9] >= 0) & (colours[:9] <= 1)).all()
+    for bad in (*BAD, 3.0):
+        refused(kernels, shade(lamp=np.float32([bad, 0, 0])), "out of range")
+        refused(kernels, shade(colour=np.float32([0, bad, 0])), "out of range")
+        refused(kernels, shade(bad), "out of range")
+    refused(kernels, shade(triangles=np.int32([[0, 1, 9]])), "not there")

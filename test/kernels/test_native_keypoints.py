@@ -49,6 +49,12 @@ def test_refined_joints_are_the_same(present, level):
     assert (refined.joints - coarse.joints).abs().max() > MILLIMETRE
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.001, 0.002, 0.003])
+def test_hands_with_small_corrections_are_the_same(noise):
+    for seed in range(4):
+        assert_same(max(available()), hands(noise, seed=seed))
+
+
 def test_swapped_sides_are_the_same():
     coarse = hands(0.002)
     coarse = coarse._replace(joints=coarse.joints.flip(1))

@@ -42,8 +42,9 @@ def assert_same_surfaces(expected, found, context):
         a, b = extract(expected, hand), extract(found, hand, kernels=best())
         assert np.array_equal(a.triangles, b.triangles)
         assert np.abs(a.vertices - b.vertices).max() * float(side[hand]) < CLOSE
-    # The order of work is the same, not only its result.
-    assert abs(expected.evaluated - found.evaluated) < 0.01 * expected.evaluated
+    # The order of work is about the same, not only its result; what the rough field was evaluated
+    # at near the surface is evaluated again.
+    assert 0.99 * expected.evaluated < found.evaluated < 1.4 * expected.evaluated
 
 
 @pytest.mark.parametrize("resolution", [32, 33, 48, 64, 96, 128])

@@ -86,11 +86,58 @@ def points(**changes: object) -> np.ndarray:
     return xyz.ravel()
 
 
+def lacking(count: int, value: float = np.nan) -> np.ndarray:
+    """The right hand's numbers without the last so many joints."""
+    xyz = joints("right")
+    xyz[len(xyz) - count :, 1] = value
+    return xyz.ravel()
+
+
+LACKING = {count: lacking(count) for count in (1, 10, 11, 21)}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("count", [1, 10])
+def test_a_joint_that_is_not_finite_costs_the_joint_and_not_the_hand(new, count, value):
+    read = read_keypoints(right_hand(new, right_xyz=lacking(count, value)))
+    seen = np.isfinite(read.hands["right"]).all(axis=1)
+    assert not read.problems and seen[: 21 - count].all() and not seen[21 - count :].any()
+    assert "right" not in read.confidence
+
+
+def test_a_joint_of_no_confidence_is_not_seen_wherever_it_lies(new):
+    confidence = np.linspace(0, 1, 21, dtype=np.float32)
+    xyz = joints("right")
+    xyz[0] = [0.0, 0.0, -7.0]
+    read = read_keypoints(right_hand(new, right_xyz=xyz.ravel(), right_confidence=confidence))
+    assert np.isnan(read.hands["right"][0]).all() and np.isfinite(read.hands["right"][1:]).all()
+    assert np.array_equal(read.confidence["right"], confidence)
+
+
+def test_confidence_follows_the_joints_into_mano_order(new):
+    confidence = np.linspace(0.1, 1, 21, dtype=np.float32)
+    sent = right_hand(
+        new,
+        joint_order=ORDER_INTERHAND,
+        right_xyz=reordered(ORDER_INTERHAND).ravel(),
+        right_confidence=confidence,
+    )
+    assert list(read_keypoints(sent).confidence["right"][:3]) == list(confidence[[20, 3, 2]])
+
+
+def test_written_keypoints_carry_a_confidence_of_every_joint(parse):
+    shares = np.linspace(0.1, 1, 21, dtype=np.float32)
+    message = parse(
+        HAND_KEYPOINTS, write_keypoints(HEADER, {"left": joints("left")}, {"left": shares})
+    )
+    assert np.array_equal(read_keypoints(message).confidence["left"], shares)
+
+
 @pytest.mark.parametrize(
     ("changes", "reason", "said"),
     [
-        ({"right_xyz": points(x=np.nan)}, "keypoints_not_finite", "set right_valid to false"),
-        ({"right_xyz": points(z=np.inf)}, "keypoints_not_finite", "1 keypoints of right_xyz"),
+        ({"right_xyz": LACKING[11]}, "keypoints_not_finite", "set right_valid to false"),
+        ({"right_xyz": LACKING[21]}, "keypoints_not_finite", "21 of 21 keypoints of right_xyz"),
         ({"right_xyz": points()[:60]}, "keypoints_count", "holds 60 numbers"),
         ({"right_xyz": points()[:-1]}, "keypoints_count", "holds 62 numbers"),
         ({"right_xyz": np.tile(points(), 2)}, "keypoints_count", "holds 126 numbers"),
@@ -135,7 +182,7 @@ def test_arbitrary_keypoints_are_read_or_refused(new):
         )
         read = read_keypoints(message)
         for xyz in read.hands.values():
-            assert xyz is None or (xyz.shape == (21, 3) and np.isfinite(xyz).all())
+            assert xyz is None or (xyz.shape == (21, 3) and np.isfinite(xyz).all(axis=1).sum() > 10)
 
 
 def test_a_refused_hand_leaves_the_other_one(new):
@@ -186,13 +233,23 @@ def test_a_pose_array_may_be_openxrs_with_and_without_palms(new, palms):
     assert alone.hands["left"] is None and not alone.problems
 
 
-def test_a_pose_array_that_cannot_be_hands_is_refused(new):
+def test_a_pose_that_is_nan_is_a_joint_that_was_not_seen(new):
     message = poses(new, joints("left"), joints("right"))
     message.poses[3].position.x = float("nan")
     read = read_poses(message)
+    assert not read.problems and np.isnan(read.hands["left"][3]).any()
+    assert read.confidence["left"].tolist() == [1, 1, 1, 0] + [1] * 17
+    assert "right" not in read.confidence
+
+
+def test_a_pose_array_that_cannot_be_hands_is_refused(new):
+    left = joints("left")
+    left[3:14] = np.nan
+    message = poses(new, left, joints("right"))
+    read = read_poses(message)
     assert read.hands["left"] is None
     assert read.hands["right"] is not None
-    assert "1 keypoints of the block of the left hand are NaN" in str(read.problems[0])
+    assert "11 of 21 keypoints of the block of the left hand are NaN" in str(read.problems[0])
     message.poses.pop()
     read = read_poses(message)
     assert not read.usable

@@ -10,6 +10,7 @@ from new_messages import new_header
 from two_hands import joints
 
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.kernels import library
 from im2hands_ros.messages.header import Header, nanoseconds, read_stamp
 from im2hands_ros.messages.markers import (
     LIFETIME,
@@ -153,6 +154,19 @@ def test_markers_suit_rviz_and_foxglove(parse):
 def test_a_flat_mesh_brings_no_colours(parse):
     flat = parse(MARKERS, write_markers(HEADER, draw(HANDS.present, 0.005, smooth=False)))
     assert not any(len(marker.colors) for marker in flat.markers)
+
+
+def test_the_kernels_shade_as_numpy_does(monkeypatch):
+    kernels = library.best()
+    if kernels is None:
+        pytest.skip("no compiled kernels")
+    mesh = (LEFT.vertices, LEFT.triangles, SIDE_COLOURS["left"])
+    found = []
+    for chosen in (kernels, None):
+        monkeypatch.setattr(library, "chosen", lambda chosen=chosen: chosen)
+        found.append(shaded_colours(*mesh))
+    assert np.abs(found[0] - found[1]).max() < 1e-5
+    assert np.ptp(found[0][:, 0]) > 0.1
 
 
 def test_a_ball_is_shaded_by_its_true_normals_and_by_nothing_else():

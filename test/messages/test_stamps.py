@@ -132,3 +132,33 @@ def test_images_of_refused_keypoints_do_not_lack_keypoints():
         stream.matcher.add_image(stamp, i)
         stream.matcher.refuse_keypoints(stamp)
     assert stream.drops.keys() == {"image_keypoints_refused"}
+
+
+@pytest.mark.parametrize(
+    ("offsets", "clock"),
+    [
+        (constant(0.0), "image"),
+        (constant(0.004), "offset"),
+        (constant(-0.003), "offset"),
+        (np.random.default_rng(3).uniform(-0.008, 0.008, FRAMES), "own"),
+        (np.where(np.arange(FRAMES) % 5, 0.0, 0.004), "mixed"),
+    ],
+)
+def test_diagnostics_name_the_clock_that_keypoints_are_stamped_by(offsets, clock):
+    stream = Stream().play(constant(0.04), offsets)
+    assert stream.matcher.timing.values["pairs.clock"] == clock
+    assert ("stamps_never_equal" in stream.warnings) == (clock in ("offset", "own"))
+
+
+def test_a_tracker_with_a_clock_of_its_own_is_a_warning_for_as_long_as_it_runs():
+    matcher = StampMatcher(0.01, lambda *_: None)
+    random = np.random.default_rng(4)
+    for i in range(2000):  # a camera at 30 Hz, a tracker at 90 Hz whose clock gains 0.1 %
+        matcher.add_image(round(1e9 * (START + i / 30)), i, arrival=i / 30)
+        for third in range(3):
+            seconds = (i + third / 3) / 30 + random.normal(scale=1e-4)
+            stamp_ns = round(1e9 * (START + 1.001 * seconds))
+            matcher.add_keypoints(stamp_ns, i, arrival=seconds + 0.001)
+        if i > 200:
+            assert "stamps_never_equal" in dict(matcher.timing.warnings(matcher.slop))
+    assert abs(float(matcher.timing.values["pairs.drift_ppm"]) - 1000) < 50

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,19 @@ def test_hands_and_voxels_are_taken_from_view_when_the_node_stops(start, connect
     assert client.wait_for_frame(50.0, "occupancy").width > 0
     request = ChangeState.Request(transition=Transition(id=transition))
     client.begin_call(ChangeState, "im2hands/change_state", request)
+    client.wait_until(lambda: len(client.received["occupancy"]) > 1, "the empty cloud", timeout=5)
+    client.wait_until(lambda: len(client.received["markers"]) > 1, "the DELETE", timeout=5)
+    assert client.received["occupancy"][-1].width == 0
+    assert {each.action for each in client.received["markers"][-1].markers} == {Marker.DELETE}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_hands_and_voxels_are_taken_from_view_when_a_signal_ends_the_node(start, connect, number):
+    process = start()
+    client = connect(process)
+    client.send_frame(50.0)
+    assert client.wait_for_frame(50.0, "occupancy").width > 0
+    assert process.interrupt(number) == 0, process.log
     client.wait_until(lambda: len(client.received["occupancy"]) > 1, "the empty cloud", timeout=5)
     client.wait_until(lambda: len(client.received["markers"]) > 1, "the DELETE", timeout=5)
     assert client.received["occupancy"][-1].width == 0

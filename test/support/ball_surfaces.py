@@ -24,6 +24,7 @@ class Surface:
     keypoints: np.ndarray
     voxels: np.ndarray
     voxel_occupancy: np.ndarray
+    severed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -96,9 +96,9 @@ class NodeProcess:
             assert self._process.poll() is None or text in self.log, self.log
             time.sleep(0.05)
 
-    def interrupt(self) -> int:
-        """Send SIGINT and wait for the end; the exit status."""
-        self._process.send_signal(signal.SIGINT)
+    def interrupt(self, number: int = signal.SIGINT) -> int:
+        """Send SIGINT, or another signal, and wait for the end; the exit status."""
+        self._process.send_signal(number)
         return self._process.wait(PATIENCE / 2)
 
     def shared_memory(self) -> set[Path]:

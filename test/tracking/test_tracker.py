@@ -192,3 +192,61 @@ def test_frames_without_keypoints_are_the_detector_s():
 def test_neither_keypoints_nor_a_detector_is_said():
     with pytest.raises(ValueError, match="detector"):
         HandTracker(RecordingModel()).update(IMAGE, 1.0, CAMERA)
+
+
+def lacking(side: str, *unseen: int) -> np.ndarray:
+    xyz = joints(side)
+    xyz[list(unseen)] = np.nan
+    return xyz
+
+
+@pytest.mark.parametrize("extent", Extent)
+def test_a_joint_that_was_not_seen_is_estimated_and_of_little_confidence(extent):
+    model = RecordingModel()
+    tracker = HandTracker(model, FrameSettings(refine_keypoints=False))
+    given = {"left": joints("left"), "right": lacking("right", 7)}
+    frame = tracker.update(IMAGE, 1.0, CAMERA, given, extent=extent)
+    assert np.isfinite(frame.right.keypoints).all()
+    assert np.linalg.norm(frame.right.keypoints[7] - joints("right")[7]) < 0.02
+    assert frame.right.joint_confidence[7] <= 0.1 < frame.right.joint_confidence[8]
+    assert frame.left.joint_confidence is None
+    ((kind, text),) = frame.warnings
+    assert kind == "unseen_joints" and text.startswith("index_dip of the right hand")
+
+
+def test_a_joint_that_is_said_to_be_unseen_is_no_warning():
+    tracker = HandTracker(RecordingModel())
+    shares = {"right": np.float32([1] * 7 + [0] + [1] * 13)}
+    given = {"right": lacking("right", 7)}
+    assert not tracker.update(IMAGE, 1.0, CAMERA, given, confidence=shares).warnings
+
+
+def test_a_tracker_s_confidence_lowers_that_of_the_hand():
+    tracker = HandTracker(RecordingModel())
+    shares = np.linspace(0.2, 1, 21, dtype=np.float32)
+    frame = tracker.update(IMAGE, 1.0, CAMERA, both(), confidence={"left": shares})
+    assert np.allclose(frame.left.joint_confidence, 0.5 * shares)
+    assert np.isclose(frame.left.confidence, 0.3) and frame.right.confidence == 0.5
+    assert np.isclose(frame.left.surface.confidence, 0.3)
+
+
+def test_the_model_is_given_doubtful_joints_where_the_others_put_them():
+    model = RecordingModel()
+    moved = joints("left")
+    moved[7] += np.float32([0.03, 0, 0])
+    shares = np.float32([1] * 7 + [0.1] + [1] * 13)
+    HandTracker(model).update(IMAGE, 1.0, CAMERA, {"left": moved}, confidence={"left": shares})
+    off = np.linalg.norm(model.encoded[-1]["left"] - joints("left"), axis=1)
+    assert off[7] < 0.015 and np.delete(off, 7).max() == 0
+
+
+def test_confidence_goes_with_the_hand_when_sides_are_swapped():
+    tracker = HandTracker(RecordingModel(swapped=True))
+    shares = {"left": np.full(21, 0.5, np.float32)}
+    frame = tracker.update(IMAGE, 1.0, CAMERA, both(), confidence=shares)
+    assert frame.right.confidence == 0.25 and frame.left.confidence == 0.5
+
+
+def test_a_detector_s_confidence_is_that_of_its_joints():
+    frame = HandTracker(RecordingModel(), detector=FixedDetector()).update(IMAGE, 1.0, CAMERA)
+    assert np.isclose(frame.right.confidence, 0.45)

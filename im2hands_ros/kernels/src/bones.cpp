@@ -8,13 +8,14 @@ constexpr float PER_LENGTH = 50.0f;        // coordinates are in units of 2 cm
 constexpr float PER_METRE = 1000.0f;       // depths are in millimetres
 constexpr float ON_AXIS = 0.1f;            // metres that a bone is nearer to points within its floor
 
-// The NEAREST bones of a tile by their capsules: [NEAREST][TILE], nearest first.
+// The SHOWN nearest bones of a tile by their capsules: [SHOWN][TILE], nearest first.
+template <int SHOWN>
 void nearest(const Network& network, const Hand& hand, const float* points, uint8_t* bones, int stride) {
   for (int p = 0; p < TILE; p += LANES) {
     Floats x = load(points + p), y = load(points + TILE + p), z = load(points + 2 * TILE + p);
-    Floats best[NEAREST];
-    Ints which[NEAREST];
-    for (int k = 0; k < NEAREST; ++k) best[k] = all(-1e9f), which[k] = Ints{};
+    Floats best[SHOWN];
+    Ints which[SHOWN];
+    for (int k = 0; k < SHOWN; ++k) best[k] = all(-1e9f), which[k] = Ints{};
     for (int bone = 0; bone < BONES; ++bone) {
       const float *axis = hand.axis + 4 * bone, *start = hand.start + 3 * bone;
       Floats reached = axis[0] * x + axis[1] * y + axis[2] * z + axis[3];
@@ -25,7 +26,7 @@ void nearest(const Network& network, const Hand& hand, const float* points, uint
       // A thin bone in the midst of thick ones counts where it is the least that there is.
       Floats depth = network.radius[bone] - distance + (distance < hand.floor[2 * bone] ? all(ON_AXIS) : Floats{});
       Ints number = Ints{} + bone;
-      for (int k = 0; k < NEAREST; ++k) {
+      for (int k = 0; k < SHOWN; ++k) {
         Ints deeper = depth > best[k];
         Floats pushed = best[k];
         Ints pushed_bone = which[k];
@@ -35,7 +36,7 @@ void nearest(const Network& network, const Hand& hand, const float* points, uint
         number = deeper ? pushed_bone : number;
       }
     }
-    for (int k = 0; k < NEAREST; ++k)
+    for (int k = 0; k < SHOWN; ++k)
       for (int l = 0; l < LANES; ++l) bones[k * stride + p + l] = static_cast<uint8_t>(which[k][l]);
   }
 }
@@ -65,7 +66,7 @@ void coordinates(const Network& network, const Hand& hand, int bone, const float
   }
 }
 
-// Depth [TILE] in one bone of points [3][TILE] with image codes.
+// Depth [TILE] in one bone of points [3][TILE] with image codes; null: without the image.
 void bone_depth(const Network& network, const Hand& hand, int bone, const float* points, const float* const* codes,
                 float* depth) {
   alignas(64) float x[COORDINATES * TILE], a[2 * WIDTH * TILE], b[WIDTH * TILE], distance[TILE];
@@ -74,9 +75,9 @@ void bone_depth(const Network& network, const Hand& hand, int bone, const float*
   layer<After::LEAKY>(network.bone_first + bone * COORDINATES * WIDTH, hand.first_bias + WIDTH * bone, x, COORDINATES,
                       WIDTH, b);
   layer<After::LEAKY>(network.bone_second + bone * SQUARE, hand.second_bias + WIDTH * bone, b, WIDTH, WIDTH, a);
-  to_tile(codes, WIDTH, a + WIDTH * TILE);
-  layer<After::LEAKY>(network.bone_third + bone * 2 * SQUARE, network.bone_third_bias + WIDTH * bone, a, 2 * WIDTH,
-                      WIDTH, b);
+  if (codes) to_tile(codes, WIDTH, a + WIDTH * TILE);
+  layer<After::LEAKY>(network.bone_third + bone * 2 * SQUARE, network.bone_third_bias + WIDTH * bone, a,
+                      codes ? 2 * WIDTH : WIDTH, WIDTH, b);
   layer<After::LEAKY>(network.bone_fourth + bone * SQUARE, network.bone_fourth_bias + WIDTH * bone, b, WIDTH, WIDTH, a);
   const float* last = network.bone_last + WIDTH * bone;
   float floor = hand.floor[2 * bone], taper = hand.floor[2 * bone + 1] - floor;
@@ -89,46 +90,48 @@ void bone_depth(const Network& network, const Hand& hand, int bone, const float*
 }
 
 // (point, nth) pairs sorted by bone: begin[bone] to begin[bone + 1] of scratch.pairs.
+template <int SHOWN>
 void sort_by_bone(int count, int stride, Scratch& scratch, int* begin) {
   int counts[BONES] = {}, next[BONES];
-  for (int k = 0; k < NEAREST; ++k)
+  for (int k = 0; k < SHOWN; ++k)
     for (int i = 0; i < count; ++i) ++counts[scratch.bones[k * stride + i]];
   begin[0] = 0;
   for (int bone = 0; bone < BONES; ++bone) {
     next[bone] = begin[bone];
     begin[bone + 1] = begin[bone] + counts[bone];
   }
-  for (int k = 0; k < NEAREST; ++k)
+  for (int k = 0; k < SHOWN; ++k)
     for (int i = 0; i < count; ++i) scratch.pairs[next[scratch.bones[k * stride + i]]++] = k * stride + i;
 }
 
-// The union of depths [NEAREST][stride]: log of the sum of exponentials.
+// The union of depths [SHOWN][stride]: log of the sum of exponentials.
+template <int SHOWN>
 void unite(const float* depths, int count, int stride, float* out) {
   for (int from = 0; from < count; from += LANES) {
-    Floats depth[NEAREST], most = load(depths + from), sum = {};
-    for (int k = 0; k < NEAREST; ++k) {
+    Floats depth[SHOWN], most = load(depths + from), sum = {};
+    for (int k = 0; k < SHOWN; ++k) {
       depth[k] = load(depths + k * stride + from);
       most = larger(most, depth[k]);
     }
-    for (int k = 0; k < NEAREST; ++k) sum += exponential(depth[k] - most);
+    for (int k = 0; k < SHOWN; ++k) sum += exponential(depth[k] - most);
     Floats total = most + logarithm(sum);
     for (int l = 0; l < LANES && from + l < count; ++l) out[from + l] = total[l];
   }
 }
 
-}  // namespace
-
-void initial_logits(const Network& network, const Hand& hand, const float* points, int count, float* out,
-                    Scratch& scratch) {
+// The union of SHOWN bones, with the image or without.
+template <int SHOWN, bool IMAGE>
+void united_depths(const Network& network, const Hand& hand, const float* points, int count, float* out,
+                   Scratch& scratch) {
   alignas(64) float tile[3 * TILE], depth[TILE];
   constexpr int STRIDE = CHUNK + TILE;
   for (int from = 0; from < count; from += TILE) {
     gather(points, nullptr, from, count, tile);
-    nearest(network, hand, tile, scratch.bones.data() + from, STRIDE);
-    image_codes(network, hand, tile, scratch.codes.data() + from * WIDTH);
+    nearest<SHOWN>(network, hand, tile, scratch.bones.data() + from, STRIDE);
+    if (IMAGE) image_codes(network, hand, tile, scratch.codes.data() + from * WIDTH);
   }
   int begin[BONES + 1], index[TILE];
-  sort_by_bone(count, STRIDE, scratch, begin);
+  sort_by_bone<SHOWN>(count, STRIDE, scratch, begin);
   const float* codes[TILE];
   for (int bone = 0; bone < BONES; ++bone)
     for (int from = begin[bone], end = begin[bone + 1]; from < end; from += TILE) {
@@ -138,10 +141,20 @@ void initial_logits(const Network& network, const Hand& hand, const float* point
         codes[l] = scratch.codes.data() + index[l] * WIDTH;
       }
       gather(points, index, 0, TILE, tile);
-      bone_depth(network, hand, bone, tile, codes, depth);
+      bone_depth(network, hand, bone, tile, IMAGE ? codes : nullptr, depth);
       for (int l = 0; l < TILE && from + l < end; ++l) scratch.depths[pairs[from + l]] = depth[l];
     }
-  unite(scratch.depths.data(), count, STRIDE, out);
+  unite<SHOWN>(scratch.depths.data(), count, STRIDE, out);
+}
+
+}  // namespace
+
+void initial_logits(const Network& network, const Hand& hand, const float* points, int count, float* out,
+                    Scratch& scratch, Detail detail) {
+  if (detail == Detail::FULL)
+    united_depths<NEAREST, true>(network, hand, points, count, out, scratch);
+  else
+    united_depths<NEAREST_ROUGH, false>(network, hand, points, count, out, scratch);
 }
 
 }  // namespace im2hands

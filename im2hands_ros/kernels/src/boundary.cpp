@@ -388,3 +388,15 @@ int im2hands_mesher_copy(const im2hands_mesher* mesher, float* vertices, int32_t
   std::copy(mesher->left_out.begin(), mesher->left_out.end(), left_out);
   return 0;
 }
+
+int im2hands_shade(const float* vertices, int64_t vertex_count, const int32_t* triangles, int64_t triangle_count,
+                   const float* lamp, const float* colour, float darkest, float* colours) {
+  if (const char* problem = problem_of(vertices, vertex_count, triangles, triangle_count)) return refuse(problem);
+  if (!lamp || !colour || !colours) return refuse("the lamp, the colour or room for colours is null");
+  if (!bounded(lamp, 3, 1.001f) || !bounded(colour, 3, 1) || !(darkest >= 0) || !(darkest <= 1))
+    return refuse("the lamp, the colour or its darkest share is out of range");
+  return guarded(-1, [&] {
+    shade(vertices, vertex_count, triangles, triangle_count, lamp, colour, darkest, colours);
+    return 0;
+  });
+}

@@ -83,18 +83,25 @@ void Search::guess(int step, Parents& parents) {
   parents.cells = cells;
   parents.guesses.resize(27 * cells.size());
   parents.margins.resize(cells.size());
+  std::vector<int> near;
   for (size_t j = 0; j < cells.size(); ++j) {
     float *v = &parents.guesses[27 * j], low, high;
     interpolate(cells[j], step, v, low, high);
     float margin = parents.margins[j] = BELIEF * (high - low);
     for (int p = 0; p < 27; ++p) {
       int point = cells[j] + step * offset(p / 9, p / 3 % 3, p % 3);
-      if (state_[point] != UNKNOWN || !(std::fabs(v[p] - threshold_) > margin) || is_read(v, p)) continue;
+      bool far = std::fabs(v[p] - threshold_) > margin && !is_read(v, p);
+      bool corner = p / 9 != 1 && p / 3 % 3 != 1 && p % 3 != 1;
+      if (corner && !far && state_[point] == GUESSED) near.push_back(point);
+      if (state_[point] != UNKNOWN || !far) continue;
       values_[point] = v[p];
       state_[point] = GUESSED;
       touched_.push_back(point);
     }
   }
+  // Rough values near the surface are evaluated where they are needed.
+  if (!rough_)
+    for (int point : near) state_[point] = UNKNOWN;
 }
 
 // Does a sign change along an axis end at this one of 27 points?

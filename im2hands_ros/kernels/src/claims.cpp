@@ -156,11 +156,13 @@ void correct(const Network& network, const Hand& hand, const float* points, floa
   apply(network, hand, g, depths);
 }
 
-void refined_logits(const Frame& frame, int number, const float* points, int count, float* out, Scratch& scratch) {
+void refined_logits(const Frame& frame, int number, const float* points, int count, float* out, Scratch& scratch,
+                    Detail detail) {
   const Network& network = *frame.network;
   const Hand &hand = frame.hands[number], &other = frame.partner(number);
-  initial_logits(network, hand, points, count, out, scratch);
-  if (hand.share > 0) {  // else nothing would be added
+  initial_logits(network, hand, points, count, out, scratch, detail);
+  bool corrected = detail == Detail::FULL;
+  if (corrected && hand.share > 0) {  // else nothing would be added
     int listed = 0;
     for (int i = 0; i < count; ++i)
       if (std::fabs(out[i]) < network.band) scratch.chosen[listed++] = i;
@@ -177,8 +179,8 @@ void refined_logits(const Frame& frame, int number, const float* points, int cou
       theirs[3 * j + axis] = row[0] * p[0] + row[1] * p[1] + row[2] * p[2] + row[3];
     }
   float* claimed = scratch.other.data();
-  initial_logits(network, other, theirs, disputed, claimed, scratch);
-  if (other.share > 0) {
+  initial_logits(network, other, theirs, disputed, claimed, scratch, detail);
+  if (corrected && other.share > 0) {
     int listed = 0;  // a claim that could not reach what is left of the own one is not worked out
     for (int j = 0; j < disputed; ++j)
       if (claimed[j] + network.largest > -out[chosen[j]] - 2 * network.gap && std::fabs(claimed[j]) < network.band)

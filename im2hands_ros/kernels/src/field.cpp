@@ -7,7 +7,7 @@
 
 namespace im2hands {
 
-void logits(const Frame& frame, int hand, bool refined, const float* points, int64_t count, float* out) {
+void logits(const Frame& frame, int hand, bool refined, const float* points, int64_t count, float* out, Detail detail) {
   // Parts of whole chunks where there are many points; of few points every thread gets some.
   constexpr int LEAST = 128;
   int64_t parts = (count + CHUNK - 1) / CHUNK;
@@ -20,9 +20,9 @@ void logits(const Frame& frame, int hand, bool refined, const float* points, int
     int64_t from = part * size;
     int number = static_cast<int>(std::min<int64_t>(size, count - from));
     if (refined)
-      refined_logits(frame, hand, points + 3 * from, number, out + from, scratch);
+      refined_logits(frame, hand, points + 3 * from, number, out + from, scratch, detail);
     else
-      initial_logits(*frame.network, frame.hands[hand], points + 3 * from, number, out + from, scratch);
+      initial_logits(*frame.network, frame.hands[hand], points + 3 * from, number, out + from, scratch, detail);
   });
 }
 

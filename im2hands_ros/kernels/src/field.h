@@ -10,7 +10,12 @@
 namespace im2hands {
 
 constexpr int CHUNK = 1024;
-constexpr int NEAREST = 4;  // bones that a point is shown to
+constexpr int NEAREST = 4;        // bones that a point is shown to
+constexpr int NEAREST_ROUGH = 3;  // in the rough field
+
+// ROUGH: without the image and the corrections, for deciding where to look at all; right to some tenths of millimetres,
+// but for the corrections' one or two.
+enum class Detail { FULL, ROUGH };
 
 // Memory that a thread keeps between chunks.
 struct Scratch {
@@ -24,13 +29,15 @@ struct Scratch {
 
 // out (count) of points (count, 3) in the hand's palm frame, metres; count <= CHUNK.
 void initial_logits(const Network& network, const Hand& hand, const float* points, int count, float* out,
-                    Scratch& scratch);
+                    Scratch& scratch, Detail detail = Detail::FULL);
 
 // The same with corrections, and with what the other hand claims taken away.
-void refined_logits(const Frame& frame, int hand, const float* points, int count, float* out, Scratch& scratch);
+void refined_logits(const Frame& frame, int hand, const float* points, int count, float* out, Scratch& scratch,
+                    Detail detail = Detail::FULL);
 
 // Any number of points, refined where the frame is, by this thread and the idle ones of the pool.
-void logits(const Frame& frame, int hand, bool refined, const float* points, int64_t count, float* out);
+void logits(const Frame& frame, int hand, bool refined, const float* points, int64_t count, float* out,
+            Detail detail = Detail::FULL);
 
 // Image codes of a tile: points [3][TILE] to rows [TILE][WIDTH].
 void image_codes(const Network& network, const Hand& hand, const float* points, float* rows);

@@ -135,6 +135,12 @@ IM2HANDS_API int64_t im2hands_mesher_run(im2hands_mesher* mesher, const float* v
 // what was left out.
 IM2HANDS_API int im2hands_mesher_copy(const im2hands_mesher* mesher, float* vertices, int32_t* triangles, float* left_out);
 
+// Colours (vertices, 4), red, green, blue and alpha, of a mesh's vertices as a lamp in the unit direction `lamp` (3) lights
+// their normals, weighted by area: colour (3) times darkest + (1 - darkest) (1/2 + cosine / 2)^2.
+IM2HANDS_API int im2hands_shade(const float* vertices, int64_t vertex_count, const int32_t* triangles,
+                                int64_t triangle_count, const float* lamp, const float* colour, float darkest,
+                                float* colours);
+
 #ifdef __cplusplus
 }
 #endif

@@ -71,6 +71,37 @@ void geometry_of(const JointPair& hands, const float* palms, const float* k, flo
   }
 }
 
+// Root mean square distance of the fingers' joints from their fingers' planes: the smallest eigenvalue of their scatter (Smith,
+// 1961), as in finger_planes.py.
+double out_of_plane(const float* joints) {
+  constexpr int FINGERS = 5, EACH = 4;
+  double sum = 0;
+  for (int finger = 0; finger < FINGERS; ++finger) {
+    const float* place = joints + 3 * (1 + EACH * finger);
+    double mean[3] = {}, scatter[3][3] = {};
+    for (int k = 0; k < EACH; ++k)
+      for (int i = 0; i < 3; ++i) mean[i] += static_cast<double>(place[3 * k + i]) / EACH;
+    for (int k = 0; k < EACH; ++k)
+      for (int i = 0; i < 3; ++i)
+        for (int j = 0; j < 3; ++j) scatter[i][j] += (place[3 * k + i] - mean[i]) * (place[3 * k + j] - mean[j]) / EACH;
+    double middle = (scatter[0][0] + scatter[1][1] + scatter[2][2]) / 3, square = 0;
+    for (int i = 0; i < 3; ++i) scatter[i][i] -= middle;
+    for (auto& row : scatter)
+      for (double value : row) square += value * value / 6;
+    double size = std::max(std::sqrt(square), 1e-30);
+    for (auto& row : scatter)
+      for (double& value : row) value /= size;
+    const auto &a = scatter[0], &b = scatter[1], &c = scatter[2];
+    double cosine = ((a[1] * b[2] - a[2] * b[1]) * c[0] + (a[2] * b[0] - a[0] * b[2]) * c[1] +
+                     (a[0] * b[1] - a[1] * b[0]) * c[2]) / 2;
+    double turn = std::acos(std::min(std::max(cosine, -1.0), 1.0)) / 3 + 2.0943951023931953;
+    sum += std::max(middle + 2 * size * std::cos(turn), 0.0) / FINGERS;
+  }
+  return std::sqrt(sum);
+}
+
+float rise(float value, float low, float high) { return std::min(std::max((value - low) / (high - low), 0.0f), 1.0f); }
+
 Rows rows(float* at, int count, int width) { return {at, count, width}; }
 Rows rows(const float* at, int count, int width) { return {const_cast<float*>(at), count, width}; }
 
@@ -87,7 +118,7 @@ bool KeypointNetwork::read() {
   from.take(positions_, TOKENS * TOKEN_WIDTH);
   from.take(identity_, BOTH * TOKEN_WIDTH);
   from.layer(heads_, heads_bias_, TOKEN_WIDTH, HEADS_WIDTH);
-  for (float* value : {&ramp_low_, &ramp_high_, &swap_logit_}) from.take(*value);
+  for (float* value : {&ramp_low_, &ramp_high_, &flat_low_, &flat_high_, &plane_low_, &plane_high_, &swap_logit_}) from.take(*value);
   for (Round& round : rounds_) {
     from.layer(round.place_first, round.place_first_bias, GEOMETRY, TOKEN_WIDTH);
     from.layer(round.place_second, round.place_second_bias, TOKEN_WIDTH, TOKEN_WIDTH);
@@ -151,14 +182,15 @@ void KeypointNetwork::move(const Round& round, const float* tokens, const float*
   }
 }
 
-// A hand with a small correction stays as given.
+// A hand with a small correction stays as given; one as consistent as true ones also with a larger one.
 void KeypointNetwork::keep_small(const JointPair& given, JointPair& refined) const {
   for (int hand = 0; hand < 2; ++hand) {
     const float* before = given.joints[hand * JOINTS];
     float *after = refined.joints[hand * JOINTS], square = 0;
     for (int i = 0; i < 3 * JOINTS; ++i) square += (after[i] - before[i]) * (after[i] - before[i]);
-    float share = (std::sqrt(square / JOINTS) - ramp_low_) / (ramp_high_ - ramp_low_);
-    share = std::min(std::max(share, 0.0f), 1.0f);
+    float noise = rise(static_cast<float>(out_of_plane(before)), plane_low_, plane_high_);
+    float low = flat_low_ + noise * (ramp_low_ - flat_low_), high = flat_high_ + noise * (ramp_high_ - flat_high_);
+    float share = rise(std::sqrt(square / JOINTS), low, high);
     for (int i = 0; i < 3 * JOINTS; ++i) after[i] = before[i] + share * (after[i] - before[i]);
   }
 }

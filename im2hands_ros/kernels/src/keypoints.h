@@ -76,7 +76,7 @@ class KeypointNetwork {
 
   const float *image_, *image_bias_, *positions_, *identity_;  // [192][128], [36][128], [42][128]
   const float *heads_, *heads_bias_;                           // [128][16]: side, spread
-  float ramp_low_, ramp_high_, swap_logit_;
+  float ramp_low_, ramp_high_, flat_low_, flat_high_, plane_low_, plane_high_, swap_logit_;
   Round rounds_[KEYPOINT_ROUNDS];
 };
 

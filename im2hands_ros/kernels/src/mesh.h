@@ -5,10 +5,13 @@
 
 namespace im2hands {
 
-// As im2hands_components and im2hands_voxels (kernels.h), of checked vertices and triangles.
+// As im2hands_components, im2hands_voxels and im2hands_shade (kernels.h), of checked vertices and triangles.
 int large_components(const float* vertices, int64_t vertex_count, const int32_t* triangles, int64_t triangle_count,
                      double share, uint8_t* keep, int* found);
 int64_t voxels_under(const float* vertices, const int32_t* triangles, int64_t triangle_count, double size,
                      float* centres, int64_t room);
+
+void shade(const float* vertices, int64_t vertex_count, const int32_t* triangles, int64_t triangle_count,
+           const float* lamp, const float* colour, float darkest, float* colours);
 
 }  // namespace im2hands

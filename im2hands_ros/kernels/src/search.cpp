@@ -25,12 +25,17 @@ void Search::run(const Frame& frame, int hand, bool refined, float threshold, co
   place_ = place;
   begin(threshold);
   int step = coarsest_step(resolution_);
+  // A later, pruned round evaluates again what the surface reads.
+  rough_ = step > 1 && resolution_ >= FEWEST_CELLS;
   if (step == 1 || !place.segments_count)
     look_at_all(step);
   else
     first_round(step);
   Parents parents;
-  for (; step > 1; step /= 2) next_round(step / 2, parents);
+  for (; step > 1; step /= 2) {
+    rough_ = rough_ && resolution_ < FEWEST_CELLS * (step / 2);
+    next_round(step / 2, parents);
+  }
   std::sort(cells.begin(), cells.end());
 }
 
@@ -58,7 +63,7 @@ void Search::first_round(int step) {
         float point[3] = {float(x) / resolution_, float(y) / resolution_, float(z) / resolution_};
         if (!near_a_bone(point)) continue;
         int number = offset(x, y, z);
-        state_[number] = EVALUATED;
+        state_[number] = rough_ ? GUESSED : EVALUATED;
         touched_.push_back(number);
         batch_.push_back(number);
       }
@@ -105,7 +110,7 @@ void Search::next_round(int step, Parents& parents) {
     asked.clear();
     before.clear();
     for (int point : doubted_)
-      if (state_[point] == GUESSED) {
+      if (state_[point] == GUESSED && !rough_) {
         state_[point] = EVALUATED;
         batch_.push_back(point);
         asked.push_back(point);
@@ -170,7 +175,7 @@ void Search::ask_corners(int cell, int step) {
   for (int k = 0; k < 8; ++k) {
     int point = corner(cell, k, step);
     if (state_[point] != UNKNOWN) continue;
-    state_[point] = EVALUATED;
+    state_[point] = rough_ ? GUESSED : EVALUATED;
     touched_.push_back(point);
     batch_.push_back(point);
   }
@@ -196,7 +201,8 @@ void Search::evaluate() {
     for (int axis = 0; axis < 3; ++axis)
       points_[3 * j + axis] = static_cast<float>(at[axis]) / resolution_ * side + place_.box[axis];
   }
-  logits(*frame_, hand_, refined_, points_.data(), count, logits_.data());
+  Detail detail = rough_ ? Detail::ROUGH : Detail::FULL;
+  logits(*frame_, hand_, refined_, points_.data(), count, logits_.data(), detail);
   for (size_t j = 0; j < count; ++j) {
     float value = logits_[j];
     // What is no number is not occupied, and what is infinite could not be interpolated.

@@ -1,4 +1,5 @@
-// The surface search of one hand: surface/search.py with surface/pruned_search.py, point for point.
+// The surface search of one hand: surface/search.py with surface/pruned_search.py, but that its rounds before the
+// first pruned one evaluate the rough field (field.h). What the surface reads is the field itself.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +28,7 @@ class Search {
   std::vector<int> rounds;  // points evaluated, call by call
 
  private:
+  // GUESSED: interpolated, or evaluated in the rough field; what the surface reads is evaluated again.
   enum State : uint8_t { UNKNOWN, GUESSED, EVALUATED, BORDER };
   struct Parents {
     std::vector<int> cells;
@@ -71,7 +73,7 @@ class Search {
   std::vector<int> touched_, marked_, batch_, fresh_, next_, doubted_;
   std::vector<float> points_, logits_;
   float threshold_ = 0, outside_ = 0;
-  bool any_outside_ = false;
+  bool any_outside_ = false, rough_ = false;
   const Frame* frame_ = nullptr;
   int hand_ = 0;
   bool refined_ = false;

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.networks.attention import AttentionBlocks
+from im2hands_ros.networks.compact.finger_planes import out_of_plane
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.joint_features import (
     GEOMETRY_WIDTH,
@@ -105,16 +106,24 @@ class KeypointRefinement(nn.Module):
         return RefinedKeypoints(joints, hands.present, spread, side, tuple(history))
 
     def _large_corrections(self, given: Tensor, refined: Tensor) -> Tensor:
-        """Joints (B, 2, 21, 3); a hand with a small correction stays as given."""
-        low, high = self.preset.correction_ramp
+        """Joints (B, 2, 21, 3); a hand with a small correction stays as given, one whose joints are
+        as consistent as true ones also with a larger one."""
+        preset = self.preset
+        flat, shaken = preset.consistent_ramp, preset.correction_ramp
+        noise = _rise(out_of_plane(given), *preset.out_of_plane)
+        low, high = (a + noise * (b - a) for a, b in zip(flat, shaken, strict=True))
         change = (refined - given).square().sum(-1).mean(-1).sqrt()
-        share = ((change - low) / (high - low)).clamp(0, 1)
-        return given + share[..., None, None] * (refined - given)
+        return given + _rise(change, low, high)[..., None, None] * (refined - given)
 
     def _side(self, tokens: Tensor, present: Tensor) -> Tensor:
         """(B,) logits that sides are swapped: the mean over the joints of the present hands."""
         logits = self.side(tokens)[..., 0].float().unflatten(1, (len(SIDES), JOINT_COUNT)).mean(-1)
         return (logits * present).sum(1) / present.sum(1).clamp_min(1)
+
+
+def _rise(values: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
+    """From 0 at the lower limit to 1 at the higher one."""
+    return ((values - low) / (high - low)).clamp(0, 1)
 
 
 class Round(nn.Module):

@@ -64,7 +64,8 @@ def _weights(network: KeypointRefinement) -> Block:
         network.image_positions,
         network.identity,
         *_filled_up(heads.T, biases),
-        torch.tensor([*preset.correction_ramp, preset.swap_logit]),
+        torch.tensor([*preset.correction_ramp, *preset.consistent_ramp]),
+        torch.tensor([*preset.out_of_plane, preset.swap_logit]),
     ]
     for each, spacing in zip(network.rounds, preset.patch_spacings, strict=True):
         assert isinstance(each, Round)

@@ -66,6 +66,11 @@ class KeypointPreset:
     # Root mean square of a hand's corrections, metres, below which none is applied and above which
     # all are: smaller ones are no larger than the network's own error.
     correction_ramp: tuple[float, float] = (0.0006, 0.0012)
+    # The same for hands whose fingers are flat as true ones are: corrections up to this size are
+    # then those of another rig's or person's hand than the network knows. Between the two distances
+    # out of the fingers' planes, metres, one ramp becomes the other.
+    consistent_ramp: tuple[float, float] = (0.007, 0.0085)
+    out_of_plane: tuple[float, float] = (0.0006, 0.001)
     # Sides are only swapped above this logit.
     swap_logit: float = 1.0
 

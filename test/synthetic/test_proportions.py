@@ -1,25 +1,14 @@
 """Another hand of the packaged one: still a hand, with other fingers and other places to bend."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from bent_hand import pose_from_degrees
 
 from im2hands_ros.synthetic.hand import ASSET, BakedHand
+from im2hands_ros.synthetic.proportions import finger_columns, resize_finger, slide_knuckle, vary
 
-TOOL = Path(__file__).parents[2] / "tools" / "vary_hand.py"
 KNUCKLES = [5, 9, 13, 17]
-
-
-@pytest.fixture(scope="module")
-def tool():
-    spec = importlib.util.spec_from_file_location("vary_hand", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -36,39 +25,39 @@ def volume(hand, angles):
     return float((torch.linalg.cross(a, b) * c).sum() / 6)
 
 
-def test_it_can_be_posed_and_keeps_its_volume_in_a_fist(tool, packaged):
+def test_it_can_be_posed_and_keeps_its_volume_in_a_fist(packaged):
     fist = {f"{f}_{j}": 70 for f in ("index", "middle", "ring", "pinky") for j in ("mcp", "pip")}
     for seed in range(3):
-        hand = BakedHand(tool.vary(packaged, seed))
+        hand = BakedHand(vary(packaged, np.random.default_rng(seed)))
         flat = volume(hand, {})
         assert 1.5e-4 < flat < 6e-4
         assert volume(hand, fist) == pytest.approx(flat, rel=0.12)
 
 
-def test_the_skin_is_shared_out_among_bones(tool, packaged):
-    weights = tool.vary(packaged, 4)["weights"]
+def test_the_skin_is_shared_out_among_bones(packaged):
+    weights = vary(packaged, np.random.default_rng(4))["weights"]
     np.testing.assert_allclose(weights.sum(1), 1, atol=1e-5)
     assert weights.min() >= 0
     # The forearm bends where it did.
     np.testing.assert_allclose(weights[:, 0], packaged["weights"][:, 0], atol=0.02)
 
 
-def test_a_knuckle_moves_along_its_metacarpal_and_the_skin_follows(tool, packaged):
+def test_a_knuckle_moves_along_its_metacarpal_and_the_skin_follows(packaged):
     hand = {name: value.copy() for name, value in packaged.items()}
-    tool.slide_knuckle(hand, "index", -0.012)
+    slide_knuckle(hand, "index", -0.012)
     moved = hand["joints"] - packaged["joints"]
     assert np.linalg.norm(moved[5]) == pytest.approx(0.012, rel=1e-4)
     assert not np.delete(moved, 5, axis=0).any()
     np.testing.assert_allclose(hand["keypoints"][5] - packaged["keypoints"][5], moved[5], atol=1e-7)
-    index = tool.finger_columns("index")
+    index = finger_columns("index")
     gained = hand["weights"][:, index].sum(1) - packaged["weights"][:, index].sum(1)
     near = np.linalg.norm(packaged["vertices"] - packaged["joints"][5], axis=1) < 0.03
     assert gained[near].sum() > 5 and np.abs(gained[~near]).sum() < 0.2 * gained[near].sum()
 
 
-def test_a_finger_is_stretched_along_and_around_its_joints(tool, packaged):
+def test_a_finger_is_stretched_along_and_around_its_joints(packaged):
     hand = {name: value.copy() for name, value in packaged.items()}
-    tool.resize_finger(hand, "middle", 1.1, 0.8)
+    resize_finger(hand, "middle", 1.1, 0.8)
 
     def lengths(asset):
         return np.linalg.norm(np.diff(asset["joints"][9:12], axis=0), axis=1)
@@ -79,8 +68,12 @@ def test_a_finger_is_stretched_along_and_around_its_joints(tool, packaged):
     assert after == pytest.approx(0.8 * before, rel=0.06)
 
 
-def test_a_seed_is_a_hand(tool, packaged):
-    first, again, other = (tool.vary(packaged, seed)["vertices"] for seed in (5, 5, 6))
+def test_a_seed_is_a_hand(packaged):
+    first, again, other = (
+        vary(packaged, np.random.default_rng(seed))["vertices"] for seed in (5, 5, 6)
+    )
     assert np.array_equal(first, again) and not np.allclose(first, other, atol=1e-4)
-    knuckles = [tool.vary(packaged, seed)["keypoints"][KNUCKLES] for seed in (5, 6)]
+    knuckles = [
+        vary(packaged, np.random.default_rng(seed))["keypoints"][KNUCKLES] for seed in (5, 6)
+    ]
     assert np.abs(knuckles[0] - knuckles[1]).max() > 0.002
