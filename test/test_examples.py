@@ -38,7 +38,9 @@ class VoxelModel(BallModel):
             voxels, occupancy = occupied_voxels(hand.vertices, hand.triangles, full, VOXEL)
             object.__setattr__(hand, "voxels", voxels)
             object.__setattr__(hand, "voxel_occupancy", occupancy)
-        return SimpleNamespace(swapped=False, confidence={}, reconstruct=lambda **options: hands)
+        return SimpleNamespace(
+            swapped=False, confidence={}, keypoints={}, reconstruct=lambda **options: hands
+        )
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,8 @@ class NoRos:
             raise ModuleNotFoundError(f"hidden: {name}", name=name)
 
 GENERATED = ("im2hands_ros.msg", "im2hands_ros.srv")
-NOT_CORE = ("im2hands_ros.ros", *GENERATED, "im2hands_ros.im2hands_ros_s")
+NEEDS_TRITON = "im2hands_ros.kernels.gpu.field_triton"  # imported where there is a GPU
+NOT_CORE = ("im2hands_ros.ros", *GENERATED, "im2hands_ros.im2hands_ros_s", NEEDS_TRITON)
 sys.meta_path.insert(0, NoRos())
 import im2hands_ros
 for module in pkgutil.walk_packages(im2hands_ros.__path__, "im2hands_ros."):

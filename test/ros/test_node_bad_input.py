@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import itertools
 
 import pytest
@@ -36,7 +37,7 @@ def no_pixels(stamp):
 
 def nan_keypoints(stamp):
     message = keypoints(stamp, right=False)
-    message.left_xyz[10] = float("nan")
+    message.left_xyz[:36] = array.array("f", 36 * [float("nan")])
     return [image(stamp), message]
 
 
@@ -87,7 +88,7 @@ def failing_pipeline(stamp):
         (short_data, "image_data", "/image: data holds 100 bytes"),
         (wrong_step, "image_step", "/image: step 3 is too small"),
         (no_pixels, "image_size", "/image: the image is 0x48"),
-        (nan_keypoints, "keypoints_not_finite", "/keypoints: 1 keypoints of left_xyz are NaN"),
+        (nan_keypoints, "keypoints_not_finite", "/keypoints: 12 keypoints of left_xyz are NaN"),
         (wrong_count, "keypoints_count", "/keypoints: left_xyz holds 60 numbers"),
         (millimetres, "keypoints_range", "/keypoints: left_xyz reaches 500 m"),
         (collapsed_hand, "keypoints_size", "/keypoints: left_xyz is 0.000 m across"),
@@ -125,7 +126,7 @@ def test_bad_input_is_said_once_and_counted_and_the_next_frame_works(
 def test_one_bad_hand_does_not_cost_the_other_one(client):
     stamp = next(_stamps)
     message = keypoints(stamp)
-    message.left_xyz[0] = float("inf")
+    message.left_xyz[:36] = array.array("f", 36 * [float("inf")])
     client.send(camera_info(stamp), image(stamp), message)
     hands = client.wait_for_frame(stamp).hands
     assert [each.side for each in hands] == [1]

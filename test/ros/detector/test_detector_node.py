@@ -134,6 +134,7 @@ def test_keypoints_go_on_after_the_clock_jumps_forth_and_back(watcher, stamp):
     for seconds in (stamp + 2e6, stamp + 0.7):  # those with depth as well
         watcher.send_depth(depth_image(seconds, 0.6))
         assert watcher.ask(seconds).right_valid
+    watcher.spin(1.1)  # from now on images do not wait for depth
 
 
 def set_parameter(watcher, name, value):
