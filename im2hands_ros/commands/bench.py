@@ -120,7 +120,7 @@ def _measured(args: argparse.Namespace, frames: int, resolutions: list[int]) -> 
         if args.against or args.profile:
             both["torch"] = against_torch.without_kernels(load)
     report = frame_report(both["native"], frames, resolutions, args.dense_up_to, _message_times)
-    report["kernels"] = "native" if both["native"].has_kernels else "torch"
+    report["kernels"] = both["native"].kernels
     report |= {"preset": args.preset, "weights": _weights_name(args)}
     for resolution in resolutions:
         samples = interacting_samples(frames if args.against else 1)
