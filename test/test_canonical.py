@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from published_networks import GOLDEN, published_bone_matrices
+from published_networks import GOLDEN
 
 from im2hands_ros.canonical import BONE_SLOT_COUNT, canonicalise
+from im2hands_ros.evaluation.reference.occupancy import published_bone_matrices
 
 
 @pytest.fixture(scope="module")

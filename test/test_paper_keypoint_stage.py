@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from enlarging_keypoints import enlarging
-from octahedra import octahedra, volume
 from two_hands import CAMERA, joints, keypoints, picture
 
 from im2hands_ros import Im2Hands
+from im2hands_ros.evaluation.reference.octahedra import octahedra, volume
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.paper.networks import PaperNetworks, in_sections
 from im2hands_ros.skeleton import SIDES

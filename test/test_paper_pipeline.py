@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from octahedra import REFINED_AT, octahedra, volume
-from published_order import BOX_SIDE, initial, refined, search_both
 from two_hands import CAMERA, joints, keypoints, picture
 
 from im2hands_ros import Im2Hands
+from im2hands_ros.evaluation.reference.occupancy import BOX_SIDE, initial, refined, search_both
+from im2hands_ros.evaluation.reference.octahedra import REFINED_AT, octahedra, volume
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.paper.surface_anchors import points_on_surface
 

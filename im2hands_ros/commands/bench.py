@@ -10,7 +10,12 @@ Writes
              and the ratio; the time to build the ROS messages, directly and through rclpy, where
              ROS 2 is installed; the machine. With --ros: what ROS alone costs a frame, with ready
              made hands in place of the networks. With --against torch: the frame's times with the
-             compiled kernels and without, by turns, and how far the surfaces are apart
+             compiled kernels and without, by turns, and how far the surfaces are apart. With
+             --against reference: the same beside the published order of work on the same weights.
+             With --profile: calls, points, operations and the reached share of the matrix peak
+  SVG        with --cost: the time of a frame by cells, and of the field by query points
+
+The preset paper without --weights has made-up ones: octahedra of a hand's surface area.
 
 Frames are synthetic ones of two interacting hands, one after the other, after a warm-up.
 """
@@ -27,7 +32,11 @@ from im2hands_ros.command_line import add_model_arguments
 from im2hands_ros.evaluation import regression
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from im2hands_ros.pipeline import Im2Hands
     from im2hands_ros.scene import Hands
+    from im2hands_ros.synthetic.sample import Sample
 
 _FRAMES, _ROS_FRAMES, _RESOLUTIONS = 30, 300, "64,128"
 
@@ -52,9 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--against",
-        choices=("torch",),
-        help="the same frames by the compiled kernels and in torch, by turns",
+        choices=("torch", "reference"),
+        help="the same frames by the compiled kernels and in torch, or by ours and in the "
+        "published order of work, by turns",
     )
+    parser.add_argument("--preset", default="compact", help="compact or paper (compact)")
+    parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16 (auto)")
+    parser.add_argument("--profile", action="store_true", help="count calls, points and operations")
+    parser.add_argument("--cost", type=Path, metavar="SVG", help=".svg plot of the cost to write")
     parser.add_argument("--ros", action="store_true", help="what ROS costs a frame; needs ROS 2")
     parser.add_argument("--compare", type=Path, help=".json file of before to compare with")
     parser.add_argument("--out", type=Path, help=".json file to write")
@@ -62,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, write and compare. 1: slower than COMPARE."""
-    if args.out is None and args.compare is None:
+    if args.out is None and args.compare is None and args.cost is None:
         raise ValueError("nothing would come of it: give --out FILE, --compare FILE or both")
     stored = regression.read(args.compare) if args.compare else {}
     frames = args.frames or stored.get("frames") or (_ROS_FRAMES if args.ros else _FRAMES)
@@ -92,24 +106,75 @@ def _measured(args: argparse.Namespace, frames: int, resolutions: list[int]) -> 
 
     from im2hands_ros.evaluation import against_torch
     from im2hands_ros.evaluation.benchmark import frame_report, interacting_samples
-    from im2hands_ros.pipeline import Im2Hands
 
     if args.threads:
         torch.set_num_threads(args.threads)
 
     def load() -> Im2Hands:
-        return Im2Hands.load(args.weights, device=args.device)
+        return _model(args)
 
-    both = against_torch.models(load) if args.against else {"native": load()}
+    if args.against == "torch":
+        both = against_torch.models(load)
+    else:
+        both = {"native": load()}
+        if args.against or args.profile:
+            both["torch"] = against_torch.without_kernels(load)
     report = frame_report(both["native"], frames, resolutions, args.dense_up_to, _message_times)
     report["kernels"] = both["native"].kernels
-    if args.against:
-        samples = interacting_samples(frames)
-        for resolution in resolutions:
-            row = against_torch.compare(both, samples, resolution)
-            report["resolutions"][str(resolution)]["against_torch"] = row
-            print(against_torch.line(resolution, row))
+    report |= {"preset": args.preset, "weights": _weights_name(args)}
+    for resolution in resolutions:
+        samples = interacting_samples(frames if args.against else 1)
+        for name, row, text in _further(args, both, samples, resolution):
+            report["resolutions"][str(resolution)][name] = row
+            print(text, flush=True)
+    if args.cost:
+        report["cost"] = _cost(both["native"], report["machine"], args.cost)
     return report
+
+
+def _further(
+    args: argparse.Namespace, both: dict[str, Im2Hands], samples: list[Sample], resolution: int
+) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """What else is measured at this resolution: name, values, in words; comparisons last."""
+    from im2hands_ros.evaluation import against_reference, against_torch, frame_profile
+
+    if args.profile:
+        row = frame_profile.profile(both["native"], both["torch"], samples[0], resolution)
+        yield "profile", row, frame_profile.line(resolution, row)
+    if args.against == "torch":
+        row = against_torch.compare(both, samples, resolution)
+        yield "against_torch", row, against_torch.line(resolution, row)
+    elif args.against == "reference":
+        row = against_reference.compare(both["native"], both["torch"], samples, resolution)
+        yield "against_reference", row, against_reference.line(resolution, row)
+
+
+def _model(args: argparse.Namespace) -> Im2Hands:
+    from im2hands_ros.evaluation.reference.frame import paper_model
+    from im2hands_ros.pipeline import Im2Hands, choose_device
+    from im2hands_ros.precision import inference_dtype
+
+    if args.preset == "paper" and args.weights is None:
+        device = choose_device(args.device)
+        return paper_model(device, inference_dtype(args.precision, device, "fp32"))
+    return Im2Hands.load(args.weights, args.preset, args.device, args.precision)
+
+
+def _weights_name(args: argparse.Namespace) -> str:
+    if args.weights:
+        return args.weights.name
+    return "octahedra" if args.preset == "paper" else "packaged"
+
+
+def _cost(model: Im2Hands, machine: dict[str, Any], path: Path) -> dict[str, Any]:
+    from im2hands_ros.evaluation import cost, cost_plot
+    from im2hands_ros.evaluation.benchmark import interacting_samples
+
+    row = cost.cost(model, interacting_samples(1)[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(cost_plot.svg(row, machine), encoding="utf-8")
+    print(cost.lines(row))
+    return row
 
 
 def _message_times(hands: Hands) -> dict[str, Any]:

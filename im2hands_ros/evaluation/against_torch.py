@@ -32,6 +32,12 @@ def models(load: Callable[[], Im2Hands]) -> dict[str, Im2Hands]:
     return loaded
 
 
+def without_kernels(load: Callable[[], Im2Hands]) -> Im2Hands:
+    """The model in torch."""
+    with _variable("torch"):
+        return load()
+
+
 def compare(loaded: dict[str, Im2Hands], samples: list[Sample], resolution: int) -> dict[str, Any]:
     """Milliseconds of whole frames by either, by turns, and how far apart their surfaces are."""
     times: dict[str, list[float]] = {kernels: [] for kernels in KERNELS}

@@ -54,6 +54,25 @@ def test_the_kernels_are_compared_with_torch_by_turns(weights, tmp_path, capsys,
     assert last.endswith(f"{row['faster_min']}x, median {row['faster_median']}x")
 
 
+def test_the_published_order_of_work_gives_the_same_surfaces_by_turns(weights, tmp_path, capsys):
+    out = tmp_path / "bench.json"
+    arguments = ["--frames", "1", "--resolutions", "32", "--device", "cpu", "--dense-up-to", "0"]
+    arguments += ["--weights", str(weights), "--against", "reference", "--profile"]
+    assert main(["bench", *arguments, "--out", str(out)]) == 0
+    measured = json.loads(out.read_text())["resolutions"]["32"]
+    row, profile = measured["against_reference"], measured["profile"]
+    ours, reference = row["ours"], row["reference"]
+    assert reference["volume_cm3"] == pytest.approx(ours["volume_cm3"], rel=0.05)
+    assert reference["points"] > 30**3 and reference["resolution"] <= 440 / ours["cell_mm"]
+    assert row["faster_median"] == pytest.approx(reference["median"] / ours["median"], rel=0.01)
+    assert profile["search"]["points"] > 0 and profile["frame"]["torch_calls"] > 0
+    assert profile["search"]["mflop"] == pytest.approx(
+        profile["search"]["points"] * profile["search"]["kflop_per_point"] / 1e3, rel=0.01
+    )
+    last = capsys.readouterr().out.strip().splitlines()[-1]
+    assert last.endswith(f"{row['faster_min']}x, median {row['faster_median']}x")
+
+
 def test_what_has_no_kernels_cannot_be_compared_with_torch():
     with pytest.raises(ValueError, match="no kernels"):
         models(lambda: Im2Hands.load(device="cpu", precision="bf16"))

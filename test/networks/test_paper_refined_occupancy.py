@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import published_order
 import pytest
 import torch
 from published_networks import (
@@ -16,6 +15,7 @@ from published_networks import (
 )
 
 from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.evaluation.reference import occupancy
 from im2hands_ros.networks.paper.point_transformer import furthest_points, nearest
 from im2hands_ros.networks.paper.presets import PaperRefinedPreset
 from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy
@@ -75,8 +75,8 @@ def test_the_reference_implementation_gives_the_same_logits(network):
     hands = CanonicalHands(*(value[pair] for value in golden_hands()))
     image, camera, anchors = g["image"][:1], intrinsics()[pair], golden_anchors()[pair]
     points = golden_points()[pair]
-    slow_initial = published_order.initial(network.initial, image, hands, list(points))
-    slow = published_order.refined(network, image, hands, camera, anchors, list(points))
+    slow_initial = occupancy.initial(network.initial, image, hands, list(points))
+    slow = occupancy.refined(network, image, hands, camera, anchors, list(points))
     network.initial.wrist_is_origin = True
     index = torch.zeros(2, dtype=torch.long)
     features = network.initial.encoder.from_normalised(image)

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from published_anchors import attention, encode_anchors, pick
 
+from im2hands_ros.evaluation.reference.anchors import attention, encode_anchors, pick
 from im2hands_ros.networks.paper.point_transformer import AnchorEncoder
 from im2hands_ros.networks.paper.presets import PaperAnchorPreset
 from im2hands_ros.networks.paper.vector_attention import (

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from im2hands_ros.canonical import BOX_SCALE, CanonicalHands, canonicalise
+from im2hands_ros.canonical import CanonicalHands, canonicalise
 from im2hands_ros.networks.paper.official import convert
 from im2hands_ros.networks.paper.official_names import is_dead
 
@@ -107,15 +107,6 @@ def golden_hands() -> CanonicalHands:
         bone_lengths=g["conv_bone_len"][_HANDS].double(),
     )
     return single_precision(frames)
-
-
-def published_bone_matrices(hands: CanonicalHands) -> Tensor:
-    """(B, 16, 4, 4) matrices in the published scaling, S(1/0.4) T S(0.4) S(0.4)."""
-    matrices = torch.zeros(*hands.bone_from_palm.shape[:2], 4, 4).to(hands.bone_from_palm)
-    matrices[..., :3, :3] = hands.bone_from_palm[..., :3] * BOX_SCALE
-    matrices[..., :3, 3] = hands.bone_from_palm[..., 3] / BOX_SCALE
-    matrices[..., 3, 3] = 1
-    return matrices
 
 
 def single_precision(frames: CanonicalHands) -> CanonicalHands:

@@ -7,6 +7,7 @@ that its surfaces differ from the initial ones. All other weights are random, al
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
@@ -36,6 +37,7 @@ def volume(radius: float, occupancy: float) -> float:
 
 
 def _set_octahedron(network: PaperInitialOccupancy, radius: float) -> None:
+    hand: Any
     for hand in network.hands.values():
         decoder = hand.decoder
         for weight in decoder.parameters():

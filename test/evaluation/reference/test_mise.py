@@ -1,8 +1,9 @@
 """The published search evaluates the published points and fills the grid as published."""
 
 import numpy as np
-from mise import published_search
 from published_networks import golden
+
+from im2hands_ros.evaluation.reference.mise import published_search
 
 
 def ball(points, centre=(0.4, 0.5, 0.55), radius=0.28):

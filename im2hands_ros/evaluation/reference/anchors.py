@@ -5,6 +5,8 @@ Both small networks of the attention are evaluated for every pair of points and 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,6 +22,8 @@ from im2hands_ros.networks.paper.point_transformer import (
 
 def encode_anchors(network: AnchorEncoder, positions: Tensor, features: Tensor) -> AnchorCode:
     """(H, N, 3) metres and (H, N, C) features to anchors, as ``AnchorEncoder`` does."""
+    level: Any  # of module lists, whose types are not told
+    block: Any
     features = transformer(network.begin, positions, network.embed(features))
     for level in network.levels:
         positions, features = abstraction(level.down, positions, features)

@@ -8,23 +8,23 @@ matrices repeated for every point. Weights come from our networks.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
-from mise import DenseGrid, search_rounds
-from published_anchors import encode_anchors
-from published_networks import published_bone_matrices
 from torch import Tensor
 from torch.nn import functional as F
 
-from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.canonical import BOX_SCALE, CanonicalHands
+from im2hands_ros.evaluation.reference.anchors import encode_anchors
+from im2hands_ros.evaluation.reference.mise import DenseGrid, search_rounds
 from im2hands_ros.networks.paper.initial_occupancy import HandBranch, PaperInitialOccupancy
 from im2hands_ros.networks.paper.point_transformer import AnchorCode
 from im2hands_ros.networks.paper.query_decoder import QueryDecoder
 from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy, sample_pixels
 
 BOX_SIDE = 0.44  # metres; the published box is centred at the palm frame's origin
-AXES = torch.tensor([1.0, -1.0, -1.0])
+AXES = (1.0, -1.0, -1.0)
 # Queries of a round are evaluated all at once, in gigabytes of memory.
 MOST_POINTS = 1_000_000
 
@@ -41,6 +41,7 @@ def initial(
     """(N,) occupancies of each of a left and a right hand in a normalised (1, 3, 256, 256)."""
     pixels = network.project(network.encoder.from_normalised(image).finest)
     matrices = published_bone_matrices(hands)
+    branch: Any
     results = []
     for hand, branch in enumerate(network.hands.values()):
         parts = []
@@ -61,6 +62,15 @@ def attend(branch: HandBranch, pixels: Tensor, position: Tensor) -> Tensor:
     tokens = attention.to_query_width(attention.among_tokens(tokens))
     sequences = torch.cat([query[:, None], tokens.expand(len(query), -1, -1)], dim=1)
     return attention.from_queries(sequences)[:, 0]
+
+
+def published_bone_matrices(hands: CanonicalHands) -> Tensor:
+    """(B, 16, 4, 4) matrices in the published scaling, S(1/0.4) T S(0.4) S(0.4)."""
+    matrices = torch.zeros(*hands.bone_from_palm.shape[:2], 4, 4).to(hands.bone_from_palm)
+    matrices[..., :3, :3] = hands.bone_from_palm[..., :3] * BOX_SCALE
+    matrices[..., :3, 3] = hands.bone_from_palm[..., 3] / BOX_SCALE
+    matrices[..., 3, 3] = 1
+    return matrices
 
 
 def decode(
@@ -103,11 +113,12 @@ def refined(
     features = network.encoder.from_normalised(image)
     finest = F.interpolate(features.finest, size=256, mode="bilinear", align_corners=False)
     pixels = network.project(finest).expand(2, -1, -1, -1)
-    whole = [network.heat_code(features.heat[0]), network.dense_code(features.dense[0])]
-    whole = torch.cat(whole, dim=1).flatten(1).expand(2, -1)
+    codes = [network.heat_code(features.heat[0]), network.dense_code(features.dense[0])]
+    whole = torch.cat(codes, dim=1).flatten(1).expand(2, -1)
     sampled = sample_pixels(pixels, anchors_camera, intrinsics)
-    side = torch.eye(2)[:, None].expand(-1, sampled.shape[1], -1)
-    positions = anchors_camera * AXES
+    side = torch.eye(2).to(sampled)[:, None].expand(-1, sampled.shape[1], -1)
+    axes = anchors_camera.new_tensor(AXES)
+    positions = anchors_camera * axes
     corners = positions.flatten(0, 1)
     centre = (corners.amin(0) + corners.amax(0)) / 2
     seen = torch.cat([sampled, side], dim=-1)
@@ -124,7 +135,7 @@ def refined(
             sampled = sample_pixels(pixels[hand, None], seen[None], intrinsics[hand, None])[0]
             given = torch.cat([sampled, occupancy[:, None].expand(-1, 32)], dim=-1)
             own = AnchorCode(code[hand], anchors.positions[hand], anchors.features[hand])
-            parts.append(decode_query(network.queries, seen * AXES - centre, given, own))
+            parts.append(decode_query(network.queries, seen * axes - centre, given, own))
         results.append(torch.cat(parts))
     return results
 
@@ -147,13 +158,17 @@ def decode_query(
     weights = attention.score(query - keys + first).softmax(1)
     attended = (weights * (values + second)).sum(1)
     x = decoder.start(torch.cat([attended, features], dim=-1))
+    block: Any
     for block in decoder.blocks:
         x = block(x + block.attended(attended))
     return decoder.last(x)[..., 0].sigmoid()
 
 
 def search_both(
-    evaluate: Callable[[list[Tensor]], list[Tensor]], threshold: float, **size: int
+    evaluate: Callable[[list[Tensor]], list[Tensor]],
+    threshold: float,
+    device: torch.device | None = None,
+    **size: int,
 ) -> list[DenseGrid]:
     """The published search of both hands, advanced together.
 
@@ -163,11 +178,13 @@ def search_both(
     points = [next(search) for search in searches]
     grids: list[DenseGrid | None] = [None, None]
     while None in grids:
-        palm = [torch.from_numpy((of_hand - 0.5) * BOX_SIDE).float() for of_hand in points]
+        palm = [
+            torch.from_numpy((of_hand - 0.5) * BOX_SIDE).float().to(device) for of_hand in points
+        ]
         for hand, values in enumerate(evaluate(palm)):
             if grids[hand] is None:
                 try:
-                    points[hand] = searches[hand].send(values.numpy())
+                    points[hand] = searches[hand].send(values.cpu().numpy())
                 except StopIteration as found:
                     grids[hand], points[hand] = found.value, np.zeros((0, 3))
     return [grid for grid in grids if grid is not None]
