@@ -85,7 +85,7 @@ def load(preset: str, device: str, precision: str) -> Im2Hands:
     hand's in size."""
     if preset == "compact":
         return Im2Hands.load(device=device, precision=precision)
-    from octahedra import octahedra
+    from im2hands_ros.evaluation.reference.octahedra import octahedra
 
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
     return Im2Hands(PaperNetworks(octahedra(0.08)), torch.device(device), dtype, {})

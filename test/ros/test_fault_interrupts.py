@@ -22,7 +22,7 @@ from pathlib import Path
 from im2hands_ros.commands import demo
 parser = argparse.ArgumentParser()
 demo.add_arguments(parser)
-args = parser.parse_args(["--out", sys.argv[2], "--port", "18100"])
+args = parser.parse_args(["--out", sys.argv[2], "--port", "18100", "--rate", "3"])
 slow = [sys.executable, "-c", '''
 import signal, time
 ended = []

@@ -87,7 +87,7 @@ class BallModel:
         self, image: np.ndarray, joints: dict[str, Any], camera: Camera, depth: Any = None, **_: Any
     ) -> BallModel:
         """Keep the keypoints."""
-        self._joints = joints
+        self._joints = self.keypoints = joints
         return self
 
     def reconstruct(self, **_: Any) -> Hands:

@@ -10,6 +10,7 @@ whatever the arguments are, and not yet configured.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -43,6 +44,7 @@ def run_with_little_memory(room: int, args: list[str]) -> None:
     from im2hands_ros.ros.device import load_im2hands
     from im2hands_ros.ros.node import main
 
+    os.environ["IM2HANDS_KERNELS"] = "torch"  # as on a GPU; the compiled kernels need little memory
     main(args, lambda settings: short_of_memory(load_im2hands(settings), room))
 
 

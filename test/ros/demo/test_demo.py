@@ -34,7 +34,7 @@ def stand_ins(args: argparse.Namespace) -> dict[str, list[str]]:
     """The usual node and replay with the stand-in for their module."""
     usual = commands(args)
     return {
-        name: [sys.executable, str(STAND_INS), name, *usual[name][3:]]
+        name: [sys.executable, str(STAND_INS), name, *usual[name][4:]]
         for name in ("node", "replay")
     }
 

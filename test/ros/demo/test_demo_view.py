@@ -95,7 +95,7 @@ def test_a_view_whose_process_ends_is_reported_with_its_last_words(
     asleep = [sys.executable, "-c", "import time; time.sleep(60)"]
     broken = [sys.executable, "-c", "print('no page here'); exit(2)"]
     commands = {"viewer": broken, "node": asleep, "replay": asleep}
-    assert show(parser.parse_args(["--view", "--out", str(tmp_path)]), commands) == 1
+    assert show(parser.parse_args(["--view", "--rate", "3", "--out", str(tmp_path)]), commands) == 1
     message = capfd.readouterr().err
     assert "viewer ended with status 2" in message
     assert "| no page here" in message
