@@ -144,8 +144,8 @@ class Im2HandsNode(ManagedNode[Settings]):
         if self._inputs is not None:
             self._inputs.close()
             self._inputs = None
-        if self._outputs is not None and rclpy.ok(context=self.context):
-            self._outputs.close()
+        if rclpy.ok(context=self.context):
+            self.farewell()
         self._queries.clear(_NOT_ACTIVE)
 
     def _release(self) -> None:
