@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from torch.nn import functional as F
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera, crop_around
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.checks import check_depth, check_image, check_keypoints
+from im2hands_ros.checks import check_image, check_keypoints
+from im2hands_ros.depth_fit import DepthFit
 from im2hands_ros.networks.protocol import (
     EncodedFrame,
     EstimatedJoints,
@@ -25,12 +25,9 @@ from im2hands_ros.networks.protocol import (
     Picture,
 )
 from im2hands_ros.networks.registry import networks_of
-from im2hands_ros.observed_skin import Shown, observed_skin
 from im2hands_ros.pair import HandPair, KeypointPair, Keypoints
 from im2hands_ros.precision import Precision, inference_dtype
 from im2hands_ros.scene import Scene
-from im2hands_ros.skeleton import SIDES
-from im2hands_ros.skin_fit import fitted_joints
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.pruned_search import SearchCache
 
@@ -167,40 +164,59 @@ class Im2Hands:
         given = HandPair(**check_keypoints(keypoints))
         if not given.present:
             raise BadInput("no_hand", "no hand has keypoints: give 'left', 'right' or both")
-        networks, clock, autocast = self.networks, Stopwatch(self.device), self._precision.autocast
+        clock = Stopwatch(self.device)
+        frame = self._encoded(image, given, camera, clock)
+        estimate = self._estimated(frame, given, depth, settle, clock)
+        context = self._context(frame, estimate.joints, clock)
+        with self._precision.autocast():
+            confidence = self._confidence(frame, estimate)
+        unit = self.networks.depth_unit
+        return Scene(context, estimate, confidence, self._searches, self._precision, clock, unit)
+
+    def _encoded(
+        self, image: NDArray[np.uint8], joints: KeypointPair, camera: Camera, clock: Stopwatch
+    ) -> EncodedFrame[Any]:
+        """The image's features around the hands."""
         with clock.stage("crop"):
-            pixels, crop_camera = self._crop(image, given, camera)
-        with clock.stage("encode"), autocast():
-            features = networks.encode(pixels)
-        frame = EncodedFrame(pixels, crop_camera, features, Picture(image, camera))
+            pixels, crop_camera = self._crop(image, joints, camera)
+        with clock.stage("encode"), self._precision.autocast():
+            features = self.networks.encode(pixels)
+        return EncodedFrame(pixels, crop_camera, features, Picture(image, camera))
+
+    def _estimated(
+        self,
+        frame: EncodedFrame[Any],
+        given: KeypointPair,
+        depth: NDArray[np.floating] | None,
+        settle: Settle | None,
+        clock: Stopwatch,
+    ) -> EstimatedJoints:
+        """The joints that the shapes are made from: refined, under the observed skin, settled."""
         estimate = EstimatedJoints.as_given(given)
         if self.refine_keypoints:
-            with clock.stage("keypoints"), autocast():
-                estimate = networks.refine_keypoints(frame, given)
+            with clock.stage("keypoints"), self._precision.autocast():
+                estimate = self.networks.refine_keypoints(frame, given)
         if depth is not None:
             with clock.stage("depth"):
-                estimate = self._under_skin(estimate, frame, depth, camera)
+                fit = DepthFit(self.networks, self._precision, self._canonicalise)
+                estimate = fit(estimate, frame, depth)
         if settle is not None:
             with clock.stage("filter"):
                 estimate = settle(estimate)
+        return estimate
+
+    def _context(
+        self, frame: EncodedFrame[Any], joints: KeypointPair, clock: Stopwatch
+    ) -> HandContext:
+        """What the fields of both hands are evaluated from."""
         with clock.stage("canonicalise"):
-            hands = self._canonicalise(estimate.joints)
-        with clock.stage("encode"), autocast():
-            context: HandContext = networks.initial_context(frame, hands)
+            hands = self._canonicalise(joints)
+        with clock.stage("encode"), self._precision.autocast():
+            context: HandContext = self.networks.initial_context(frame, hands)
         if self.refine_occupancy:
-            with clock.stage("anchors"), autocast():
-                context = networks.refine_occupancy(frame, context)
-        with autocast():
-            confidence = self._confidence(frame, estimate)
-        return Scene(
-            context,
-            estimate,
-            confidence,
-            self._searches,
-            self._precision,
-            clock,
-            networks.depth_unit,
-        )
+            with clock.stage("anchors"), self._precision.autocast():
+                context = self.networks.refine_occupancy(frame, context)
+        return context
 
     def warm_up(self, resolution: int = 64) -> None:
         """Run one made-up frame, so that the first real one takes no longer than the others."""
@@ -226,72 +242,17 @@ class Im2Hands:
         hands = self.networks.canonicalise(given, mirrored)
         return hands if self.networks.kernels == "triton" else hands.to(self.device)
 
-    def _under_skin(
-        self,
-        estimate: EstimatedJoints,
-        frame: EncodedFrame[Any],
-        depth: NDArray[np.floating],
-        camera: Camera,
-    ) -> EstimatedJoints:
-        """The joints of hands whose surfaces go through the skin that the depth image shows."""
-        unit = self.networks.depth_unit
-        if unit is None:
-            raise ValueError("these networks give no depths: leave the depth image out (use_depth)")
-        check_depth(depth, camera)
-        joints = estimate.joints.present
-        seen = observed_skin(depth, camera, joints, self._shown(frame))
-        if not seen:
-            return estimate
-        with self._precision.autocast():
-            context = self.networks.initial_context(frame, self._canonicalise(estimate.joints))
-        fitted = dict(joints)
-        for hand, side in enumerate(joints):
-            if side in seen:
-                field = _depth_of(context.select(hand), unit, self._tensor)
-                points, shift = seen[side]
-                moved = fitted_joints(joints[side], points - shift, field) + shift
-                fitted[side] = moved.astype(np.float32)
-        return replace(estimate, joints=HandPair(**fitted))
-
-    def _shown(self, frame: EncodedFrame[Any]) -> Shown | None:
-        """What the image says of which hand is where."""
-        sides = self.networks.side_probability(frame)
-        if sides is None:
-            return None
-
-        def shown(rays: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-            pixels = frame.camera.pixels_of(rays[:, :2])
-            grid = self._tensor((2 * pixels + 1) / frame.camera.width - 1)
-            sampled = F.grid_sample(sides[None], grid[None, None], align_corners=False)
-            return dict(zip(SIDES, sampled[0, :, 0].cpu().double().numpy(), strict=True))
-
-        return shown
-
     def _confidence(self, frame: EncodedFrame[Any], estimate: EstimatedJoints) -> HandPair[float]:
         """Per hand, the mean probability that the image shows a hand at its keypoints, times the
         confidence of their estimate."""
         joints, confidence = estimate.joints.present, estimate.confidence.present
         mask = self.networks.hand_mask_probability(frame)
         pixels = np.stack([frame.camera.project(hand) for hand in joints.values()])
-        grid = self._tensor((2 * pixels + 1) / frame.camera.width - 1)
+        places = (2 * pixels + 1) / frame.camera.width - 1
+        grid = torch.as_tensor(places, dtype=torch.float32, device=self.device)
         sampled = F.grid_sample(mask[:, None], grid[None], align_corners=False)
         means = zip(joints, sampled[0, 0].mean(-1).tolist(), strict=True)
         return HandPair(**{side: mean * confidence[side] for side, mean in means})
-
-    def _tensor(self, array: NDArray[Any]) -> Tensor:
-        return torch.as_tensor(array, dtype=torch.float32, device=self.device)
-
-
-def _depth_of(
-    context: HandContext, unit: float, tensor: Callable[[NDArray[Any]], Tensor]
-) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """The depth of (N, 3) camera-frame points under the skin of a context's only hand, metres."""
-
-    def depth(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        points_palm = context.hands.palm_from_camera(tensor(points)[None])
-        return unit * context.logits(points_palm)[0].double().cpu().numpy()
-
-    return depth
 
 
 def choose_device(name: str) -> torch.device:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from im2hands_ros.kernels.choice import VARIABLE
+from im2hands_ros.kernels.choice import kernels_wanted
 from im2hands_ros.networks.paper.networks import PaperNetworks
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.provenance import describe
@@ -126,7 +124,7 @@ def row(preset: str, device: str, precision: str, resolution: int, frames: int) 
 
 def against_torch(device: str, precision: str, resolution: int, frames: int) -> Row:
     """The kernels and torch by turns on the same frames."""
-    with variable("torch"):
+    with kernels_wanted("torch"):
         models = {"torch": load("compact", device, precision)}
     models["kernels"] = load("compact", device, precision)
     for model in models.values():
@@ -181,19 +179,6 @@ def driver_calls(model: Im2Hands, resolution: int) -> Row:
         timed(model, 60, resolution)
     names = Counter(event.name for event in profiler.events() if event.name.startswith("cu"))
     return {"driver_calls": dict(names.most_common(12))}
-
-
-@contextmanager
-def variable(value: str) -> Iterator[None]:
-    """The kernels' environment variable for a while."""
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = value
-    try:
-        yield
-    finally:
-        os.environ.pop(VARIABLE)
-        if before is not None:
-            os.environ[VARIABLE] = before
 
 
 if __name__ == "__main__":

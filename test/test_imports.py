@@ -43,7 +43,7 @@ MAY_IMPORT = {
         *("synthetic", "datasets", "training", "evaluation", "bags", "ros"),
     },
 }
-PIPELINE = {"pipeline", "scene"}
+PIPELINE = {"pipeline", "depth_fit", "scene"}
 # Public names are imported on first use, and subcommands when they are called.
 LAZY = {"im2hands_ros", "im2hands_ros.cli"}
 ROS = {

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from im2hands_ros.kernels.choice import VARIABLE
+from im2hands_ros.kernels.choice import kernels_wanted
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.scene import Hands
 from im2hands_ros.synthetic.sample import Sample
@@ -25,7 +24,7 @@ def models(load: Callable[[], Im2Hands]) -> dict[str, Im2Hands]:
     loaded = {}
     for kernels in KERNELS:
         # The best kernels that the device has: compiled ones, or Triton's on a GPU.
-        with _variable("torch" if kernels == "torch" else ""):
+        with kernels_wanted("torch" if kernels == "torch" else ""):
             loaded[kernels] = load()
     if loaded["native"].kernels == "torch":
         raise ValueError("these weights, device and precision have no kernels: nothing to compare")
@@ -34,7 +33,7 @@ def models(load: Callable[[], Im2Hands]) -> dict[str, Im2Hands]:
 
 def without_kernels(load: Callable[[], Im2Hands]) -> Im2Hands:
     """The model in torch."""
-    with _variable("torch"):
+    with kernels_wanted("torch"):
         return load()
 
 
@@ -89,15 +88,3 @@ def _differences(native: Hands, torch: Hands) -> list[float | None]:
 
 def _summary(values: list[float]) -> dict[str, float]:
     return {"min": round(min(values), 1), "median": round(float(np.median(values)), 1)}
-
-
-@contextmanager
-def _variable(value: str) -> Iterator[None]:
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = value
-    try:
-        yield
-    finally:
-        os.environ.pop(VARIABLE)
-        if before is not None:
-            os.environ[VARIABLE] = before

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -21,6 +23,19 @@ def wanted() -> str:
             f"{VARIABLE} is '{value}': use {known} or {CHOICES[-1]}, or leave it unset"
         )
     return value
+
+
+@contextmanager
+def kernels_wanted(value: str) -> Iterator[None]:
+    """The variable has this value in the body; "": the best kernels there are."""
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(VARIABLE)
+        if before is not None:
+            os.environ[VARIABLE] = before
 
 
 def triton_chosen(device: torch.device) -> bool:

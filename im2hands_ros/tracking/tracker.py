@@ -105,14 +105,17 @@ class HandTracker:
         if extent < Extent.SURFACES:
             hands = _hands(scene.keypoints, scene.confidence, filters.ages)
             return _frame(hands, given, shares, scene, warnings=warnings)
-        surfaces = scene.reconstruct(
+        surfaces = self._surfaces(scene)
+        warnings += severed_pieces(surfaces.present)
+        hands = _with_surfaces(surfaces, filters.ages)
+        return _frame(hands, given, shares, scene, surfaces.timings_ms, warnings)
+
+    def _surfaces(self, scene: EncodedScene) -> Hands:
+        return scene.reconstruct(
             resolution=self.settings.resolution,
             threshold=self.settings.occupancy_threshold,
             voxel_size=self.settings.occupancy_voxel_size,
         )
-        warnings += severed_pieces(surfaces.present)
-        hands = _with_surfaces(surfaces, filters.ages)
-        return _frame(hands, given, shares, scene, surfaces.timings_ms, warnings)
 
     def warm_up(self) -> None:
         """Run a made-up frame, so that the first real one takes no longer than the others."""

@@ -36,7 +36,7 @@ def fails(bag: Path, capsys: pytest.CaptureFixture[str], *options: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("entries", "options", "complaint"),
+    ("entries", "options", "refusal"),
     [
         (
             [image(0), camera_info(0)],
@@ -60,11 +60,11 @@ def test_what_a_user_must_repair_is_one_line(
     capsys: pytest.CaptureFixture[str],
     entries: list,
     options: tuple[str, ...],
-    complaint: str,
+    refusal: str,
 ) -> None:
     bag = write_bag(tmp_path / "bag", entries)
     line = fails(bag, capsys, *options)
-    assert complaint in line
+    assert refusal in line
 
 
 def test_a_bag_without_any_result_says_why_and_leaves_nothing(
@@ -100,7 +100,7 @@ def test_two_cameras_are_listed_and_one_is_chosen_by_name(
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "complaint"),
+    ("name", "content", "refusal"),
     [
         ("bag.mcap", b"", "is not an MCAP file"),
         ("bag.mcap", b"\x89MCAP0\r\n", "no message can be read"),
@@ -112,11 +112,11 @@ def test_two_cameras_are_listed_and_one_is_chosen_by_name(
     ],
 )
 def test_what_is_no_bag_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes, complaint: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes, refusal: str
 ) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    assert complaint in fails(tmp_path / name, capsys)
+    assert refusal in fails(tmp_path / name, capsys)
 
 
 def test_an_empty_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

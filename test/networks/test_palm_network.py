@@ -1,10 +1,8 @@
-"""The palm network computes what MediaPipe's file computes, and its packaged weights are it."""
+"""The palm network computes what MediaPipe's file computes; its packaged weights are sound."""
 
 from __future__ import annotations
 
-import importlib.util
 import zipfile
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,9 +12,9 @@ import torch
 from im2hands_ros.detection.bundle import find_bundle
 from im2hands_ros.detection.palms import WEIGHTS
 from im2hands_ros.networks import checkpoints
+from im2hands_ros.networks.compact import palm_weights
 from im2hands_ros.networks.compact.palm_network import INPUT_SIZE, PalmNetwork
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "convert_palms.py"
 BOX = 4
 
 
@@ -28,11 +26,7 @@ def stored() -> bytes:
 
 @pytest.fixture(scope="module")
 def converted(stored: bytes) -> dict[str, torch.Tensor]:
-    spec = importlib.util.spec_from_file_location("convert_palms", TOOL)
-    assert spec is not None and spec.loader is not None
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    return tool.converted(stored)
+    return palm_weights.converted(stored)
 
 
 def test_opencv_s_interpreter_computes_the_same_joints_from_the_same_picture(
