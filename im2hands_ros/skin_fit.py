@@ -40,7 +40,7 @@ _LEAST_SHOWN = 0.15  # probability that a pixel shows a hand
 _OWN, _RANGE = 0.005, 0.3
 # A hand stays while its observed skin is as near to its surface as the noise of the camera and of
 # the field (metres) let expect: up to these ratios of the median distance.
-_FIELD, _STAYS, _MOVES = 0.001, 1.3, 2.1
+_FIELD, _STAYS, _MOVES = 0.001, 1.5, 2.2
 _HALF = 0.6745  # of a standard deviation: the median of what is normally distributed
 
 

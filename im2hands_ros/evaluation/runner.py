@@ -35,12 +35,14 @@ class EvaluationPlan:
     """Methods and noise levels, and how many near-surface points of a sample are left out.
 
     near: for samples that do not state it themselves. cache: folder of the baselines' scores.
+    depth_camera: whose depth images the networks are given; None: none.
     """
 
     methods: tuple[str, ...]
     levels: tuple[NoiseLevel, ...]
     near: int
     cache: Path | None = None
+    depth_camera: str | None = None
 
     @property
     def configurations(self) -> list[Configuration]:
@@ -53,7 +55,8 @@ class EvaluationPlan:
 
     def inputs(self, samples: Iterable[Sample], level: NoiseLevel) -> list[EvaluationInput]:
         """What methods are given of the samples at a noise level."""
-        return [input_of(sample, level, self.near_of(sample)) for sample in samples]
+        camera = self.depth_camera
+        return [input_of(sample, level, self.near_of(sample), camera) for sample in samples]
 
 
 def run_evaluation(
