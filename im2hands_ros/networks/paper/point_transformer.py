@@ -13,7 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.networks.paper.presets import PaperAnchorPreset
-from im2hands_ros.networks.paper.vector_attention import Cloud, TwoLayers, nearest, vector_attention
+from im2hands_ros.networks.paper.vector_attention import (
+    Cloud,
+    ScoreLayers,
+    TwoLayers,
+    nearest,
+    vector_attention,
+)
 
 
 class AnchorCode(NamedTuple):
@@ -102,7 +108,7 @@ class PointTransformer(nn.Module):
         self.neighbours = neighbours
         self.query, self.key, self.value = (nn.Linear(width, width, bias=False) for _ in range(3))
         self.offset = TwoLayers(3, width)
-        self.score = TwoLayers(width, width)
+        self.score = ScoreLayers(width, width)
         self.norm = PointNorm(width)
 
     def forward(self, positions: Tensor, features: Tensor) -> Tensor:
@@ -140,11 +146,11 @@ class SetAbstraction(nn.Module):
         self.first_query = nn.Linear(width, width, bias=False)
         self.first_key = nn.Linear(width, width, bias=False)
         self.first_value = nn.Linear(width, width, bias=False)
-        self.first_score = TwoLayers(width, width)
+        self.first_score = ScoreLayers(width, width)
         self.second_query = nn.Linear(width, width, bias=False)
         self.second_key = nn.Linear(width, width, bias=False)
         self.second_value = nn.Linear(width, width, bias=False)
-        self.second_score = TwoLayers(width, width)
+        self.second_score = ScoreLayers(width, width)
         self.mix_first, self.mix_second = nn.Linear(width, width), nn.Linear(width, width)
         self.mix_norm, self.first_norm = PointNorm(width), PointNorm(width)
         self.second_norm, self.norm = PointNorm(width), PointNorm(width)

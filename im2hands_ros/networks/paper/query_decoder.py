@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from im2hands_ros.networks.paper.presets import PaperQueryPreset
 from im2hands_ros.networks.paper.vector_attention import (
     Cloud,
+    ScoreLayers,
     TwoLayers,
     Whole,
     nearest,
@@ -91,7 +92,7 @@ class QueryAttention(nn.Module):
             nn.Linear(code_width, width, bias=False) for _ in range(5)
         )
         self.offset = TwoLayers(3, width)
-        self.score = TwoLayers(width, width)
+        self.score = ScoreLayers(width, width)
 
     def forward(self, positions: Tensor, memory: Cloud, code: Tensor) -> Tensor:
         """(H, N, width) of (H, N, 3) query points."""
