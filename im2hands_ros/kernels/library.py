@@ -64,6 +64,7 @@ _FUNCTIONS = {
             *(c_void_p, c_void_p, c_void_p, c_int64, c_int, c_void_p, c_void_p),
         ),
     ),
+    "im2hands_nearest": (c_int, (c_void_p, c_int64, c_void_p, c_int, c_int, c_void_p)),
     "im2hands_decoder_new": (c_void_p, (c_void_p, c_int64, c_int, c_int, c_int)),
     "im2hands_decoder_free": (None, (c_void_p,)),
     "im2hands_decoder_run": (

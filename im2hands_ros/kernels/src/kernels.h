@@ -156,6 +156,10 @@ IM2HANDS_API int im2hands_attention_run(const im2hands_attention* attention, con
                                         const int32_t* near, int64_t count, int neighbours, const float* whole,
                                         float* out);
 
+// Numbers (count, neighbours) of the nearest of positions (size, 3) to each of the centres (count, 3), nearest first.
+IM2HANDS_API int im2hands_nearest(const float* centres, int64_t count, const float* positions, int size, int neighbours,
+                                  int32_t* out);
+
 // The published articulated decoder (networks/paper/decoder.py) of some bones, a width, and `image` features with a one
 // at the end, both a multiple of 4; `count` floats in the order of PaperDecoder::read (paper_decoder.cpp), copied. NULL
 // when they do not fit.

@@ -1,4 +1,5 @@
 // The C interface of the published networks' kernels.
+#include <algorithm>
 #include <memory>
 
 #include "boundary.h"
@@ -60,6 +61,18 @@ int im2hands_attention_run(const im2hands_attention* attention, const float* clo
     attention->run({cloud, keys, values, size}, {points, queries, whole, near, count, neighbours}, out);
     return 0;
   });
+}
+
+int im2hands_nearest(const float* centres, int64_t count, const float* positions, int size, int neighbours,
+                     int32_t* out) {
+  if (size < 1 || size > MOST_ATTENDED || neighbours < 1 || neighbours > std::min(size, MOST_NEIGHBOURS))
+    return refuse("%d neighbours of %d: use 1 to %d, and as many as there are", neighbours, size, MOST_NEIGHBOURS);
+  if (count < 0 || count > MOST / neighbours) return refuse("%lld points", (long long)count);
+  if (!count) return 0;
+  if (!centres || !positions || !out) return refuse("the points or room for their neighbours is null");
+  if (!bounded(centres, 3 * count, FURTHEST) || !bounded(positions, 3 * int64_t(size), FURTHEST))
+    return refuse("a position is not finite or further than 100 m");
+  return guarded(-1, [&] { return nearest(centres, count, positions, size, neighbours, out), 0; });
 }
 
 im2hands_decoder* im2hands_decoder_new(const float* block, int64_t count, int bones, int width, int image) {

@@ -22,6 +22,9 @@ struct AttendingPoints {
   int neighbours;
 };
 
+// Numbers (count, neighbours) of the points nearest to each of the centres (count, 3), of positions (size, 3), nearest first.
+void nearest(const float* centres, int64_t count, const float* positions, int size, int neighbours, int32_t* out);
+
 struct VectorAttention {
   std::vector<float> block;
   int width = 0;  // a multiple of 16

@@ -48,6 +48,16 @@ class NativeAttention:
         )
         return out[:, : self._width]
 
+    def nearest(self, centres: Tensor, positions: Tensor, count: int) -> Tensor:
+        """(H, M, count) int32 indices of the points (H, N, 3) nearest to (H, M, 3) centres."""
+        library = self._library
+        library.use_torch_threads()
+        found = torch.empty(*centres.shape[:2], count, dtype=torch.int32)
+        for of, among, out in zip(centres.contiguous(), positions.contiguous(), found, strict=True):
+            sizes = (of.data_ptr(), len(of), among.data_ptr(), len(among), count)
+            library.checked(library.nearest(*sizes, out.data_ptr()))
+        return found
+
     def _padded(self, rows: Tensor) -> Tensor:
         return F.pad(rows.float(), (0, self._padding)).contiguous()
 

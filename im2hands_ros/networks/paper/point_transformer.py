@@ -17,7 +17,6 @@ from im2hands_ros.networks.paper.vector_attention import (
     Cloud,
     ScoreLayers,
     TwoLayers,
-    nearest,
     vector_attention,
 )
 
@@ -114,7 +113,7 @@ class PointTransformer(nn.Module):
     def forward(self, positions: Tensor, features: Tensor) -> Tensor:
         """(H, N, 3), (H, N, width) to (H, N, width); ``neighbours`` None means all points."""
         count = positions.shape[1] if self.neighbours is None else self.neighbours
-        near = nearest(positions, positions, count)
+        near = self.score.nearest(positions, positions, count)
         cloud = Cloud(positions, self.key(features), self.value(features))
         query = self.query(features)
         attended = vector_attention(positions, query, cloud, near, self.offset, self.score)
@@ -159,7 +158,7 @@ class SetAbstraction(nn.Module):
         """(H, N, 3), (H, N, width) to (H, count, 3), (H, count, width)."""
         chosen = furthest_points(positions, self.count, self.excluded)[..., None]
         centres, own = pick(positions, chosen)[:, :, 0], pick(features, chosen)[:, :, 0]
-        near = nearest(centres, positions, self.neighbours)
+        near = self.first_score.nearest(centres, positions, self.neighbours)
         # Offsets point to the neighbour: the other way round than in PointTransformer.
         turned, of = -centres, -positions
         cloud = Cloud(of, self.first_key(features), self.first_value(features))

@@ -12,7 +12,6 @@ from im2hands_ros.networks.paper.vector_attention import (
     ScoreLayers,
     TwoLayers,
     Whole,
-    nearest,
     vector_attention,
 )
 
@@ -96,7 +95,7 @@ class QueryAttention(nn.Module):
 
     def forward(self, positions: Tensor, memory: Cloud, code: Tensor) -> Tensor:
         """(H, N, width) of (H, N, 3) query points."""
-        near = nearest(positions, memory.positions, self.neighbours)
+        near = self.score.nearest(positions, memory.positions, self.neighbours)
         whole = Whole(self.global_key(code), self.global_value(code))
         query = self.query(code)[:, None]
         return vector_attention(positions, query, memory, near, self.offset, self.score, whole)

@@ -12,8 +12,7 @@ this. Three things make it cheap without changing the result by more than roundi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -41,10 +40,24 @@ class ScoreLayers(TwoLayers):
     """The network of scores.
 
     Attributes:
-        native: what computes the attention of a hand in place of torch, if anything.
+        native: what computes the attention in place of torch, if anything.
     """
 
-    native: Callable[[Attending], Tensor] | None = None
+    native: HandAttention | None = None
+
+    def nearest(self, centres: Tensor, positions: Tensor, count: int) -> Tensor:
+        """(H, M, count) indices of the points (H, N, 3) nearest to (H, M, 3) centres."""
+        return (self.native.nearest if self.native else nearest)(centres, positions, count)
+
+
+class HandAttention(Protocol):
+    """Computes the attention without torch."""
+
+    def __call__(self, given: Attending) -> Tensor:
+        """(N, C) of one hand's points."""
+
+    def nearest(self, centres: Tensor, positions: Tensor, count: int) -> Tensor:
+        """(H, M, count) indices of the points (H, N, 3) nearest to (H, M, 3) centres."""
 
 
 class Whole(NamedTuple):
@@ -166,10 +179,9 @@ def _attending(
     if whole is not None:
         hidden = F.relu(query - whole.key.to(kind) @ weights.score_first)
         whole = Whole((hidden @ weights.score_second)[0], whole.value.to(kind))
-    if len(query) == 1:
-        keys, query = keys + query, None
-    cloud = Cloud(cloud.positions, keys, cloud.values.to(kind) + bias)
-    return Attending(positions, near, cloud, query, whole)
+    several = len(query) > 1
+    cloud = Cloud(cloud.positions, keys if several else keys + query, cloud.values.to(kind) + bias)
+    return Attending(positions, near, cloud, query if several else None, whole)
 
 
 def _of_hand(given: Attending, weights: Weights) -> Tensor:
