@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from im2hands_ros.canonical import BONE_SLOT_COUNT
+from im2hands_ros.kernels.field import Block
 from im2hands_ros.kernels.library import Library
 from im2hands_ros.networks.paper.decoder import PaperBones, PaperDecoder
 from im2hands_ros.networks.paper.point_transformer import PointTransformer, SetAbstraction
@@ -23,9 +25,9 @@ class NativeAttention:
     def __init__(self, library: Library, offset: TwoLayers, score: TwoLayers) -> None:
         width = score.first.out_features
         self._library, self._width, self._padding = library, width, -width % _LANES
-        block = self._block(Weights.of(offset, score))
+        block = attention_weights(Weights.of(offset, score))
         self._handle = library.checked(
-            library.attention_new(block.data_ptr(), block.numel(), width + self._padding)
+            library.attention_new(block.ctypes.data, block.size, width + self._padding)
         )
         weakref.finalize(self, library.attention_free, self._handle)
 
@@ -61,27 +63,16 @@ class NativeAttention:
     def _padded(self, rows: Tensor) -> Tensor:
         return F.pad(rows.float(), (0, self._padding)).contiguous()
 
-    def _block(self, weights: Weights) -> Tensor:
-        """The weights in the order of `VectorAttention::read` (src/vector_attention.cpp)."""
-        inner = (weights.offset_second, weights.joint, weights.score_second)
-        square = [self._padded(F.pad(layer, (0, 0, 0, self._padding))) for layer in inner]
-        first = self._padded(weights.offset_first), self._padded(weights.offset_first_bias)
-        return torch.cat([part.flatten() for part in (*first, *square)])
-
 
 class NativeDecoder:
     """What a `PaperDecoder` computes, from a copy of its weights."""
 
     def __init__(self, library: Library, decoder: PaperDecoder) -> None:
-        layers = decoder.layers()
-        third = torch.cat([layers.third, layers.third_image], 1)
-        parts = (*layers[:2], third, *layers[4:])
-        block = torch.cat([part.float().flatten() for part in parts])
-        bones, width = layers.second.shape[:2]
+        block, width = decoder_weights(decoder), decoder.second.weight.shape[1]
         self._library = library
         self._handle = library.checked(
             library.decoder_new(
-                block.data_ptr(), block.numel(), bones, width, decoder.image_width + 1
+                block.ctypes.data, block.size, BONE_SLOT_COUNT, width, decoder.image_width + 1
             )
         )
         weakref.finalize(self, library.decoder_free, self._handle)
@@ -110,3 +101,20 @@ def use_native_layers(networks: nn.Module, library: Library) -> None:
                 score.native = NativeAttention(library, part.offset, score)
         elif isinstance(part, PaperDecoder):
             part.native = NativeDecoder(library, part)
+
+
+def attention_weights(weights: Weights) -> Block:
+    """What `VectorAttention::read` (src/vector_attention.cpp) reads."""
+    missing = -weights.joint.shape[0] % _LANES
+    inner = (weights.offset_second, weights.joint, weights.score_second)
+    square = [F.pad(layer, (0, missing, 0, missing)) for layer in inner]
+    first = [F.pad(layer, (0, missing)) for layer in weights[:2]]
+    return torch.cat([part.detach().float().flatten() for part in (*first, *square)]).numpy()
+
+
+def decoder_weights(decoder: PaperDecoder) -> Block:
+    """What `PaperDecoder::read` (src/paper_decoder.cpp) reads."""
+    layers = decoder.layers()
+    third = torch.cat([layers.third, layers.third_image], 1)
+    parts = (*layers[:2], third, *layers[4:])
+    return torch.cat([part.detach().float().flatten() for part in parts]).numpy()

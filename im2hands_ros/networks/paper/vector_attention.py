@@ -105,7 +105,7 @@ def vector_attention(
     for hand in range(len(positions)):
         one = Cloud(*(value[hand] for value in cloud))
         beside = None if whole is None else Whole(whole.key[hand], whole.value[hand])
-        given = _attending(positions[hand], queries[hand], one, near[hand], weights, beside)
+        given = attending(positions[hand], queries[hand], one, near[hand], weights, beside)
         results.append(native(given) if native else _of_hand(given, weights))
     return torch.stack(results)
 
@@ -165,7 +165,7 @@ class Attending(NamedTuple):
     whole: Whole | None
 
 
-def _attending(
+def attending(
     positions: Tensor,
     queries: Tensor,
     cloud: Cloud,
@@ -173,6 +173,7 @@ def _attending(
     weights: Weights,
     whole: Whole | None,
 ) -> Attending:
+    """What depends on one point, or one neighbour, alone; arguments as above, of one hand."""
     kind, bias = weights.joint.dtype, weights.offset_second_bias
     query = torch.addmm(weights.score_first_bias, queries.to(kind), weights.score_first)
     keys = (bias - cloud.keys.to(kind)) @ weights.score_first
