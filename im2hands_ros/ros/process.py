@@ -81,7 +81,11 @@ def _refused(error: Exception) -> int:
 def _spin(node: BaseNode) -> int:
     if not node.start():
         return 1 if rclpy.ok() else 0
-    executor = SingleThreadedExecutor()
+    if os.environ.get("EXP_EXEC") == "1":
+        from rclpy.experimental.events_executor import EventsExecutor
+        executor = EventsExecutor()
+    else:
+        executor = SingleThreadedExecutor()
     executor.add_node(node)
     executor.spin()
     return node.exit_status

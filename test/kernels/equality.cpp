@@ -104,9 +104,9 @@ void meshes(int resolution) {
   auto* mesher = made(im2hands_mesher_new(tables.data(), tables.size()));
   int64_t sizes[3];
   expect(im2hands_mesher_run(mesher, values.data(), resolution, cells.data(), cells.size(), 0, 1e-3, 0.05, sizes));
-  std::vector<float> found(3 * sizes[0]), left_out(9 * sizes[2]);
+  std::vector<float> found(3 * sizes[0]), left_out(9 * sizes[2] + 1);
   std::vector<int32_t> faces(3 * sizes[1]);
-  im2hands_mesher_copy(mesher, found.data(), faces.data(), left_out.data());
+  expect(im2hands_mesher_copy(mesher, found.data(), faces.data(), left_out.data()));
   check(faces == triangles && !faces.empty(), "triangles", faces.size() / 3);
   check(furthest(found, vertices) < 1e-4f, "vertices, cells", furthest(found, vertices));
   for (float& coordinate : vertices) coordinate *= 0.2f / resolution;

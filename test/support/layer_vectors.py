@@ -1,5 +1,5 @@
-"""What torch, NumPy and scikit-image compute of encoder, keypoints, tokens, meshes and the layers of
-the published networks, for test/kernels/equality.cpp on another processor."""
+"""What torch, NumPy and scikit-image compute of encoder, keypoints, tokens, meshes and the
+published networks' layers, for test/kernels/equality.cpp on another processor."""
 
 from __future__ import annotations
 
