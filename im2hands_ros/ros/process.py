@@ -81,11 +81,7 @@ def _refused(error: Exception) -> int:
 def _spin(node: BaseNode) -> int:
     if not node.start():
         return 1 if rclpy.ok() else 0
-    if os.environ.get("EXP_EXEC") == "1":
-        from rclpy.experimental.events_executor import EventsExecutor
-        executor = EventsExecutor()
-    else:
-        executor = SingleThreadedExecutor()
+    executor = SingleThreadedExecutor()
     executor.add_node(node)
     executor.spin()
     return node.exit_status
