@@ -90,6 +90,10 @@ _FUNCTIONS = {
         c_int,
         (c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_float, c_void_p),
     ),
+    "im2hands_corners": (
+        c_int,
+        (c_void_p, c_int64, c_int, c_void_p, c_int64, c_int64, c_void_p),
+    ),
     "im2hands_voxels": (
         c_int64,
         (c_void_p, c_int64, c_void_p, c_int64, c_double, c_void_p, c_int64),

@@ -370,3 +370,16 @@ int im2hands_shade(const float* vertices, int64_t vertex_count, const int32_t* t
     return 0;
   });
 }
+
+int im2hands_corners(const float* values, int64_t vertex_count, int columns, const int32_t* triangles,
+                     int64_t triangle_count, int64_t rows, void* out) {
+  if (!values || !triangles || !out) return refuse("the values, the triangles or room for the corners is null");
+  if (columns != 3 && columns != 4) return refuse("%d columns: use 3 or 4", columns);
+  if (vertex_count < 1 || vertex_count > MOST || triangle_count < 1 || triangle_count > MOST)
+    return refuse("a mesh needs 1 to 2^28 vertices and triangles");
+  if (rows < 3 * triangle_count || rows > 4 * MOST) return refuse("%lld rows are not those of the corners", (long long)rows);
+  for (int64_t i = 0; i < 3 * triangle_count; ++i)
+    if (triangles[i] < 0 || triangles[i] >= vertex_count) return refuse("a triangle names a vertex that is not there");
+  auto write = columns == 3 ? corner_points : corner_colours;
+  return write(values, triangles, 3 * triangle_count, rows, static_cast<char*>(out)), 0;
+}

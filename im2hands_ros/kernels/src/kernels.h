@@ -143,6 +143,11 @@ IM2HANDS_API int im2hands_shade(const float* vertices, int64_t vertex_count, con
                                 int64_t triangle_count, const float* lamp, const float* colour, float darkest,
                                 float* colours);
 
+// The values (vertices, columns) of each corner of a mesh's triangles in turn, then those of the first corner, `rows` in
+// all: 3 columns become double (points), 4 stay float (colours). out needs no alignment.
+IM2HANDS_API int im2hands_corners(const float* values, int64_t vertex_count, int columns, const int32_t* triangles,
+                                  int64_t triangle_count, int64_t rows, void* out);
+
 // Attention with a weight per channel (networks/paper/vector_attention.py) of a width, a multiple of 16 up to 1024; `count`
 // floats in the order of VectorAttention::read (vector_attention.cpp), copied. NULL when they do not fit.
 IM2HANDS_API im2hands_attention* im2hands_attention_new(const float* block, int64_t count, int width);
