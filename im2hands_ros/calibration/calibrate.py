@@ -43,6 +43,7 @@ _FEWEST_POINTS = 25
 _HELD_BACK = 5  # one of so many hands is not fitted to
 _TRUSTED = 0.010  # metres: joints that are off by less are off by their convention alone
 _MOVES = (0.002, 0.010)  # standard deviations of whole hands, metres: trusted or not
+_STEADY = 0.02  # of what is not seen of the flesh, against errors of what is
 _TRIMMED = 0.1  # of the lengths, at both ends
 _FAR_MM = 15.0  # what is farther off is another thing
 _CHUNK = 16
@@ -173,7 +174,9 @@ def calibrate(
         everything.hands((~held).nonzero()[:, 0]),
         ("offsets", "code", "thickness", "moves"),
         start._replace(moves=start.moves[~held]),
+        steps=STEPS,
         move_sigma=_MOVES[not trusted],
+        steady=_STEADY,
         on_step=lambda _: on_step(),
     )
     # Of the hands held back the place is unknown where joints are not trusted: it is fitted alone.
