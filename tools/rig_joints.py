@@ -13,9 +13,9 @@ FINGERS = ("index", "middle", "ring", "pinky")
 class Make(NamedTuple):
     """Names of one make of rigs.
 
-    joints: 20; tips: 5; has_axes: its bones are turned as WebXR says; behind: that share of the
-    way from the middle knuckle to the rig's wrist joint further on is where the wrist lies; also: more
-    names that tell it from others.
+    joints: 20; tips: 5; has_axes: its bones are turned as WebXR says; behind: the wrist lies that
+    share of the way from the middle knuckle to the rig's wrist joint further on; also: more names
+    that tell it from others.
     """
 
     joints: tuple[str | None, ...]
