@@ -14,7 +14,12 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.reader import BagReader, RawMessage
 from im2hands_ros.bags.topics import HAND_KEYPOINTS, POSE_ARRAY, Chosen
 from im2hands_ros.camera import Camera
-from im2hands_ros.messages.camera_info import camera_from_info, unlike_frame
+from im2hands_ros.messages.camera_info import (
+    camera_from_info,
+    is_same_frame,
+    unlike_frame,
+    unusable_frame,
+)
 from im2hands_ros.messages.header import nanoseconds
 from im2hands_ros.messages.images import read_image
 from im2hands_ros.messages.keypoints import CheckedKeypoints, read_keypoints, read_poses
@@ -156,7 +161,7 @@ class Frames:
             return None
         message, keypoints = pair.keypoints
         theirs, ours = keypoints.frame_id, pair.image.fields.header.frame_id
-        if theirs and theirs != ours:
+        if theirs and not is_same_frame(theirs, ours):
             self.skip(
                 "keypoints_frame",
                 f"the keypoints are in frame '{theirs}' but the image is in '{ours}'",
@@ -169,6 +174,8 @@ class Frames:
             info_frame = self._camera_info.fields.header.frame_id
             if text := unlike_frame(info_frame, ours):
                 self.warnings.setdefault("camera_info_frame", text)
+        if text := unusable_frame(ours):
+            self.warnings.setdefault("frame_id", text)
         self.matched += 1
         self._warn_of_timing()
         if (self.matched - 1) % self._every:
@@ -204,11 +211,12 @@ class Decoder:
         """
         image = read_image(frame.image.fields)
         info = frame.camera_info.fields if frame.camera_info is not None else None
-        return image, self._camera(info, (image.shape[1], image.shape[0]))
+        size = image.shape[1], image.shape[0]
+        return image, self._camera(info, size, frame.image.raw.topic)
 
 
 def _given_camera(
-    intrinsics: tuple[float, float, float, float], _: None, size: tuple[int, int]
+    intrinsics: tuple[float, float, float, float], _: None, size: tuple[int, int], __: str
 ) -> Camera:
     try:
         return Camera(*size, *intrinsics)
