@@ -75,7 +75,12 @@ class TrackerEngine:
         try:
             given = frame.keypoints
             return self._tracker.update(
-                image, seconds, camera, given.hands, confidence=given.confidence
+                image,
+                seconds,
+                camera,
+                given.hands,
+                confidence=given.confidence,
+                convention=given.convention,
             )
         except BadInput:
             raise

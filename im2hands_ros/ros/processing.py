@@ -83,6 +83,7 @@ class Processing:
                 given.hands,
                 depth,
                 confidence=given.confidence,
+                convention=given.convention,
                 extent=extent,
             )
             self._note(tracker, frame, hands)
