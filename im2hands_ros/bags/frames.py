@@ -188,9 +188,7 @@ class Frames:
 
     def _count_the_waiting(self) -> None:
         """What the bag's end left without a partner."""
-        for name, waiting in self._matcher.waiting.items():
-            for _ in range(waiting):
-                self.skip(f"{name}_unmatched", "the bag ended before its partner came")
+        self._matcher.finish("the bag ended before its partner came")
 
 
 class Decoder:
