@@ -152,7 +152,7 @@ class SalvagedMcap:
 
 
 def _records(stream: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:
-    """(kind, content, whether all of it) up to the data's end or the damage; a cut chunk as it is."""
+    """(kind, content, whether all of it) up to the damage, if any; a cut chunk comes as it is."""
     start = stream.tell()
     end = stream.seek(0, io.SEEK_END)
     stream.seek(start)
