@@ -154,7 +154,8 @@ def check_depth(depth: NDArray[np.floating], camera: Camera) -> None:
             f"depth image is {depth.shape} {depth.dtype}: the camera needs {expected} metres as "
             "floats, registered to the image",
         )
-    known = depth[np.isfinite(depth) & (depth > 0)]
+    some = depth[::8, ::8]  # a median of all takes as long as the rest of the frame
+    known = some[np.isfinite(some) & (some > 0)]
     if known.size and float(np.median(known)) > _FARTHEST_DEPTH:
         raise BadInput(
             "depth_unit",

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.depth_pixels import DepthPixels
-from im2hands_ros.hand_spheres import fronts_of
+from im2hands_ros.hand_spheres import near_side
 from im2hands_ros.skeleton import BONES, JOINT_COUNT, PARENTS
 
 Array = NDArray[np.float64]
@@ -82,7 +82,7 @@ class _HandFit:
     ) -> None:
         self._joints, self._shift, self._depth = joints, shift, depth
         self._noise = pixels.noise
-        front = fronts_of(joints + shift, pixels.rays).hand
+        front = near_side(joints + shift, pixels.rays)
         own = np.flatnonzero((np.abs(pixels.depth - front) < _NEAR) & (shown > _LEAST_SHOWN))
         self._own = own[:: max(1, -(-len(own) // _MOST_POINTS))]
         self._pixels = len(pixels.depth)
@@ -115,7 +115,7 @@ class _HandFit:
         weight = belongs[self._own] * _weights(self._distance, self._normal, self._points)
         self._weight = weight
         weight = weight * min(1.0, _COUNT / max(float(weight.sum()), 1e-9)) / _POINT**2
-        slope = np.einsum("nc,ncm->nm", self._normal, self._carried)
+        slope = np.matmul(self._normal[:, None], self._carried)[:, 0]
         target = self._distance + slope @ self._amounts
         weighted = slope * weight[:, None]
         system = weighted.T @ slope + np.eye(len(self._amounts))
@@ -132,7 +132,7 @@ class _HandFit:
         skin = self._points[self._weight > 0.2] + self._shift
         if len(skin) < _FEWEST // 2:
             return 1.0
-        distance, _ = _distance_and_normal(skin, self._depth)
+        distance = self._depth(skin)
         expected = _HALF * float(np.hypot(_FIELD, self._noise))
         ratio = float(np.median(np.abs(distance))) / expected
         return float(np.clip((ratio - _STAYS) / (_MOVES - _STAYS), 0, 1))
@@ -179,10 +179,9 @@ def _distance_and_normal(points: Array, depth: Depth) -> tuple[Array, Array]:
     moved = points[:, None] + _DIFFERENCE * np.vstack([np.zeros(3), np.eye(3)])
     values = depth(moved.reshape(-1, 3)).reshape(-1, 4)
     gradient = (values[:, :1] - values[:, 1:]) / _DIFFERENCE
-    slope = np.linalg.norm(gradient, axis=1)
     # Where the field is flat it says nothing about a direction.
-    normal = gradient / np.maximum(slope, 0.3)[:, None]
-    return -values[:, 0] / np.maximum(slope, 0.3), normal
+    slope = np.maximum(np.linalg.norm(gradient, axis=1), 0.3)
+    return -values[:, 0] / slope, gradient / slope[:, None]
 
 
 def _weights(distance: Array, normal: Array, points: Array) -> Array:
