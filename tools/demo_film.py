@@ -1,7 +1,7 @@
 """Write a sequence of two rendered hands as a film, for ``im2hands track``.
 
     python tools/demo_film.py hands.mp4                # the bundled sequence, which clasps
-    python tools/demo_film.py hands.mp4 --motion 3     # a drawn motion, as `evaluate --sequences`
+    python tools/demo_film.py hands.mp4 --motion 5     # a drawn motion, as `evaluate --sequences`
 
 Prints the camera that it was seen with.
 """
@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help=".mp4 file to write")
     parser.add_argument("--motion", type=int, help="seed of a drawn motion (the bundled sequence)")
-    parser.add_argument("--seconds", type=float, default=6.0, help="of a drawn motion (6)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of a drawn motion (5)")
     args = parser.parse_args()
     frames, camera, rate = pictures(args.motion, args.seconds)
     size = camera.width, camera.height
