@@ -77,7 +77,13 @@ class TrackerEngine:
         given, depth = frame.keypoints, self._depth(frame, camera)
         try:
             return self._tracker.update(
-                image, seconds, camera, given.hands, depth, confidence=given.confidence
+                image,
+                seconds,
+                camera,
+                given.hands,
+                depth,
+                confidence=given.confidence,
+                convention=given.convention,
             )
         except BadInput:
             raise

@@ -47,8 +47,11 @@ from im2hands_ros.files import (
     write_image,
     write_meshes,
 )
+from im2hands_ros.keypoint_convention import AUTO, CONVENTIONS, DETECTED
 from im2hands_ros.skeleton import ORDER_NAMES, SIDES
+from im2hands_ros.tracking.own_joints import OwnJoints
 from im2hands_ros.tracking.plausibility import unlikely_inputs
+from im2hands_ros.tracking.settings import FrameSettings
 
 if TYPE_CHECKING:
     import trimesh
@@ -77,6 +80,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--order", choices=sorted(ORDER_NAMES), default="mano", help="joint order (mano)"
     )
     add_detector_arguments(parser)
+    parser.add_argument(
+        "--keypoint-convention",
+        choices=(AUTO, *CONVENTIONS),
+        default=AUTO,
+        help="where the joints of a hand lie; auto: by --order, or as the detector has them (auto)",
+    )
+    parser.add_argument("--calibration", default="", help="file of im2hands calibrate (none)")
     parser.add_argument("--picture", type=Path, help=".png or .jpg file to write")
     add_model_arguments(parser, resolution=128)
     parser.add_argument("--preset", default="compact", help="compact or paper (compact)")
@@ -91,16 +101,29 @@ def run(args: argparse.Namespace) -> int:
     if notice := orientation_notice(args.image, image):
         warn("reconstruct", notice)
     depth = read_depth_file(args.depth) if args.depth else None
-    keypoints, camera = _from_file(args, image) if args.keypoints else _detected(args, image, depth)
+    given, camera = _from_file(args, image) if args.keypoints else _detected(args, image, depth)
     if depth is not None:
         check_depth(depth, camera)
+    settings = FrameSettings(
+        keypoint_convention=args.keypoint_convention, calibration=args.calibration
+    )
+    convention = args.order if args.keypoints else DETECTED
+    own, notices = OwnJoints(settings)(check_keypoints(given), convention, settings)
+    keypoints: Keypoints = dict.fromkeys(SIDES) | own
+    for _, text in notices:
+        warn("reconstruct", text)
     if problem := lens_problem(camera):
         warn("reconstruct", problem)
 
     from im2hands_ros.pipeline import Im2Hands
 
-    model = Im2Hands.load(weights=args.weights, preset=args.preset, device=args.device)
-    for _, text in unlikely_inputs(image, camera, check_keypoints(keypoints)):
+    model = Im2Hands.load(
+        weights=args.weights,
+        preset=args.preset,
+        device=args.device,
+        calibration=settings.read_calibration(),
+    )
+    for _, text in unlikely_inputs(image, camera, own):
         warn("reconstruct", text)
     started = time.perf_counter()
     scene = model.encode(image, keypoints, camera, depth)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.canonical import CanonicalHands, canonicalise
+from im2hands_ros.hand_calibration import HandShape
 from im2hands_ros.kernels.field import NativeField
 from im2hands_ros.kernels.gpu.field import DeviceField
 from im2hands_ros.pair import HandPair, KeypointPair
@@ -177,6 +178,13 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
     def kernels(self) -> str:
         """What evaluates query points: ``native``, ``triton`` or ``torch``."""
         return "torch"
+
+    def take_shape(self, shape: HandShape) -> None:
+        """From now on the hands are those of the person of this shape; before any kernels.
+
+        Raises ValueError for a shape of other weights, or networks that have no such freedom.
+        """
+        raise ValueError("these networks take no calibration of a person: leave it out")
 
     def use_kernels(self) -> None:
         """From now on query points may be evaluated by compiled code for the CPU in float32, where
