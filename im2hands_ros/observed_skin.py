@@ -25,7 +25,7 @@ _BEHIND = 3 * _UNEVEN  # farther behind a hand nothing is seen but by a mistake,
 _MISTAKES = 0.02
 # Pixels of one hand go wrong together: each counts as so much, and all of them as so many.
 _WEIGHT, _COUNT = 0.25, 80.0
-_MOST_PIXELS = 400  # that are looked at
+_MOST_PIXELS = 800  # that are looked at
 
 
 def likely_shifts(

@@ -62,16 +62,20 @@ def fitted_joints(
     Returns:
         By side (21, 3) metres; a hand that fits already is unchanged to the last digit.
     """
-    fits = {
-        side: _HandFit(xyz, pixels, shown, shifts[side], depths[side])
-        for side, xyz in joints.items()
-    }
+    fits, still = {}, set()
+    for side, xyz in joints.items():
+        unmoved = _HandFit(xyz, pixels, shown, np.zeros(3), depths[side])
+        if unmoved.fits_already():  # whatever else it might explain elsewhere
+            fits[side] = unmoved
+            still.add(side)
+        else:
+            fits[side] = _HandFit(xyz, pixels, shown, shifts[side], depths[side])
     for _ in range(_STEPS):
         near = {side: fit.likelihood() for side, fit in fits.items()}
         everything = shown * sum(near.values()) + (1 - shown) / _RANGE + 1e-9
-        for side, fit in fits.items():
-            fit.step(shown * near[side] / everything)
-    return {side: fit.moved_joints() for side, fit in fits.items()}
+        for side in fits.keys() - still:
+            fits[side].step(shown * near[side] / everything)
+    return {s: joints[s] if s in still else fit.moved_joints() for s, fit in fits.items()}
 
 
 class _HandFit:
@@ -132,10 +136,16 @@ class _HandFit:
         skin = self._points[self._weight > 0.2] + self._shift
         if len(skin) < _FEWEST // 2:
             return 1.0
-        distance = self._depth(skin)
+        return float(np.clip((self._misfit(skin) - _STAYS) / (_MOVES - _STAYS), 0, 1))
+
+    def fits_already(self) -> bool:
+        """Whether the skin that is seen near the unmoved hand is its own."""
+        return self._is_seen and self._misfit(self._points + self._shift) < _STAYS
+
+    def _misfit(self, skin: Array) -> float:
+        """Median distance of skin points from the unmoved surface, over what noise lets expect."""
         expected = _HALF * float(np.hypot(_FIELD, self._noise))
-        ratio = float(np.median(np.abs(distance))) / expected
-        return float(np.clip((ratio - _STAYS) / (_MOVES - _STAYS), 0, 1))
+        return float(np.median(np.abs(self._depth(skin)))) / expected
 
 
 def _modes(joints: Array) -> Array:
