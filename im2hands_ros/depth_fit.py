@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from im2hands_ros.camera import Camera
 from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.checks import check_depth
 from im2hands_ros.depth_pixels import depth_pixels
@@ -68,7 +69,8 @@ class DepthFit:
             return estimate
         with self._precision.autocast():
             context = self._networks.initial_context(frame, self._canonicalise(estimate.joints))
-            shown = self._shown(frame, pixels.rays)
+            mask = self._networks.hand_mask_probability(frame)
+        shown = shown_along(pixels.rays, mask, frame.camera)
         shifts = likely_shifts(pixels, joints, shown)
         fields = {
             side: _depth_of(context.select(hand), unit, self._tensor)
@@ -77,14 +79,6 @@ class DepthFit:
         fitted = fitted_joints(joints, pixels, shown, shifts, fields)
         moved = {side: xyz.astype(np.float32) for side, xyz in fitted.items()}
         return replace(estimate, joints=HandPair(**moved))
-
-    def _shown(self, frame: EncodedFrame[Any], rays: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N,) probability that the image shows a hand along rays; never quite 0 or 1."""
-        mask = self._networks.hand_mask_probability(frame).float()
-        pixels = frame.camera.pixels_of(rays[:, :2])
-        grid = self._tensor((2 * pixels + 1) / frame.camera.width - 1)
-        sampled = F.grid_sample(mask[:, None], grid[None, None], align_corners=False)[0, 0, 0]
-        return np.asarray(_DOUBT + (1 - 2 * _DOUBT) * sampled.clamp(0, 1).cpu().double().numpy())
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32, device=self._precision.device)
@@ -100,3 +94,14 @@ def _depth_of(
         return unit * context.logits(points_palm)[0].double().cpu().numpy()
 
     return depth
+
+
+def shown_along(rays: NDArray[np.float64], mask: Tensor, camera: Camera) -> NDArray[np.float64]:
+    """(N,) probability that the image shows a hand along rays; never quite 0 or 1.
+
+    rays: (N, 3) with z = 1. mask: (1, s, s) probability over a crop; camera: the crop's.
+    """
+    grid = (2 * camera.pixels_of(rays[:, :2]) + 1) / camera.width - 1
+    at = torch.as_tensor(grid, dtype=torch.float32, device=mask.device)
+    sampled = F.grid_sample(mask.float()[:, None], at[None, None], align_corners=False)[0, 0, 0]
+    return np.asarray(_DOUBT + (1 - 2 * _DOUBT) * sampled.clamp(0, 1).cpu().double().numpy())

@@ -15,7 +15,12 @@ from im2hands_ros.bags.depth_pairing import DepthPairing
 from im2hands_ros.bags.reader import BagReader, RawMessage
 from im2hands_ros.bags.topics import HAND_KEYPOINTS, POSE_ARRAY, Chosen
 from im2hands_ros.camera import Camera
-from im2hands_ros.messages.camera_info import camera_from_info, unlike_frame
+from im2hands_ros.messages.camera_info import (
+    camera_from_info,
+    is_same_frame,
+    unlike_frame,
+    unusable_frame,
+)
 from im2hands_ros.messages.header import nanoseconds
 from im2hands_ros.messages.images import read_image
 from im2hands_ros.messages.keypoints import CheckedKeypoints, read_keypoints, read_poses
@@ -187,7 +192,7 @@ class Frames:
             return None
         message, keypoints = pair.keypoints
         theirs, ours = keypoints.frame_id, pair.image.fields.header.frame_id
-        if theirs and theirs != ours:
+        if theirs and not is_same_frame(theirs, ours):
             self.skip(
                 "keypoints_frame",
                 f"the keypoints are in frame '{theirs}' but the image is in '{ours}'",
@@ -200,6 +205,8 @@ class Frames:
             info_frame = self._camera_info.fields.header.frame_id
             if text := unlike_frame(info_frame, ours):
                 self.warnings.setdefault("camera_info_frame", text)
+        if text := unusable_frame(ours):
+            self.warnings.setdefault("frame_id", text)
         self.matched += 1
         self._warn_of_timing()
         if (self.matched - 1) % self._every:
@@ -212,9 +219,7 @@ class Frames:
 
     def _count_the_waiting(self) -> None:
         """What the bag's end left without a partner."""
-        for name, waiting in self._matcher.waiting.items():
-            for _ in range(waiting):
-                self.skip(f"{name}_unmatched", "the bag ended before its partner came")
+        self._matcher.finish("the bag ended before its partner came")
 
 
 class Decoder:
@@ -235,11 +240,12 @@ class Decoder:
         """
         image = read_image(frame.image.fields)
         info = frame.camera_info.fields if frame.camera_info is not None else None
-        return image, self._camera(info, (image.shape[1], image.shape[0]))
+        size = image.shape[1], image.shape[0]
+        return image, self._camera(info, size, frame.image.raw.topic)
 
 
 def _given_camera(
-    intrinsics: tuple[float, float, float, float], _: None, size: tuple[int, int]
+    intrinsics: tuple[float, float, float, float], _: None, size: tuple[int, int], __: str
 ) -> Camera:
     try:
         return Camera(*size, *intrinsics)

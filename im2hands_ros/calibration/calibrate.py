@@ -26,6 +26,7 @@ from im2hands_ros.calibration.observations import (
 )
 from im2hands_ros.calibration.recording import RecordedFrame
 from im2hands_ros.calibration.skin import SkinPoints, skin_of_depth, skin_of_outline
+from im2hands_ros.depth_fit import shown_along
 from im2hands_ros.hand_calibration import HandCalibration, HandShape
 from im2hands_ros.keypoint_convention import convention_offsets
 from im2hands_ros.networks.compact.initial_occupancy import InitialOccupancy
@@ -125,11 +126,14 @@ def _skin_of(
     crop: SeenFrame,
     with_depth: bool,
 ) -> dict[str, SkinPoints]:
-    if with_depth:
-        assert frame.depth is not None
-        return skin_of_depth(frame.depth, frame.camera, joints)
     with torch.no_grad():
         masks = compact_networks(model).initial.encoder.masks(crop.features).softmax(1)[0, 1:]
+    if with_depth:
+        assert frame.depth is not None
+        hand = masks.sum(0, keepdim=True)
+        return skin_of_depth(
+            frame.depth, frame.camera, joints, lambda rays: shown_along(rays, hand, crop.camera)
+        )
     shown = masks.double().numpy()
     return {
         side: skin_of_outline(shown, crop.camera, xyz, SIDES.index(side))

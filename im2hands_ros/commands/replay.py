@@ -189,12 +189,15 @@ def _chosen(args: argparse.Namespace, source: BagReader) -> Chosen:
     return choose(source.topics, wanted, needs_camera_info=args.camera is None)
 
 
+_LONGEST = 1e9  # seconds, beyond which a duration is none
+
+
 def _window(args: argparse.Namespace, source: BagReader) -> tuple[int, int]:
     """Reception of the messages to replay: from, and up to but not at; ns."""
     length = (source.end_ns - source.start_ns) / 1e9
     if not 0 <= args.start < length:
         raise ValueError(f"--start {args.start:g}: the bag is {length:.1f} s long")
-    if args.duration is not None and not args.duration > 0:
+    if args.duration is not None and not 0 < args.duration < _LONGEST:
         raise ValueError(f"--duration {args.duration:g}: give seconds, more than 0")
     start_ns = source.start_ns + round(1e9 * args.start)
     if args.duration is None:

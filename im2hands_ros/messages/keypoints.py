@@ -115,10 +115,14 @@ def _read_hand(
     if not len(shares):
         check_hand(xyz, f"{side}_xyz", f"set {side}_valid to false")
         return xyz, None
+    shares = np.minimum(shares, 1)
     shares = to_mano_order(np.repeat(shares[:, None], 3, axis=1), message.joint_order)[:, 0]
     xyz = np.where(shares[:, None] > 0, xyz, np.float32(np.nan))
     check_hand(xyz, f"{side}_xyz", f"set {side}_valid to false")
     return xyz, shares
+
+
+_MOST_SHARE = 1.001  # what rounding makes of 1
 
 
 def _check_confidence(confidence: NDArray[np.float32], side: str, count: int) -> None:
@@ -128,7 +132,7 @@ def _check_confidence(confidence: NDArray[np.float32], side: str, count: int) ->
             "keypoints_count",
             f"{name} holds {len(confidence)} numbers: give {count} or none",
         )
-    bad = ~((confidence >= 0) & (confidence <= 1))
+    bad = ~((confidence >= 0) & (confidence <= _MOST_SHARE))
     if bad.any():
         raise BadInput(
             "keypoints_confidence",

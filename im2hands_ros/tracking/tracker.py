@@ -119,7 +119,7 @@ class HandTracker:
         both = {side: joints.get(side) for side in SIDES}
         scene = self._model.encode(image, both, camera, seen, settle=settle)
         self._refined = scene.keypoints
-        warnings += self._plausibility.check(image, camera, given, scene)
+        warnings += self._plausibility.check(image, camera, given, scene, seen)
         if extent < Extent.SURFACES:
             hands = _hands(scene.keypoints, scene.confidence, filters.ages)
             return _frame(hands, given, shares, scene, warnings=warnings)
