@@ -76,6 +76,11 @@ class Im2Hands:
         return self.networks.kernels
 
     @property
+    def can_use_depth(self) -> bool:
+        """Whether ``encode`` takes depth images: the logits are depths under the skin."""
+        return self.networks.depth_unit is not None
+
+    @property
     def refine_keypoints(self) -> bool:
         """Whether the given keypoints are refined first. May be set at any time.
 

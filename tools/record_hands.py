@@ -21,6 +21,7 @@ from im2hands_ros.messages.camera_info import Calibration, write_camera_info
 from im2hands_ros.messages.header import Header, Stamp
 from im2hands_ros.messages.images import write_compressed_image
 from im2hands_ros.messages.keypoints import write_keypoints
+from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.dataset import draw_hands, hand_part
 from im2hands_ros.synthetic.depth_camera import KINECT, REALSENSE, perfect_depth, photographed
 from im2hands_ros.synthetic.motion import Motion, draw_motion
@@ -29,6 +30,7 @@ from im2hands_ros.synthetic.skin import random_skin
 
 CAMERAS = {"realsense": REALSENSE, "kinect": KINECT}
 WALL = 1.2  # metres
+PARTS = 6  # of a recording; each hand shows its palm or its back in one
 NOISE = 2.0  # grey levels
 FRAME_ID = "camera_color_optical_frame"
 FIRST_STAMP = 1.0
@@ -39,6 +41,21 @@ TYPES = {
     "/keypoints": HAND_KEYPOINTS,
     DEPTH: IMAGE,
 }
+
+
+def turned_over(asset: Path, seconds: float, seed: int, rate: float) -> Motion:
+    """A person's motion in which each hand shows its palm for a while, and its back."""
+    parts = [draw_motion(seconds / PARTS, seed + k, rate, asset=asset) for k in range(PARTS)]
+    shape = parts[0].parameters["left"][0].shape
+    parameters = {
+        side: [given._replace(shape=shape) for part in parts for given in part.parameters[side]]
+        for side in SIDES
+    }
+    keypoints = {
+        side: np.stack([pose_hand(side, given, asset).keypoints for given in every])
+        for side, every in parameters.items()
+    }
+    return Motion(np.arange(len(parameters["left"])) / rate, parameters, keypoints)
 
 
 def depth_message(header: Header, depth: np.ndarray) -> bytes:
@@ -82,7 +99,7 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=0.0, help="of the keypoints, mm (0)")
     parser.add_argument("--depth-camera", choices=sorted(CAMERAS), default="realsense")
     args = parser.parse_args()
-    motion = draw_motion(args.seconds, args.seed, args.rate, asset=args.hand)
+    motion = turned_over(args.hand, args.seconds, args.seed, args.rate)
     bag = BagWriter(args.out)
     for name, kind in TYPES.items():
         bag.add_topic(name, kind, reliable=False, types=standard_types())

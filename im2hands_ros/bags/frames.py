@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.bags.depth_pairing import DepthPairing
 from im2hands_ros.bags.reader import BagReader, RawMessage
 from im2hands_ros.bags.topics import HAND_KEYPOINTS, POSE_ARRAY, Chosen
 from im2hands_ros.camera import Camera
@@ -50,12 +51,14 @@ class Frame:
         keypoints_message: HandKeypoints, PoseArray or NamedPoseArray.
         keypoints: what it holds, checked.
         camera_info: sensor_msgs/CameraInfo; None where the camera is given otherwise.
+        depth: sensor_msgs/Image; None where there is none.
     """
 
     image: Message
     keypoints_message: Message
     keypoints: CheckedKeypoints
     camera_info: Message | None
+    depth: Message | None = None
 
     @property
     def header(self) -> Any:
@@ -98,19 +101,35 @@ class Frames:
         self.details: dict[str, str] = {}
         self.warnings: dict[str, str] = {}
         self._camera_info = self._first_camera_info()
+        self._depths = None if chosen.depth is None else DepthPairing(slop)
 
     def steps(self) -> Iterator[tuple[Frame | None, int]]:
-        """For each message read, the frame that it completes, if any, and its reception, ns."""
+        """For each message read, the frame that it completes, if any, and its reception, ns.
+
+        With depth images, frames come when theirs has come.
+        """
         handlers = {
             self._chosen.image.name: self._on_image,
             self._chosen.keypoints.name: self._on_keypoints,
         }
         if self._chosen.camera_info is not None:
             handlers[self._chosen.camera_info.name] = self._on_camera_info
+        if self._chosen.depth is not None:
+            handlers[self._chosen.depth.name] = self._on_depth
         for raw in self._source.raw_messages(tuple(handlers), *self._window_ns):
             message = self._fields_of(raw)
             pair = handlers[raw.topic](message) if message is not None else None
-            yield self._frame_of(pair), raw.received_ns
+            frame = self._frame_of(pair)
+            if self._depths is None:
+                yield frame, raw.received_ns
+                continue
+            if frame is not None:
+                self._depths.add_frame(frame, raw.received_ns)
+            yield from self._depths.ready(raw.received_ns)
+            yield None, raw.received_ns
+        if self._depths is not None:
+            yield from self._depths.ready(None)
+            self._warn_of_missed_depth()
         self._count_the_waiting()
 
     def skip(self, reason: str, detail: str) -> None:
@@ -134,6 +153,18 @@ class Frames:
 
     def _on_camera_info(self, message: Message) -> None:
         self._camera_info = message
+
+    def _on_depth(self, message: Message) -> None:
+        assert self._depths is not None  # the topic was chosen
+        self._depths.add_depth(message)
+
+    def _warn_of_missed_depth(self) -> None:
+        if self._depths is not None and self._depths.missed:
+            self.warnings.setdefault(
+                "depth_unmatched",
+                f"{self._depths.missed} of {self.matched} frames have no depth image of their "
+                "instant: record depth with the image's stamps, or raise --sync-slop",
+            )
 
     def _on_image(self, message: Message) -> Match | None:
         self.images += 1

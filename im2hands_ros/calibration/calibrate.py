@@ -26,6 +26,7 @@ from im2hands_ros.calibration.observations import (
 )
 from im2hands_ros.calibration.recording import RecordedFrame
 from im2hands_ros.calibration.skin import SkinPoints, skin_of_depth, skin_of_outline
+from im2hands_ros.depth_fit import shown_along
 from im2hands_ros.hand_calibration import HandCalibration, HandShape
 from im2hands_ros.keypoint_convention import convention_offsets
 from im2hands_ros.networks.compact.initial_occupancy import InitialOccupancy
@@ -43,6 +44,7 @@ _FEWEST_POINTS = 25
 _HELD_BACK = 5  # one of so many hands is not fitted to
 _TRUSTED = 0.010  # metres: joints that are off by less are off by their convention alone
 _MOVES = (0.002, 0.010)  # standard deviations of whole hands, metres: trusted or not
+_STEADY = 0.02  # of what is not seen of the flesh, against errors of what is
 _TRIMMED = 0.1  # of the lengths, at both ends
 _FAR_MM = 15.0  # what is farther off is another thing
 _CHUNK = 16
@@ -124,11 +126,14 @@ def _skin_of(
     crop: SeenFrame,
     with_depth: bool,
 ) -> dict[str, SkinPoints]:
-    if with_depth:
-        assert frame.depth is not None
-        return skin_of_depth(frame.depth, frame.camera, joints)
     with torch.no_grad():
         masks = compact_networks(model).initial.encoder.masks(crop.features).softmax(1)[0, 1:]
+    if with_depth:
+        assert frame.depth is not None
+        hand = masks.sum(0, keepdim=True)
+        return skin_of_depth(
+            frame.depth, frame.camera, joints, lambda rays: shown_along(rays, hand, crop.camera)
+        )
     shown = masks.double().numpy()
     return {
         side: skin_of_outline(shown, crop.camera, xyz, SIDES.index(side))
@@ -173,7 +178,9 @@ def calibrate(
         everything.hands((~held).nonzero()[:, 0]),
         ("offsets", "code", "thickness", "moves"),
         start._replace(moves=start.moves[~held]),
+        steps=STEPS,
         move_sigma=_MOVES[not trusted],
+        steady=_STEADY,
         on_step=lambda _: on_step(),
     )
     # Of the hands held back the place is unknown where joints are not trusted: it is fitted alone.

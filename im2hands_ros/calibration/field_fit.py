@@ -21,7 +21,7 @@ from im2hands_ros.networks.compact.articulated_decoder import DEPTH_UNIT
 from im2hands_ros.networks.compact.bone_geometry import SLOT_COUNT
 from im2hands_ros.networks.compact.initial_occupancy import InitialOccupancy
 from im2hands_ros.networks.compact.person_shape import changed_parameters
-from im2hands_ros.skeleton import JOINT_COUNT, MIDDLE_MCP, WRIST
+from im2hands_ros.skeleton import BONES, JOINT_COUNT, MIDDLE_MCP, WRIST
 
 STEPS = 300
 _HANDS, _POINTS = 12, 160  # of a step
@@ -32,6 +32,7 @@ _OFFSET, _CODE, _THICKNESS = 0.006, 1.0, 0.0015
 _PRIOR = 0.01  # of a mean of squares, against a mean of millimetres
 _LINEAR = 3.0  # millimetres from which an error counts linearly
 _FARTHEST = 15.0  # and beyond which it is another thing
+_ANYWHERE, _FLESH = 80, 0.011  # points around the bones of a hand, metres from them
 _MOVED = 0.02  # prior of a hand's own move in a frame
 
 
@@ -72,9 +73,14 @@ class AdaptedField(nn.Module):
 
     def adapted(self, seen: Observations, points: Tensor, adaptation: Adaptation) -> Tensor:
         """The same with everything adapted; moves are those of the hands of ``seen``."""
+        return self.with_flesh(adapted_joints(seen, adaptation), seen, points, adaptation)
+
+    def with_flesh(
+        self, joints: Tensor, seen: Observations, points: Tensor, adaptation: Adaptation
+    ) -> Tensor:
+        """The same for given joints: only code and thickness are adapted."""
         changes = changed_parameters(self.network.decoder, adaptation.code, adaptation.thickness)
         named = {f"network.decoder.{name}": value for name, value in changes.items()}
-        joints = adapted_joints(seen, adaptation)
         return functional_call(self, named, (joints, seen, points))
 
 
@@ -94,6 +100,7 @@ def fit(
     steps: int = STEPS,
     move_sigma: float = _MOVED,
     flesh: float = 1.0,
+    steady: float = 0.0,
     on_step: Callable[[float], None] = lambda error: None,
 ) -> Adaptation:
     """Fit to observations.
@@ -106,6 +113,7 @@ def fit(
         move_sigma: by how much whole hands are usually off, metres, where moves are free.
         flesh: how far code and thickness may go, 1 as far as people differ: less of it makes more
             of the offsets.
+        steady: against changes of the flesh where nothing was seen of it, 0: none.
         on_step: called with each step's error, millimetres.
     """
     field = AdaptedField(network)
@@ -119,9 +127,13 @@ def fit(
         hands = torch.randint(seen.hand_count, (_HANDS,), generator=generator)
         picked = torch.randint(seen.points.shape[1], (_HANDS, _POINTS), generator=generator)
         now = Adaptation(**values)
-        error = _error(field, seen.hands(hands), picked, now._replace(moves=now.moves[hands]))
+        part, own = seen.hands(hands), now._replace(moves=now.moves[hands])
+        error = _error(field, part, picked, own)
+        loss = error + _prior(now, start, hands, move_sigma, flesh)
+        if steady:
+            loss = loss + steady * _change(field, part, own, generator)
         optimiser.zero_grad()
-        (error + _prior(now, start, hands, move_sigma, flesh)).backward()
+        loss.backward()
         optimiser.step()
         slower.step()
         on_step(float(error.detach()))
@@ -139,6 +151,22 @@ def _error(
     weight = seen.weight.gather(1, picked) * (off.detach().abs() < _FARTHEST)
     loss = huber_loss(off, torch.zeros_like(off), reduction="none", delta=_LINEAR)
     return (loss * weight).sum() / weight.sum().clamp_min(1)
+
+
+def _change(
+    field: AdaptedField, seen: Observations, adaptation: Adaptation, generator: torch.Generator
+) -> Tensor:
+    """Mean square of how much the flesh has changed anywhere around the bones, millimetres²."""
+    joints = adapted_joints(seen, adaptation).detach()
+    starts, ends = torch.tensor(BONES).T
+    bone = torch.randint(len(starts), (len(joints), _ANYWHERE), generator=generator)
+    share = torch.rand(*bone.shape, 1, generator=generator)
+    a, b = (joints.gather(1, end[bone][..., None].expand(-1, -1, 3)) for end in (starts, ends))
+    way = torch.randn(*bone.shape, 3, generator=generator)
+    points = a + share * (b - a) + _FLESH * way / way.norm(dim=2, keepdim=True)
+    with torch.no_grad():
+        before = field(joints, seen, points)
+    return (field.with_flesh(joints, seen, points, adaptation) - before).square().mean()
 
 
 def _prior(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.observed_skin import observed_skin
+from im2hands_ros.depth_pixels import depth_pixels
+from im2hands_ros.hand_spheres import fronts_of
+from im2hands_ros.observed_skin import likely_shifts
 from im2hands_ros.skeleton import BONES, MIDDLE_MCP, WRIST
 
 Array = NDArray[np.float64]
@@ -17,11 +20,17 @@ Bools = NDArray[np.bool_]
 # Skin nearer than this to the forearm, along the palm from the wrist, metres: where a hand ends is
 # nowhere to be seen.
 _FROM_WRIST = 0.005
+_NEAR = 0.02  # metres from where a hand's near side is expected
+_FEWEST, _LEAST_SHARE = 25, 0.12  # of a hand's pixels that must be its skin
+_LEAST_SHOWN = 0.2  # probability that a pixel shows a hand
+_MOST_POINTS = 160  # of a hand
 _EMPTY_BEHIND = 0.03  # metres that what is seen lies behind a hand that is not there
 _REACH = 0.03  # metres around the bones in which emptiness says something
 _SHARES = np.linspace(0, 1, 5)
 _GRID = 24  # pixels looked at along the longer side of a hand
 _ALONE, _HERE = 0.1, 0.5  # probabilities that a pixel shows the other hand, this hand
+
+Shown = Callable[[Array], Array]
 
 
 class SkinPoints(NamedTuple):
@@ -33,17 +42,41 @@ class SkinPoints(NamedTuple):
     shift: Array
 
 
+def _unknown(rays: Array) -> Array:
+    return np.full(len(rays), 0.5)
+
+
 def skin_of_depth(
-    depth: NDArray[np.floating], camera: Camera, joints: dict[str, NDArray[np.float32]]
+    depth: NDArray[np.floating],
+    camera: Camera,
+    joints: dict[str, NDArray[np.float32]],
+    shown: Shown = _unknown,
 ) -> dict[str, SkinPoints]:
-    """Of each hand that the depth image shows enough of: its skin, and free space around it."""
+    """Of each hand that the depth image shows enough of: its skin, and free space around it.
+
+    Args:
+        depth: (H, W) metres along z, registered to the camera's image; 0 or not finite: unknown.
+        camera: of the image.
+        joints: by side (21, 3) metres, camera frame.
+        shown: (N, 3) rays with z = 1 -> (N,) probability that the image shows a hand there.
+    """
+    hands = {side: np.asarray(xyz, np.float64) for side, xyz in joints.items()}
+    pixels = depth_pixels(depth, camera, hands)
+    share = shown(pixels.rays)
+    shifts = likely_shifts(pixels, hands, share)
+    fronts = {side: fronts_of(xyz + shifts[side], pixels.rays).hand for side, xyz in hands.items()}
+    first = np.minimum.reduce(list(fronts.values()))
     found = {}
-    for side, seen in observed_skin(depth, camera, joints).items():
-        moved = joints[side] + seen.shift
-        skin = seen.points[_before_wrist(seen.points, moved)]
+    for side, front in fronts.items():
+        own = (front == first) & (np.abs(pixels.depth - front) < _NEAR) & (share > _LEAST_SHOWN)
+        if own.sum() < max(_FEWEST, _LEAST_SHARE * np.isfinite(front).sum()):
+            continue
+        moved = joints[side] + shifts[side]
+        points = pixels.points[own][:: -(-int(own.sum()) // _MOST_POINTS)]
+        skin = points[_before_wrist(points, moved)]
         free = _free_space(depth, camera, moved)
-        points = np.concatenate([skin, free])
-        found[side] = SkinPoints(points, np.arange(len(points)) >= len(skin), seen.shift)
+        bound = np.arange(len(skin) + len(free)) >= len(skin)
+        found[side] = SkinPoints(np.concatenate([skin, free]), bound, shifts[side])
     return found
 
 

@@ -25,6 +25,9 @@ Errors: gaussian is noise with the standard deviations of --noise on every coord
 keypoint; tracker is what trackers do: wrong size, depth, place and relative depth of the hands,
 noise, joints far off, now and then left and right swapped.
 
+With --depth the networks are given depth images as well: noise of 2 mm and 0.2 % of the depth,
+steps of disparities or millimetres, holes, and edges that mix hand and wall. Baselines use none.
+
 With --sequences nothing of that, but how well hands are followed over time: rendered sequences of
 drawn hands in motion at 30 Hz, with errors of a tracker that last for a second or two and 10 mm of
 noise in every frame, beside single frames; hands that are lost, that cross, and that move steadily.
@@ -97,6 +100,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder that keeps the baselines' scores for the next run, without times (none)",
     )
     parser.add_argument(
+        "--depth",
+        nargs="?",
+        const="realsense",
+        choices=("realsense", "kinect"),
+        help="give the networks the depth images of a simulated camera of this kind (realsense)",
+    )
+    parser.add_argument(
         "--sequences",
         type=int,
         metavar="N",
@@ -135,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
     names = names or [*networks, *BASELINES]
     samples = list(_samples(args))
     near = DEFAULT_POINTS[args.split].near
-    plan = EvaluationPlan(tuple(names), levels, near, args.cache, _offsets(args))
+    plan = EvaluationPlan(tuple(names), levels, near, args.cache, _offsets(args), args.depth)
     scored = run_evaluation(samples, plan, networks, args.workers)
     settings = settings_of(args, plan, samples, model)
     report = report_of(scored, settings, describe(model.device if model else "cpu"))

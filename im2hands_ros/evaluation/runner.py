@@ -38,6 +38,7 @@ class EvaluationPlan:
 
     near: for samples that do not state it themselves. cache: folder of the baselines' scores.
     offsets: (21, 3) from where the samples have their joints to where the networks do, metres.
+    depth_camera: whose depth images the networks are given; None: none.
     """
 
     methods: tuple[str, ...]
@@ -45,6 +46,7 @@ class EvaluationPlan:
     near: int
     cache: Path | None = None
     offsets: NDArray[np.float64] | None = None
+    depth_camera: str | None = None
 
     @property
     def configurations(self) -> list[Configuration]:
@@ -57,7 +59,8 @@ class EvaluationPlan:
 
     def inputs(self, samples: Iterable[Sample], level: NoiseLevel) -> list[EvaluationInput]:
         """What methods are given of the samples at a noise level."""
-        return [input_of(s, level, self.near_of(s), self.offsets) for s in samples]
+        offsets, camera = self.offsets, self.depth_camera
+        return [input_of(each, level, self.near_of(each), offsets, camera) for each in samples]
 
 
 def run_evaluation(

@@ -205,11 +205,6 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
         """(1, s, s) probability over the crop that a pixel shows a hand; 1 without an estimate."""
         return torch.ones_like(frame.pixels[:, 0])
 
-    def side_probability(self, frame: EncodedFrame[Features]) -> Tensor | None:
-        """(2, s, s) probability over the crop that a pixel shows the left and the right hand; None
-        without an estimate."""
-        return None
-
     def refine_keypoints(
         self, frame: EncodedFrame[Features], joints: KeypointPair
     ) -> EstimatedJoints:

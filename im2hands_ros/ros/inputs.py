@@ -70,7 +70,10 @@ class NodeInputs(ImageInputs[Settings]):
         super().__init__(node, node.settings.image_transport, has_subscribers)
         topic, kind, read = _keypoints_input(node.settings.keypoints_type)
         self.subscribe("keypoints", topic, kind, partial(self._on_keypoints, read))
-        if node.settings.use_depth:
+
+    def subscribe_first(self) -> None:
+        """Depth images: one that comes with its image must be there when the frame is complete."""
+        if self.node.settings.use_depth:
             self.subscribe("depth", "depth", Image, self._on_depth)
 
     @property

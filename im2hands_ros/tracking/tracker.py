@@ -28,6 +28,11 @@ __all__ = ["Extent", "HandTracker", "TrackedFrame", "TrackedHand"]
 # Setting -> the stage of the model that it switches; the model's attribute has the setting's name.
 _OPTIONAL_STAGES = {"refine_keypoints": "keypoints", "refine_occupancy": "refinement"}
 
+_UNUSED_DEPTH = (
+    "depth images come and are not used, these networks give no depths: use the preset 'compact', "
+    "or set use_depth to false"
+)
+
 
 class HandTracker:
     """Turns the frames of one camera into hands, one after the other. For one thread.
@@ -53,6 +58,7 @@ class HandTracker:
         self._filters = StreamFilters(self._own_joints.lengths)
         self._plausibility = Plausibility()
         self._refined: Mapping[str, Joints | None] = {}  # of the last frame
+        self._has_depth_without_use = False
 
     def update(
         self,
@@ -102,8 +108,9 @@ class HandTracker:
         def settle(estimate: EstimatedJoints) -> EstimatedJoints:
             return filters.settle(trusted(estimate, of_hands(shares, given, estimate.joints)))
 
-        seen = depth if self.settings.use_depth else None
-        warnings += tuple(undeclared(keypoints, confidence))
+        warnings += tuple(undeclared(keypoints, confidence)) + self._unused_depth(depth)
+        has_use = depth is not None and self.settings.use_depth and self._model.can_use_depth
+        seen = depth if has_use else None
         if extent == Extent.KEYPOINTS and not self._model.refine_keypoints and seen is None:
             warnings += self._plausibility.check(image, camera, given, None)
             estimate = settle(EstimatedJoints.as_given(HandPair(**joints)))
@@ -120,6 +127,14 @@ class HandTracker:
         warnings += severed_pieces(surfaces.present)
         hands = _with_surfaces(surfaces, filters.ages)
         return _frame(hands, given, shares, scene, surfaces.timings_ms, warnings)
+
+    def _unused_depth(self, depth: NDArray[np.float32] | None) -> tuple[tuple[str, str], ...]:
+        """Says once that depth images come to nothing."""
+        wanted = depth is not None and self.settings.use_depth
+        if not wanted or self._model.can_use_depth or self._has_depth_without_use:
+            return ()
+        self._has_depth_without_use = True
+        return (("depth_unused", _UNUSED_DEPTH),)
 
     def _surfaces(self, scene: EncodedScene) -> Hands:
         return scene.reconstruct(

@@ -153,9 +153,6 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
     def hand_mask_probability(self, frame: CompactFrame) -> Tensor:
         return self.initial.encoder.masks(frame.features).float().softmax(1)[:, 1:].sum(1)
 
-    def side_probability(self, frame: CompactFrame) -> Tensor:
-        return self.initial.encoder.masks(frame.features).float().softmax(1)[0, 1:]
-
     def refine_keypoints(self, frame: CompactFrame, joints: KeypointPair) -> EstimatedJoints:
         if self.keypoints is None:
             return super().refine_keypoints(frame, joints)
