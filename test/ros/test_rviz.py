@@ -28,6 +28,7 @@ from scipy.spatial import cKDTree
 
 from im2hands_ros.messages.markers import SPHERE_LIST, draw
 from im2hands_ros.pipeline import Im2Hands
+from im2hands_ros.ros.demo.replay import RELIABLE
 from im2hands_ros.ros.demo.settings import DemoReplaySettings
 from im2hands_ros.skeleton import TIPS
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
@@ -53,6 +54,7 @@ KNOWN = {
     | {"Topic", "Normalize Range", "Min Value", "Max Value", "Median window"},
     "rviz_default_plugins/MarkerArray": _DISPLAY | {"Topic", "Namespaces"},
     "rviz_default_plugins/PointCloud2": _DISPLAY | _CLOUD | {"Topic"},
+    "rviz_default_plugins/Pose": _DISPLAY | {"Topic", "Shape", "Axes Length", "Axes Radius"},
     "rviz_default_plugins/Axes": _DISPLAY | {"Reference Frame", "Length", "Radius"},
     "rviz_default_plugins/MoveCamera": {"Class"},
     "rviz_default_plugins/Measure": {"Class", "Line color"},
@@ -64,11 +66,13 @@ MESSAGES = {  # of each display
     "rviz_default_plugins/Image": "sensor_msgs/msg/Image",
     "rviz_default_plugins/MarkerArray": "visualization_msgs/msg/MarkerArray",
     "rviz_default_plugins/PointCloud2": "sensor_msgs/msg/PointCloud2",
+    "rviz_default_plugins/Pose": "geometry_msgs/msg/PoseStamped",
 }
 CHOICES = {
     "Style": {"Points", "Squares", "Flat Squares", "Spheres", "Boxes", "Tiles"},
     "Color Transformer": {"Intensity", "AxisColor", "FlatColor", "RGB8", "RGBF32"},
     "Position Transformer": {"XYZ"},
+    "Shape": {"Arrow", "Axes"},
 }
 
 
@@ -120,6 +124,13 @@ def test_a_reliable_camera_is_heard_as_well() -> None:
         assert verdict != QoSCompatibility.ERROR, reason
 
 
+def test_an_rviz_that_starts_after_the_demo_gets_no_incompatible_offer() -> None:
+    first = QoSProfile(depth=5)  # reliable: what RViz subscribes with until its settings are read
+    for requested in (first, asked(DISPLAYS["Image"]["Topic"])):
+        verdict, reason = qos_check_compatible(RELIABLE, requested)
+        assert verdict == QoSCompatibility.OK, reason
+
+
 def test_rviz_s_colours_come_from_a_channel_of_the_cloud(client: Client) -> None:
     client.send_frame(1.0)
     cloud = client.wait_for_frame(1.0, "occupancy")
@@ -127,8 +138,9 @@ def test_rviz_s_colours_come_from_a_channel_of_the_cloud(client: Client) -> None
 
 
 def test_rviz_shows_picture_meshes_and_keypoints_at_once() -> None:
+    # The cloud would speckle the hands; poses stay when a hand is lost.
     shown = {name for name, each in DISPLAYS.items() if each["Enabled"]}
-    assert shown == {"Image", "Markers", "Camera"}  # the cloud would speckle the hands
+    assert shown == {"Image", "Markers", "Camera"}
     switched_on = {name for name, on in DISPLAYS["Markers"]["Namespaces"].items() if on}
     assert switched_on == {"left", "right", "left_keypoints", "right_keypoints"}
 

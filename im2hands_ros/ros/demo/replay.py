@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import rclpy
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.task import Future
 from std_msgs.msg import Header
@@ -35,6 +35,9 @@ EXIT_NO_SUBSCRIBERS = 3
 _POLL = 0.05  # seconds between two checks of the subscriptions
 _SETTLE = 0.5  # seconds: a subscriber found here may not have found us yet, and would miss a frame
 _LINGER = 0.5  # seconds that the last frame is given to leave before its publisher goes
+
+# Reliable: before RViz has read its settings, it asks for that, and is told that nothing will come.
+RELIABLE = QoSProfile(depth=5)
 
 
 class ReplayNode(BaseNode[DemoReplaySettings]):
@@ -60,7 +63,7 @@ class ReplayNode(BaseNode[DemoReplaySettings]):
             topic: self.create_publisher(
                 kind,
                 topic,
-                qos_profile_sensor_data,
+                RELIABLE,
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
             for topic, kind in INPUTS.items()
