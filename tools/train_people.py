@@ -59,7 +59,7 @@ class SecondCode(nn.Module):
 
 
 def widened(state: dict[str, Tensor], second: SecondCode, part: float = 1.0) -> dict[str, Tensor]:
-    """The decoder's parameters by name with both codes as one; part: what is taken of the second."""
+    """The decoder's parameters by name with both codes as one, the second in part."""
     code = second.code.state_dict()
     to_bias = {name: part * value for name, value in second.to_bias.state_dict().items()}
     wide = dict(state)
@@ -142,6 +142,7 @@ def main() -> None:
     decoder = CompactNetworks.load(given.weights)[0].initial.decoder
     state = {name: value.clone() for name, value in decoder.state_dict().items()}
     second = learn(decoder, folders, weights / weights.sum(), given.steps)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
     tensors, record = checkpoints.read(given.weights)
     wide = widened(state, second, given.part)
     tensors |= {PREFIX + name: value.detach().contiguous() for name, value in wide.items()}
