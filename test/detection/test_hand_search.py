@@ -9,7 +9,7 @@ from im2hands_ros.detection import HandDetector
 from im2hands_ros.detection.palms import PalmDetector, palm_region
 from im2hands_ros.detection.search import ROUNDS, HandSearch
 from im2hands_ros.detection.views import Turn, picture_views, tiles, view
-from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder
+from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, ToldEncoder
 from im2hands_ros.networks.compact.landmark_regions import moved, region_of
 from im2hands_ros.networks.compact.palm_network import INPUT_SIZE, PALM_JOINTS
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
@@ -17,7 +17,7 @@ from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
 @pytest.fixture(scope="module")
 def search() -> HandSearch:
-    return HandSearch(PalmDetector.load(), LandmarkEncoder.load())
+    return HandSearch(PalmDetector.load(), LandmarkEncoder.load(), ToldEncoder.load())
 
 
 @pytest.fixture(scope="module")
