@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.detection.landmarks import FloatArray, Landmarks, are_near
+from im2hands_ros.detection.landmarks import FloatArray, Landmarks
 from im2hands_ros.detection.voting import APART, LEAST_PRESENCE, credible
 from im2hands_ros.skeleton import SIDES
 
@@ -106,8 +106,8 @@ class HandFollower:
         """Hands that are still where they are believed to be."""
         if not around:
             return {}
-        near = are_near(around)
-        looks = self._pair(image, around, known) if near else self._finder.see(image, around)
+        paired = len(around) == len(SIDES)
+        looks = self._pair(image, around, known) if paired else self._finder.see(image, around)
         hands = {
             side: hand
             for side, hand in looks.items()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.skeleton import BONES, MIDDLE_MCP, SIDES, WRIST
+from im2hands_ros.skeleton import BONES
 
 FloatArray = NDArray[np.float64]
 
@@ -62,20 +61,6 @@ class Landmarks:
     def mirrored(self, width: int) -> Landmarks:
         """The pixels of the same hand in the image mirrored left to right."""
         return replace(self, pixels=self.pixels * (-1, 1) + (width - 1, 0))
-
-
-def are_near(hands: Mapping[str, FloatArray]) -> bool:
-    """Whether there are two hands that may hide or be taken for each other.
-
-    Args:
-        hands: per side (21, 2) joints, pixels.
-    """
-    if len(hands) < len(SIDES):
-        return False
-    left, right = (hands[side] for side in SIDES)
-    gap = np.linalg.norm(left[:, None] - right[None], axis=-1).min()
-    palm = max(np.linalg.norm(each[MIDDLE_MCP] - each[WRIST]) for each in (left, right))
-    return bool(gap < palm)
 
 
 def mean_bone_length(joints: FloatArray) -> float:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.detection.landmarks import FloatArray, Landmarks, are_near
+from im2hands_ros.detection.landmarks import FloatArray, Landmarks
 from im2hands_ros.detection.palms import Palm, PalmDetector
 from im2hands_ros.detection.views import (
     AREA,
@@ -77,8 +77,8 @@ class HandSearch:
             self._look(image, list(tiles(image.shape[:2])), evidence)
             elected = elect(evidence.findings, known, LEAST_VOTES)
         hands = self._settled(image, elected)
-        around = {side: hand.pixels for side, hand in {**known, **hands}.items()}
-        return self._told_apart(image, around, hands) if hands and are_near(around) else hands
+        pair = {**known, **hands}
+        return self._told_apart(image, pair, hands) if len(pair) == len(SIDES) else hands
 
     def see(
         self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
@@ -96,12 +96,10 @@ class HandSearch:
         return {side: landmarks_of(it) for side, it in self._told.see(image, joints_px).items()}
 
     def _told_apart(
-        self,
-        image: NDArray[np.uint8],
-        around: Mapping[str, FloatArray],
-        found: dict[str, Landmarks],
+        self, image: NDArray[np.uint8], pair: Mapping[str, Landmarks], found: dict[str, Landmarks]
     ) -> dict[str, Landmarks]:
         """The hands that were found, with joints that are seen knowing of both."""
+        around = {side: hand.pixels for side, hand in pair.items()}
         for _ in range(_PASSES):
             last = self.see_pair(image, around)
             around = {side: hand.pixels for side, hand in last.items()}
