@@ -52,6 +52,10 @@ class CanonicalHands(NamedTuple):
     joints_palm: Tensor
     mirrored: Tensor
 
+    def to(self, device: torch.device) -> CanonicalHands:
+        """The same on a device."""
+        return CanonicalHands._make(part.to(device) for part in self)
+
     def palm_from_camera(self, points_camera: Tensor) -> Tensor:
         """(B, N, 3) camera-frame points to each hand's palm frame."""
         points = mirror(points_camera, self.mirrored) - self.wrist[:, None]

@@ -61,6 +61,8 @@ class Im2Hands:
         self._precision = Precision(device, dtype)
         if device.type == "cpu" and dtype is torch.float32:
             networks.use_kernels()
+        if networks.kernels == "torch":
+            networks.use_device_kernels(device, dtype)
         self._searches = SearchCache(device)
         self._switches = {name: name in self.stages for name in ("keypoints", "refinement")}
 
@@ -70,9 +72,10 @@ class Im2Hands:
         return self.networks.stages
 
     @property
-    def has_kernels(self) -> bool:
-        """Whether compiled code evaluates the fields (`im2hands_ros.kernels`), and not torch."""
-        return self.networks.has_kernels
+    def kernels(self) -> str:
+        """What evaluates the fields: ``native`` (`im2hands_ros.kernels`), ``triton`` on a GPU, or
+        ``torch``."""
+        return self.networks.kernels
 
     @property
     def refine_keypoints(self) -> bool:
@@ -217,8 +220,11 @@ class Im2Hands:
 
     def _canonicalise(self, joints: KeypointPair) -> CanonicalHands:
         present = joints.present
-        mirrored = torch.tensor([side == "left" for side in present], device=self.device)
-        return self.networks.canonicalise(self._tensor(np.stack(list(present.values()))), mirrored)
+        mirrored = torch.tensor([side == "left" for side in present])
+        given = torch.as_tensor(np.stack(list(present.values())), dtype=torch.float32)
+        # On the host: hundreds of small steps. The networks on a device take them from there.
+        hands = self.networks.canonicalise(given, mirrored)
+        return hands if self.networks.kernels == "triton" else hands.to(self.device)
 
     def _under_skin(
         self,

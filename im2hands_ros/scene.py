@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.kernels.library import Library
+from im2hands_ros.kernels.library import Library, best
 from im2hands_ros.networks.protocol import (
     EstimatedJoints,
     HandContext,
@@ -27,6 +27,7 @@ from im2hands_ros.skeleton import BONES, JOINT_COUNT
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.boxes import FLESH_REACH, SearchBoxes
 from im2hands_ros.surface.chunking import chunks_of
+from im2hands_ros.surface.device_search import DeviceSearch
 from im2hands_ros.surface.extract import Triangles, extract, orient
 from im2hands_ros.surface.pruned_search import SearchCache
 from im2hands_ros.surface.search import SurfaceCells
@@ -159,7 +160,7 @@ class Scene(HandPair[HandField]):
             return np.empty(0, np.float32)
         hands, field = self._field_of(hand)
         queries = torch.from_numpy(points)[None].to(hands.wrist.device)
-        logits = chunks_of(queries.device).over(
+        logits = chunks_of(self._precision.device).over(
             len(points), lambda part: field(hands.palm_from_camera(queries[:, part]))
         )
         return torch.cat(logits, dim=1)[0].sigmoid().cpu().numpy()
@@ -239,22 +240,32 @@ class Scene(HandPair[HandField]):
     def _search(
         self, boxes: SearchBoxes, resolution: int, threshold: float, dense: bool = False
     ) -> SurfaceCells:
+        boxes_there = boxes.to(self._precision.device)
+
         def field_in_boxes(points_box: Tensor, valid: Tensor) -> Tensor:
-            return self._logits(boxes.palm_from_box(points_box), self._context)
+            return self._logits(boxes_there.palm_from_box(points_box), self._context)
 
         hands, field = len(self.sides), self._context.native_field
         logit = float(np.log(threshold / (1 - threshold)))
         if dense:
             return self._searches.get(resolution, hands).densely(field_in_boxes, logit)
         bones, reach = self._bone_segments(boxes), float(FLESH_REACH / boxes.side.min()) + 1.0 / 16
+        on_device = self._context.device_field
+        if on_device is not None and DeviceSearch.covers(resolution):
+            search = self._searches.on_device(on_device, resolution, hands)
+            if (found := search(on_device, logit, boxes, bones, reach)) is not None:
+                return found
         if field is not None:
             native = self._searches.native(field.frame.library, resolution, hands)
             return native(field, logit, boxes, bones, reach)
+        bones = bones.to(self._precision.device)
         return self._searches.get(resolution, hands)(field_in_boxes, logit, bones, reach)
 
     def _kernels(self) -> Library | None:
-        """The library that evaluates this frame's fields, None for torch."""
+        """The library for what the host does with this frame's fields, None for torch."""
         field = self._context.native_field
+        if self._context.device_field is not None:
+            return best()
         return field.frame.library if field else None
 
     def _bone_segments(self, boxes: SearchBoxes) -> Tensor:

@@ -38,6 +38,7 @@ _MARKED = {
         "synthetic/test_other_hand.py",
         "synthetic/test_portable.py",
         "synthetic/test_poses.py",
+        "test_gpu_scripts.py",
         "test_paper_pipeline.py",
     ),
 }

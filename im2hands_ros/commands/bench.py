@@ -102,7 +102,7 @@ def _measured(args: argparse.Namespace, frames: int, resolutions: list[int]) -> 
 
     both = against_torch.models(load) if args.against else {"native": load()}
     report = frame_report(both["native"], frames, resolutions, args.dense_up_to, _message_times)
-    report["kernels"] = "native" if both["native"].has_kernels else "torch"
+    report["kernels"] = both["native"].kernels
     if args.against:
         samples = interacting_samples(frames)
         for resolution in resolutions:

@@ -9,8 +9,13 @@ from im2hands_ros.canonical import BONE_SLOT_COUNT, CanonicalHands
 from im2hands_ros.kernels.library import Library
 
 # Of each attribute of CanonicalHands but the last, in order.
-_SHAPES = ((3, 3), (3,), (BONE_SLOT_COUNT, 3, 4), (BONE_SLOT_COUNT,), (5, 3, 4), (5,), (21, 3))
-_SIZES = [torch.Size(shape).numel() for shape in _SHAPES]
+FRAME_SHAPES = tuple(
+    map(
+        torch.Size,
+        ((3, 3), (3,), (BONE_SLOT_COUNT, 3, 4), (BONE_SLOT_COUNT,), (5, 3, 4), (5,), (21, 3)),
+    )
+)
+_SIZES = [shape.numel() for shape in FRAME_SHAPES]
 
 
 def canonicalise(library: Library, joints: Tensor, mirrored: Tensor) -> CanonicalHands:
@@ -21,5 +26,5 @@ def canonicalise(library: Library, joints: Tensor, mirrored: Tensor) -> Canonica
     library.checked(
         library.canonicalise(given.data_ptr(), sides.data_ptr(), len(given), frames.data_ptr())
     )
-    parts = zip(frames.split(_SIZES, 1), _SHAPES, strict=True)
+    parts = zip(frames.split(_SIZES, 1), FRAME_SHAPES, strict=True)
     return CanonicalHands._make([*(part.unflatten(1, shape) for part, shape in parts), mirrored])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import os
 from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import im2hands_ros
+from im2hands_ros.kernels import choice
+from im2hands_ros.kernels.choice import VARIABLE
 
-VARIABLE = "IM2HANDS_KERNELS"
 VERSION = 3
 # Suffixes of the library's files by the level of the processor that they need (src/kernels.h).
 LEVELS = {1: "", 3: "_v3", 4: "_v4"}
@@ -127,10 +127,8 @@ def chosen() -> Library | None:
     Raises RuntimeError when the variable demands a library that is missing, and ValueError when it
     has another value.
     """
-    wanted = os.environ.get(VARIABLE, "")
-    if wanted not in ("", "native", "torch"):
-        raise ValueError(f"{VARIABLE} is '{wanted}': use native or torch, or leave it unset")
-    if wanted == "torch":
+    wanted = choice.wanted()
+    if wanted in ("torch", "triton"):
         return None
     library = best()
     if library is None and wanted == "native":

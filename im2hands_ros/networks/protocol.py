@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from im2hands_ros.camera import Camera
 from im2hands_ros.canonical import CanonicalHands, canonicalise
 from im2hands_ros.kernels.field import NativeField
+from im2hands_ros.kernels.gpu.field import DeviceField
 from im2hands_ros.pair import HandPair, KeypointPair
 
 if TYPE_CHECKING:
@@ -118,6 +119,12 @@ class HandContext(ABC):
         """What evaluates the logits in place of torch (`im2hands_ros.kernels`), None if nothing."""
         return None
 
+    @property
+    def device_field(self) -> DeviceField | None:
+        """What evaluates the logits on a device without waiting for it; the hands' frames are on
+        the host then."""
+        return None
+
     def select(self, hand: int) -> Self:
         """The same for one hand alone (H = 1)."""
         return take(self, slice(hand, hand + 1))
@@ -167,13 +174,16 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
         return ()
 
     @property
-    def has_kernels(self) -> bool:
-        """Whether compiled code evaluates query points."""
-        return False
+    def kernels(self) -> str:
+        """What evaluates query points: ``native``, ``triton`` or ``torch``."""
+        return "torch"
 
     def use_kernels(self) -> None:
         """From now on query points may be evaluated by compiled code for the CPU in float32, where
         there is some for these networks (`im2hands_ros.kernels`); weights must not change then."""
+
+    def use_device_kernels(self, device: torch.device, dtype: torch.dtype) -> None:
+        """The same on another device, in matrix products of dtype."""
 
     def canonicalise(self, joints: Tensor, mirrored: Tensor) -> CanonicalHands:
         """As `im2hands_ros.canonical.canonicalise`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 # Flesh reaches this far from the joints at most, metres: the margin of the search box.
@@ -23,6 +24,10 @@ class SearchBoxes:
         low, high = joints_palm.amin(1), joints_palm.amax(1)
         side = (high - low).amax(1) + 2 * FLESH_REACH
         return cls((low + high) / 2 - side[:, None] / 2, side)
+
+    def to(self, device: torch.device) -> SearchBoxes:
+        """The same on a device."""
+        return SearchBoxes(self.origin.to(device), self.side.to(device))
 
     def palm_from_box(self, points_box: Tensor) -> Tensor:
         """(H, N, 3) box coordinates in [0, 1] to metres in the palm frame."""

@@ -9,6 +9,7 @@ from the surface).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ from skimage.measure import marching_cubes
 
 from im2hands_ros.kernels.library import Library
 from im2hands_ros.kernels.marching import mesher
+from im2hands_ros.kernels.mesh import large_components
+from im2hands_ros.surface.marched_cells import MarchedCells
 from im2hands_ros.surface.search import SurfaceCells
 
 # A value this close to the threshold (as a share of the mean distance at the surface's cells) is
@@ -59,6 +62,8 @@ def extract(cells: SurfaceCells, hand: int, kernels: Library | None = None) -> T
     out, so every component of the result is watertight with positive volume.
     kernels does it all, if given, in place of scikit-image and SciPy.
     """
+    if isinstance(cells, MarchedCells):
+        return _large_parts(cells, hand, kernels)
     if not len(cells.cells[hand]):
         return None
     by_kernels = mesher(kernels) if kernels else None
@@ -77,6 +82,16 @@ def extract(cells: SurfaceCells, hand: int, kernels: Library | None = None) -> T
     vertices = ((vertices + block.low) / cells.resolution).astype(np.float32)
     triangles = triangles.astype(np.int32)
     return _only(_in_large_components(vertices, triangles, SMALLEST_SHARE), vertices, triangles)
+
+
+def _large_parts(cells: MarchedCells, hand: int, kernels: Library | None) -> Triangles | None:
+    """What a device found, without small components."""
+    vertices, triangles = cells.surfaces[hand]
+    if not len(triangles):
+        return None
+    vertices = vertices / np.float32(cells.resolution)
+    find = partial(large_components, kernels) if kernels else _in_large_components
+    return _only(find(vertices, triangles, SMALLEST_SHARE), vertices, triangles)
 
 
 def orient(triangles: NDArray[np.int32], mirrored: bool) -> NDArray[np.int32]:

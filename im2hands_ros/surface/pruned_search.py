@@ -16,8 +16,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from im2hands_ros.kernels.gpu.field import DeviceField
 from im2hands_ros.kernels.library import Library
 from im2hands_ros.surface.chunking import chunks_of
+from im2hands_ros.surface.device_search import DeviceSearch
 from im2hands_ros.surface.lattice import interpolated
 from im2hands_ros.surface.native_search import NativeSearch
 from im2hands_ros.surface.search import SurfaceSearch
@@ -33,7 +35,7 @@ CHECKS = 2
 # Resolutions whose volumes (3 MB a pair of hands) are not worth freeing.
 _SMALL = range(65)
 
-_S = TypeVar("_S", SurfaceSearch, NativeSearch)
+_S = TypeVar("_S", SurfaceSearch, NativeSearch, DeviceSearch)
 
 
 class PrunedSearch(SurfaceSearch):
@@ -113,6 +115,7 @@ class SearchCache:
         self._device = device
         self._searches: dict[tuple[int, int], SurfaceSearch] = {}
         self._native: dict[tuple[int, int], NativeSearch] = {}
+        self._device_searches: dict[tuple[int, int], DeviceSearch] = {}
 
     def get(self, resolution: int, hands: int) -> SurfaceSearch:
         """The search in boxes of this resolution; ValueError for one out of range."""
@@ -127,6 +130,13 @@ class SearchCache:
         kept = self._native = _still_wanted(self._native, resolution)
         if (resolution, hands) not in kept:
             kept[resolution, hands] = NativeSearch(library, resolution, hands)
+        return kept[resolution, hands]
+
+    def on_device(self, field: DeviceField, resolution: int, hands: int) -> DeviceSearch:
+        """The same for fields that are evaluated without waiting; see `DeviceSearch.covers`."""
+        kept = self._device_searches = _still_wanted(self._device_searches, resolution)
+        if (resolution, hands) not in kept:
+            kept[resolution, hands] = DeviceSearch(resolution, hands, field.evaluator, self._device)
         return kept[resolution, hands]
 
 

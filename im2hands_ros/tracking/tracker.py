@@ -121,8 +121,9 @@ class HandTracker:
 
     @property
     def kernels(self) -> str:
-        """What evaluates the model's fields: ``native`` (`im2hands_ros.kernels`) or ``torch``."""
-        return "native" if getattr(self._model, "has_kernels", False) else "torch"
+        """What evaluates the model's fields: ``native`` (`im2hands_ros.kernels`), ``triton`` on a
+        GPU, or ``torch``."""
+        return getattr(self._model, "kernels", "torch")
 
     @property
     def running_stages(self) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ def test_reduced_precision_and_the_variable_leave_all_to_torch(settings, monkeyp
 
 def test_another_value_of_the_variable_is_refused(monkeypatch):
     monkeypatch.setenv(library.VARIABLE, "cuda")
-    with pytest.raises(ValueError, match="'cuda': use native or torch"):
+    with pytest.raises(ValueError, match="'cuda': use native, torch or triton"):
         library.chosen()
 
 

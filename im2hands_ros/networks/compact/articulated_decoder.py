@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.constants import constant, indices
 from im2hands_ros.networks.compact.bone_blocks import group_by_bone
 from im2hands_ros.networks.compact.bone_geometry import (
     ENDS,
@@ -111,8 +112,9 @@ class ArticulatedDecoder(nn.Module):
     def hand_code(self, hands: CanonicalHands) -> Tensor:
         """(H, code_width) float32: pose and shape of H hands, by their joints."""
         joints = hands.joints_palm
-        between = joints[:, list(_DISTANCE_ENDS)] - joints[:, list(_DISTANCE_STARTS)]
-        mean = between.new_tensor(_MEAN_DISTANCES) * 1e-3
+        ends, starts = (indices(it, joints.device) for it in (_DISTANCE_ENDS, _DISTANCE_STARTS))
+        between = joints[:, ends] - joints[:, starts]
+        mean = constant(_MEAN_DISTANCES, joints.device) * 1e-3
         deviation = (between.norm(dim=-1) - mean) / _DISTANCE_UNIT
         deviation = deviation.clamp(-_DISTANCE_REACH, _DISTANCE_REACH)
         # A tenth of a millimetre counts, which half precision would round away.

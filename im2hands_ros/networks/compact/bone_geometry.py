@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.constants import constant, indices
 from im2hands_ros.precision import autocast_disabled
 
 # The 15 finger bones in the published order (index, middle, pinky, ring, thumb), then the five
@@ -23,6 +24,7 @@ ENDS = (*(base + level + 1 for base in _FINGER_BASES for level in range(3)), 1, 
 _FLOOR, _FLOOR_TIP, _FLOOR_MARGIN, _FLOOR_LEAST = 0.0145, 0.0135, 0.064, 0.0021
 # Of the metacarpals, in the order of the fingers' bones.
 _METACARPALS = (1, 2, 4, 3, 0)
+_IS_TIP = tuple(slot % 3 == 2 and slot < 15 for slot in range(SLOT_COUNT))
 
 
 class BoneGeometry(NamedTuple):
@@ -56,7 +58,8 @@ def bone_geometry(hands: CanonicalHands) -> BoneGeometry:
     transforms = torch.cat([hands.bone_from_palm[:, 1:], hands.metacarpal_from_palm], dim=1)
     lengths = torch.cat([hands.bone_lengths[:, 1:], hands.metacarpal_lengths], dim=1)
     rotation = transforms[..., :3]
-    start, end = (hands.joints_palm[:, list(ends)] for ends in (STARTS, ENDS))
+    joints = hands.joints_palm
+    start, end = (joints[:, indices(ends, joints.device)] for ends in (STARTS, ENDS))
     with autocast_disabled(rotation):
         vector = (rotation @ (end - start)[..., None])[..., 0]
         translation = -(rotation @ start[..., None])[..., 0]
@@ -71,10 +74,12 @@ def bone_geometry(hands: CanonicalHands) -> BoneGeometry:
 
 def floor_radii(lengths: Tensor) -> Tensor:
     """(H, S, 2) least radii of the flesh at start and end of bones of lengths (H, S), metres."""
-    fingers = lengths[:, :15].unflatten(1, (5, 3)).sum(2) + lengths[:, 15:][:, _METACARPALS]
+    fingers = (
+        lengths[:, :15].unflatten(1, (5, 3)).sum(2)
+        + lengths[:, 15:][:, indices(_METACARPALS, lengths.device)]
+    )
     size = fingers.amax(1, keepdim=True) + _FLOOR_MARGIN
     along = (_FLOOR * size).expand_as(lengths)
-    is_tip = torch.arange(SLOT_COUNT, device=lengths.device) % 3 == 2
-    is_tip[15:] = False
+    is_tip = constant(_IS_TIP, lengths.device, torch.bool)
     tip = (_FLOOR_TIP * size).clamp_min(_FLOOR_LEAST)
     return torch.stack([along, torch.where(is_tip, tip, along)], 2)

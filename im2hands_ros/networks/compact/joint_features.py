@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from im2hands_ros.constants import constant, indices
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.presets import KeypointPreset
 from im2hands_ros.skeleton import JOINT_COUNT, PARENTS, SIDES
@@ -124,7 +125,7 @@ def geometry_of(hands: CoarseHands, palm: Tensor) -> Tensor:
     centre = joints.mean(2, keepdim=True)
     both = hands.present.all(1)[:, None, None, None].to(joints.dtype)
     from_other = (joints - centre.flip(1)) * both / (4 * HAND_UNIT)
-    bones = joints - joints[:, :, list(PARENTS)]
+    bones = joints - joints[:, :, indices(tuple(PARENTS), joints.device)]
     length = bones.norm(dim=-1, keepdim=True)
     projected = joints @ hands.intrinsics[:, None].transpose(2, 3)
     depth = projected[..., 2:].clamp_min(0.05)
@@ -142,9 +143,9 @@ def geometry_of(hands: CoarseHands, palm: Tensor) -> Tensor:
 def palm_axes(joints: Tensor) -> Tensor:
     """(B, 2, 3, 3) axes of the palms as columns, those of left hands mirrored."""
     relative = joints - joints[:, :, :1]
-    forward = relative[:, :, [5, 9, 13, 17]].mean(2)
+    forward = relative[:, :, indices((5, 9, 13, 17), joints.device)].mean(2)
     across = relative[:, :, 5] - relative[:, :, 17]
     x = F.normalize(forward, dim=-1, eps=1e-4)
     z = F.normalize(torch.linalg.cross(x, across), dim=-1, eps=1e-4)
-    mirror = z.new_tensor([[-1.0], [1.0]])
+    mirror = constant(((-1.0,), (1.0,)), z.device)
     return torch.stack([x, torch.linalg.cross(z, x), z * mirror], dim=-1)

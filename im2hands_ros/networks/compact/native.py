@@ -20,10 +20,22 @@ def native_network(
 ) -> NativeNetwork | None:
     """The networks' weights in the library; None for sizes that it is not compiled for, and for
     networks that are not on the CPU."""
-    known = initial.preset == COMPACT.initial and initial.query[0].weight.device.type == "cpu"
-    if not known or (refinement is not None and refinement.preset != COMPACT.refinement):
+    on_cpu = initial.query[0].weight.device.type == "cpu"
+    if not on_cpu or not of_known_sizes(initial, refinement):
         return None
     return NativeNetwork(library, packing.weights(initial, refinement))
+
+
+def of_known_sizes(initial: InitialOccupancy, refinement: RefinedOccupancy | None) -> bool:
+    """Whether kernels are made for the sizes of these networks."""
+    refined = refinement is None or refinement.preset == COMPACT.refinement
+    return initial.preset == COMPACT.initial and refined
+
+
+def image_sizes(initial: InitialOccupancy) -> ImageSizes:
+    """Of the image features of a crop."""
+    side = initial.image_size
+    return ImageSizes(side // 4, side // 4, (side // 32) ** 2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,19 +15,24 @@ import torch
 from torch import Tensor, nn
 
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.kernels import canonical, library
+from im2hands_ros.kernels import canonical, choice, library
 from im2hands_ros.kernels.field import NativeNetwork
+from im2hands_ros.kernels.gpu.field import Evaluator, TritonField
 from im2hands_ros.networks import checkpoints
+from im2hands_ros.networks.compact import packing
 from im2hands_ros.networks.compact.articulated_decoder import DEPTH_UNIT
+from im2hands_ros.networks.compact.device import DeviceContext, DeviceNetworks
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.initial_occupancy import InitialContext, InitialOccupancy
 from im2hands_ros.networks.compact.joint_features import CoarseHands
 from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement
 from im2hands_ros.networks.compact.landmark_fusion import FusedLandmarks, LandmarkFusion
 from im2hands_ros.networks.compact.native import (
+    image_sizes,
     native_initial,
     native_network,
     native_refined,
+    of_known_sizes,
 )
 from im2hands_ros.networks.compact.native_encoder import NativeEncoder
 from im2hands_ros.networks.compact.native_keypoints import NativeKeypoints
@@ -52,7 +57,7 @@ CompactFrame: TypeAlias = EncodedFrame[ImageFeatures]
 _NEAR = 0.01
 
 
-class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
+class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContext"]):
     """The stages, None where there are no weights.
 
     Attributes:
@@ -71,6 +76,7 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         encoder = preset.initial.encoder
         self.image_size = encoder.image_size
         self.native: NativeNetwork | None = None
+        self.on_device: DeviceNetworks | None = None
         self.native_encoder: NativeEncoder | None = None
         self.native_keypoints: NativeKeypoints | None = None
         self.initial = InitialOccupancy(preset.initial)
@@ -101,8 +107,8 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         return (self.initial.encoder, *seen)
 
     @property
-    def has_kernels(self) -> bool:
-        return self.native is not None
+    def kernels(self) -> str:
+        return "native" if self.native else "triton" if self.on_device else "torch"
 
     def use_kernels(self) -> None:
         """By the library that there is, else in torch."""
@@ -117,13 +123,27 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
             if self.keypoints is not None and self.keypoints.preset == COMPACT.keypoints:
                 self.native_keypoints = NativeKeypoints(kernels, self.keypoints)
 
+    def use_device_kernels(self, device: torch.device, dtype: torch.dtype) -> None:
+        """By the Triton kernel where Triton is there, else in torch."""
+        if choice.triton_chosen(device) and of_known_sizes(self.initial, self.refinement):
+            weights = torch.from_numpy(packing.weights(self.initial, self.refinement)).to(device)
+            precision = "ieee" if dtype is torch.float32 else "tf32"
+            self.run_on(device, TritonField(weights, image_sizes(self.initial), precision))
+
+    def run_on(self, device: torch.device, evaluator: Evaluator) -> None:
+        """Record the steps on a device, with this evaluator of its points."""
+        stages = (self.initial, self.keypoints, self.refinement)
+        self.on_device = DeviceNetworks(*stages, evaluator, device)
+
     def canonicalise(self, joints: Tensor, mirrored: Tensor) -> CanonicalHands:
-        if self.native is None:
+        compiled = self.native.library if self.native else self.on_device and library.best()
+        if not compiled:
             return super().canonicalise(joints, mirrored)
-        return canonical.canonicalise(self.native.library, joints, mirrored)
+        return canonical.canonicalise(compiled, joints, mirrored)
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
-        return (self.native_encoder or self.initial.encoder)(pixels)
+        encode = self.on_device.encode if self.on_device else self.native_encoder
+        return (encode or self.initial.encoder)(pixels)
 
     def hand_mask_probability(self, frame: CompactFrame) -> Tensor:
         return self.initial.encoder.masks(frame.features).float().softmax(1)[:, 1:].sum(1)
@@ -134,11 +154,15 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
     def refine_keypoints(self, frame: CompactFrame, joints: KeypointPair) -> EstimatedJoints:
         if self.keypoints is None:
             return super().refine_keypoints(frame, joints)
-        seen, coarse = self._seen(frame, joints), coarse_hands(joints, frame)
-        if seen is None and self.native_keypoints is not None:
-            refined = self.native_keypoints(frame.features, coarse)
-        else:  # the compiled refinement reads no landmarks
-            refined = self.keypoints(frame.features, coarse, seen=seen)
+        seen = self._seen(frame, joints)
+        if seen is not None:  # what is compiled or recorded reads no landmarks
+            refined = self.keypoints(frame.features, coarse_hands(joints, frame), seen=seen)
+        elif self.on_device:
+            host = torch.device("cpu")
+            refined = self.on_device.refine_keypoints(coarse_hands(joints, frame, host))
+        else:
+            refine = self.native_keypoints or self.keypoints
+            refined = refine(frame.features, coarse_hands(joints, frame))
         places = refined.joints[0].float().cpu().numpy()
         near = (1 - torch.exp(-_NEAR / refined.spread[0].clamp_min(1e-4))).mean(-1).tolist()
         spread = refined.spread[0].float().cpu().numpy()
@@ -156,13 +180,22 @@ class CompactNetworks(HandNetworks[ImageFeatures, InitialContext]):
         seen = see_hands(self.landmarks, frame.picture.image, frame.picture.camera, joints)
         return FusedLandmarks(seen, self.fusion)
 
-    def initial_context(self, frame: CompactFrame, hands: CanonicalHands) -> InitialContext:
+    def initial_context(
+        self, frame: CompactFrame, hands: CanonicalHands
+    ) -> InitialContext | DeviceContext:
+        if self.on_device:
+            return self.on_device.initial_context(hands, torch.as_tensor(frame.camera.K).float())
         context = self.initial.context(frame.features, *frame.crop_of(hands), hands)
         return native_initial(self.native, context) if self.native else context
 
-    def refine_occupancy(self, frame: CompactFrame, context: InitialContext) -> HandContext:
+    def refine_occupancy(
+        self, frame: CompactFrame, context: InitialContext | DeviceContext
+    ) -> HandContext:
         if self.refinement is None:
             return context
+        if isinstance(context, DeviceContext):
+            assert self.on_device is not None
+            return self.on_device.refine_occupancy(context)
         count = len(context.intrinsics)
         partner = torch.arange(count - 1, -1, -1, device=context.intrinsics.device)
         accompanied = torch.full_like(partner, count > 1, dtype=torch.bool)
@@ -175,13 +208,16 @@ def fusion_of(preset: CompactPreset) -> LandmarkFusion:
     return LandmarkFusion(preset.fusion, keypoints.width, len(keypoints.patch_spacings))
 
 
-def coarse_hands(joints: KeypointPair, frame: CompactFrame) -> CoarseHands:
-    """The hands of one frame as the keypoint refinement takes them."""
+def coarse_hands(
+    joints: KeypointPair, frame: CompactFrame, device: torch.device | None = None
+) -> CoarseHands:
+    """The hands of one frame as the keypoint refinement takes them, on the frame's device or this
+    one."""
     # An absent hand's joints are masked; any finite ones will do.
     present = joints.present
     known = next(iter(present.values()))
     both = np.stack([present.get(side, known) for side in SIDES])
-    device = frame.pixels.device
+    device = device or frame.pixels.device
     return CoarseHands(
         torch.as_tensor(both, dtype=torch.float32, device=device)[None],
         torch.tensor([[side in present for side in SIDES]], device=device),

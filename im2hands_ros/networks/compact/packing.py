@@ -42,11 +42,16 @@ def weights(initial: InitialOccupancy, refinement: RefinedOccupancy | None) -> B
         preset = refinement.preset
         limits = [preset.band, preset.largest, preset.gap, MARGIN, NEAR_ANCHORS]
         parts += [*_corrections(refinement.queries), torch.tensor(limits)]
-    return _block(torch.cat([part.float().flatten() for part in parts]))
+    return _block(torch.cat([part.float().cpu().flatten() for part in parts]))
 
 
 def hands(context: InitialContext) -> Block:
     """(H, count): each hand as the initial occupancy sees it."""
+    return _block(hand_rows(context))
+
+
+def hand_rows(context: InitialContext) -> Tensor:
+    """The same on the context's device."""
     frames, geometry = context.hands, context.bones.geometry
     query = context.network.query[0]
     assert isinstance(query, nn.Linear)
@@ -70,20 +75,23 @@ def hands(context: InitialContext) -> Block:
         context.bones.second_bias,
         F.linear(pixels, query.weight[:, _PIXELS]),
     ]
-    return _block(_rows(parts))
+    return _rows(parts)
 
 
 def anchors(context: RefinedContext) -> Block:
     """(H, count): each hand's anchors and the other hand's, as the refined occupancy sees them."""
+    return _block(anchor_rows(context))
+
+
+def anchor_rows(context: RefinedContext) -> Tensor:
+    """The same on the context's device."""
     memory, own, other = context.memory, context.hands, context.other.hands
     turned = other.palm_from_hand.double() @ _mirroring(other)
     to_other = turned @ _camera_from_palm(own)
     to_other[..., 3] -= (other.palm_from_hand.double() @ other.wrist.double()[..., None])[..., 0]
     count = memory.positions.shape[1] // 2
     their = memory.positions[:, count:]
-    return _block(
-        _rows([memory.keys.transpose(2, 3), memory.values, their, to_other, memory.share])
-    )
+    return _rows([memory.keys.transpose(2, 3), memory.values, their, to_other, memory.share])
 
 
 def _query(initial: InitialOccupancy) -> list[Tensor]:
@@ -97,7 +105,7 @@ def _query(initial: InitialOccupancy) -> list[Tensor]:
 
 
 def _bones(decoder: ArticulatedDecoder) -> list[Tensor]:
-    identity = torch.eye(decoder.second.shape[-1])
+    identity = torch.eye(decoder.second.shape[-1], device=decoder.second.device)
     return [
         decoder.first,
         decoder.second + identity,
@@ -118,7 +126,7 @@ def _corrections(queries: QueryAnchorDecoder) -> list[Tensor]:
 
 def _mirroring(hands: CanonicalHands) -> Tensor:
     """(H, 3, 3) float64 that negates x of mirrored hands."""
-    sign = torch.ones(len(hands.wrist), 3, dtype=torch.float64)
+    sign = torch.ones(len(hands.wrist), 3, dtype=torch.float64, device=hands.wrist.device)
     sign[:, 0] = torch.where(hands.mirrored, -1.0, 1.0)
     return torch.diag_embed(sign)
 

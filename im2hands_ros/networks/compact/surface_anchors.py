@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from im2hands_ros.constants import constant, indices
 from im2hands_ros.networks.compact.articulated_decoder import DEPTH_UNIT
 from im2hands_ros.networks.compact.bone_geometry import SLOT_COUNT, BoneGeometry
 from im2hands_ros.precision import autocast_disabled
@@ -90,12 +91,12 @@ def trace_anchors(bones: BoneGeometry, depth_at: Callable[[Tensor], Tensor]) -> 
 
 def _starts(bones: BoneGeometry) -> tuple[Tensor, Tensor]:
     """Starts and unit directions (H, A, 3) of the rays in the palm frame."""
-    index = torch.tensor(_RAY_BONES, device=bones.length.device)
-    share = bones.length.new_tensor(_RAY_SHARES)
-    local = bones.length.new_tensor(_RAY_DIRECTIONS)
+    device = bones.length.device
+    index, share = indices(tuple(_RAY_BONES), device), constant(tuple(_RAY_SHARES), device)
+    local = constant(tuple(_RAY_DIRECTIONS), device)
     along = bones.direction[:, index]
     # The straightened frames' y axis leaves the back of the hand; x is across.
-    over = along.new_tensor([0.0, 1.0, 0.0]).expand_as(along)
+    over = constant((0.0, 1.0, 0.0), device).expand_as(along)
     across = F.normalize(torch.linalg.cross(over, along), dim=-1)
     over = torch.linalg.cross(along, across)
     in_bone = local[:, :1] * across + local[:, 1:2] * over + local[:, 2:] * along
