@@ -21,7 +21,7 @@ from im2hands_ros.detection.views import (
     view,
 )
 from im2hands_ros.detection.voting import APART, LEAST_PRESENCE, SAME, Elected, elect
-from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, SeenHand
+from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, SeenHand, ToldEncoder
 from im2hands_ros.networks.compact.landmark_regions import region_of
 from im2hands_ros.skeleton import SIDES
 
@@ -30,6 +30,7 @@ LEAST_VOTES = 0.6
 _AGREED = 2.5  # votes of a hand from which on no more are needed
 _SURE_SIDE = 0.9
 _MOST_REGIONS = 5  # of a round
+_PASSES = 2  # of the network that is told of both hands, each with the joints of the one before
 _FAINT = 0.05  # presence from which a second look may find a hand
 
 
@@ -45,10 +46,11 @@ class HandSearch:
 
     Args:
         palms: finds where to look. landmarks: says what is there.
+        told: tells the joints of two hands apart once both are found.
     """
 
-    def __init__(self, palms: PalmDetector, landmarks: LandmarkEncoder) -> None:
-        self._palms, self._landmarks = palms, landmarks
+    def __init__(self, palms: PalmDetector, landmarks: LandmarkEncoder, told: ToldEncoder) -> None:
+        self._palms, self._landmarks, self._told = palms, landmarks, told
 
     def search(
         self, image: NDArray[np.uint8], known: Mapping[str, Landmarks], part: int | None = None
@@ -74,7 +76,9 @@ class HandSearch:
         if part is None and not elected and not known:
             self._look(image, list(tiles(image.shape[:2])), evidence)
             elected = elect(evidence.findings, known, LEAST_VOTES)
-        return self._settled(image, elected)
+        hands = self._settled(image, elected)
+        pair = {**known, **hands}
+        return self._told_apart(image, pair, hands) if len(pair) == len(SIDES) else hands
 
     def see(
         self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
@@ -82,6 +86,28 @@ class HandSearch:
         """The hands around (21, 2) joints, pixels, by the side that they are believed to be of."""
         return {
             side: landmarks_of(it) for side, it in self._landmarks.see(image, joints_px).items()
+        }
+
+    def see_pair(
+        self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
+    ) -> dict[str, Landmarks]:
+        """As `see`, by the network that is told where both are: better joints of clasped hands,
+        but presence and side follow what is believed."""
+        return {side: landmarks_of(it) for side, it in self._told.see(image, joints_px).items()}
+
+    def _told_apart(
+        self, image: NDArray[np.uint8], pair: Mapping[str, Landmarks], found: dict[str, Landmarks]
+    ) -> dict[str, Landmarks]:
+        """The hands that were found, with joints that are seen knowing of both."""
+        around = {side: hand.pixels for side, hand in pair.items()}
+        for _ in range(_PASSES):
+            last = self.see_pair(image, around)
+            around = {side: hand.pixels for side, hand in last.items()}
+        if last["left"].distance(last["right"]) < APART:
+            return found
+        return {
+            side: last[side].judged_as(hand) if _confirmed(hand, last[side]) is last[side] else hand
+            for side, hand in found.items()
         }
 
     def _look(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.landmark_network import LandmarkNetwork, SeenLandmarks
@@ -26,7 +26,9 @@ from im2hands_ros.networks.compact.landmark_regions import (
 )
 from im2hands_ros.networks.compact.told_landmarks import Hints, ToldLandmarks
 
-WEIGHTS = Path(__file__).parents[2] / "data" / "weights" / "landmarks.safetensors"
+_FOLDER = Path(__file__).parents[2] / "data" / "weights"
+WEIGHTS = _FOLDER / "landmarks.safetensors"
+TOLD_WEIGHTS = _FOLDER / "told_landmarks.safetensors"
 
 
 class SeenHand(NamedTuple):
@@ -100,6 +102,35 @@ class LandmarkEncoder:
         crops = np.stack([cut_out(image, region) for region in regions])
         seen = self.network(as_input(crops, self.device))
         return [in_picture(seen, index, region) for index, region in enumerate(regions)]
+
+
+class ToldEncoder:
+    """Sees the hands of which is known about where they are; use it from one thread.
+
+    Args:
+        network: on the device that it shall run on; made fast and no longer to be trained.
+    """
+
+    def __init__(self, network: ToldLandmarks) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if network.spread.weight.device.type == "cpu":
+            self.network.network.fuse()
+
+    @classmethod
+    def load(cls, weights: Path | None = None, device: str = "cpu") -> ToldEncoder:
+        """The packaged network, or a weights file's stage ``landmarks``, its only one.
+
+        Raises:
+            FileNotFoundError, ValueError: as `checkpoints.load_into`.
+        """
+        network = ToldLandmarks()
+        checkpoints.load_into(nn.ModuleDict({"landmarks": network}), weights or TOLD_WEIGHTS)
+        return cls(network.to(device))
+
+    def see(self, image: np.ndarray, joints_px: Mapping[str, np.ndarray]) -> dict[str, SeenHand]:
+        """As `LandmarkEncoder.see`; the sides and nearly always the presence are as believed."""
+        return see_told(self.network, image, joints_px)
 
 
 @torch.inference_mode()
