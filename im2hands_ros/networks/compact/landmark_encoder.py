@@ -132,27 +132,53 @@ class ToldEncoder:
         """As `LandmarkEncoder.see`; the sides and nearly always the presence are as believed."""
         return see_told(self.network, image, joints_px)
 
+    def __call__(self, image: np.ndarray, looks: Sequence[Look]) -> list[SeenHand]:
+        """What each look shows, all at once; image: as of `see`."""
+        return see_each(self.network, image, looks)
 
-@torch.inference_mode()
+
+class Look(NamedTuple):
+    """A hand to look at.
+
+    Attributes:
+        side: of the hand that is meant, "left" or "right".
+        joints_px: per side (21, 2) where hands are believed to be, pixels; of that one, and of the
+            other one where there is one.
+    """
+
+    side: str
+    joints_px: Mapping[str, np.ndarray]
+
+
 def see_told(
     network: ToldLandmarks, image: np.ndarray, joints_px: Mapping[str, np.ndarray]
 ) -> dict[str, SeenHand]:
     """As `LandmarkEncoder.see`, by the network that is told where both hands are believed to be."""
+    seen = see_each(network, image, [Look(side, joints_px) for side in joints_px])
+    return dict(zip(joints_px, seen, strict=True))
+
+
+@torch.inference_mode()
+def see_each(network: ToldLandmarks, image: np.ndarray, looks: Sequence[Look]) -> list[SeenHand]:
+    """What each look at an (H, W, 3) uint8 RGB picture shows."""
+    if not looks:
+        return []
     device = network.spread.weight.device
-    regions = {side: region_of(joints, side == "left") for side, joints in joints_px.items()}
+    regions = [region_of(look.joints_px[look.side], look.side == "left") for look in looks]
     hints = []
-    for side, region in regions.items():
-        other = next((x for s, x in joints_px.items() if s != side), joints_px[side])
-        hints.append(moved(np.stack([joints_px[side], other]).astype(np.float64), region))
-    crops = np.stack([cut_out(image, region) for region in regions.values()])
+    for (side, joints), region in zip(looks, regions, strict=True):
+        other = next((x for s, x in joints.items() if s != side), joints[side])
+        hints.append(moved(np.stack([joints[side], other]).astype(np.float64), region))
+    crops = np.stack([cut_out(image, region) for region in regions])
     told = torch.tensor(np.stack(hints), dtype=torch.float32, device=device)
-    both = torch.full((len(hints),), float(len(hints) > 1), device=device)
+    both = torch.tensor([float(len(look.joints_px) > 1) for look in looks], device=device)
     seen, spread = network(as_input(crops, device), Hints(told, both))
-    found = {}
-    for index, (side, region) in enumerate(regions.items()):
-        error = spread[index].double().cpu().numpy() / scale_of(region)
-        found[side] = in_picture(seen, index, region)._replace(spread=error)
-    return found
+    return [
+        in_picture(seen, index, region)._replace(
+            spread=spread[index].double().cpu().numpy() / scale_of(region)
+        )
+        for index, region in enumerate(regions)
+    ]
 
 
 def as_input(crops: np.ndarray, device: torch.device) -> Tensor:
