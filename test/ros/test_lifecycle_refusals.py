@@ -20,7 +20,7 @@ def change(client: Client, transition: int, label: str = "") -> bool:
 
 
 def state(client: Client) -> int:
-    return client.call(GetState, "im2hands/get_state", GetState.Request()).current_state.id
+    return client.look_up(GetState, "im2hands/get_state", GetState.Request()).current_state.id
 
 
 def test_illegal_transitions_are_answered_in_every_state(start):

@@ -212,7 +212,7 @@ def test_a_lifecycle_manager_can_lead_the_node_through_its_states(start, connect
         for transition, state in steps:
             request = ChangeState.Request(transition=Transition(id=transition))
             assert client.call(ChangeState, "im2hands/change_state", request).success, process.log
-            answer = client.call(GetState, "im2hands/get_state", GetState.Request())
+            answer = client.look_up(GetState, "im2hands/get_state", GetState.Request())
             assert answer.current_state.label == state
             if state == "active":
                 client.wait_for_node()

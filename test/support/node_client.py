@@ -23,6 +23,8 @@ LOSSLESS_INPUTS = tuple(
     for topic in ("image", "camera_info", "keypoints")
     for policy in ("reliability:=reliable", "depth:=100")
 )
+DISCOVERY = 0.5  # seconds
+RETRY = 5.0  # seconds
 _clients = itertools.count(1)
 
 
@@ -55,6 +57,7 @@ class Client:
             kind: self.node.create_publisher(kind, name, qos) for name, kind in self._topics.items()
         }
         self.received: dict[str, list] = {"markers": [], "meshes": [], "occupancy": []}
+        self._callers: dict[str, rclpy.client.Client] = {}
         self._values: dict[str, str] = {}
         self.level, self.verdict = 0, ""
         self.beats = 0  # diagnostics that came
@@ -146,15 +149,32 @@ class Client:
 
     def begin_call(self, kind: type, service: str, request: object) -> object:
         """Send a request; the future of its answer."""
-        caller = self.node.create_client(kind, service)
-        self.wait_until(caller.service_is_ready, service)
-        return caller.call_async(request)
+        if service not in self._callers:
+            self._callers[service] = caller = self.node.create_client(kind, service)
+            self.wait_until(caller.service_is_ready, service)
+            # Ready means that we found the server. An answer that is sent before the server found
+            # us is lost, and nothing tells when it has (ros2/rmw_fastrtps#842).
+            self.spin(DISCOVERY)
+        return self._callers[service].call_async(request)
 
     def call(self, kind: type, service: str, request: object, timeout: float = PATIENCE) -> object:
         """The answer of a service."""
         future = self.begin_call(kind, service, request)
         self.wait_until(future.done, f"an answer of {service}", timeout)
         return future.result()
+
+    def look_up(self, kind: type, service: str, request: object) -> object:
+        """The answer of a service that changes nothing: requested again while none comes."""
+        futures = []
+
+        def answered() -> bool:
+            if time.monotonic() > RETRY * len(futures) + began:
+                futures.append(self.begin_call(kind, service, request))
+            return any(future.done() for future in futures)
+
+        began = time.monotonic()
+        self.wait_until(answered, f"an answer of {service}")
+        return next(future.result() for future in futures if future.done())
 
     def close(self) -> None:
         """Leave the graph."""
