@@ -250,6 +250,9 @@ def _beside(
     size = np.ptp(own, axis=0).max()
     for _ in range(_TRIES):
         off = _direction(rng)
+        if rng.random() < 0.4:  # upon the forearm or its end, which a fist looks like
+            down = own[WRIST] - own[MIDDLE_MCP]
+            off = down / np.linalg.norm(down) * rng.uniform(0.9, 2.6)
         if known or other is None:
             return off
         middle = own.mean(0) + off * size
