@@ -77,8 +77,7 @@ class HandSearch:
             self._look(image, list(tiles(image.shape[:2])), evidence)
             elected = elect(evidence.findings, known, LEAST_VOTES)
         hands = self._settled(image, elected)
-        pair = {**known, **hands}
-        return self._told_apart(image, pair, hands) if len(pair) == len(SIDES) else hands
+        return self._told_apart(image, {**known, **hands}, hands) if hands else hands
 
     def see(
         self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
@@ -98,17 +97,14 @@ class HandSearch:
     def _told_apart(
         self, image: NDArray[np.uint8], pair: Mapping[str, Landmarks], found: dict[str, Landmarks]
     ) -> dict[str, Landmarks]:
-        """The hands that were found, with joints that are seen knowing of both."""
+        """The hands that were found, with joints that are seen knowing of all."""
         around = {side: hand.pixels for side, hand in pair.items()}
         for _ in range(_PASSES):
             last = self.see_pair(image, around)
             around = {side: hand.pixels for side, hand in last.items()}
-        if last["left"].distance(last["right"]) < APART:
+        if len(last) == len(SIDES) and last["left"].distance(last["right"]) < APART:
             return found
-        return {
-            side: last[side].judged_as(hand) if _confirmed(hand, last[side]) is last[side] else hand
-            for side, hand in found.items()
-        }
+        return {side: _confirmed(hand, last[side]) for side, hand in found.items()}
 
     def _look(
         self, image: NDArray[np.uint8], views: Sequence[FloatArray], evidence: _Evidence
@@ -119,12 +115,13 @@ class HandSearch:
             if not any(palm.is_like(other) for other in (*evidence.palms, *palms)):
                 palms.append(palm)
         palms = palms[:_MOST_REGIONS]
-        first = [landmarks_of(it) for it in self._landmarks(image, [p.region for p in palms])]
-        hands = [hand for hand in first if hand.presence > _FAINT]
+        first = self._told.alone(image, [palm.region for palm in palms])
+        hands = [landmarks_of(it) for it in first if it.presence > _FAINT]
         regions = [region_of(hand.pixels, hand.right < 0.5) for hand in hands]
-        again = [landmarks_of(it) for it in self._landmarks(image, regions)]
+        # The trained network knows clasped hands, the original one knows real ones: both vote.
+        again = [*self._told.alone(image, regions), *self._landmarks(image, regions)]
         evidence.palms.extend(palms)
-        evidence.findings.extend([*hands, *again])
+        evidence.findings.extend(landmarks_of(it) for it in again)
 
     def _settled(
         self, image: NDArray[np.uint8], elected: dict[str, Elected]
@@ -147,7 +144,7 @@ def landmarks_of(seen: SeenHand) -> Landmarks:
 
 def _confirmed(elected: Landmarks, last: Landmarks) -> Landmarks:
     same = elected.distance(last) < SAME and last.presence > LEAST_PRESENCE
-    return last if same else elected
+    return last.judged_as(elected) if same else elected
 
 
 def _agreed(elected: Mapping[str, Elected], known: Mapping[str, Landmarks]) -> bool:

@@ -32,7 +32,7 @@ _SHARE = 0.05  # of the first hand's votes, that a second one needs
 # Of the logarithms of the odds of both sides. Whatever the network says of each, of two hands of
 # one person one is the left one.
 _SIDE_WEIGHT = 0.5
-_LEAST_SECOND = 0.25  # worth of a second hand
+_LEAST_SECOND = 0.4  # worth of a second hand
 _DOUBTFUL_SIDE = 0.1  # worth of a single hand whose side is not its own
 _KNOWN_VOTES = 6.0
 _SUREST_SIDE = 0.98

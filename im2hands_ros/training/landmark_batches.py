@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,53 +18,13 @@ from im2hands_ros.networks.compact.landmark_regions import (
 from im2hands_ros.networks.compact.told_landmarks import Hints
 from im2hands_ros.skeleton import MIDDLE_MCP, SIDES, WRIST
 from im2hands_ros.training.camera_errors import disturbed
+from im2hands_ros.training.crop_errors import CropErrors, shaken
 from im2hands_ros.training.scene_folder import SceneFolder, TrainingScene
 
 _OTHER = {"left": "right", "right": "left"}
 # Hands further apart than this many palms do not hide each other.
 _NEAR = 1.6
 _TRIES = 64
-
-
-@dataclass(frozen=True)
-class CropErrors:
-    """How crops and hints are wrong: ``crops`` in a plan's YAML file; lengths in palms.
-
-    noise: least and largest deviation of the joints. shift: of the whole hand; turn: radians;
-    size: of its logarithm. lone_share: of hands alone or apart that are used. wrong_side_share: of
-    hands shown as of the other side. absent_share: of crops beside the hand. seen_share: of crops
-    whose hint is what a network saw there: its errors are of one piece, as they are in a detector.
-    ghost_share: of crops with hints of a second hand where there is only the first, mirrored.
-    unknown_share: of crops without hints, as in a search; their shift, turn and size are off by
-    unknown_spread times as much, and more of them are of the wrong side or show no hand.
-    """
-
-    noise: tuple[float, float] = (0.02, 0.2)
-    shift: float = 0.08
-    turn: float = 0.1
-    size: float = 0.08
-    lone_share: float = 0.4
-    wrong_side_share: float = 0.08
-    absent_share: float = 0.04
-    seen_share: float = 0.0
-    ghost_share: float = 0.0
-    unknown_share: float = 0.0
-    unknown_spread: float = 2.5
-    unknown_wrong_side_share: float = 0.35
-    unknown_absent_share: float = 0.25
-
-    def of_unknown(self) -> CropErrors:
-        """Errors of the crops of a search."""
-        spread = self.unknown_spread
-        return replace(
-            self,
-            shift=spread * self.shift,
-            turn=spread * self.turn,
-            size=spread * self.size,
-            wrong_side_share=self.unknown_wrong_side_share,
-            absent_share=self.unknown_absent_share,
-            seen_share=0.0,
-        )
 
 
 class HandCrop(NamedTuple):
@@ -187,20 +146,6 @@ def are_near(joints: dict[str, FloatArray]) -> bool:
     apart = np.linalg.norm(left[:, None, :2] - right[None, :, :2], axis=-1).min()
     palm = max(np.linalg.norm(x[MIDDLE_MCP] - x[WRIST]) for x in (left, right))
     return bool(apart < (_NEAR - 1) * palm)
-
-
-def shaken(joints: FloatArray, errors: CropErrors, rng: np.random.Generator) -> FloatArray:
-    """(21, 2) joints as a tracker might have them."""
-    length = float(np.linalg.norm(joints[MIDDLE_MCP] - joints[WRIST]))
-    palm = max(length, 0.3 * float(np.ptp(joints, axis=0).max()))
-    low, high = errors.noise
-    sigma = low * (high / low) ** rng.random()
-    turn, size = rng.normal(0, errors.turn), np.exp(rng.normal(0, errors.size))
-    linear = size * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    centre = joints.mean(0)
-    shift = rng.normal(0, errors.shift, 2) * palm
-    noise = rng.normal(0, sigma * palm, joints.shape)
-    return centre + (joints - centre) @ linear.T + shift + noise
 
 
 def collate_crops(crops: list[HandCrop]) -> CropBatch:

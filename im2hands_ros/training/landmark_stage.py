@@ -22,9 +22,9 @@ from im2hands_ros.networks.compact.landmark_network import HINTED, LandmarkNetwo
 from im2hands_ros.networks.compact.networks import under
 from im2hands_ros.networks.compact.told_landmarks import Hints, ToldLandmarks
 from im2hands_ros.skeleton import JOINT_COUNT, MIDDLE_MCP, WRIST
+from im2hands_ros.training.crop_errors import CropErrors
 from im2hands_ros.training.landmark_batches import (
     CropBatch,
-    CropErrors,
     HandCrop,
     collate_crops,
     crop_of,

@@ -109,13 +109,15 @@ class ToldEncoder:
 
     Args:
         network: on the device that it shall run on; made fast and no longer to be trained.
+
+    Attributes:
+        alone: the same network without hints, for regions where nothing is known.
     """
 
     def __init__(self, network: ToldLandmarks) -> None:
         self.network = network.eval().requires_grad_(False)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if network.spread.weight.device.type == "cpu":
-            self.network.network.fuse()
+        self.alone = LandmarkEncoder(self.network.network)
 
     @classmethod
     def load(cls, weights: Path | None = None, device: str = "cpu") -> ToldEncoder:
@@ -172,7 +174,7 @@ def see_each(network: ToldLandmarks, image: np.ndarray, looks: Sequence[Look]) -
     crops = np.stack([cut_out(image, region) for region in regions])
     told = torch.tensor(np.stack(hints), dtype=torch.float32, device=device)
     both = torch.tensor([float(len(look.joints_px) > 1) for look in looks], device=device)
-    seen, spread = network(as_input(crops, device), Hints(told, both))
+    seen, spread = network(as_input(crops, device), Hints(told, both, torch.ones_like(both)))
     return [
         in_picture(seen, index, region)._replace(
             spread=spread[index].double().cpu().numpy() / scale_of(region)

@@ -40,12 +40,12 @@ class Hints(NamedTuple):
             also where there is no other.
         both: (B,) 1 where there is another hand, else 0.
         known: (B,) 0 where nothing is known, as in a search: the joints have no effect, and the
-            crop's middle says which hand is meant; else 1. None: all are known.
+            crop's middle says which hand is meant; else 1.
     """
 
     joints: Tensor
     both: Tensor
-    known: Tensor | None = None
+    known: Tensor
 
 
 class ToldLandmarks(nn.Module):
@@ -66,11 +66,9 @@ class ToldLandmarks(nn.Module):
     def forward(self, image: Tensor, hints: Hints) -> tuple[SeenLandmarks, Tensor]:
         """(B, 3, 224, 224) RGB in [0, 1] to what is seen, and (B, 21) its expected error in x and
         in y, pixels of the crop."""
-        on_map, on_code = _GAIN * self.map(drawn(hints)), self._code_hint(hints)
-        if hints.known is not None:
-            on_map = on_map * hints.known[:, None, None, None]
-            on_code = on_code * hints.known[:, None]
-        code, maps = self.network.encode(image, on_map, on_code)
+        known = hints.known[:, None]
+        on_map = known[..., None, None] * _GAIN * self.map(drawn(hints))
+        code, maps = self.network.encode(image, on_map, known * self._code_hint(hints))
         log_spread = (_GAIN * self.spread(code)).clamp(-_SPREAD_REACH, _SPREAD_REACH)
         return self.network.read(code, maps), _SPREAD * log_spread.exp()
 
