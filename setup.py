@@ -5,6 +5,7 @@ instruction set. Without one the package works in torch.
 """
 
 import platform
+from copy import copy
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -46,6 +47,14 @@ class BuildKernels(build_ext):
     def finalize_options(self) -> None:
         super().finalize_options()
         self.parallel = self.parallel or True  # as many libraries at once as there are cores
+        if self.inplace or self.editable_mode:
+            Path("im2hands_ros/kernels/lib").mkdir(exist_ok=True)  # setuptools does not make it
+
+    def build_extension(self, extension: Extension) -> None:
+        """With a folder of its own for object files: all libraries are of the same sources."""
+        own = copy(self)
+        own.build_temp = str(Path(self.build_temp, extension.name.rpartition(".")[2]))
+        super(BuildKernels, own).build_extension(extension)
 
     def run(self) -> None:
         super().run()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from numbers import Real
 
 import cv2
 import numpy as np
@@ -40,6 +41,9 @@ class Camera:
     distortion: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("width", "height", "fx", "fy", "cx", "cy"):
+            if not isinstance(getattr(self, name), Real):
+                raise ValueError(f"{name} of the camera is {getattr(self, name)!r}: give a number")
         if self.width <= 0 or self.height <= 0:
             raise ValueError(
                 f"camera size {self.width}x{self.height}: give the calibrated image size"

@@ -33,6 +33,11 @@ def check_keypoints(
     Raises:
         BadInput: keypoints that cannot be a hand's; names the side, the value and the remedy.
     """
+    if not isinstance(keypoints, Mapping):
+        raise BadInput(
+            "keypoints_side",
+            f"keypoints are a {type(keypoints).__name__}: give a dict of left and right",
+        )
     unknown = set(keypoints) - set(SIDES)
     if unknown:
         raise BadInput(
@@ -42,10 +47,22 @@ def check_keypoints(
     for side in SIDES:
         given = keypoints.get(side)
         if given is not None:
-            xyz = np.asarray(given, np.float32)
+            xyz = _joints(given, side)
             check_hand(xyz, f"the {side} hand", "leave it out")
             present[side] = estimate_doubtful(xyz, side, (shares or {}).get(side))
     return present
+
+
+def _joints(given: ArrayLike, side: str) -> NDArray[np.float32]:
+    """As float32, NaN where a masked array masks."""
+    try:
+        if isinstance(given, np.ma.MaskedArray):
+            return np.ma.filled(given.astype(np.float32), np.nan)
+        return np.asarray(given, np.float32)
+    except (TypeError, ValueError) as error:
+        raise BadInput(
+            "keypoints_count", f"the {side} hand is no array of numbers ({error}): give (21, 3)"
+        ) from error
 
 
 def check_hand(xyz: NDArray[np.float32], name: str, when_absent: str) -> None:
@@ -135,9 +152,18 @@ def _other_convention(xyz: NDArray[np.floating], size: float) -> str:
     return ""
 
 
+def _check_array(name: str, given: object) -> None:
+    if not isinstance(given, np.ndarray):
+        raise BadInput(
+            f"{name}_type",
+            f"{name} is a {type(given).__name__}: give a NumPy array, as of np.asarray",
+        )
+
+
 def check_image(image: NDArray[np.uint8], camera: Camera) -> None:
     """Raise BadInput unless the image is (H, W, 3) uint8 of the camera's size."""
     expected = (camera.height, camera.width, 3)
+    _check_array("image", image)
     if image.shape != expected or image.dtype != np.uint8:
         raise BadInput(
             "image_size",
@@ -148,11 +174,19 @@ def check_image(image: NDArray[np.uint8], camera: Camera) -> None:
 def check_depth(depth: NDArray[np.floating], camera: Camera) -> None:
     """Raise BadInput unless the depth image is (H, W) metres of the camera's size."""
     expected = (camera.height, camera.width)
+    _check_array("depth", depth)
     if depth.shape != expected or not np.issubdtype(depth.dtype, np.floating):
         raise BadInput(
             "depth_size",
             f"depth image is {depth.shape} {depth.dtype}: the camera needs {expected} metres as "
             "floats, registered to the image",
+        )
+    finite = depth[np.isfinite(depth)]
+    if finite.size and float(finite.max()) <= 0 and finite.min() < 0:
+        raise BadInput(
+            "depth_sign",
+            f"depth image is negative, {float(np.median(finite)):.4g} m: give metres along z, "
+            "positive in front of the camera",
         )
     known = depth[np.isfinite(depth) & (depth > 0)]
     if known.size and float(np.median(known)) > _FARTHEST_DEPTH:

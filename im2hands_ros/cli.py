@@ -18,6 +18,7 @@ COMMANDS = {
     "detect": "3D keypoints of the hands in one image",
     "replay": "a recorded bag to a bag of meshes; no ROS needed",
     "track": "a video to a bag and a film of its hands; no ROS needed",
+    "calibrate": "a recording to a file about its tracker and its person's hands; no ROS needed",
     "train": "train the networks on synthetic hands",
     "evaluate": "accuracy on held-out scenes",
     "evaluate-detector": "accuracy of the camera's keypoints, and of what is made from them",

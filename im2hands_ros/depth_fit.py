@@ -12,14 +12,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from im2hands_ros.camera import Camera
 from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.checks import check_depth
+from im2hands_ros.depth_pixels import depth_pixels
 from im2hands_ros.networks.protocol import EncodedFrame, EstimatedJoints, HandContext, HandNetworks
-from im2hands_ros.observed_skin import Shown, observed_skin
+from im2hands_ros.observed_skin import likely_shifts
 from im2hands_ros.pair import HandPair, KeypointPair
 from im2hands_ros.precision import Precision
-from im2hands_ros.skeleton import SIDES
 from im2hands_ros.skin_fit import fitted_joints
+
+# Pixels below which nothing is tried.
+_FEWEST = 25
+_DOUBT = 0.05  # of what the image shows
 
 ToTensor = Callable[[NDArray[Any]], Tensor]
 
@@ -58,34 +63,22 @@ class DepthFit:
         assert frame.picture is not None  # every frame of a pipeline has it
         camera = frame.picture.camera
         check_depth(depth, camera)
-        joints = estimate.joints.present
-        seen = observed_skin(depth, camera, joints, self._shown(frame))
-        if not seen:
+        joints = {side: xyz.astype(np.float64) for side, xyz in estimate.joints.present.items()}
+        pixels = depth_pixels(depth, camera, joints)
+        if len(pixels.depth) < _FEWEST:
             return estimate
         with self._precision.autocast():
             context = self._networks.initial_context(frame, self._canonicalise(estimate.joints))
-        fitted = dict(joints)
-        for hand, side in enumerate(joints):
-            if side in seen:
-                field = _depth_of(context.select(hand), unit, self._tensor)
-                points, shift = seen[side]
-                moved = fitted_joints(joints[side], points - shift, field) + shift
-                fitted[side] = moved.astype(np.float32)
-        return replace(estimate, joints=HandPair(**fitted))
-
-    def _shown(self, frame: EncodedFrame[Any]) -> Shown | None:
-        """What the image says of which hand is where."""
-        sides = self._networks.side_probability(frame)
-        if sides is None:
-            return None
-
-        def shown(rays: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-            pixels = frame.camera.pixels_of(rays[:, :2])
-            grid = self._tensor((2 * pixels + 1) / frame.camera.width - 1)
-            sampled = F.grid_sample(sides[None], grid[None, None], align_corners=False)
-            return dict(zip(SIDES, sampled[0, :, 0].cpu().double().numpy(), strict=True))
-
-        return shown
+            mask = self._networks.hand_mask_probability(frame)
+        shown = shown_along(pixels.rays, mask, frame.camera)
+        shifts = likely_shifts(pixels, joints, shown)
+        fields = {
+            side: _depth_of(context.select(hand), unit, self._tensor)
+            for hand, side in enumerate(joints)
+        }
+        fitted = fitted_joints(joints, pixels, shown, shifts, fields)
+        moved = {side: xyz.astype(np.float32) for side, xyz in fitted.items()}
+        return replace(estimate, joints=HandPair(**moved))
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32, device=self._precision.device)
@@ -101,3 +94,14 @@ def _depth_of(
         return unit * context.logits(points_palm)[0].double().cpu().numpy()
 
     return depth
+
+
+def shown_along(rays: NDArray[np.float64], mask: Tensor, camera: Camera) -> NDArray[np.float64]:
+    """(N,) probability that the image shows a hand along rays; never quite 0 or 1.
+
+    rays: (N, 3) with z = 1. mask: (1, s, s) probability over a crop; camera: the crop's.
+    """
+    grid = (2 * camera.pixels_of(rays[:, :2]) + 1) / camera.width - 1
+    at = torch.as_tensor(grid, dtype=torch.float32, device=mask.device)
+    sampled = F.grid_sample(mask.float()[:, None], at[None, None], align_corners=False)[0, 0, 0]
+    return np.asarray(_DOUBT + (1 - 2 * _DOUBT) * sampled.clamp(0, 1).cpu().double().numpy())

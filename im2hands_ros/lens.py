@@ -40,7 +40,7 @@ def canonical(model: str, coefficients: Sequence[float]) -> tuple[str, tuple[flo
     Raises:
         ValueError: an unknown model, or a number of coefficients that it has not.
     """
-    name = model.strip().lower().replace("-", "_").replace(" ", "_")
+    name = model.strip(" \0").lower().replace("-", "_").replace(" ", "_")
     name = _OTHER_NAMES.get(name, name) or ("plumb_bob" if len(coefficients) else "none")
     counts = COEFFICIENT_COUNTS.get(name)
     if counts is None:

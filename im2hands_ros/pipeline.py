@@ -17,6 +17,7 @@ from im2hands_ros.camera import Camera, crop_around
 from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.checks import check_image, check_keypoints
 from im2hands_ros.depth_fit import DepthFit
+from im2hands_ros.hand_calibration import HandCalibration
 from im2hands_ros.networks.protocol import (
     EncodedFrame,
     EstimatedJoints,
@@ -75,6 +76,11 @@ class Im2Hands:
         return self.networks.kernels
 
     @property
+    def can_use_depth(self) -> bool:
+        """Whether ``encode`` takes depth images: the logits are depths under the skin."""
+        return self.networks.depth_unit is not None
+
+    @property
     def refine_keypoints(self) -> bool:
         """Whether the given keypoints are refined first. May be set at any time.
 
@@ -113,6 +119,7 @@ class Im2Hands:
         preset: str = "compact",
         device: str = "auto",
         precision: str = "auto",
+        calibration: HandCalibration | None = None,
     ) -> Im2Hands:
         """Load a model.
 
@@ -123,15 +130,20 @@ class Im2Hands:
             device: ``auto`` (GPU if there is one), ``cpu`` or ``cuda[:n]``.
             precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``; ``auto`` is bf16 for ``compact``
                 on a GPU, fp32 otherwise.
+            calibration: of the person whose hands these will be; their shape is taken from it. What
+                it says of a tracker's joints: ``calibration.own_joints``, or `HandTracker`.
 
         Raises:
             FileNotFoundError: no such weights file.
-            ValueError: unknown preset, device or precision, or weights that do not fit.
+            ValueError: unknown preset, device or precision, weights that do not fit, or a
+                calibration that was made with others.
         """
         target, kind = choose_device(device), networks_of(preset)
         dtype = inference_dtype(precision, target, kind.gpu_precision)
         path = Path(weights) if weights else WEIGHTS / f"{preset}.safetensors"
         networks, record = kind.load(path)
+        if calibration is not None and calibration.shape is not None:
+            networks.take_shape(calibration.shape)
         return cls(networks, target, dtype, record)
 
     @torch.inference_mode()
@@ -172,6 +184,16 @@ class Im2Hands:
             confidence = self._confidence(frame, estimate)
         unit = self.networks.depth_unit
         return Scene(context, estimate, confidence, self._searches, self._precision, clock, unit)
+
+    @torch.inference_mode()
+    def image_features(
+        self, image: NDArray[np.uint8], keypoints: Keypoints, camera: Camera
+    ) -> EncodedFrame[Any]:
+        """The image's features around the hands: the first step of `encode`, which says what is
+        taken and raised."""
+        check_image(image, camera)
+        given = HandPair(**check_keypoints(keypoints))
+        return self._encoded(image, given, camera, Stopwatch(self.device))
 
     def _encoded(
         self, image: NDArray[np.uint8], joints: KeypointPair, camera: Camera, clock: Stopwatch

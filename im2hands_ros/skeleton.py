@@ -26,6 +26,10 @@ BONES = tuple((0 if joint % 4 == 1 else joint - 1, joint) for joint in range(1, 
 # The joint before each joint; the wrist's is itself.
 PARENTS = (0, *(parent for parent, _ in BONES))
 
+# Pairs of joints whose distance is a person's and hardly changes: bones, then neighbouring knuckles
+# and the palm's width.
+LINKS = (*BONES, (5, 9), (9, 13), (13, 17), (5, 17))
+
 # Values of HandKeypoints.joint_order.
 ORDER_MANO, ORDER_INTERHAND, ORDER_OPENXR = 0, 1, 2
 

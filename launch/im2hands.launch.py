@@ -44,6 +44,11 @@ PARAMETERS = {
         "hand_keypoints, or subscribe to keypoint_poses (pose_array) or keypoint_named_poses "
         "(named_pose_array)",
     ),
+    "keypoint_convention": (
+        str,
+        "where the tracker has its joints: auto, mano, mediapipe, openxr, leap, interhand",
+    ),
+    "calibration": (str, "file of im2hands calibrate"),
     "publish_tf": (bool, "true: broadcast left_wrist and right_wrist"),
     "auto_activate": (bool, "false: wait for a lifecycle manager"),
 }

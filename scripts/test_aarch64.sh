@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# The kernels compiled for aarch64 (NEON), under qemu: logits, cells and canonical frames equal those that torch
-# writes here. Debian's cross compiler and emulator are installed when this is root, else named.
+# The kernels compiled for aarch64 (NEON), under qemu: what they compute equals what torch and scikit-image write here. Debian's cross compiler and emulator are installed when this is root, else named.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/say.sh

@@ -1,5 +1,7 @@
 """Projection, lens models and the crop agree with each other to a fraction of a pixel."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -87,3 +89,9 @@ def test_an_unusable_camera_is_refused_by_name(change, message):
 def test_keypoints_behind_the_camera_are_refused_by_name():
     with pytest.raises(ValueError, match="depth -0.300 m"):
         crop_around(camera(), np.array([[0.0, 0.0, -0.3], [0.0, 0.1, 0.5]]), 192)
+
+
+@pytest.mark.parametrize("name", ["width", "fx", "cy"])
+def test_a_number_of_the_camera_that_is_none_is_named(name):
+    with pytest.raises(ValueError, match=f"{name} of the camera is '600': give a number"):
+        replace(Camera(64, 48, 60, 60, 31.5, 23.5), **{name: "600"})

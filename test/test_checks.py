@@ -7,7 +7,7 @@ import pytest
 from two_hands import CAMERA, joints
 
 from im2hands_ros.bad_input import BadInput
-from im2hands_ros.checks import check_keypoints
+from im2hands_ros.checks import check_depth, check_image, check_keypoints
 
 RIGHT = joints("right")
 PIXELS = CAMERA.project(RIGHT)
@@ -45,3 +45,38 @@ def test_joints_of_another_convention_are_refused_by_its_name(name):
 @pytest.mark.parametrize("depth", [0.12, 0.5, 3.0, 9.0])
 def test_hands_in_metres_are_taken_wherever_they_are(depth):
     assert check_keypoints({"right": joints("right", depth=depth)})["right"].shape == (21, 3)
+
+
+def test_a_masked_joint_was_not_seen():
+    masked = np.ma.masked_array(RIGHT.astype(np.float64), mask=np.zeros(RIGHT.shape, bool))
+    masked[8] = np.ma.masked
+    masked.data[8] += 1.0  # what lies under a mask means nothing
+    assert np.linalg.norm(check_keypoints({"right": masked})["right"][8] - RIGHT[8]) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("keypoints", "said"),
+    [
+        (np.stack([RIGHT, RIGHT]), "keypoints are a ndarray: give a dict of left and right"),
+        ({"right": "open"}, "the right hand is no array of numbers"),
+        ({"right": [[0.0, 0.0], [0.1]]}, "the right hand is no array of numbers"),
+    ],
+)
+def test_what_are_no_keypoints_is_refused_in_words(keypoints, said):
+    with pytest.raises(BadInput, match=said):
+        check_keypoints(keypoints)
+
+
+def test_a_picture_and_a_depth_image_are_arrays():
+    picture = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
+    with pytest.raises(BadInput, match="image is a list: give a NumPy array"):
+        check_image(picture.tolist(), CAMERA)
+    depth = np.full((CAMERA.height, CAMERA.width), -0.5, np.float32)
+    with pytest.raises(BadInput, match="depth is a list"):
+        check_depth(depth.tolist(), CAMERA)
+    with pytest.raises(BadInput, match=r"is negative, -0.5 m") as refused:
+        check_depth(depth, CAMERA)
+    assert refused.value.reason == "depth_sign"
+    check_depth(0 * depth, CAMERA)  # nothing measured is no mistake
+    depth[:9] = 0.4
+    check_depth(depth, CAMERA)

@@ -34,13 +34,14 @@ MAY_IMPORT = {
         *("training", "tracking"),
     },
     "bags": {"", "messages", "tracking"},
+    "calibration": {"", "networks", "pipeline", "tracking", "messages", "bags"},
     "ros": {
         *("", "surface", "pipeline", "tracking", "detection", "messages", "viewing"),
         *("synthetic", "evaluation", "bags"),
     },
     "commands": {
         *("", "networks", "pipeline", "tracking", "detection", "messages", "viewing"),
-        *("synthetic", "datasets", "training", "evaluation", "bags", "ros"),
+        *("synthetic", "datasets", "training", "evaluation", "bags", "calibration", "ros"),
     },
 }
 PIPELINE = {"pipeline", "depth_fit", "scene"}

@@ -123,6 +123,41 @@ def test_requirements_are_exact():
         )
 
 
+# Puts its options into object files, and object files into libraries.
+FAKE_COMPILER = """
+import pathlib, sys, time
+options = sys.argv[1:]
+out = pathlib.Path(options[options.index("-o") + 1])
+if "-c" in options:
+    time.sleep(0.05)
+    out.write_text(next((each for each in options if each.startswith("-march")), "baseline") + " ")
+else:
+    out.write_text("".join(pathlib.Path(it).read_text() for it in options if it.endswith(".o")))
+"""
+
+
+def test_each_library_of_kernels_is_of_its_own_instruction_set_alone(tmp_path):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "im2hands_ros").mkdir()
+    shutil.copy(ROOT / "im2hands_ros" / "__init__.py", tmp_path / "im2hands_ros")
+    (tmp_path / "im2hands_ros/kernels/src").mkdir(parents=True)
+    for name in "ab":
+        (tmp_path / f"im2hands_ros/kernels/src/{name}.cpp").touch()
+    (tmp_path / "compiler.py").write_text(FAKE_COMPILER)
+    compiler = f"{sys.executable} {tmp_path / 'compiler.py'}"
+    names = dict.fromkeys(("CC", "CXX", "LDSHARED", "LDCXXSHARED"), compiler)
+    run = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
+    result = subprocess.run(
+        run, cwd=tmp_path, env=os.environ | names, capture_output=True, text=True, timeout=120
+    )
+    assert result.returncode == 0, result.stderr
+    libraries = sorted((tmp_path / "im2hands_ros/kernels/lib").glob("*.so"))
+    found = [set(library.read_text().split()) for library in libraries]
+    assert found[0] == {"baseline"}
+    assert found[1:] in ([], [{"-march=x86-64-v3"}, {"-march=x86-64-v4"}])
+
+
 @pytest.mark.slow
 def test_the_wheel_holds_the_modules_the_data_and_the_command(tmp_path):
     source = tmp_path / "source"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from two_hands import joints
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera
 from im2hands_ros.checks import check_depth
+from im2hands_ros.depth_pixels import depth_pixels
 from im2hands_ros.evaluation.baselines.capsule_hand import CapsuleHand
-from im2hands_ros.observed_skin import observed_skin
+from im2hands_ros.observed_skin import likely_shifts
 from im2hands_ros.skeleton import BONES
 from im2hands_ros.skin_fit import fitted_joints
 from im2hands_ros.synthetic.depth_camera import KINECT, REALSENSE, perfect_depth, photographed
@@ -29,90 +31,97 @@ def seen(hands: dict[str, np.ndarray], kind=REALSENSE, seed: int = 0) -> np.ndar
 
 
 def capsules(xyz: np.ndarray):
-    """The depth under the skin of thin capsules around the bones, metres."""
-    start, end = xyz[PARENTS].astype(np.float64), xyz[CHILDREN].astype(np.float64)
-
-    def depth(points: np.ndarray) -> np.ndarray:
-        bone = end - start
-        share = ((points[:, None] - start) * bone).sum(2) / (bone**2).sum(1)
-        nearest = start + np.clip(share, 0, 1)[..., None] * bone
-        return (0.009 - np.linalg.norm(points[:, None] - nearest, axis=2)).max(axis=1)
-
-    return depth
+    """The depth under the skin of `CapsuleHand`, metres."""
+    hand = CapsuleHand(xyz)
+    return lambda points: hand.depth(torch.from_numpy(points).float()).double().numpy()
 
 
 def both() -> dict[str, np.ndarray]:
-    return {side: joints(side, 0.09, 0.5) for side in ("left", "right")}
+    return {side: joints(side, 0.09, 0.5).astype(np.float64) for side in ("left", "right")}
 
 
 def off(xyz: np.ndarray, metres: float) -> np.ndarray:
     """The joints moved along their rays."""
-    return (xyz * (1 + metres / xyz[:, 2].mean())).astype(np.float32)
+    return xyz * (1 + metres / xyz[:, 2].mean())
+
+
+def shifts_of(depth: np.ndarray, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    pixels = depth_pixels(depth, CAMERA, given)
+    return likely_shifts(pixels, given, hands_before_wall(pixels.depth))
+
+
+def fitted(depth: np.ndarray, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    pixels = depth_pixels(depth, CAMERA, given)
+    shown = hands_before_wall(pixels.depth)
+    fields = {side: capsules(xyz) for side, xyz in given.items()}
+    return fitted_joints(given, pixels, shown, likely_shifts(pixels, given, shown), fields)
+
+
+def hands_before_wall(depth: np.ndarray) -> np.ndarray:
+    """What a hand mask says."""
+    return np.where(depth < WALL - 0.1, 0.95, 0.05)
+
+
+def error(found: np.ndarray, true: np.ndarray) -> float:
+    return float(np.linalg.norm(found - true, axis=1).mean())
 
 
 @pytest.mark.parametrize("kind", [REALSENSE, KINECT])
-@pytest.mark.parametrize("metres", [-0.03, 0.02])
+@pytest.mark.parametrize("metres", [-0.05, 0.02])
 def test_hands_that_are_too_near_or_far_are_found_along_their_rays(kind, metres):
     true = both()
     given = {side: off(xyz, metres) for side, xyz in true.items()}
-    found = observed_skin(seen(true, kind), CAMERA, given)
-    assert set(found) == {"left", "right"}
-    for side, skin in found.items():
-        assert abs(skin.shift[2] + metres) < 0.008
-        moved = given[side] + skin.shift
-        assert len(skin.points) > 50
-        assert np.linalg.norm(moved - true[side], axis=1).mean() < 0.009
+    depth = seen(true, kind)
+    for shift in shifts_of(depth, given).values():
+        assert abs(shift[2] + metres) < 0.009
+    for side, xyz in fitted(depth, given).items():
+        assert error(xyz, true[side]) < 0.3 * error(given[side], true[side])
+
+
+def test_two_hands_one_behind_the_other_are_moved_each_by_its_own_error():
+    true = both()
+    true["right"] = true["right"] + (true["left"] - true["right"]).mean(axis=0) + [0.02, 0, 0.06]
+    given = {"left": off(true["left"], 0.04), "right": off(true["right"], -0.02)}
+    for side, xyz in fitted(seen(true), given).items():
+        assert error(xyz, true[side]) < 0.5 * error(given[side], true[side])
 
 
 def test_an_object_before_half_of_the_hand_does_not_draw_it_nearer():
-    true = both()
+    true = {"left": both()["left"]}
     depth = seen(true)
-    pixels = CAMERA.project(true["left"])
-    depth[:, : int(pixels[:, 0].mean())] = 0.40
-    skin = observed_skin(depth, CAMERA, {"left": true["left"]})["left"]
-    assert np.linalg.norm(skin.shift) < 0.01
+    depth[:, : int(CAMERA.project(true["left"])[:, 0].mean())] = 0.40
+    pixels = depth_pixels(depth, CAMERA, true)
+    shown = np.where(pixels.depth < 0.42, 0.05, hands_before_wall(pixels.depth))
+    assert np.linalg.norm(likely_shifts(pixels, true, shown)["left"]) < 0.01
 
 
-def test_a_hand_that_is_not_seen_stays_as_it_is():
+@pytest.mark.parametrize("empty", [0.0, np.nan, WALL])
+def test_hands_that_are_not_seen_stay_where_they_are(empty):
     true = both()
-    nothing = np.zeros((CAMERA.height, CAMERA.width), np.float32)
-    assert not observed_skin(nothing, CAMERA, true)
-    assert not observed_skin(np.full_like(nothing, np.nan), CAMERA, true)
-    assert not observed_skin(np.full_like(nothing, 0.3), CAMERA, true)  # a board before everything
-    alone = observed_skin(seen({"left": true["left"]}), CAMERA, true)
-    assert list(alone) == ["left"]
+    nothing = np.full((CAMERA.height, CAMERA.width), empty, np.float32)
+    pixels = depth_pixels(nothing, CAMERA, true)
+    assert (len(pixels.depth) > 0) == (empty == WALL)
+    shown = np.full(len(pixels.depth), 0.05)
+    still = dict.fromkeys(true, np.zeros(3))
+    fields = {side: capsules(xyz) for side, xyz in true.items()}
+    for side, xyz in fitted_joints(true, pixels, shown, still, fields).items():
+        assert np.array_equal(xyz, true[side])
 
 
-def test_pixels_that_the_image_gives_to_no_hand_are_not_used():
+@pytest.mark.parametrize("kind", [REALSENSE, KINECT])
+def test_joints_that_fit_stay_to_the_last_digit(kind):
     true = both()
-
-    def shown(rays: np.ndarray) -> dict[str, np.ndarray]:
-        return {"left": np.ones(len(rays)), "right": np.zeros(len(rays))}
-
-    assert list(observed_skin(seen(true), CAMERA, true, shown)) == ["left"]
+    for side, xyz in fitted(seen(true, kind), true).items():
+        assert np.array_equal(xyz, true[side])
 
 
-def test_the_surface_is_brought_to_the_points_and_joints_with_it():
-    true = joints("right", 0.05, 0.5).astype(np.float64)
-    moved = true + [0.004, -0.003, 0.012]
-    random = np.random.default_rng(0)
-    bone = random.integers(0, len(BONES), 300)
-    share = random.random((300, 1))
-    axis = true[PARENTS[bone]] * (1 - share) + true[CHILDREN[bone]] * share
-    towards = -axis / np.linalg.norm(axis, axis=1, keepdims=True)
-    skin = axis + 0.009 * towards + random.normal(0, 0.001, axis.shape)
-    out = fitted_joints(moved, skin, capsules(moved))
-    before = np.linalg.norm(moved - true, axis=1).mean()
-    assert np.linalg.norm(out - true, axis=1).mean() < 0.5 * before
-    assert abs((out - true)[:, 2].mean()) < 0.002
-
-
-def test_joints_that_fit_stay_to_the_last_digit():
-    true = joints("right", 0.05, 0.5).astype(np.float64)
-    axis = (true[PARENTS] + true[CHILDREN]) / 2
-    skin = axis - 0.009 * axis / np.linalg.norm(axis, axis=1, keepdims=True)
-    noisy = np.repeat(skin, 6, 0) + np.random.default_rng(1).normal(0, 0.001, (120, 3))
-    assert np.array_equal(fitted_joints(true, noisy, capsules(true)), true)
+def test_edges_of_the_hands_are_left_out_and_the_noise_is_known():
+    true = both()
+    perfect = photographed(seen(true), REALSENSE, np.random.default_rng(1))
+    pixels = depth_pixels(perfect, CAMERA, true)
+    assert len(pixels.depth) > 300 and 0.0005 < pixels.noise < 0.003
+    spread = (pixels.depth > 0.56) & (pixels.depth < WALL - 0.03)
+    assert spread.mean() < 0.05  # few pixels that mix hand and wall
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
-"""Bake a rigged hand with WebXR's joints into the format of `im2hands_ros/data/hand.npz`.
+"""Bake a rigged hand into the format of `im2hands_ros/data/hand.npz`.
 
-For hands that training never saw: `im2hands synthesize --hand OUT` and `im2hands evaluate --hand
-OUT` draw their scenes with it. Reads a right hand as a binary glTF file (.glb) with one skinned
-mesh whose joints are named and turned as in WebXR, such as the hand of the npm package
-@webxr-input-profiles/assets (MIT):
+`im2hands synthesize --hand OUT` and `im2hands evaluate --hand OUT` draw their scenes with it. Reads
+a right hand as a binary glTF file (.glb) with a skinned mesh whose joints have the names of one of
+the makes in `rig_joints.py`, such as the hand of the npm package @webxr-input-profiles/assets:
 
     npm pack @webxr-input-profiles/assets && tar xzf webxr-input-profiles-assets-*.tgz
     python tools/bake_other_hand.py package/dist/profiles/generic-hand/right.glb hand_webxr.npz
@@ -15,89 +14,18 @@ joints count from. All lengths are metres.
 """
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from glb_file import Glb
-from hand_geometry import TIP_JOINTS, border_loop, palm_frame
+from hand_geometry import TIP_JOINTS, border_loop
+from rig_file import JOINTS, PACKAGED, PALM_JOINTS, Rig, read_rig, shortest_turn
 
-PACKAGED = Path(__file__).parents[1] / "im2hands_ros" / "data" / "hand.npz"
-FINGERS = ("index", "middle", "ring", "pinky")
-FINGER_PARTS = ("metacarpal", "phalanx-proximal", "phalanx-intermediate", "phalanx-distal")
-# WebXR's names in the order of the packaged hand's joints, and of its fingers' tips.
-JOINTS = ("wrist", *(f"thumb-{p}" for p in ("metacarpal", "phalanx-proximal", "phalanx-distal")))
-JOINTS += tuple(f"{finger}-finger-{part}" for finger in FINGERS for part in FINGER_PARTS)
-TIPS = ("thumb-tip", *(f"{finger}-finger-tip" for finger in FINGERS))
-PALM_BONES = JOINTS[4::4]
-# WebXR's joints have x to the right, y out of the back of the hand, -z along the bone; ours have x
-# along the axis of flexion, y along the bone, z out of the palm.
-OURS_FROM_WEBXR = np.array([[-1.0, 0, 0], [0, 0, -1], [0, -1, 0]]).T
 WRIST_BLEND = (-0.015, 0.010)  # along y; behind it the skin is the forearm's, before it the palm's
 FOREARM_RINGS = (0.008, 0.02, 0.04, 0.07, 0.11, 0.15, 0.19, 0.23)  # behind the cut
 ELBOW_GIRTH = 1.6  # of the wrist's
 # Share of the size along x, y and z that one standard deviation adds: size, length, girth.
 SHAPES = ((0.06, 0.06, 0.06), (0.0, 0.04, 0.0), (0.04, 0.0, 0.06))
-
-
-@dataclass(frozen=True)
-class Rig:
-    """A hand as it was modelled.
-
-    vertices (V, 3), triangles (T, 3), weights (V, J), joints (J, 3), tips (5, 3),
-    frames (J, 3, 3): columns are the axes of flexion, along the bone, and out of the palm.
-    """
-
-    vertices: np.ndarray
-    triangles: np.ndarray
-    weights: np.ndarray
-    joints: np.ndarray
-    tips: np.ndarray
-    frames: np.ndarray
-
-
-def read_rig(path: Path) -> Rig:
-    """The first skinned mesh of a file. Raises ValueError with the joints that are missing."""
-    glb = Glb(path)
-    part = glb.tree["meshes"][0]["primitives"][0]
-    names = part["attributes"]
-    bones = [glb.tree["nodes"][node]["name"] for node in glb.tree["skins"][0]["joints"]]
-    if absent := [name for name in (*JOINTS, *TIPS) if name not in bones]:
-        raise ValueError(f"{path} has no joint {', '.join(absent)}: WebXR's names are needed")
-    rest_inverse = glb.array(glb.tree["skins"][0]["inverseBindMatrices"]).reshape(-1, 4, 4)
-    bind = np.linalg.inv(rest_inverse.mT.astype(np.float64))
-    points = glb.array(names["POSITION"]).astype(np.float64)
-    # A corner is there once for each of its texture coordinates.
-    _, first, merged = np.unique(points.round(6), axis=0, return_index=True, return_inverse=True)
-    triangles = merged.reshape(-1)[glb.array(part["indices"]).reshape(-1, 3)]
-    corners = np.sort(triangles, axis=1)
-    triangles = triangles[(np.diff(corners, axis=1) > 0).all(1)]
-    dense = np.zeros((len(points), len(bones)))
-    columns, shares = glb.array(names["JOINTS_0"]), glb.array(names["WEIGHTS_0"])
-    for column, share in zip(columns.T, shares.T, strict=True):
-        np.add.at(dense, (np.arange(len(points)), column), share)
-    return _rig(bones, bind, points[first], triangles, dense[first])
-
-
-def _rig(
-    bones: list[str], bind: np.ndarray, points: np.ndarray, triangles: np.ndarray, dense: np.ndarray
-) -> Rig:
-    """Sort the joints and turn everything into the frame of the packaged hand."""
-    rows, ends = ([bones.index(name) for name in names] for names in (JOINTS, TIPS))
-    weights = dense[:, rows]
-    weights[:, TIP_JOINTS] += dense[:, ends]  # a tip is no bone of its own
-    origin = bind[rows[0], :3, 3]
-    joints = bind[rows, :3, 3] - origin
-    turn = palm_frame(joints)
-    axes = bind[rows, :3, :3] / np.linalg.norm(bind[rows, :3, :3], axis=1, keepdims=True)
-    return Rig(
-        (points - origin) @ turn,
-        triangles,
-        weights / weights.sum(1, keepdims=True),
-        joints @ turn,
-        (bind[ends, :3, 3] - origin) @ turn,
-        turn.T @ axes @ OURS_FROM_WEBXR,
-    )
 
 
 def bend_like(rig: Rig, directions: np.ndarray, parents: np.ndarray) -> Rig:
@@ -107,7 +35,7 @@ def bend_like(rig: Rig, directions: np.ndarray, parents: np.ndarray) -> Rig:
         step = rig.joints[joint] - rig.joints[parent]
         places[joint] = places[parent] + turns[parent] @ step
         turns[joint] = turns[parent]
-        if JOINTS[joint] not in PALM_BONES:
+        if joint not in PALM_JOINTS:
             carried = turns[parent] @ rig.frames[joint, :, 1]
             turns[joint] = shortest_turn(carried, directions[joint]) @ turns[parent]
     turn, place = np.stack(turns), np.stack(places)
@@ -121,13 +49,6 @@ def bend_like(rig: Rig, directions: np.ndarray, parents: np.ndarray) -> Rig:
         tips=np.einsum("fab,fb->fa", turn[last], rig.tips) + shift[last],
         frames=turn @ rig.frames,
     )
-
-
-def shortest_turn(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """(3, 3) rotation of one unit vector onto another that is not opposite."""
-    axis = np.cross(start, end)
-    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-    return np.eye(3) + cross + cross @ cross / (1 + start @ end)
 
 
 def cut_at(rig: Rig, height: float) -> Rig:
@@ -159,6 +80,42 @@ def cut_at(rig: Rig, height: float) -> Rig:
         vertices=np.array(points)[used],
         weights=np.array(weights)[used],
         triangles=renamed.reshape(-1, 3),
+    )
+
+
+def close_holes(rig: Rig) -> Rig:
+    """The skin with one open edge, the longest: others get a fan around their middle."""
+    edges = rig.triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
+    known = set(map(tuple, edges.tolist()))
+    following = {a: b for a, b in known if (b, a) not in known}
+    loops = []
+    while following:
+        start, loop = next(iter(following)), []
+        while start in following:
+            loop.append(start)
+            start = following.pop(start)
+        loops.append(loop)
+    loops.sort(key=lambda loop: np.ptp(rig.vertices[loop], axis=0).max())
+    points, weights, triangles = rig.vertices, rig.weights, rig.triangles
+    for loop in loops[:-1]:
+        fan = [(b, a, len(points)) for a, b in zip(loop, loop[1:] + loop[:1], strict=True)]
+        points = np.concatenate([points, points[loop].mean(0, keepdims=True)])
+        weights = np.concatenate([weights, weights[loop].mean(0, keepdims=True)])
+        triangles = np.concatenate([triangles, fan])
+    return replace(rig, vertices=points, weights=weights, triangles=triangles)
+
+
+def extended(rig: Rig, length: float) -> Rig:
+    """The skin goes straight on behind its open edge, for a rig that ends before its wrist."""
+    loop = border_loop(rig.triangles)
+    ring = len(rig.vertices) + np.arange(len(loop))
+    after, far_after = np.roll(loop, -1), np.roll(ring, -1)
+    sides = [np.stack([after, loop, ring], 1), np.stack([after, ring, far_after], 1)]
+    return replace(
+        rig,
+        vertices=np.concatenate([rig.vertices, rig.vertices[loop] - [0, length, 0]]),
+        weights=np.concatenate([rig.weights, rig.weights[loop]]),
+        triangles=np.concatenate([rig.triangles, *sides]),
     )
 
 
@@ -201,11 +158,14 @@ def keypoints_of(rig: Rig) -> tuple[np.ndarray, np.ndarray]:
     return np.array(points), np.array(weights)
 
 
-def bake(source: Path, cut: float) -> dict[str, np.ndarray]:
+def bake(
+    source: Path, cut: float, length: float | None = None, extend: float = 0.0
+) -> dict[str, np.ndarray]:
     """The arrays of the format, see `im2hands_ros.synthetic.hand`."""
     with np.load(PACKAGED) as packaged:
         names, parents, axes = (packaged[name] for name in ("joint_names", "parents", "frames"))
-    rig = cut_at(bend_like(read_rig(source), axes[:, :, 1], parents), -cut)
+    rig = close_holes(cut_at(bend_like(read_rig(source, length), axes[:, :, 1], parents), -cut))
+    rig = extended(rig, extend) if extend else rig
     loop = border_loop(rig.triangles)
     tube, tube_triangles = forearm(rig.vertices[loop], len(rig.vertices), loop)
     skin = np.concatenate([rig.vertices, tube])
@@ -239,8 +199,14 @@ def main() -> None:
     parser.add_argument(
         "--cut", type=float, default=0.0, help="metres behind the wrist that the hand ends (0)"
     )
+    parser.add_argument(
+        "--length", type=float, help="metres from wrist to middle tip, straight (as in the file)"
+    )
+    parser.add_argument(
+        "--extend", type=float, default=0.0, help="metres that the skin goes on behind its end (0)"
+    )
     args = parser.parse_args()
-    np.savez_compressed(args.output, **bake(args.glb, args.cut))
+    np.savez_compressed(args.output, **bake(args.glb, args.cut, args.length, args.extend))
 
 
 if __name__ == "__main__":

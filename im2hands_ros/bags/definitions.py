@@ -49,6 +49,14 @@ class Topic:
     definition: MessageDefinition
 
 
+def full_type(name: str) -> str:
+    """`sensor_msgs/msg/Image`, also where a writer left out `msg` or wrote the name of DDS."""
+    if "::" in name:  # sensor_msgs::msg::dds_::Image_
+        name = name.replace("dds_::", "").removesuffix("_").replace("::", "/")
+    package, _, kind = name.partition("/")
+    return name if "/" in kind or not kind else f"{package}/msg/{kind}"
+
+
 def types_of(topics: Collection[Topic]) -> Typestore:
     """The types by the definitions that a bag holds; by the standard ones where it holds none.
 

@@ -11,10 +11,16 @@ from typing import Any
 import numpy as np
 
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.bags.depth_pairing import DepthPairing
 from im2hands_ros.bags.reader import BagReader, RawMessage
 from im2hands_ros.bags.topics import HAND_KEYPOINTS, POSE_ARRAY, Chosen
 from im2hands_ros.camera import Camera
-from im2hands_ros.messages.camera_info import camera_from_info, unlike_frame
+from im2hands_ros.messages.camera_info import (
+    camera_from_info,
+    is_same_frame,
+    unlike_frame,
+    unusable_frame,
+)
 from im2hands_ros.messages.header import nanoseconds
 from im2hands_ros.messages.images import read_image
 from im2hands_ros.messages.keypoints import CheckedKeypoints, read_keypoints, read_poses
@@ -45,12 +51,14 @@ class Frame:
         keypoints_message: HandKeypoints, PoseArray or NamedPoseArray.
         keypoints: what it holds, checked.
         camera_info: sensor_msgs/CameraInfo; None where the camera is given otherwise.
+        depth: sensor_msgs/Image; None where there is none.
     """
 
     image: Message
     keypoints_message: Message
     keypoints: CheckedKeypoints
     camera_info: Message | None
+    depth: Message | None = None
 
     @property
     def header(self) -> Any:
@@ -93,19 +101,35 @@ class Frames:
         self.details: dict[str, str] = {}
         self.warnings: dict[str, str] = {}
         self._camera_info = self._first_camera_info()
+        self._depths = None if chosen.depth is None else DepthPairing(slop)
 
     def steps(self) -> Iterator[tuple[Frame | None, int]]:
-        """For each message read, the frame that it completes, if any, and its reception, ns."""
+        """For each message read, the frame that it completes, if any, and its reception, ns.
+
+        With depth images, frames come when theirs has come.
+        """
         handlers = {
             self._chosen.image.name: self._on_image,
             self._chosen.keypoints.name: self._on_keypoints,
         }
         if self._chosen.camera_info is not None:
             handlers[self._chosen.camera_info.name] = self._on_camera_info
+        if self._chosen.depth is not None:
+            handlers[self._chosen.depth.name] = self._on_depth
         for raw in self._source.raw_messages(tuple(handlers), *self._window_ns):
             message = self._fields_of(raw)
             pair = handlers[raw.topic](message) if message is not None else None
-            yield self._frame_of(pair), raw.received_ns
+            frame = self._frame_of(pair)
+            if self._depths is None:
+                yield frame, raw.received_ns
+                continue
+            if frame is not None:
+                self._depths.add_frame(frame, raw.received_ns)
+            yield from self._depths.ready(raw.received_ns)
+            yield None, raw.received_ns
+        if self._depths is not None:
+            yield from self._depths.ready(None)
+            self._warn_of_missed_depth()
         self._count_the_waiting()
 
     def skip(self, reason: str, detail: str) -> None:
@@ -129,6 +153,18 @@ class Frames:
 
     def _on_camera_info(self, message: Message) -> None:
         self._camera_info = message
+
+    def _on_depth(self, message: Message) -> None:
+        assert self._depths is not None  # the topic was chosen
+        self._depths.add_depth(message)
+
+    def _warn_of_missed_depth(self) -> None:
+        if self._depths is not None and self._depths.missed:
+            self.warnings.setdefault(
+                "depth_unmatched",
+                f"{self._depths.missed} of {self.matched} frames have no depth image of their "
+                "instant: record depth with the image's stamps, or raise --sync-slop",
+            )
 
     def _on_image(self, message: Message) -> Match | None:
         self.images += 1
@@ -156,7 +192,7 @@ class Frames:
             return None
         message, keypoints = pair.keypoints
         theirs, ours = keypoints.frame_id, pair.image.fields.header.frame_id
-        if theirs and theirs != ours:
+        if theirs and not is_same_frame(theirs, ours):
             self.skip(
                 "keypoints_frame",
                 f"the keypoints are in frame '{theirs}' but the image is in '{ours}'",
@@ -169,6 +205,8 @@ class Frames:
             info_frame = self._camera_info.fields.header.frame_id
             if text := unlike_frame(info_frame, ours):
                 self.warnings.setdefault("camera_info_frame", text)
+        if text := unusable_frame(ours):
+            self.warnings.setdefault("frame_id", text)
         self.matched += 1
         self._warn_of_timing()
         if (self.matched - 1) % self._every:
@@ -181,9 +219,7 @@ class Frames:
 
     def _count_the_waiting(self) -> None:
         """What the bag's end left without a partner."""
-        for name, waiting in self._matcher.waiting.items():
-            for _ in range(waiting):
-                self.skip(f"{name}_unmatched", "the bag ended before its partner came")
+        self._matcher.finish("the bag ended before its partner came")
 
 
 class Decoder:
@@ -204,11 +240,12 @@ class Decoder:
         """
         image = read_image(frame.image.fields)
         info = frame.camera_info.fields if frame.camera_info is not None else None
-        return image, self._camera(info, (image.shape[1], image.shape[0]))
+        size = image.shape[1], image.shape[0]
+        return image, self._camera(info, size, frame.image.raw.topic)
 
 
 def _given_camera(
-    intrinsics: tuple[float, float, float, float], _: None, size: tuple[int, int]
+    intrinsics: tuple[float, float, float, float], _: None, size: tuple[int, int], __: str
 ) -> Camera:
     try:
         return Camera(*size, *intrinsics)

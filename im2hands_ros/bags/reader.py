@@ -42,7 +42,7 @@ class BagReader:
     """An open bag. Use as a context manager.
 
     Args:
-        path: a bag's folder, or one of its files.
+        path: a bag's folder, its metadata.yaml, or one of its other files.
         warn: called with what is damaged, a line each.
 
     Attributes:
@@ -58,6 +58,8 @@ class BagReader:
     def __init__(self, path: Path, warn: Callable[[str], None] = warnings.warn) -> None:
         self._warn = warn
         self._stack = ExitStack()
+        if path.name == "metadata.yaml":
+            path = path.parent
         if not path.exists():
             raise FileNotFoundError(f"bag '{path}' does not exist: check the path")
         try:

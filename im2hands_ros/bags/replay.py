@@ -15,6 +15,8 @@ from im2hands_ros.bags.frames import Decoder, Frame, Frames, Message
 from im2hands_ros.bags.output import Output
 from im2hands_ros.bags.running import Once, stop_on_signal
 from im2hands_ros.camera import Camera, lens_problem
+from im2hands_ros.checks import check_depth
+from im2hands_ros.messages.images import read_depth
 from im2hands_ros.messages.results import ResultEncoder
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.tracking.settings import ReplaySettings, load_model
@@ -72,16 +74,35 @@ class TrackerEngine:
     def _track(self, frame: Frame, image: NDArray[np.uint8], camera: Camera) -> TrackedFrame:
         stamp = frame.header.stamp
         seconds = stamp.sec + stamp.nanosec / 1e9
+        given, depth = frame.keypoints, self._depth(frame, camera)
         try:
-            given = frame.keypoints
             return self._tracker.update(
-                image, seconds, camera, given.hands, confidence=given.confidence
+                image,
+                seconds,
+                camera,
+                given.hands,
+                depth,
+                confidence=given.confidence,
+                convention=given.convention,
             )
         except BadInput:
             raise
         except Exception as error:  # one bad frame does not end a stream, here as in the node
             text = f"a frame failed: {type(error).__name__}: {error}"
             raise BadInput("pipeline_error", text) from error
+
+    def _depth(self, frame: Frame, camera: Camera) -> NDArray[np.float32] | None:
+        """The frame's depth image, metres; one that cannot be used is left out and warned of."""
+        if frame.depth is None:
+            return None
+        try:
+            with self.times.stage("decode"):
+                depth = read_depth(frame.depth.fields)
+            check_depth(depth, camera)
+        except BadInput as problem:
+            self._warn(problem.reason, f"depth: {problem}")
+            return None
+        return depth
 
 
 class Replay:
@@ -128,7 +149,7 @@ class Replay:
         self.written += 1
 
     def _copy(self, frame: Frame) -> None:
-        for message in (frame.camera_info, frame.keypoints_message, frame.image):
+        for message in (frame.camera_info, frame.keypoints_message, frame.depth, frame.image):
             if message is not None and message is not self._camera_info:
                 self.output.copy(message.raw)
         self._camera_info = frame.camera_info  # it may serve many frames

@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple
 import lz4.frame
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 
-from im2hands_ros.bags.definitions import Topic
+from im2hands_ros.bags.definitions import Topic, full_type
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -26,7 +26,7 @@ else:
 
 NEVER_NS = (1 << 63) - 1
 MAGIC = b"\x89MCAP0\r\n"
-_HEADER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END = 0x01, 0x03, 0x04, 0x05, 0x06, 0x0F
+_SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F
 _RECORD = struct.Struct("<BQ")  # what it is, bytes that follow
 _MESSAGE_HEAD = struct.Struct("<HIQQ")  # channel, sequence, received, published
 _CHUNK_HEAD = struct.Struct("<QQQII")  # first and last time, size, checksum, length of a name
@@ -56,7 +56,8 @@ class SalvagedMcap:
         topics: after `survey`: what it holds, counted.
         start_ns, end_ns: after `survey`: reception of the first message and of the last, plus 1.
         foreign: after `survey`: topics that are no ROS 2 messages -> how theirs are encoded.
-        profile, is_closed: after `survey`: what the file calls itself, and whether it has its end.
+        is_closed, is_damaged: after `survey`: whether it has its end, and whether something in it
+            cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -65,7 +66,7 @@ class SalvagedMcap:
         self._channels: dict[int, tuple[str, int]] = {}
         self.topics: list[Topic] = []
         self.foreign: dict[str, str] = {}
-        self.profile, self.is_closed = "", False
+        self.is_closed = self.is_damaged = False
         self.start_ns, self.end_ns = NEVER_NS, 0
 
     def survey(self) -> None:
@@ -90,7 +91,7 @@ class SalvagedMcap:
             )
         for name, schema in dict(self._channels.values()).items():  # two may share a topic
             kind, definition = self._schemas.get(schema, ("", _NO_DEFINITION))
-            self.topics.append(Topic(name, kind, counts[name], definition))
+            self.topics.append(Topic(name, full_type(kind), counts[name], definition))
 
     @property
     def encodings(self) -> str:
@@ -112,19 +113,21 @@ class SalvagedMcap:
             file.seek(len(MAGIC))
             try:
                 yield from self._messages_of(file)
-            except struct.error:
-                return  # a record that contradicts itself: the damage
+            except struct.error:  # a record that contradicts itself
+                self.is_damaged = True
 
     def _messages_of(self, stream: BinaryIO) -> Iterator[RawMessage]:
-        for kind, content in _records(stream):
-            if kind == _HEADER:
-                (self.profile,), _ = _strings(content, 0, 1)
-            elif kind == _SCHEMA:
+        for kind, content, is_whole in _records(stream):
+            self.is_damaged |= not is_whole
+            if kind == _SCHEMA:
                 self._add_schema(content)
             elif kind == _CHANNEL:
                 self._add_channel(content)
             elif kind == _CHUNK:
-                yield from self._messages_of(io.BytesIO(_unpacked(content)))
+                records = _unpacked(content)
+                head = content[: _CHUNK_HEAD.size].ljust(_CHUNK_HEAD.size)
+                self.is_damaged |= len(records) != _CHUNK_HEAD.unpack(head)[2]
+                yield from self._messages_of(io.BytesIO(records))
             elif kind == _MESSAGE and len(content) > _MESSAGE_HEAD.size:
                 channel, _, received_ns, _ = _MESSAGE_HEAD.unpack_from(content)
                 if channel in self._channels:
@@ -148,8 +151,8 @@ class SalvagedMcap:
             self.foreign[topic] = encoding
 
 
-def _records(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """(kind, content) up to the end of the data or the damage; a cut chunk comes as it is."""
+def _records(stream: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:
+    """(kind, content, whether all of it) up to the damage, if any; a cut chunk comes as it is."""
     start = stream.tell()
     end = stream.seek(0, io.SEEK_END)
     stream.seek(start)
@@ -157,12 +160,12 @@ def _records(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         kind, size = _RECORD.unpack(head)
         if kind == _DATA_END:
             return
-        if kind not in (_HEADER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK):
+        if kind not in (_SCHEMA, _CHANNEL, _MESSAGE, _CHUNK):
             stream.seek(min(size, end - stream.tell()), io.SEEK_CUR)
             continue
         content = stream.read(min(size, end - stream.tell()))  # a damaged size may be anything
         if len(content) == size or kind == _CHUNK:
-            yield kind, content
+            yield kind, content, len(content) == size
 
 
 def _unpacked(chunk: bytes) -> bytes:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from rosbags.rosbag2 import Reader
 
-from im2hands_ros.bags.definitions import Topic
+from im2hands_ros.bags.definitions import Topic, full_type
 from im2hands_ros.bags.salvage import RawMessage, SalvagedMcap
 
 SUFFIXES = (".mcap", ".db3")
-_PROFILE = "ros2"  # other writers leave it empty, and the library then reads nothing of the file
 
 
 class StorageFile:
@@ -70,7 +69,7 @@ class StorageFile:
         self._reader = reader
         self.start_ns, self.end_ns = reader.start_time, reader.end_time
         self.topics = [
-            Topic(each.topic, each.msgtype, each.msgcount, each.msgdef)
+            Topic(each.topic, full_type(each.msgtype), each.msgcount, each.msgdef)
             for each in reader.connections
         ]
 
@@ -89,8 +88,7 @@ class StorageFile:
                 f"'{self._path}' holds topics that are no ROS 2 messages and are left out: "
                 f"{salvaged.encodings}"
             )
-        intact = bool(salvaged.foreign) or salvaged.profile != _PROFILE
-        if not (intact and salvaged.is_closed):
+        if salvaged.is_damaged or not salvaged.is_closed:
             self._warn(
                 f"'{self._path}' is damaged or was not closed ({reason(error)}): "
                 f"{(self.end_ns - self.start_ns) / 1e9:.1f} s of it can be read and are used"

@@ -17,6 +17,7 @@ _TYPES = {
     "image": (IMAGE, COMPRESSED_IMAGE),
     "camera_info": (CAMERA_INFO,),
     "keypoints": (HAND_KEYPOINTS, POSE_ARRAY, NAMED_POSE_ARRAY),
+    "depth": (IMAGE,),
 }
 _USUAL = {
     "image": ("image", "image_raw", "image_color", "image_rect_color", "image_rect"),
@@ -28,16 +29,18 @@ _RESULT = "refined_keypoints"  # what the node publishes is not what it is given
 
 @dataclass(frozen=True)
 class Chosen:
-    """The topics to replay; without `camera_info`, the camera is given otherwise."""
+    """The topics to replay; without `camera_info`, the camera is given otherwise; `depth` only
+    where it is wanted."""
 
     image: Topic
     keypoints: Topic
     camera_info: Topic | None
+    depth: Topic | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of those that are there."""
-        each = (self.image, self.camera_info, self.keypoints)
+        each = (self.image, self.camera_info, self.keypoints, self.depth)
         return tuple(topic.name for topic in each if topic is not None)
 
 
@@ -48,7 +51,8 @@ def choose(
 
     Args:
         topics: all of the bag's.
-        wanted: `image`, `camera_info`, `keypoints` -> topic name, or None to find it.
+        wanted: `image`, `camera_info`, `keypoints` -> topic name, or None to find it; `depth` ->
+            topic name, or None for none.
         needs_camera_info: False where the camera is given otherwise.
 
     Raises:
@@ -59,7 +63,9 @@ def choose(
     camera_info = None
     if needs_camera_info:
         camera_info = _choose("camera_info", topics, wanted.get("camera_info"), near=image.name)
-    return Chosen(image, keypoints, camera_info)
+    wanted_depth = wanted.get("depth")
+    depth = None if wanted_depth is None else _choose("depth", topics, wanted_depth)
+    return Chosen(image, keypoints, camera_info, depth)
 
 
 def _choose(role: str, topics: Mapping[str, Topic], name: str | None, near: str = "") -> Topic:

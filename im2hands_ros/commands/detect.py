@@ -105,7 +105,10 @@ def camera_or_guess(args: argparse.Namespace, image: np.ndarray, command: str) -
 
 
 def detect_hands(
-    args: argparse.Namespace, image: np.ndarray, camera: Camera
+    args: argparse.Namespace,
+    image: np.ndarray,
+    camera: Camera,
+    depth: np.ndarray | None = None,
 ) -> dict[str, DetectedHand]:
     """The hands of an image, by side.
 
@@ -120,7 +123,7 @@ def detect_hands(
 
     from im2hands_ros.detection.detector import HandDetector
 
-    found = HandDetector.load().detect(image, camera, palm_length=args.palm_length)
+    found = HandDetector.load().detect(image, camera, depth, palm_length=args.palm_length)
     hands = {side: hand for side, hand in found.items() if hand is not None}
     if not hands:
         raise ValueError(f"{args.image}: {NO_HAND}")

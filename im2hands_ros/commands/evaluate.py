@@ -11,6 +11,9 @@ Writes
   --pictures best, median and worst scene: image, truth, reconstruction, second viewpoint
   --cache    scores of the baselines; read again while code, scenes and errors are the same
 
+Joints are given where the scenes' hand has them; --keypoint-convention or --calibration says how
+they are moved to where the networks have theirs, errors and all, and the true ones with them.
+
 Methods: initial (initial occupancy on the keypoints as given), and before or after it the stages
 that the weights hold: keypoints (refined from the image first), refinement (two-hand occupancy);
 network (all that the weights hold); capsules (a union of capsules and a rounded palm on the
@@ -21,6 +24,9 @@ shares the true hands' mesh, rig and keypoint convention, which no real hand doe
 Errors: gaussian is noise with the standard deviations of --noise on every coordinate of every
 keypoint; tracker is what trackers do: wrong size, depth, place and relative depth of the hands,
 noise, joints far off, now and then left and right swapped.
+
+With --depth the networks are given depth images as well: noise of 2 mm and 0.2 % of the depth,
+steps of disparities or millimetres, holes, and edges that mix hand and wall. Baselines use none.
 
 With --sequences nothing of that, but how well hands are followed over time: rendered sequences of
 drawn hands in motion at 30 Hz, with errors of a tracker that last for a second or two and 10 mm of
@@ -38,6 +44,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from im2hands_ros.command_line import add_model_arguments
 from im2hands_ros.evaluation.noise_levels import (
     BASELINES,
@@ -47,6 +56,8 @@ from im2hands_ros.evaluation.noise_levels import (
     parse_levels,
     parse_methods,
 )
+from im2hands_ros.hand_calibration import HandCalibration
+from im2hands_ros.keypoint_convention import CONVENTIONS, OWN, convention_offsets
 
 if TYPE_CHECKING:
     from im2hands_ros.evaluation.methods import Method
@@ -89,10 +100,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder that keeps the baselines' scores for the next run, without times (none)",
     )
     parser.add_argument(
+        "--depth",
+        nargs="?",
+        const="realsense",
+        choices=("realsense", "kinect"),
+        help="give the networks the depth images of a simulated camera of this kind (realsense)",
+    )
+    parser.add_argument(
         "--sequences",
         type=int,
         metavar="N",
         help="measure tracking over time on N drawn motions of two hands instead",
+    )
+    parser.add_argument(
+        "--keypoint-convention",
+        choices=CONVENTIONS,
+        default=OWN,
+        help="where the hand of the scenes has its joints (mano: the packaged hand's)",
+    )
+    parser.add_argument(
+        "--calibration", type=Path, help="file of im2hands calibrate, of this hand (none)"
     )
     parser.add_argument("--out", type=Path, required=True, help=".json file to write")
     parser.add_argument("--pictures", type=Path, help="folder for pictures (none)")
@@ -117,7 +144,8 @@ def run(args: argparse.Namespace) -> int:
     model, networks = _networks(names, args)
     names = names or [*networks, *BASELINES]
     samples = list(_samples(args))
-    plan = EvaluationPlan(tuple(names), levels, DEFAULT_POINTS[args.split].near, args.cache)
+    near = DEFAULT_POINTS[args.split].near
+    plan = EvaluationPlan(tuple(names), levels, near, args.cache, _offsets(args), args.depth)
     scored = run_evaluation(samples, plan, networks, args.workers)
     settings = settings_of(args, plan, samples, model)
     report = report_of(scored, settings, describe(model.device if model else "cpu"))
@@ -157,8 +185,23 @@ def _check(args: argparse.Namespace) -> None:
         value = getattr(args, name)
         if value is not None and value < least:
             raise ValueError(f"--{name} {getattr(args, name)}: give at least {least}")
+    if args.calibration and args.keypoint_convention != OWN:
+        raise ValueError(
+            f"--calibration {args.calibration} says where joints lie, --keypoint-convention "
+            f"{args.keypoint_convention} too: give one"
+        )
     if args.hand and args.data:
         raise ValueError(f"--hand {args.hand} draws scenes, --data {args.data} has them: give one")
+
+
+def _calibration(args: argparse.Namespace) -> HandCalibration | None:
+    return HandCalibration.read(args.calibration) if args.calibration else None
+
+
+def _offsets(args: argparse.Namespace) -> NDArray[np.float64] | None:
+    """From where the scenes' hand has its joints to where the networks do."""
+    calibration = _calibration(args)
+    return calibration.offsets if calibration else convention_offsets(args.keypoint_convention)
 
 
 def _networks(
@@ -170,7 +213,7 @@ def _networks(
 
     if names is not None and set(names) <= set(BASELINES):
         return None, {}
-    model = Im2Hands.load(args.weights, device=args.device)
+    model = Im2Hands.load(args.weights, device=args.device, calibration=_calibration(args))
     wanted = methods_of(model) if names is None else [n for n in names if n not in BASELINES]
     networks = {name: network_method(model, name, args.resolution) for name in wanted}
     model.warm_up(args.resolution)

@@ -10,6 +10,8 @@ Reads
              is given; in JSON it may also hold "distortion_model" and "distortion".
              Without KEYPOINTS the detector finds them (`im2hands detect`), and a camera that is
              not given is guessed: the meshes fit the image, distances are as wrong as the guess
+  DEPTH      with --depth, a depth image registered to IMAGE: a 16-bit .png in millimetres, or a
+             .npy of floats in metres; 0 or NaN: unknown. Each hand is moved to where its skin is
 Writes
   OUT        .glb, .obj, .ply or .stl: a closed mesh for each hand, left blue and right orange.
              Metres in the camera frame; a .glb is turned the right way up for viewers.
@@ -26,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from im2hands_ros.camera import Camera, lens_problem
-from im2hands_ros.checks import check_keypoints
+from im2hands_ros.checks import check_depth, check_keypoints
 from im2hands_ros.command_line import (
     add_camera_arguments,
     add_model_arguments,
@@ -34,6 +36,7 @@ from im2hands_ros.command_line import (
     warn,
 )
 from im2hands_ros.commands.detect import add_detector_arguments, camera_or_guess, detect_hands
+from im2hands_ros.depth_file import read_depth_file
 from im2hands_ros.files import (
     MESH_SUFFIXES,
     camera_of_file,
@@ -44,8 +47,11 @@ from im2hands_ros.files import (
     write_image,
     write_meshes,
 )
+from im2hands_ros.keypoint_convention import AUTO, CONVENTIONS, DETECTED
 from im2hands_ros.skeleton import ORDER_NAMES, SIDES
+from im2hands_ros.tracking.own_joints import OwnJoints
 from im2hands_ros.tracking.plausibility import unlikely_inputs
+from im2hands_ros.tracking.settings import FrameSettings
 
 if TYPE_CHECKING:
     import trimesh
@@ -66,11 +72,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", type=Path, required=True, help="mesh file: " + " ".join(MESH_SUFFIXES)
     )
+    parser.add_argument(
+        "--depth", type=Path, help=".png or .npy depth image, registered to IMAGE (none)"
+    )
     add_camera_arguments(parser)
     parser.add_argument(
         "--order", choices=sorted(ORDER_NAMES), default="mano", help="joint order (mano)"
     )
     add_detector_arguments(parser)
+    parser.add_argument(
+        "--keypoint-convention",
+        choices=(AUTO, *CONVENTIONS),
+        default=AUTO,
+        help="where the joints of a hand lie; auto: by --order, or as the detector has them (auto)",
+    )
+    parser.add_argument("--calibration", default="", help="file of im2hands calibrate (none)")
     parser.add_argument("--picture", type=Path, help=".png or .jpg file to write")
     add_model_arguments(parser, resolution=128)
     parser.add_argument("--preset", default="compact", help="compact or paper (compact)")
@@ -84,17 +100,34 @@ def run(args: argparse.Namespace) -> int:
     image = read_image(args.image)
     if notice := orientation_notice(args.image, image):
         warn("reconstruct", notice)
-    keypoints, camera = _from_file(args, image) if args.keypoints else _detected(args, image)
+    depth = read_depth_file(args.depth) if args.depth else None
+    given, camera = _from_file(args, image) if args.keypoints else _detected(args, image, depth)
+    if depth is not None:
+        check_depth(depth, camera)
+    settings = FrameSettings(
+        keypoint_convention=args.keypoint_convention, calibration=args.calibration
+    )
+    convention = args.order if args.keypoints else DETECTED
+    own, notices = OwnJoints(settings)(check_keypoints(given), convention, settings)
+    keypoints: Keypoints = dict.fromkeys(SIDES) | own
+    for _, text in notices:
+        warn("reconstruct", text)
     if problem := lens_problem(camera):
         warn("reconstruct", problem)
 
     from im2hands_ros.pipeline import Im2Hands
 
-    model = Im2Hands.load(weights=args.weights, preset=args.preset, device=args.device)
-    for _, text in unlikely_inputs(image, camera, check_keypoints(keypoints)):
+    model = Im2Hands.load(
+        weights=args.weights,
+        preset=args.preset,
+        device=args.device,
+        calibration=settings.read_calibration(),
+    )
+    for _, text in unlikely_inputs(image, camera, own):
         warn("reconstruct", text)
     started = time.perf_counter()
-    hands = model.encode(image, keypoints, camera).reconstruct(resolution=args.resolution)
+    scene = model.encode(image, keypoints, camera, depth)
+    hands = scene.reconstruct(resolution=args.resolution)
     elapsed_ms = 1e3 * (time.perf_counter() - started)
     surfaces = {side: getattr(hands, side) for side in SIDES}
     meshes = {side: surface.mesh for side, surface in surfaces.items() if surface is not None}
@@ -121,9 +154,13 @@ def _from_file(args: argparse.Namespace, image: np.ndarray) -> tuple[Keypoints, 
     )
 
 
-def _detected(args: argparse.Namespace, image: np.ndarray) -> tuple[Keypoints, Camera]:
+def _detected(
+    args: argparse.Namespace, image: np.ndarray, depth: np.ndarray | None
+) -> tuple[Keypoints, Camera]:
     camera = camera_or_guess(args, image, "reconstruct")
-    hands = detect_hands(args, image, camera)
+    if depth is not None:
+        check_depth(depth, camera)
+    hands = detect_hands(args, image, camera, depth)
     return {side: hands[side].keypoints if side in hands else None for side in SIDES}, camera
 
 

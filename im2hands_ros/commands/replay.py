@@ -4,6 +4,7 @@ Reads
   BAG        a rosbag2: its folder, or an .mcap or .db3 file (.zstd too), with an image (Image or
              CompressedImage), its CameraInfo, and keypoints (HandKeypoints, PoseArray, or
              IsaacTeleop's NamedPoseArray).
+             With --depth, depth images (16UC1 or 32FC1) registered to it.
              The topics are found by their types; where several would do, name them. Of a damaged
              bag what can be read is used.
 Writes
@@ -52,6 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", metavar="TOPIC", help="Image or CompressedImage topic")
     parser.add_argument("--camera-info", metavar="TOPIC", help="CameraInfo topic")
     parser.add_argument("--keypoints", metavar="TOPIC", help="topic of keypoints")
+    parser.add_argument(
+        "--depth", metavar="TOPIC", help="Image topic of depth, registered to the image (none)"
+    )
     parser.add_argument(
         "--camera", metavar="FX,FY,CX,CY", help="intrinsics in pixels, in place of camera_info"
     )
@@ -180,8 +184,12 @@ def _beside(bag: Path) -> Path:
 def _chosen(args: argparse.Namespace, source: BagReader) -> Chosen:
     from im2hands_ros.bags.topics import choose
 
-    wanted = {role: getattr(args, role) for role in ("image", "camera_info", "keypoints")}
+    roles = ("image", "camera_info", "keypoints", "depth")
+    wanted = {role: getattr(args, role) for role in roles}
     return choose(source.topics, wanted, needs_camera_info=args.camera is None)
+
+
+_LONGEST = 1e9  # seconds, beyond which a duration is none
 
 
 def _window(args: argparse.Namespace, source: BagReader) -> tuple[int, int]:
@@ -189,7 +197,7 @@ def _window(args: argparse.Namespace, source: BagReader) -> tuple[int, int]:
     length = (source.end_ns - source.start_ns) / 1e9
     if not 0 <= args.start < length:
         raise ValueError(f"--start {args.start:g}: the bag is {length:.1f} s long")
-    if args.duration is not None and not args.duration > 0:
+    if args.duration is not None and not 0 < args.duration < _LONGEST:
         raise ValueError(f"--duration {args.duration:g}: give seconds, more than 0")
     start_ns = source.start_ns + round(1e9 * args.start)
     if args.duration is None:

@@ -41,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="hands alone, without pictures, in a tenth of the time: for steps that use none",
     )
+    parser.add_argument(
+        "--each",
+        type=int,
+        help="with --people: so many samples of a person, a shard each, and the next person then; "
+        "of every 64 indices the others are left out",
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     parser.add_argument(
         "--shard-size", type=int, default=256, help="samples per shard (default 256)"
@@ -58,13 +64,24 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(args, name)}: give at least 1")
     if args.start < 0:
         raise ValueError(f"--start {args.start}: give 0 or more")
+    if args.each is not None and not (args.people and 1 <= args.each <= 64):
+        raise ValueError(f"--each {args.each}: give 1 to 64, with --people")
 
     from im2hands_ros.synthetic.hand import ASSET
-    from im2hands_ros.synthetic.shard_writing import Drawing, shard_ranges, write_shards
+    from im2hands_ros.synthetic.shard_writing import (
+        Drawing,
+        shard_ranges,
+        shards_of_people,
+        write_shards,
+    )
     from im2hands_ros.synthetic.shards import shard_path
 
     args.out.mkdir(parents=True, exist_ok=True)
-    shards = shard_ranges(args.start, args.count, args.shard_size)
+    shards = (
+        shards_of_people(args.start, args.count, args.each)
+        if args.each
+        else shard_ranges(args.start, args.count, args.shard_size)
+    )
     missing = [each for each in shards if not shard_path(args.out, args.split, *each).exists()]
     kept = args.count - sum(count for _, count in missing)
     with tqdm(total=args.count, initial=kept, unit="sample", desc=f"{args.split}") as bar:

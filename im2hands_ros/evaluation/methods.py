@@ -68,7 +68,7 @@ def network_method(model: Im2Hands, name: str, resolution: int) -> Method:
     def predict(given: EvaluationInput) -> Prediction:
         choose_stages()
         started = time.perf_counter()
-        scene = model.encode(given.image, given.keypoints, given.camera)
+        scene = model.encode(given.image, given.keypoints, given.camera, given.depth)
         hands = scene.reconstruct(resolution=resolution, voxel_size=0)
         frame_ms = _milliseconds_since(started)
         predicted = {}

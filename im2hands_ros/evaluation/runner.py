@@ -14,6 +14,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from im2hands_ros.evaluation.cache import ScoreCache
@@ -35,12 +37,16 @@ class EvaluationPlan:
     """Methods and noise levels, and how many near-surface points of a sample are left out.
 
     near: for samples that do not state it themselves. cache: folder of the baselines' scores.
+    offsets: (21, 3) from where the samples have their joints to where the networks do, metres.
+    depth_camera: whose depth images the networks are given; None: none.
     """
 
     methods: tuple[str, ...]
     levels: tuple[NoiseLevel, ...]
     near: int
     cache: Path | None = None
+    offsets: NDArray[np.float64] | None = None
+    depth_camera: str | None = None
 
     @property
     def configurations(self) -> list[Configuration]:
@@ -53,7 +59,8 @@ class EvaluationPlan:
 
     def inputs(self, samples: Iterable[Sample], level: NoiseLevel) -> list[EvaluationInput]:
         """What methods are given of the samples at a noise level."""
-        return [input_of(sample, level, self.near_of(sample)) for sample in samples]
+        offsets, camera = self.offsets, self.depth_camera
+        return [input_of(each, level, self.near_of(each), offsets, camera) for each in samples]
 
 
 def run_evaluation(
@@ -82,7 +89,7 @@ def score_batch(samples: list[Sample], plan: EvaluationPlan, predictions: Predic
     cached = {each: cache.read(each.method, samples, inputs[each.noise_mm]) for each in baselines}
     missing = [each for each in baselines if cached[each] is None]
     predictions = predictions | _baseline_predictions(missing, inputs)
-    true = [true_hands(sample, plan.near_of(sample)) for sample in samples]
+    true = [true_hands(sample, plan.near_of(sample), plan.offsets) for sample in samples]
     scored: Scored = {}
     for configuration in plan.configurations:
         given = inputs[configuration.noise_mm]

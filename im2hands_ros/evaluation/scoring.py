@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.evaluation.inputs import EvaluationInput
+from im2hands_ros.evaluation.inputs import EvaluationInput, own_joints
 from im2hands_ros.evaluation.methods import PredictedHand, Prediction
 from im2hands_ros.evaluation.metrics import iou, surface_scores
 from im2hands_ros.evaluation.penetration import penetration
@@ -52,15 +52,18 @@ def subset_of(sample: Sample) -> str:
     return sample.subset.partition("_")[0]
 
 
-def true_hands(sample: Sample, near: int) -> dict[str, TrueHand]:
-    """The sample's hands; `near`: how many of its points, from the first, methods are not given.
+def true_hands(
+    sample: Sample, near: int, offsets: NDArray[np.float64] | None = None
+) -> dict[str, TrueHand]:
+    """The sample's hands; `near`: how many of its points, from the first, methods are not given;
+    `offsets`: as `input_of` takes them.
 
     Their trees and samples serve every method: make them once per sample.
     """
     occupancy = present(sample.occupancy)
     return {
         side: TrueHand(MeshQueries(sample.mesh_of(side)), occupancy[side][near:], joints)
-        for side, joints in present(sample.keypoints).items()
+        for side, joints in present(own_joints(sample.keypoints, offsets)).items()
     }
 
 

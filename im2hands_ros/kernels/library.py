@@ -15,7 +15,7 @@ import im2hands_ros
 from im2hands_ros.kernels import choice
 from im2hands_ros.kernels.choice import VARIABLE
 
-VERSION = 3
+VERSION = 4
 # Suffixes of the library's files by the level of the processor that they need (src/kernels.h).
 LEVELS = {1: "", 3: "_v3", 4: "_v4"}
 _REMEDY = (
@@ -55,6 +55,22 @@ _FUNCTIONS = {
     "im2hands_keypoints_new": (c_void_p, (c_void_p, c_int64)),
     "im2hands_keypoints_free": (None, (c_void_p,)),
     "im2hands_keypoints_run": (c_int, (c_void_p,) * 9),
+    "im2hands_attention_new": (c_void_p, (c_void_p, c_int64, c_int)),
+    "im2hands_attention_free": (None, (c_void_p,)),
+    "im2hands_attention_run": (
+        c_int,
+        (
+            *(c_void_p, c_void_p, c_void_p, c_void_p, c_int),
+            *(c_void_p, c_void_p, c_void_p, c_int64, c_int, c_void_p, c_void_p),
+        ),
+    ),
+    "im2hands_nearest": (c_int, (c_void_p, c_int64, c_void_p, c_int, c_int, c_void_p)),
+    "im2hands_decoder_new": (c_void_p, (c_void_p, c_int64, c_int, c_int, c_int)),
+    "im2hands_decoder_free": (None, (c_void_p,)),
+    "im2hands_decoder_run": (
+        c_int,
+        (c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_void_p),
+    ),
     "im2hands_canonicalise": (c_int, (c_void_p, c_void_p, c_int, c_void_p)),
     "im2hands_mesher_new": (c_void_p, (c_void_p, c_int64)),
     "im2hands_mesher_free": (None, (c_void_p,)),
@@ -73,6 +89,10 @@ _FUNCTIONS = {
     "im2hands_shade": (
         c_int,
         (c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_float, c_void_p),
+    ),
+    "im2hands_corners": (
+        c_int,
+        (c_void_p, c_int64, c_int, c_void_p, c_int64, c_int64, c_void_p),
     ),
     "im2hands_voxels": (
         c_int64,

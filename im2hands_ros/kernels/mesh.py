@@ -85,3 +85,20 @@ def shaded_colours(
         )
     )
     return colours
+
+
+def write_corners(
+    library: Library,
+    values: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    rows: int,
+    address: int,
+) -> None:
+    """Write values (V, 3) as float64, or (V, 4) as float32, of each corner of the triangles (T, 3),
+    and of the first one until there are `rows`, to an address with room for them."""
+    library.checked(
+        library.corners(
+            *(values.ctypes.data, *values.shape, triangles.ctypes.data, len(triangles)),
+            *(rows, address),
+        )
+    )

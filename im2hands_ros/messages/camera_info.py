@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,9 +62,24 @@ def write_camera_info(header: HeaderFields, info: Any) -> bytes:
     return cdr.message
 
 
+def is_same_frame(one: str, other: str) -> bool:
+    """Whether two frame_ids are of one frame: ROS 1 wrote some with a slash in front."""
+    return one.lstrip("/") == other.lstrip("/")
+
+
+def unusable_frame(frame_id: str) -> str:
+    """Why results in a frame cannot be placed by tf2 and RViz; empty: they can."""
+    if frame_id and not frame_id.startswith("/"):
+        return ""
+    return (
+        f"the image's frame_id is '{frame_id}', and so is that of all results, which tf2 and RViz "
+        "refuse: set the camera driver's frame_id to the name of its optical frame, without a slash"
+    )
+
+
 def unlike_frame(info_frame: str, image_frame: str) -> str:
     """Why a camera_info of one frame_id is unlikely to be of an image of another; empty: it is."""
-    if not info_frame or info_frame == image_frame:
+    if not info_frame or is_same_frame(info_frame, image_frame):
         return ""
     return (
         f"camera_info is of frame '{info_frame}' but the image of '{image_frame}': publish the "
@@ -71,12 +87,19 @@ def unlike_frame(info_frame: str, image_frame: str) -> str:
     )
 
 
-def camera_from_info(info: Any, size: tuple[int, int]) -> Camera:
+def is_rectified(topic: str) -> bool:
+    """Whether an image is without distortion by its topic's name, as image_proc calls them."""
+    name = topic.removesuffix("/compressed").rpartition("/")[2]
+    return name.startswith("image_rect")
+
+
+def camera_from_info(info: Any, size: tuple[int, int], topic: str = "") -> Camera:
     """The camera that took an image: binning and region of interest applied (REP-104).
 
     Args:
         info: the calibration, with the fields of sensor_msgs/CameraInfo.
         size: the image's width and height, pixels.
+        topic: the image's; one of a rectified image takes P, without distortion, in place of K.
 
     Raises:
         BadInput: uncalibrated, an unknown lens model, or a size that is not the image's.
@@ -95,10 +118,14 @@ def camera_from_info(info: Any, size: tuple[int, int]) -> Camera:
         raise BadInput(
             "camera_info_size",
             f"camera_info describes a {expected[0]}x{expected[1]} image but the image is "
-            f"{size[0]}x{size[1]}: publish the camera_info of this image",
+            f"{size[0]}x{size[1]}: {_size_remedy(info, size)}",
         )
-    fx, cx, fy, cy = info.k[0], info.k[2], info.k[4], info.k[5]
+    _check_region(info)
+    fx, cx, fy, cy = _intrinsics(info.k)
     distorted = any(info.d)
+    if is_rectified(topic) and info.p[0] > 0 and info.p[5] > 0:
+        fx, cx, fy, cy = info.p[0], info.p[2], info.p[5], info.p[6]
+        distorted = False
     try:
         return Camera(
             *size,
@@ -112,3 +139,57 @@ def camera_from_info(info: Any, size: tuple[int, int]) -> Camera:
         )
     except ValueError as error:
         raise BadInput("camera_info_values", f"camera_info cannot be used: {error}") from error
+
+
+def _size_remedy(info: Any, size: tuple[int, int]) -> str:
+    if size == (info.width, info.height) and max(info.binning_x, info.binning_y) > 1:
+        return (
+            f"its {info.width}x{info.height} are those of the image already: set binning_x and "
+            "binning_y to 0, or width, height and K to those of the sensor"
+        )
+    return "publish the camera_info of this image"
+
+
+def _check_region(info: Any) -> None:
+    roi = info.roi
+    right = roi.x_offset + (roi.width or info.width)
+    bottom = roi.y_offset + (roi.height or info.height)
+    if right > info.width or bottom > info.height:
+        raise BadInput(
+            "camera_info_roi",
+            f"camera_info has a roi of {roi.width}x{roi.height} from ({roi.x_offset}, "
+            f"{roi.y_offset}) on, beyond its own {info.width}x{info.height}: give the roi in "
+            "pixels of the whole sensor, or zeros for the whole picture",
+        )
+
+
+# Of fx. Shear of more than this is pixels; of less, a calibration's residue.
+_MOST_SKEW = 0.005
+
+
+def _intrinsics(k: Sequence[float]) -> tuple[float, float, float, float]:
+    """fx, cx, fy, cy of K by rows; raises BadInput for a K of another layout."""
+    if not np.isfinite(k).all():
+        raise BadInput(
+            "camera_info_values",
+            "camera_info has K with numbers that are not finite: calibrate the camera",
+        )
+    fx, skew, cx, _, fy, cy, _, _, scale = k
+    if not (cx or cy) and (k[6] or k[7]):
+        raise BadInput(
+            "camera_info_values",
+            f"camera_info has K by columns, its principal point ({k[6]:.4g}, {k[7]:.4g}) in the "
+            "last row: give it by rows: fx 0 cx, 0 fy cy, 0 0 1",
+        )
+    if abs(skew) > _MOST_SKEW * abs(fx):
+        raise BadInput(
+            "camera_info_values",
+            f"camera_info has K with the skew {skew:.4g} px, which no lens model here has: give K "
+            "by rows as fx 0 cx, 0 fy cy, 0 0 1",
+        )
+    if scale not in (0, 1):
+        raise BadInput(
+            "camera_info_values",
+            f"camera_info has K that ends with {scale:.4g} in place of 1: divide K by it",
+        )
+    return fx, cx, fy, cy

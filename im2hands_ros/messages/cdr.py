@@ -6,9 +6,11 @@ publishers take ready bytes too, and an array lies in memory as CDR wants it.
 
 from __future__ import annotations
 
+import ctypes
 import re
 import struct
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
@@ -18,6 +20,22 @@ _ENCAPSULATION = b"\x00\x01\x00\x00"  # CDR, little-endian, no options; not part
 _LARGEST = 8  # alignment of any field
 
 
+class Deferred(Protocol):
+    """An array (N, k) that is written where it belongs when the message is made, not before.
+
+    Attributes:
+        dtype: little-endian. nbytes: of all elements.
+    """
+
+    dtype: np.dtype
+    nbytes: int
+
+    def __len__(self) -> int: ...
+
+    def write(self, address: int) -> None:
+        """Write all elements; the address need not be aligned."""
+
+
 class CdrWriter:
     """Serialises one message: call the methods in the order of its definition.
 
@@ -25,7 +43,7 @@ class CdrWriter:
     """
 
     def __init__(self) -> None:
-        self._parts: list[bytes | memoryview] = [_ENCAPSULATION]
+        self._parts: list[bytes | memoryview | Deferred] = [_ENCAPSULATION]
         self._size = 0  # of the payload, bytes
 
     def header(self, header: HeaderFields) -> None:
@@ -46,17 +64,22 @@ class CdrWriter:
         data = text.encode()
         self._append(struct.pack(f"<{-self._size % 4}xI{len(data)}sx", len(data) + 1, data))
 
-    def sequence(self, elements: np.ndarray) -> None:
+    def sequence(self, elements: np.ndarray | Deferred) -> None:
         """A sequence of (N,) numbers, or of N messages of k equal numbers each, (N, k).
 
         The array's dtype is the field's type.
         """
-        block = np.ascontiguousarray(elements, elements.dtype.newbyteorder("<"))
+        part: memoryview | Deferred
+        if isinstance(elements, np.ndarray):
+            elements = np.ascontiguousarray(elements, elements.dtype.newbyteorder("<"))
+            part = elements.data.cast("B") if elements.size else elements.data
+        else:
+            part = elements
         before = -self._size % 4
-        after = -(self._size + before + 4) % block.itemsize if block.size else 0
-        self._append(struct.pack(f"<{before}xI{after}x", len(block)))
-        if block.size:
-            self._append(block.data.cast("B"))
+        after = -(self._size + before + 4) % elements.dtype.itemsize if part.nbytes else 0
+        self._append(struct.pack(f"<{before}xI{after}x", len(elements)))
+        if part.nbytes:
+            self._append(part)
 
     def prepared(self, payload: bytes) -> None:
         """Fields serialised earlier: the `payload` of a writer that nothing else went into.
@@ -68,16 +91,43 @@ class CdrWriter:
     @property
     def payload(self) -> bytes:
         """The fields alone."""
-        return b"".join(self._parts[1:])
+        return _joined(self._parts[1:])
 
     @property
     def message(self) -> bytes:
         """The message as publishers and bags take it."""
-        return b"".join(self._parts)
+        return _joined(self._parts)
 
-    def _append(self, part: bytes | memoryview) -> None:
+    def _append(self, part: bytes | memoryview | Deferred) -> None:
         self._parts.append(part)
-        self._size += len(part)
+        self._size += _size_of(part)
+
+
+def _size_of(part: bytes | memoryview | Deferred) -> int:
+    return len(part) if isinstance(part, bytes) else part.nbytes
+
+
+def _joined(parts: list[bytes | memoryview | Deferred]) -> bytes:
+    """All parts in one object; megabytes that are deferred are written once, not copied."""
+    ready = [part for part in parts if isinstance(part, (bytes, memoryview))]
+    if len(ready) == len(parts):
+        return b"".join(ready)
+    # As C extensions make bytes: filled before anybody has seen them. rclpy takes nothing else.
+    size = sum(map(_size_of, parts))
+    message: bytes = _new_bytes(None, size)
+    address, start = id(message) + bytes.__basicsize__ - 1, 0
+    room = memoryview((ctypes.c_char * size).from_address(address)).cast("B")
+    for part in parts:
+        if isinstance(part, (bytes, memoryview)):
+            room[start : start + len(part)] = part
+        else:
+            part.write(address + start)
+        start += _size_of(part)
+    return message
+
+
+_new_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
+_new_bytes.restype, _new_bytes.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.c_ssize_t)
 
 
 @lru_cache(256)

@@ -21,6 +21,11 @@ from im2hands_ros.messages.header import HeaderFields
 ENCODINGS = tuple(name.replace("uc", "UC") for name in DECODERS)
 
 
+# Mean steps between the upper bytes of neighbouring pixels, and over that of the lower ones, that
+# only words of exchanged bytes have.
+_ROUGH, _ROUGHER = 4.0, 4.0
+
+
 def read_image(message: Any) -> np.ndarray:
     """Decode an image into a (H, W, 3) uint8 RGB array of its own memory.
 
@@ -37,19 +42,36 @@ def read_image(message: Any) -> np.ndarray:
 
 def _read_raw(message: Any) -> np.ndarray:
     check_image(message)
-    encoding = DECODERS[message.encoding.lower()]
+    encoding = DECODERS[_plain(message.encoding)]
     height, width = message.height, message.width
     if encoding.chroma:
         return encoding.convert(*_planes(message, encoding))
     rows = _rows(message, encoding.channels * encoding.size)
     if encoding.size == 2:
+        _check_byte_order(message, rows.reshape(height, width, -1))
         rows = rows.view(">u2" if message.is_bigendian else "<u2")
     return encoding.convert(rows.reshape(height, width, encoding.channels))
 
 
+def _check_byte_order(message: Any, pixels: np.ndarray) -> None:
+    """Raise BadInput for words of which the upper bytes vary like the lower ones of a picture."""
+    some = pixels[::16, :, :2].astype(np.int16)  # of the first channel
+    lower, upper = (some[..., 1], some[..., 0]) if message.is_bigendian else np.moveaxis(some, 2, 0)
+    rough = [
+        float(np.abs(np.diff(each, axis=1)).mean()) if each.shape[1] > 1 else 0.0
+        for each in (lower, upper)
+    ]
+    if rough[1] > max(_ROUGH, _ROUGHER * rough[0]) and lower.std() > 0.5:
+        raise BadInput(
+            "image_byte_order",
+            f"the {message.encoding} image has its bytes the other way round than is_bigendian "
+            f"{int(message.is_bigendian)} says: correct is_bigendian",
+        )
+
+
 def check_image(message: Any) -> None:
     """Raise BadInput unless a sensor_msgs/Image can be decoded; costs next to nothing."""
-    encoding = DECODERS.get(message.encoding.lower())
+    encoding = DECODERS.get(_plain(message.encoding))
     if encoding is None:
         raise BadInput(
             "image_encoding",
@@ -69,6 +91,11 @@ def check_image(message: Any) -> None:
         _check_layout(message, 1, _plane_step(message, encoding), _plane_rows(height, encoding))
     else:
         _check_layout(message, encoding.channels * encoding.size, message.step, height)
+
+
+def _plain(encoding: str) -> str:
+    """An encoding's name without what writers of C strings leave around it."""
+    return encoding.strip(" \0").lower()
 
 
 def _name(message: Any) -> str:
@@ -130,7 +157,7 @@ def _rows(message: Any, pixel_bytes: int) -> np.ndarray:
 
 
 # encoding -> (dtype without byte order, metres per unit); REP-118.
-_DEPTHS = {"16UC1": ("u2", 0.001), "mono16": ("u2", 0.001), "32FC1": ("f4", 1.0)}
+_DEPTHS = {"16uc1": ("u2", 0.001), "mono16": ("u2", 0.001), "32fc1": ("f4", 1.0)}
 
 
 def read_depth(message: Any) -> np.ndarray:
@@ -142,12 +169,13 @@ def read_depth(message: Any) -> np.ndarray:
     Raises:
         BadInput: not a depth encoding, or size, step and data that do not fit one another.
     """
-    if message.encoding not in _DEPTHS:
+    encoding = _plain(message.encoding)
+    if encoding not in _DEPTHS:
         raise BadInput(
             "depth_encoding",
-            f"encoding '{message.encoding}' is no depth image: publish one of {', '.join(_DEPTHS)}",
+            f"encoding '{message.encoding}' is no depth image: publish one of 16UC1, mono16, 32FC1",
         )
-    kind, metres = _DEPTHS[message.encoding]
+    kind, metres = _DEPTHS[encoding]
     dtype = np.dtype(f"{'>' if message.is_bigendian else '<'}{kind}")
     _check_layout(message, dtype.itemsize, message.step, message.height)
     rows = _rows(message, dtype.itemsize).view(dtype)
@@ -160,7 +188,8 @@ def _read_compressed(message: Any) -> np.ndarray:
         raise BadInput(
             "image_data", f"a compressed image of {name} holds no bytes: publish whole JPEG or PNG"
         )
-    if "compressedDepth" in message.format:
+    encoding, _, made = message.format.partition(";")
+    if "compressedDepth" in message.format or _plain(encoding) in ("16uc1", "32fc1"):
         raise BadInput("image_encoding", f"{name} is a depth image: publish the colour image")
     try:
         pixels = cv2.imdecode(np.frombuffer(message.data, np.uint8), AS_STORED)
@@ -171,9 +200,10 @@ def _read_compressed(message: Any) -> np.ndarray:
             "image_data", f"{length} bytes of {name} cannot be decoded: publish whole JPEG or PNG"
         )
     # image_transport compresses a mosaic as a grey picture, or says that it made colours of it.
-    encoding, _, made = message.format.partition(";")
     if "bgr8" not in made and (colours := demosaic(pixels[:, :, 0], encoding)) is not None:
         return colours
+    if "compressed rgb" in made:  # the file's red is the blue, as image_transport reads it
+        return np.ascontiguousarray(pixels)
     return np.ascontiguousarray(pixels[:, :, ::-1])
 
 

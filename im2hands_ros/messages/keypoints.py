@@ -16,13 +16,16 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.checks import check_hand
 from im2hands_ros.messages.cdr import CdrWriter
 from im2hands_ros.messages.header import HeaderFields
-from im2hands_ros.skeleton import ORDER_MANO, ORDER_OPENXR, SIDES, to_mano_order
+from im2hands_ros.skeleton import ORDER_MANO, ORDER_NAMES, ORDER_OPENXR, SIDES, to_mano_order
 from im2hands_ros.unseen_joints import MOST_UNSEEN, Shares, joint_shares
 
 if TYPE_CHECKING:  # read by their fields: a bag's reader makes other classes of them
     from geometry_msgs.msg import PoseArray
 
     from im2hands_ros.msg import HandKeypoints
+
+
+_NAME_OF_ORDER = {order: name for name, order in ORDER_NAMES.items()}
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,14 @@ class CheckedKeypoints:
         confidence: (21,) float32 shares of the same joints, of the hands that come with some.
         problems: why a hand that the message calls valid was refused.
         frame_id: the message's frame.
+        convention: where such joints lie, as `keypoint_convention` has it, by their order.
     """
 
     hands: dict[str, np.ndarray | None]
     problems: tuple[BadInput, ...]
     frame_id: str
     confidence: dict[str, Shares] = field(default_factory=dict)
+    convention: str = _NAME_OF_ORDER[ORDER_MANO]
 
     @property
     def usable(self) -> bool:
@@ -88,7 +93,8 @@ def read_keypoints(message: HandKeypoints) -> CheckedKeypoints:
                 confidence |= {} if shares is None else {side: shares}
         except BadInput as problem:
             problems.append(problem)
-    return CheckedKeypoints(hands, tuple(problems), message.header.frame_id, confidence)
+    name = _NAME_OF_ORDER.get(message.joint_order, _NAME_OF_ORDER[ORDER_MANO])
+    return CheckedKeypoints(hands, tuple(problems), message.header.frame_id, confidence, name)
 
 
 def _read_hand(
@@ -109,10 +115,14 @@ def _read_hand(
     if not len(shares):
         check_hand(xyz, f"{side}_xyz", f"set {side}_valid to false")
         return xyz, None
+    shares = np.minimum(shares, 1)
     shares = to_mano_order(np.repeat(shares[:, None], 3, axis=1), message.joint_order)[:, 0]
     xyz = np.where(shares[:, None] > 0, xyz, np.float32(np.nan))
     check_hand(xyz, f"{side}_xyz", f"set {side}_valid to false")
     return xyz, shares
+
+
+_MOST_SHARE = 1.001  # what rounding makes of 1
 
 
 def _check_confidence(confidence: NDArray[np.float32], side: str, count: int) -> None:
@@ -122,7 +132,7 @@ def _check_confidence(confidence: NDArray[np.float32], side: str, count: int) ->
             "keypoints_count",
             f"{name} holds {len(confidence)} numbers: give {count} or none",
         )
-    bad = ~((confidence >= 0) & (confidence <= 1))
+    bad = ~((confidence >= 0) & (confidence <= _MOST_SHARE))
     if bad.any():
         raise BadInput(
             "keypoints_confidence",
@@ -151,13 +161,17 @@ def read_poses(message: PoseArray) -> CheckedKeypoints:
         message.header.frame_id,
         {side: None if np.isnan(xyz).all() else xyz for side, xyz in zip(SIDES, both, strict=True)},
         "fill its block with NaN",
+        _ORDER_OF_POSES[len(message.poses)],
     )
 
 
 def checked_hands(
-    frame_id: str, hands: Mapping[str, NDArray[np.float32] | None], when_absent: str
+    frame_id: str, hands: Mapping[str, NDArray[np.float32] | None], when_absent: str, order: int
 ) -> CheckedKeypoints:
-    """Hands of messages without a confidence, in which NaN says that a joint was not seen."""
+    """Hands of messages without a confidence, in which NaN says that a joint was not seen.
+
+    order: that they came in.
+    """
     taken: dict[str, np.ndarray | None] = dict.fromkeys(SIDES)
     problems = []
     for side, xyz in hands.items():
@@ -168,7 +182,8 @@ def checked_hands(
         except BadInput as problem:
             problems.append(problem)
     confidence = joint_shares(taken, None)
-    return CheckedKeypoints(taken, tuple(problems), frame_id, confidence)
+    name = _NAME_OF_ORDER[order]
+    return CheckedKeypoints(taken, tuple(problems), frame_id, confidence, name)
 
 
 _ORDER_OF_POSES = {42: ORDER_MANO, 50: ORDER_OPENXR, 52: ORDER_OPENXR}

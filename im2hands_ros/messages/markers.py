@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from im2hands_ros.messages.cdr import CdrWriter
+from im2hands_ros.messages.corners import Corners
 from im2hands_ros.messages.header import Header, HeaderFields, Stamp
 from im2hands_ros.messages.shading import shaded_colours
 from im2hands_ros.skeleton import BONES, SIDE_COLOURS
@@ -52,8 +53,8 @@ class Drawing(NamedTuple):
     kind: int
     scale: tuple[float, float, float]
     colour: tuple[float, float, float, float]
-    points: np.ndarray
-    colours: np.ndarray = _NO_COLOURS
+    points: np.ndarray | Corners
+    colours: np.ndarray | Corners = _NO_COLOURS
 
     @property
     def key(self) -> Key:
@@ -97,7 +98,7 @@ def _draw_keypoints(side: str, xyz: np.ndarray) -> list[Drawing]:
     ]
 
 
-def triangle_points(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def triangle_points(vertices: np.ndarray, triangles: np.ndarray) -> Corners:
     """Corner points of a mesh, padded with triangles of no area to a multiple of the bucket.
 
     Args:
@@ -107,24 +108,18 @@ def triangle_points(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     Returns:
         (3 T', 3) float64 with T' the next multiple of `TRIANGLE_BUCKET`; (0, 3) without triangles.
     """
-    return _of_corners(vertices.astype(np.float64), triangles)
+    return _of_corners(vertices, triangles)
 
 
-def _mesh_colours(surface: HandSurface, colour: tuple[float, float, float]) -> np.ndarray:
+def _mesh_colours(surface: HandSurface, colour: tuple[float, float, float]) -> Corners:
     """(3 T', 4) float32, of the corners as `triangle_points` lists them."""
     each = shaded_colours(surface.vertices, surface.triangles, colour)
     return _of_corners(each, surface.triangles)
 
 
-def _of_corners(values: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    count = len(triangles)
-    padded = -(-count // TRIANGLE_BUCKET) * TRIANGLE_BUCKET
-    corners = np.empty((3 * padded, values.shape[1]), values.dtype)
-    if count:
-        # Six times as fast as corners[...] = values[triangles]: no temporary, no bounds error.
-        np.take(values, triangles.ravel(), axis=0, out=corners[: 3 * count], mode="clip")
-        corners[3 * count :] = corners[0]
-    return corners
+def _of_corners(values: np.ndarray, triangles: np.ndarray) -> Corners:
+    padded = -(-len(triangles) // TRIANGLE_BUCKET) * TRIANGLE_BUCKET
+    return Corners(values, triangles, 3 * padded)
 
 
 def write_markers(

@@ -115,10 +115,19 @@ class StampMatcher:
         """Note that the image of this stamp will get no keypoints: they came and are unusable."""
         self._refused.append(stamp)
 
-    @property
-    def waiting(self) -> dict[str, int]:
-        """How many messages of each stream have no partner yet."""
-        return {name: len(stream.waiting) for name, stream in self._streams.items()}
+    def finish(self, reason: str) -> None:
+        """Drop all that still waits as unmatched, because of `reason` where it is no stamps'."""
+        details = [
+            (
+                name,
+                self._gap(_OTHER[name], stamp) if self._streams[_OTHER[name]].waiting else reason,
+            )
+            for name, stream in self._streams.items()
+            for stamp in stream.waiting
+        ]
+        self.clear()
+        for name, detail in details:
+            self._on_drop(f"{name}_unmatched", detail)
 
     def clear(self) -> None:
         """Forget everything, as when the node is activated anew."""
@@ -169,7 +178,10 @@ class StampMatcher:
         """Whether the message may still be paired; counts it if not, starts afresh on a jump."""
         stream = self._streams[name]
         if stamp <= 0:
-            self._on_drop(f"{name}_zero_stamp", "header.stamp is zero")
+            self._on_drop(
+                f"{name}_zero_stamp",
+                "header.stamp is zero" if not stamp else f"header.stamp is {stamp / 1e9:g} s",
+            )
             return False
         if stamp in stream.waiting or stamp == stream.matched:
             self._on_drop(f"{name}_duplicate", f"stamp {stamp / 1e9:.3f} s came twice")

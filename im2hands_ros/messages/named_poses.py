@@ -58,7 +58,9 @@ def read_named_poses(message: NamedPoses) -> CheckedKeypoints:
     except BadInput as problem:
         return CheckedKeypoints(dict.fromkeys(SIDES), (problem,), message.header.frame_id)
     hands = {side: _hand(places, side) for side in SIDES}
-    return checked_hands(message.header.frame_id, hands, "set is_valid of its joints to false")
+    return checked_hands(
+        message.header.frame_id, hands, "set is_valid of its joints to false", ORDER_OPENXR
+    )
 
 
 def _places(message: NamedPoses) -> dict[str, tuple[float, float, float]]:

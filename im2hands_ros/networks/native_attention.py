@@ -16,7 +16,7 @@ class NativeBlocks:
     """What `AttentionBlocks` compute, from a copy of their weights."""
 
     def __init__(self, library: Library, blocks: AttentionBlocks) -> None:
-        block, first = _weights(blocks), blocks[0]
+        block, first = block_weights(blocks), blocks[0]
         assert isinstance(first, AttentionBlock)
         width = first.heads * first.head_width
         self._library = library
@@ -50,7 +50,7 @@ def use_native_attention(networks: nn.Module, library: Library) -> None:
 
 
 @torch.no_grad()
-def _weights(blocks: AttentionBlocks) -> Block:
+def block_weights(blocks: AttentionBlocks) -> Block:
     """The weights of blocks of self-attention as one block of floats."""
     known = [block for block in blocks if isinstance(block, AttentionBlock)]
     parts = [part for block in known for part in attention_weights(block)]

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.canonical import CanonicalHands, canonicalise
+from im2hands_ros.hand_calibration import HandShape
 from im2hands_ros.kernels.field import NativeField
 from im2hands_ros.kernels.gpu.field import DeviceField
 from im2hands_ros.pair import HandPair, KeypointPair
@@ -178,6 +179,13 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
         """What evaluates query points: ``native``, ``triton`` or ``torch``."""
         return "torch"
 
+    def take_shape(self, shape: HandShape) -> None:
+        """From now on the hands are those of the person of this shape; before any kernels.
+
+        Raises ValueError for a shape of other weights, or networks that have no such freedom.
+        """
+        raise ValueError("these networks take no calibration of a person: leave it out")
+
     def use_kernels(self) -> None:
         """From now on query points may be evaluated by compiled code for the CPU in float32, where
         there is some for these networks (`im2hands_ros.kernels`); weights must not change then."""
@@ -196,11 +204,6 @@ class HandNetworks(nn.Module, ABC, Generic[Features, Context]):
     def hand_mask_probability(self, frame: EncodedFrame[Features]) -> Tensor:
         """(1, s, s) probability over the crop that a pixel shows a hand; 1 without an estimate."""
         return torch.ones_like(frame.pixels[:, 0])
-
-    def side_probability(self, frame: EncodedFrame[Features]) -> Tensor | None:
-        """(2, s, s) probability over the crop that a pixel shows the left and the right hand; None
-        without an estimate."""
-        return None
 
     def refine_keypoints(
         self, frame: EncodedFrame[Features], joints: KeypointPair

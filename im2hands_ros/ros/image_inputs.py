@@ -40,6 +40,7 @@ class ImageInputs(ABC, Generic[S]):
         self._camera_info: CameraInfo | None = None
         self._waiting_since: float | None = None
         self._subscriptions: dict[str, Subscription] = {}
+        self.subscribe_first()
         self.subscribe("camera_info", "camera_info", CameraInfo, self._on_camera_info)
         if transport == "raw":
             self.subscribe("image", "image", Image, self._on_image)
@@ -54,6 +55,9 @@ class ImageInputs(ABC, Generic[S]):
         except Exception:
             self.close()
             raise
+
+    def subscribe_first(self) -> None:
+        """Add inputs whose messages are taken before those images that come at the same time."""
 
     @abstractmethod
     def take_image(self, image: Image | CompressedImage) -> None:

@@ -11,6 +11,7 @@ from geometry_msgs.msg import PoseArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from im2hands_ros.bad_input import BadInput
+from im2hands_ros.messages.camera_info import is_same_frame
 from im2hands_ros.messages.header import nanoseconds
 from im2hands_ros.messages.keypoints import CheckedKeypoints, read_keypoints, read_poses
 from im2hands_ros.messages.matching import Match, StampMatcher
@@ -43,6 +44,7 @@ class SyncedFrame:
     keypoints: CheckedKeypoints
     camera_info: CameraInfo
     depth: Image | None = None
+    topic: str = ""  # of the image
 
 
 class NodeInputs(ImageInputs[Settings]):
@@ -68,7 +70,10 @@ class NodeInputs(ImageInputs[Settings]):
         super().__init__(node, node.settings.image_transport, has_subscribers)
         topic, kind, read = _keypoints_input(node.settings.keypoints_type)
         self.subscribe("keypoints", topic, kind, partial(self._on_keypoints, read))
-        if node.settings.use_depth:
+
+    def subscribe_first(self) -> None:
+        """Depth images: one that comes with its image must be there when the frame is complete."""
+        if self.node.settings.use_depth:
             self.subscribe("depth", "depth", Image, self._on_depth)
 
     @property
@@ -110,7 +115,8 @@ class NodeInputs(ImageInputs[Settings]):
         camera_info = self.known_camera_info()
         if camera_info is not None:
             depth = self._depth_of(pair.image)
-            self._deliver(SyncedFrame(pair.image, pair.keypoints, camera_info, depth))
+            topic = self.topics["image"]
+            self._deliver(SyncedFrame(pair.image, pair.keypoints, camera_info, depth, topic))
 
     def _on_depth(self, message: Image) -> None:
         self.node.health.receive("depth")
@@ -159,7 +165,7 @@ def _keypoints_input(kind: str) -> tuple[str, type, Callable[[Any], CheckedKeypo
 
 def _check_frames(pair: Match) -> None:
     keypoints, image = pair.keypoints.frame_id, pair.image.header.frame_id
-    if keypoints and keypoints != image:
+    if keypoints and not is_same_frame(keypoints, image):
         raise BadInput(
             "keypoints_frame",
             f"the keypoints are in frame '{keypoints}' but the image is in '{image}': transform "

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera, lens_problem
 from im2hands_ros.checks import check_depth
-from im2hands_ros.messages.camera_info import camera_from_info, unlike_frame
+from im2hands_ros.messages.camera_info import camera_from_info, unlike_frame, unusable_frame
 from im2hands_ros.messages.images import read_depth, read_image
 from im2hands_ros.ros.base_node import BaseNode
 from im2hands_ros.ros.inputs import SyncedFrame
@@ -69,7 +69,7 @@ class Processing:
         with self._health.stage("frame"):
             with self._health.stage("decode"):
                 image = read_image(frame.image)
-                camera = camera_from_info(frame.camera_info, image.shape[1::-1])
+                camera = camera_from_info(frame.camera_info, image.shape[1::-1], frame.topic)
             if problem := lens_problem(camera):
                 self._node.warn_throttled("lens", problem)
             extent = self._extent()
@@ -83,6 +83,7 @@ class Processing:
                 given.hands,
                 depth,
                 confidence=given.confidence,
+                convention=given.convention,
                 extent=extent,
             )
             self._note(tracker, frame, hands)
@@ -127,7 +128,9 @@ class Processing:
         self._note_stages(tracker)
         frames = frame.camera_info.header.frame_id, frame.image.header.frame_id
         other_frame = unlike_frame(*frames)
-        warnings = hands.warnings + ((("camera_info_frame", other_frame),) if other_frame else ())
+        unusable = unusable_frame(frame.image.header.frame_id)
+        of_frames = ("camera_info_frame", other_frame), ("frame_id", unusable)
+        warnings = hands.warnings + tuple(each for each in of_frames if each[1])
         for stage, milliseconds in hands.timings_ms.items():
             self._health.took(stage, milliseconds)
         for kind, text in warnings:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,8 @@ class ThroughNode:
         chosen: Chosen,
         command: Sequence[str] = NODE,
     ) -> None:
+        if not settings.use_depth:
+            chosen = replace(chosen, depth=None)
         self._decoder, self._chosen = decoder, chosen
         self._command = [*command, *_arguments(settings, chosen)]
         self._stack = ExitStack()
@@ -185,6 +187,8 @@ class ThroughNode:
             data = frame.camera_info.raw.data
         self._publishers["camera_info"].publish(data)
         self._publishers["keypoints"].publish(frame.keypoints_message.raw.data)
+        if frame.depth is not None and "depth" in self._publishers:
+            self._publishers["depth"].publish(frame.depth.raw.data)
         self._publishers["image"].publish(frame.image.raw.data)
 
     def _take(self, topic: str, data: bytes) -> None:
@@ -225,7 +229,8 @@ def _inputs(chosen: Chosen) -> dict[str, tuple[str, type]]:
         )
     compressed = chosen.image.type == COMPRESSED_IMAGE
     poses = chosen.keypoints.type == POSE_ARRAY
-    return {
+    depth = {} if chosen.depth is None else {"depth": ("/depth", Image)}
+    return depth | {
         "camera_info": ("/camera_info", CameraInfo),
         "keypoints": ("/keypoint_poses", PoseArray) if poses else ("/keypoints", HandKeypoints),
         "image": ("/image/compressed", CompressedImage) if compressed else ("/image", Image),

@@ -29,6 +29,11 @@ class Lattice:
     device: torch.device
 
     def __post_init__(self) -> None:
+        try:
+            operator.index(self.resolution)
+        except TypeError as error:
+            text = f"resolution is {self.resolution!r}: give a whole number of cells"
+            raise ValueError(text) from error
         if not MIN_RESOLUTION <= self.resolution <= MAX_RESOLUTION:
             raise ValueError(
                 f"resolution {self.resolution} is outside {MIN_RESOLUTION}..{MAX_RESOLUTION} "

@@ -3,6 +3,8 @@
 PIP and DIP joints differ by millimetres between trackers: in the middle of the finger, or up to 4
 mm nearer its back. Wrists, knuckles, the thumb's base and fingertips differ by 5 to 18 mm between
 this project's hand and the WebXR generic hand, once the one had been fitted to the other's skin.
+The thumb's base differs most: rigs of seven other makes have it 14 to 27 mm nearer to the wrist, up
+to 19 mm deeper and 10 to 28 mm further out than the packaged hand.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from im2hands_ros.synthetic.hand import check_side
 # back, towards the thumb's side. The wrist moves along the line to the middle knuckle.
 _WRIST = ((-18, 20), (-3, 7), (-4, 4))
 _THUMB = (
-    ((-8, 8), (-8, 4), (-4, 12)),
+    ((-26, 8), (-16, 8), (-4, 26)),
     ((-6, 9), (-3, 4), (-2, 3)),
     ((-4, 6), (-2.5, 4), (0, 0)),
     ((-11, 4), (-2, 2.5), (0, 0)),

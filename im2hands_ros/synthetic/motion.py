@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import MIDDLE_MCP, SIDES
 from im2hands_ros.synthetic.gestures import random_poses
-from im2hands_ros.synthetic.hand import BakedHand, axis_angle_matrix
+from im2hands_ros.synthetic.hand import ASSET, BakedHand, axis_angle_matrix
 from im2hands_ros.synthetic.portable_random import normal, uniform
 from im2hands_ros.synthetic.sample import HandParameters, hand_model
 
@@ -52,7 +53,9 @@ class Motion:
         return len(self.stamps)
 
 
-def draw_motion(seconds: float, seed: int, rate: float = 30.0, crossings: int = 0) -> Motion:
+def draw_motion(
+    seconds: float, seed: int, rate: float = 30.0, crossings: int = 0, asset: Path = ASSET
+) -> Motion:
     """Draw a motion; the same seed gives the same one at any rate.
 
     Args:
@@ -61,8 +64,9 @@ def draw_motion(seconds: float, seed: int, rate: float = 30.0, crossings: int = 
         rate: frames per second.
         crossings: how often the hands pass before each other, over the whole motion; 0: each stays
             on its side.
+        asset: the hand, by default the packaged one.
     """
-    hand = hand_model()
+    hand = hand_model(asset)
     generator = torch.Generator().manual_seed(seed)
     stamps = torch.arange(round(seconds * rate), dtype=torch.float64) / rate
     shape = 0.7 * normal(hand.shape_dims, generator=generator)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from im2hands_ros.synthetic.proportions import scaled, vary
+from im2hands_ros.synthetic.proportions import KNUCKLE_SLIDE, scaled, vary
 
 Arrays = Mapping[str, np.ndarray]
 Array = NDArray[np.floating]
@@ -59,43 +59,69 @@ _OWN = 0.0007  # standard deviation of one finger's own difference
 _THINNEST = 0.45
 # A smooth field over the skin beside the regions: standard deviation, length, number of waves.
 _UNEVEN, _WAVELENGTH, _WAVES = 0.0008, 0.12, 12
-# Keypoints cannot tell these, so a network learns their middle: it lies between the packaged hand,
-# whose surface ends 13 mm behind the wrist's keypoint, and the WebXR hand (3 mm, a slimmer wrist).
-# Shares of the wrist's usual width and thickness; those of the forearm's end, in wrists.
-_WRIST, _FLATNESS, _FOREARM, _FOREARM_LENGTH = (0.66, 1.2), (0.88, 1.14), (0.75, 1.4), 0.15
+# Keypoints cannot tell wrists, so a network learns their middle. Shares of the wrist's usual width
+# and thickness, and of the forearm's end, in wrists.
+_FLATNESS, _FOREARM, _FOREARM_LENGTH = (0.88, 1.14), (0.75, 1.4), 0.15
 _WRIST_Y, _WRIST_FADE = 0.005, 0.045  # where the wrist's girth holds, and where it has faded
-# How far along y the surface's end moves, fading to there; the wrist's joint makes room for it.
-_END, _END_FADE, _ROOM = (-0.010, 0.010), 0.032, 0.8
+# How far the surface's end that moves fades, and how far the wrist's joint makes room for it.
+_END_FADE, _ROOM = 0.032, 0.8
 
 
-def person(asset: Arrays, seed: int) -> dict[str, np.ndarray]:
+class Spread(NamedTuple):
+    """How much people differ from a rig.
+
+    slides: metres that knuckles move along their metacarpals; wrist: its girth; end: metres along y
+    that the surface's end moves; centred: flesh becomes thinner as often as thicker, half as much.
+    """
+
+    slides: tuple[float, float]
+    wrist: tuple[float, float]
+    end: tuple[float, float]
+    centred: bool
+
+
+# The packaged hand's flesh is thick at the thenar and its wrist wide, it ends 13 mm behind the
+# wrist's keypoint, and its knuckles bend at the web of the fingers; of other rigs some do so.
+PACKAGED = Spread(KNUCKLE_SLIDE, (0.66, 1.2), (-0.010, 0.010), centred=False)
+OTHER = Spread((-0.007, 0.007), (0.82, 1.2), (-0.010, 0.004), centred=True)
+
+
+def person(asset: Arrays, seed: int, spread: Spread = PACKAGED) -> dict[str, np.ndarray]:
     """The arrays of one person's hand in the format of `BakedHand`; a function of the seed."""
     rng = np.random.default_rng((seed, 0x7065))
-    hand = vary(asset, rng)
-    moved = hand["vertices"] + _thickness(hand, rng)[:, None] * _normals(hand)
-    end = rng.uniform(*_END)
-    hand["vertices"] = _with_wrist(moved, hand["wrist_loop"], end, rng).astype(np.float32)
+    hand = vary(asset, rng, spread.slides)
+    thickness = _thickness(hand, rng, spread.centred)
+    moved = hand["vertices"] + thickness[:, None] * _normals(hand)
+    end = rng.uniform(*spread.end)
+    hand["vertices"] = _with_wrist(moved, hand["wrist_loop"], end, rng, spread.wrist).astype(
+        np.float32
+    )
     hand["keypoints"][0, 1] += _ROOM * max(end, 0.0)
     return scaled(hand, rng.uniform(*SIZES))
 
 
-def _thickness(hand: Arrays, rng: np.random.Generator) -> Array:
+def _thickness(hand: Arrays, rng: np.random.Generator, centred: bool) -> Array:
     """(V,) metres that the skin moves outwards."""
     skin, joints, normals = hand["vertices"], hand["keypoints"], _normals(hand)
     total = _unevenness(skin, rng)
     strength = rng.uniform(0, 1)
     for region in _REGIONS:
-        low, high = region.thickness
         place = joints[list(region.joints)].mean(0) + region.offset
         seen = np.clip(normals[:, 2] * region.facing, 0, 1)
-        total += strength * rng.uniform(low, high) * seen * _near(skin, place, region.reach)
+        amount = strength * rng.uniform(*_limits(region.thickness, centred))
+        total += amount * seen * _near(skin, place, region.reach)
     for fingers, reach, limits in _FINGERS:
-        common = strength * rng.uniform(*limits)
+        common = strength * rng.uniform(*_limits(limits, centred))
         for joint in fingers:
             amount = common + rng.normal(0, _OWN)
             total += amount * _near(skin, joints[joint], reach)
     to_joint = cKDTree(joints).query(skin)[0]
     return np.maximum(total, -_THINNEST * to_joint)
+
+
+def _limits(thickness: tuple[float, float], centred: bool) -> tuple[float, float]:
+    half = (thickness[1] - thickness[0]) / 4
+    return (-half, half) if centred else thickness
 
 
 def _near(skin: Array, place: Array, reach: float) -> Array:
@@ -108,11 +134,17 @@ def _unevenness(skin: Array, rng: np.random.Generator) -> Array:
     return _UNEVEN * waves @ rng.normal(0, np.sqrt(2 / _WAVES), _WAVES)
 
 
-def _with_wrist(skin: Array, loop: Array, end: float, rng: np.random.Generator) -> Array:
+def _with_wrist(
+    skin: Array,
+    loop: Array,
+    end: float,
+    rng: np.random.Generator,
+    girths: tuple[float, float],
+) -> Array:
     """Another wrist and forearm, and another place where the hand's surface ends."""
     skin = skin.copy()
     skin[:, 1] += end * _fading(skin[:, 1], 0.0, _END_FADE)
-    girth = rng.uniform(*_WRIST)
+    girth = rng.uniform(*girths)
     around = girth * np.array([1.0, rng.uniform(*_FLATNESS)])
     hold = _fading(skin[:, 1], _WRIST_Y, _WRIST_FADE)[:, None]
     behind = np.clip(-skin[:, 1:2] / _FOREARM_LENGTH, 0, 1)

@@ -25,12 +25,16 @@ _LENGTHS = ("vertices", "joints", "keypoints", "vertex_basis", "joint_basis", "k
 SMOOTHINGS = 3
 
 
-def vary(asset: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """The arrays of another hand."""
+def vary(
+    asset: Mapping[str, np.ndarray],
+    rng: np.random.Generator,
+    slides: tuple[float, float] = KNUCKLE_SLIDE,
+) -> dict[str, np.ndarray]:
+    """The arrays of another hand; slides: how far knuckles move, from and to."""
     hand = {name: value.copy() for name, value in asset.items()}
-    common = rng.uniform(*KNUCKLE_SLIDE)
+    common = rng.uniform(*slides)
     for finger in FINGER_JOINTS:
-        own = rng.uniform(*KNUCKLE_SLIDE)
+        own = rng.uniform(*slides)
         slide_knuckle(hand, finger, COMMON * common + (1 - COMMON) * own)
     shift = rng.uniform(-THUMB_SHIFT, THUMB_SHIFT, 3)
     hand["joints"][THUMB_JOINT] += shift

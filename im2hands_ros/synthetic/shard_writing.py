@@ -13,7 +13,7 @@ import numpy as np
 
 from im2hands_ros.synthetic.dataset import BLOCK, make_samples
 from im2hands_ros.synthetic.hand import ASSET
-from im2hands_ros.synthetic.people import person
+from im2hands_ros.synthetic.people import OTHER, PACKAGED, person
 from im2hands_ros.synthetic.sample import Sample
 from im2hands_ros.synthetic.shapes import make_shapes
 from im2hands_ros.synthetic.shards import save_shard, shard_path
@@ -40,6 +40,17 @@ def shard_ranges(start: int, count: int, size: int) -> list[Shard]:
     """The shards of samples ``start`` to ``start + count``, ``size`` in each but the last."""
     end = start + count
     return [(first, min(size, end - first)) for first in range(start, end, size)]
+
+
+def shards_of_people(start: int, count: int, each: int) -> list[Shard]:
+    """Shards of the first ``each`` samples of every block, from the one of sample ``start`` on.
+
+    So many people are drawn with few samples of each. The last shard may be smaller.
+    """
+    ranges = []
+    for number, first in enumerate(range(0, count, each)):
+        ranges.append(((start // BLOCK + number) * BLOCK, min(each, count - first)))
+    return ranges
 
 
 def write_shards(
@@ -91,6 +102,7 @@ def draw(split: str, shard: Shard, drawing: Drawing) -> Iterator[Sample]:
     with np.load(drawing.hand) as asset, TemporaryDirectory() as folder:
         for block in range(first // BLOCK, (first + count - 1) // BLOCK + 1):
             file = Path(folder) / f"person_{block}.npz"
-            np.savez(file, **person(dict(asset), block))
+            spread = PACKAGED if drawing.hand == ASSET else OTHER
+            np.savez(file, **person(dict(asset), block, spread))
             low, high = max(first, block * BLOCK), min(first + count, (block + 1) * BLOCK)
             yield from make(split, low, high - low, asset=file)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.skeleton import BONES, JOINT_COUNT
+from im2hands_ros.skeleton import JOINT_COUNT, LINKS
 
 Array = NDArray[np.float64]
 
-# Besides the bones, distances between neighbouring knuckles hardly change.
-_LINKS = np.array([*BONES, (5, 9), (9, 13), (13, 17), (5, 17)])
+_LINKS = np.array(LINKS)
 _STARTS, _ENDS = _LINKS.T
 # Frames before lengths are held at all, further ones until they are held half, and those that a
 # mean goes back.
 _FEWEST, _HALF_HELD, _HORIZON = 5.0, 20.0, 900.0
 _NATURAL = 0.002  # by which lengths vary where a hand bends, metres
 _STEPS = 4
+_CALIBRATED = 300.0  # frames that known lengths count for
 _FAR = 0.35  # share of its length by which a single measurement may move a bone's mean
 
 _INCIDENCE = np.zeros((len(_LINKS), JOINT_COUNT))
@@ -27,11 +27,15 @@ _SHARE = 1 / np.abs(_INCIDENCE).sum(axis=0)[:, None]
 
 
 class BoneLengths:
-    """Running means of the lengths, metres."""
+    """Running means of the lengths, metres.
 
-    def __init__(self) -> None:
-        self.count = 0.0
-        self.mean: Array = np.zeros(len(_LINKS))
+    Args:
+        known: (24,) in the order of `skeleton.LINKS`, from a calibration; None: nothing is known.
+    """
+
+    def __init__(self, known: Array | None = None) -> None:
+        self.count = 0.0 if known is None else _CALIBRATED
+        self.mean: Array = np.zeros(len(_LINKS)) if known is None else known.copy()
 
     def update(self, measured: Array, expected: Array) -> None:
         """Take in (21, 3) measured joints; ``expected`` ones give the bones' directions.

@@ -43,14 +43,18 @@ class HandFollower:
 
     For each frame `expect`, then `settle` with what came of the joints. For one thread.
 
+    Args:
+        lengths: (24,) metres of the person's bones, in the order of `skeleton.LINKS`; None: they
+            are measured.
+
     Attributes:
         exchanged: the tracker calls the left hand right and the other way round, by the image.
         ages: of the sides of the last frame, seconds since each hand was seen.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lengths: NDArray[np.float64] | None = None) -> None:
         self._hands: dict[str, _Hand] = {}
-        self._memory = {side: HandMemory() for side in SIDES}
+        self._memory = {side: HandMemory(lengths) for side in SIDES}
         self._stamp, self._max_gap = -np.inf, 0.0
         self._by_name = self._by_image = 0  # frames in a row that contradict the sides
         self._given: dict[str, Joints] = {}

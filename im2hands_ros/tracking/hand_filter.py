@@ -31,12 +31,15 @@ _OUTLIER = 3.0  # standard deviations; beyond it a joint counts less
 class HandMemory:
     """What is known of a hand and of its tracker, also after the hand was lost.
 
+    Args:
+        lengths: (24,) of a calibration, as `BoneLengths` takes them; None: unknown.
+
     Attributes:
         lengths: of the bones. noise: of the joints.
     """
 
-    def __init__(self) -> None:
-        self.lengths, self.noise = BoneLengths(), NoiseEstimate()
+    def __init__(self, lengths: Array | None = None) -> None:
+        self.lengths, self.noise = BoneLengths(lengths), NoiseEstimate()
 
     def pause(self) -> None:
         """The hand was not seen for a while."""

@@ -52,6 +52,9 @@ class FrameModel(Protocol):
     @property
     def stages(self) -> tuple[str, ...]: ...
 
+    @property
+    def can_use_depth(self) -> bool: ...
+
     def encode(
         self,
         image: NDArray[np.uint8],

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from im2hands_ros.hand_calibration import HandCalibration
+from im2hands_ros.keypoint_convention import AUTO, CONVENTIONS
 from im2hands_ros.parameter_schema import ParameterSchema, parameter
 
 if TYPE_CHECKING:
@@ -89,6 +92,16 @@ class FrameSettings(ParameterSchema):
         "move each hand to where a depth image, registered to the image, shows its skin; the node "
         "subscribes to depth (16UC1 or 32FC1) and uses depth images when they come",
     )
+    keypoint_convention: str = parameter(
+        AUTO,
+        "where the tracker has the joints of a hand; auto: by the order of its joints",
+        choices=(AUTO, *CONVENTIONS),
+        live=True,
+    )
+    calibration: str = parameter(
+        "",
+        "file of im2hands calibrate: this tracker's joints and this person's hands; empty: none",
+    )
     smoothing: float = parameter(
         0.0,
         "cutoff of the One-Euro filter over the keypoints of resting hands, lower is smoother, "
@@ -97,6 +110,10 @@ class FrameSettings(ParameterSchema):
         range=(0.0, 30.0),
         live=True,
     )
+
+    def read_calibration(self) -> HandCalibration | None:
+        """What the setting names; raises as `HandCalibration.read`."""
+        return HandCalibration.read(Path(self.calibration)) if self.calibration else None
 
     @property
     def smooth_markers(self) -> bool:
@@ -130,8 +147,8 @@ def load_model(settings: FrameSettings) -> Im2Hands:
     thread on the second hyper-thread of one core made frames slower: 191 ms against 159 ms.
 
     Raises:
-        FileNotFoundError: no such weights file.
-        ValueError: a device that is not there, or weights that do not fit.
+        FileNotFoundError: no such weights file or calibration.
+        ValueError: a device that is not there, or weights or a calibration that do not fit.
     """
     import torch
 
@@ -144,4 +161,5 @@ def load_model(settings: FrameSettings) -> Im2Hands:
         preset=settings.preset,
         device=settings.device,
         precision=settings.precision,
+        calibration=settings.read_calibration(),
     )

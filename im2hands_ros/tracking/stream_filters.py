@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from im2hands_ros.networks.protocol import EstimatedJoints
 from im2hands_ros.pair import HandPair
 from im2hands_ros.skeleton import SIDES
@@ -19,11 +22,15 @@ class StreamFilters:
 
     For each frame `expect` with the tracker's joints, then `settle` with what came of them.
 
+    Args:
+        lengths: of the person's bones, as `HandFollower` takes them.
+
     Attributes:
         ages: of the sides of the last frame, seconds since each hand was seen.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lengths: NDArray[np.float64] | None = None) -> None:
+        self._lengths = lengths
         self._follower: HandFollower | None = None
         self._smoothers = {side: OneEuro() for side in SIDES}
         self._stamp, self._cutoff = 0.0, 0.0
@@ -42,7 +49,7 @@ class StreamFilters:
         if not settings.tracking:
             self._follower, self.ages = None, dict.fromkeys(given, 0.0)
             return self._smooth(given)
-        self._follower = self._follower or HandFollower()
+        self._follower = self._follower or HandFollower(self._lengths)
         joints = self._follower.expect(given, stamp, settings.max_gap)
         for side in SIDES:
             if side not in joints:

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.checks import check_image, check_keypoints
+from im2hands_ros.keypoint_convention import DETECTED, OWN
 from im2hands_ros.networks.protocol import EstimatedJoints
 from im2hands_ros.pair import HandPair
 from im2hands_ros.scene import Hands
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 from im2hands_ros.tracking.interfaces import Detector, EncodedScene, FrameModel, Joints
 from im2hands_ros.tracking.joint_confidence import of_hands, trusted, undeclared, weighted
+from im2hands_ros.tracking.own_joints import OwnJoints
 from im2hands_ros.tracking.plausibility import Plausibility, severed_pieces
 from im2hands_ros.tracking.settings import FrameSettings
 from im2hands_ros.tracking.stream_filters import StreamFilters
@@ -26,6 +28,11 @@ __all__ = ["Extent", "HandTracker", "TrackedFrame", "TrackedHand"]
 # Setting -> the stage of the model that it switches; the model's attribute has the setting's name.
 _OPTIONAL_STAGES = {"refine_keypoints": "keypoints", "refine_occupancy": "refinement"}
 
+_UNUSED_DEPTH = (
+    "depth images come and are not used, these networks give no depths: use the preset 'compact', "
+    "or set use_depth to false"
+)
+
 
 class HandTracker:
     """Turns the frames of one camera into hands, one after the other. For one thread.
@@ -34,6 +41,9 @@ class HandTracker:
         model: a loaded `Im2Hands`.
         settings: may be replaced between two frames (attribute `settings`).
         detector: finds the keypoints of frames that come without; None: they must be given.
+
+    Raises:
+        FileNotFoundError, ValueError: a ``calibration`` in the settings that cannot be read.
     """
 
     def __init__(
@@ -44,9 +54,11 @@ class HandTracker:
     ) -> None:
         self._model, self._detector = model, detector
         self.settings = settings or FrameSettings()
-        self._filters = StreamFilters()
+        self._own_joints = OwnJoints(self.settings)
+        self._filters = StreamFilters(self._own_joints.lengths)
         self._plausibility = Plausibility()
         self._refined: Mapping[str, Joints | None] = {}  # of the last frame
+        self._has_depth_without_use = False
 
     def update(
         self,
@@ -57,6 +69,7 @@ class HandTracker:
         depth: NDArray[np.float32] | None = None,
         *,
         confidence: Mapping[str, Shares | None] | None = None,
+        convention: str = OWN,
         extent: Extent = Extent.SURFACES,
     ) -> TrackedFrame:
         """The hands of the next frame.
@@ -70,6 +83,8 @@ class HandTracker:
             depth: (H, W) metres, registered to the image, 0 or NaN where unknown: for the detector
                 and, with ``use_depth``, for the places of the hands.
             confidence: side -> (21,) shares in [0, 1] of the given joints, 0: not seen; None: 1.
+            convention: where the tracker has its joints, by their order, if the setting
+                ``keypoint_convention`` is auto.
             extent: how far the frame is taken.
 
         Raises:
@@ -80,19 +95,22 @@ class HandTracker:
         check_image(image, camera)
         if keypoints is None:
             keypoints, confidence = self._detect(image, stamp, camera, depth)
+            convention = DETECTED
         shares = joint_shares(keypoints, confidence)
-        given = check_keypoints(keypoints, shares)
+        checked = check_keypoints(keypoints, shares)
+        given, warnings = self._own_joints(checked, convention, self.settings)
         filters = self._filters
         joints = filters.expect(given, stamp, self.settings)
         self._refined = {}
         if not joints:
-            return TrackedFrame()
+            return TrackedFrame(warnings=warnings)
 
         def settle(estimate: EstimatedJoints) -> EstimatedJoints:
             return filters.settle(trusted(estimate, of_hands(shares, given, estimate.joints)))
 
-        seen = depth if self.settings.use_depth else None
-        warnings = tuple(undeclared(keypoints, confidence))
+        warnings += tuple(undeclared(keypoints, confidence)) + self._unused_depth(depth)
+        has_use = depth is not None and self.settings.use_depth and self._model.can_use_depth
+        seen = depth if has_use else None
         if extent == Extent.KEYPOINTS and not self._model.refine_keypoints and seen is None:
             warnings += self._plausibility.check(image, camera, given, None)
             estimate = settle(EstimatedJoints.as_given(HandPair(**joints)))
@@ -101,7 +119,7 @@ class HandTracker:
         both = {side: joints.get(side) for side in SIDES}
         scene = self._model.encode(image, both, camera, seen, settle=settle)
         self._refined = scene.keypoints
-        warnings += self._plausibility.check(image, camera, given, scene)
+        warnings += self._plausibility.check(image, camera, given, scene, seen)
         if extent < Extent.SURFACES:
             hands = _hands(scene.keypoints, scene.confidence, filters.ages)
             return _frame(hands, given, shares, scene, warnings=warnings)
@@ -109,6 +127,14 @@ class HandTracker:
         warnings += severed_pieces(surfaces.present)
         hands = _with_surfaces(surfaces, filters.ages)
         return _frame(hands, given, shares, scene, surfaces.timings_ms, warnings)
+
+    def _unused_depth(self, depth: NDArray[np.float32] | None) -> tuple[tuple[str, str], ...]:
+        """Says once that depth images come to nothing."""
+        wanted = depth is not None and self.settings.use_depth
+        if not wanted or self._model.can_use_depth or self._has_depth_without_use:
+            return ()
+        self._has_depth_without_use = True
+        return (("depth_unused", _UNUSED_DEPTH),)
 
     def _surfaces(self, scene: EncodedScene) -> Hands:
         return scene.reconstruct(

@@ -14,6 +14,7 @@ from im2hands_ros.camera import Camera, crop_around
 from im2hands_ros.synthetic.hand import BakedHand
 from im2hands_ros.training.augmentation import KeypointErrors, perturb
 from im2hands_ros.training.scene_folder import SceneFolder, TrainingScene
+from im2hands_ros.training.stretching import stretched
 
 CROP_MARGIN = 0.3
 _UNKNOWN_SHAPE = np.full(BakedHand.shape_dims, np.nan, np.float32)
@@ -64,6 +65,7 @@ class BatchPlan:
     errors: KeypointErrors = KeypointErrors()
     keypoint_only_steps: int = 6000
     image_share: float = 0.9
+    stretched_share: float = 0.0
 
     def uses_image(self, step: int) -> bool:
         """Decided by the step alone, so that a resumed run draws the same."""
@@ -75,6 +77,8 @@ def draw_batch(folder: SceneFolder, plan: BatchPlan, step: int, part: slice = sl
     examples = []
     for number in range(plan.scenes)[part]:
         scene, rng = draw_scene(folder, plan, step, number)
+        if plan.stretched_share and not plan.uses_image(step):
+            scene = stretched(scene, rng) if rng.random() < plan.stretched_share else scene
         coarse = perturb(scene.keypoints, plan.errors, rng)
         examples.append(draw_example(scene, coarse, plan, step, rng))
     return collate(examples)

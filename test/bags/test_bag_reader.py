@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backports import zstd
 from made_bags import (
     BallModel,
     meshes,
@@ -27,6 +26,7 @@ from rosbags.rosbag2 import CompressionMode
 from im2hands_ros import cli
 from im2hands_ros.bags.frames import Frames
 from im2hands_ros.bags.reader import BagReader
+from im2hands_ros.bags.salvage import zstd
 from im2hands_ros.bags.topics import choose
 
 

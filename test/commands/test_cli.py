@@ -23,7 +23,9 @@ class FakeModel:
     """Keeps what it was given and finds a ball where the left hand is."""
 
     def encode(self, image, keypoints, camera, depth=None, *, settle=None):
-        FakeModel.given = SimpleNamespace(image=image, keypoints=keypoints, camera=camera)
+        FakeModel.given = SimpleNamespace(
+            image=image, keypoints=keypoints, camera=camera, depth=depth
+        )
         return self
 
     def reconstruct(self, resolution):
@@ -136,6 +138,17 @@ def test_an_interrupt_gives_status_130(files, monkeypatch):
 
     monkeypatch.setattr("im2hands_ros.commands.reconstruct.read_image", interrupt)
     assert reconstruct(files) == 130
+
+
+def test_reconstruct_reads_a_depth_image_and_checks_that_it_fits(files, fake_model, capsys):
+    depth = files.image.with_name("depth.png")
+    cv2.imwrite(str(depth), np.full((48, 64), 550, np.uint16))
+    assert reconstruct(files, "--depth", str(depth)) == 0
+    np.testing.assert_allclose(FakeModel.given.depth, 0.55)
+    capsys.readouterr()
+    cv2.imwrite(str(depth), np.full((24, 32), 550, np.uint16))
+    assert reconstruct(files, "--depth", str(depth)) == 2
+    assert "the camera needs (48, 64)" in the_one_line(capsys)
 
 
 def test_reconstruct_hands_the_files_to_the_model_and_writes_the_mesh(files, fake_model, capsys):

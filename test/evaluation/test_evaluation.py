@@ -45,6 +45,21 @@ def test_noise_is_gaussian_the_same_every_time_and_only_on_the_keypoints(samples
         np.testing.assert_array_equal(exact, sample.keypoints[side])
 
 
+@pytest.mark.parametrize("camera", ["realsense", "kinect"])
+def test_a_simulated_depth_camera_sees_the_true_hands_the_same_every_time(samples, camera) -> None:
+    sample = samples[TWO_HANDS]
+    given = input_of(sample, 0.0, 8, camera)
+    np.testing.assert_array_equal(given.depth, input_of(sample, 0.0, 8, camera).depth)
+    assert given.depth.shape == sample.mask.shape
+    assert 0.005 < (given.depth == 0).mean() < 0.3
+    u, v = np.rint(sample.camera.project(sample.meshes["left"])).astype(int).T
+    inside = (u >= 0) & (u < 256) & (v >= 0) & (v < 256)
+    gap = sample.meshes["left"][inside, 2] - given.depth[v[inside], u[inside]]
+    # Some of the vertices are what is seen, the others lie behind it.
+    assert (np.abs(gap) < 0.01).mean() > 0.1
+    assert input_of(sample, 0.0, 8).depth is None
+
+
 def test_a_trackers_errors_are_larger_across_a_hand_than_within_it_and_repeat(samples) -> None:
     sample = samples[TWO_HANDS]
     given, again = input_of(sample, None, 8), input_of(sample, None, 8)

@@ -1,4 +1,5 @@
 // Compares the kernels with what test/support/kernel_vectors.py wrote; exit status 1 where they differ.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -50,6 +51,103 @@ Handle made(Handle handle) {
   return handle;
 }
 
+// As they are, relative to the largest.
+void check_close(const std::vector<float>& found, const std::vector<float>& expected, float share, const char* what) {
+  float most = 0;
+  for (float value : expected) most = std::fmax(most, std::fabs(value));
+  float off = furthest(found, expected) / most;
+  check(most > 0 && off < share, what, off);
+}
+
+void expect(int result) {
+  if (result < 0) std::printf("refused: %s\n", im2hands_error()), std::exit(2);
+}
+
+void encoder_and_keypoints() {
+  auto weights = next<float>(), image = next<float>(), pixels = next<float>(), context = next<float>(), heat = next<float>();
+  auto* encoder = made(im2hands_encoder_new(weights.data(), weights.size(), std::sqrt(image.size() / 3)));
+  std::vector<float> features(pixels.size()), coarse(context.size()), maps(heat.size());
+  expect(im2hands_encoder_run(encoder, image.data(), features.data(), coarse.data(), maps.data()));
+  check_close(features, pixels, 1e-5f, "image features");
+  check_close(coarse, context, 1e-5f, "coarse image features");
+  check_close(maps, heat, 1e-5f, "heat maps");
+
+  auto of_keypoints = next<float>(), camera = next<float>(), joints = next<float>(), refined = next<float>();
+  auto spread = next<float>(), swapped = next<float>();
+  auto* network = made(im2hands_keypoints_new(of_keypoints.data(), of_keypoints.size()));
+  uint8_t present[2] = {1, 1};
+  std::vector<float> errors(spread.size()), side(1), given = joints;
+  expect(im2hands_keypoints_run(network, pixels.data(), context.data(), heat.data(), camera.data(), joints.data(), present,
+                                errors.data(), side.data()));
+  check(furthest(joints, refined) < 1e-6f, "refined joints, metres", furthest(joints, refined));
+  check(furthest(given, refined) > 1e-3f, "joints move, metres", furthest(given, refined));
+  check_close(errors, spread, 1e-4f, "spread of the joints");
+  check(furthest(side, swapped) < 1e-3f, "swapped sides", furthest(side, swapped));
+}
+
+void tokens() {
+  auto weights = next<float>(), given = next<float>(), expected = next<float>();
+  auto* blocks = made(im2hands_blocks_new(weights.data(), weights.size(), 2, 64, 4));
+  expect(im2hands_blocks_run(blocks, given.data(), 2, 78, nullptr));
+  check_close(given, expected, 1e-5f, "tokens");
+}
+
+void meshes(int resolution) {
+  auto numbers = next<int64_t>();
+  std::vector<int8_t> tables(numbers.begin(), numbers.end());
+  auto values = next<float>();
+  auto cells = next<int64_t>();
+  auto vertices = next<float>();
+  auto corners = next<int64_t>();
+  auto centres = next<float>();
+  std::vector<int32_t> triangles(corners.begin(), corners.end());
+  auto* mesher = made(im2hands_mesher_new(tables.data(), tables.size()));
+  int64_t sizes[3];
+  expect(im2hands_mesher_run(mesher, values.data(), resolution, cells.data(), cells.size(), 0, 1e-3, 0.05, sizes));
+  std::vector<float> found(3 * sizes[0]), left_out(9 * sizes[2] + 1);
+  std::vector<int32_t> faces(3 * sizes[1]);
+  expect(im2hands_mesher_copy(mesher, found.data(), faces.data(), left_out.data()));
+  check(faces == triangles && !faces.empty(), "triangles", faces.size() / 3);
+  check(furthest(found, vertices) < 1e-4f, "vertices, cells", furthest(found, vertices));
+  for (float& coordinate : vertices) coordinate *= 0.2f / resolution;
+  std::vector<uint8_t> keep(vertices.size() / 3);
+  int parts = 0;
+  expect(im2hands_components(vertices.data(), keep.size(), triangles.data(), corners.size() / 3, 0.05, keep.data(), &parts));
+  check(parts == 1 && keep.front() && keep.back(), "components", parts);
+  std::vector<float> voxels(centres.size());
+  int64_t there = im2hands_voxels(vertices.data(), keep.size(), triangles.data(), corners.size() / 3, 0.005, voxels.data(),
+                                  voxels.size() / 3);
+  check(3 * there == int64_t(centres.size()) && furthest(voxels, centres) < 1e-6f, "voxels", there);
+  const float lamp[3] = {0, 0, -1}, colour[3] = {0.5f, 0.5f, 0.5f};
+  std::vector<float> colours(4 * keep.size());
+  expect(im2hands_shade(vertices.data(), keep.size(), triangles.data(), corners.size() / 3, lamp, colour, 0.2f, colours.data()));
+  check(colours[0] >= 0.1f && colours[0] <= 0.5f && colours[3] == 1, "colours", colours[0]);
+}
+
+void published_layers() {
+  auto weights = next<float>(), points = next<float>(), cloud = next<float>();
+  auto near = next<int64_t>();
+  int width = 48, size = cloud.size() / 3, count = points.size() / 3, neighbours = near.size() / count;
+  std::vector<int32_t> numbers(near.begin(), near.end()), nearest(near.size());
+  expect(im2hands_nearest(points.data(), count, cloud.data(), size, neighbours, nearest.data()));
+  for (int p = 0; p < count; ++p) std::sort(nearest.begin() + p * neighbours, nearest.begin() + (p + 1) * neighbours);
+  check(nearest == numbers, "nearest points", neighbours);
+  auto* attention = made(im2hands_attention_new(weights.data(), weights.size(), width));
+  for (bool one_query : {true, false}) {
+    auto keys = next<float>(), values = next<float>(), more = next<float>(), expected = next<float>();
+    std::vector<float> found(expected.size());
+    expect(im2hands_attention_run(attention, cloud.data(), keys.data(), values.data(), size, points.data(),
+                                  one_query ? nullptr : more.data(), numbers.data(), count, neighbours,
+                                  one_query ? more.data() : nullptr, found.data()));
+    check_close(found, expected, 1e-5f, one_query ? "attention of one query" : "attention of a query per point");
+  }
+  auto of_decoder = next<float>(), first = next<float>(), at = next<float>(), image = next<float>(), logits = next<float>();
+  auto* decoder = made(im2hands_decoder_new(of_decoder.data(), of_decoder.size(), 16, 64, 20));
+  std::vector<float> found(logits.size());
+  expect(im2hands_decoder_run(decoder, first.data(), at.data(), image.data(), logits.size(), found.data()));
+  check_close(found, logits, 1e-5f, "logits of the published decoder");
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -96,5 +194,10 @@ int main(int count, char** arguments) {
   std::vector<float> found(frames.size());
   im2hands_canonicalise(joints.data(), mirrored.data(), hands, found.data());
   check(furthest(found, frames) < CLOSE_FRAME, "canonical frames", furthest(found, frames));
+
+  encoder_and_keypoints();
+  tokens();
+  meshes(resolution);
+  published_layers();
   return failures ? 1 : 0;
 }

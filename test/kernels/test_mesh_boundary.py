@@ -112,3 +112,27 @@ def test_shading_refuses_meshes_and_lamps_that_do_not_fit(kernels):
         refused(kernels, shade(colour=np.float32([0, bad, 0])), "out of range")
         refused(kernels, shade(bad), "out of range")
     refused(kernels, shade(triangles=np.int32([[0, 1, 9]])), "not there")
+
+
+def test_corners_refuse_what_is_no_mesh_and_too_little_room(kernels):
+    values, triangles = block(9 * 4).reshape(9, 4), np.int32([[0, 1, 2], [2, 1, 8]])
+    out = np.zeros(4 * 8 + 1, np.float32)
+
+    def corners(columns=4, triangles=triangles, count=2, rows=8, values=values):
+        given = (values.ctypes.data, 9, columns, triangles.ctypes.data, count, rows)
+        return kernels.corners(*given, out.ctypes.data)
+
+    kernels.checked(corners())
+    expected = values[[0, 1, 2, 2, 1, 8, 0, 0]].ravel()
+    assert (out[:-1] == expected).all() and out[-1] == 0
+    for columns in (0, 2, 5, -4):
+        refused(kernels, corners(columns), "columns")
+    for wrong in (-1, 9, 1 << 30):
+        refused(kernels, corners(triangles=np.int32([[0, 1, 2], [2, wrong, 8]])), "not there")
+    for count in (0, -1, 1 << 40):
+        refused(kernels, corners(count=count), "triangles")
+    for rows in (0, 5, -1, 1 << 60):
+        refused(kernels, corners(rows=rows), "rows")
+    refused(
+        kernels, kernels.corners(None, 9, 4, triangles.ctypes.data, 2, 8, out.ctypes.data), "null"
+    )

@@ -11,7 +11,9 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import (
     Calibration,
     camera_from_info,
+    is_same_frame,
     unlike_frame,
+    unusable_frame,
     write_camera_info,
 )
 from im2hands_ros.messages.header import Header
@@ -67,6 +69,14 @@ def test_lens_models_are_passed_on(new):
         ),
         ({"d": np.array([1.0, 2.0])}, "camera_info_values", "has 2 coefficients"),
         ({"d": np.full(5, np.nan)}, "camera_info_values", "not finite"),
+        (
+            {"k": K.reshape(3, 3).T.ravel()},
+            "camera_info_values",
+            r"by columns, its principal point \(31.5, 23.5\) in the last row",
+        ),
+        ({"k": K + np.eye(9)[1]}, "camera_info_values", "the skew 1 px"),
+        ({"k": 2 * K}, "camera_info_values", "ends with 2 in place of 1"),
+        ({"binning_x": 2, "binning_y": 2}, "camera_info_size", "set binning_x and binning_y to 0"),
     ],
 )
 def test_a_calibration_that_is_not_the_images_is_refused(new, changes, reason, said):
@@ -124,3 +134,51 @@ def test_arbitrary_calibrations_are_opencvs_cameras_or_refused(new):
         expected = cv2.projectPoints(rays, zero, zero, k.reshape(3, 3), known)[0][:, 0]
         assert np.allclose(camera.project(rays), expected), (model, d, k)
     assert 40 < taken < 160
+
+
+def test_a_k_with_a_trace_of_skew_or_without_its_last_one_is_taken(new):
+    usual = camera_from_info(info(new), (64, 48))
+    assert camera_from_info(info(new, k=K + 0.1 * np.eye(9)[1]), (64, 48)) == usual
+    assert camera_from_info(info(new, k=K - np.eye(9)[8]), (64, 48)) == usual
+
+
+@pytest.mark.parametrize(
+    "region", [{"x_offset": 1, "width": 64, "height": 48}, {"y_offset": 9}, {"x_offset": 2**31}]
+)
+def test_a_region_beyond_the_sensor_is_refused(new, region):
+    roi = new("sensor_msgs/msg/RegionOfInterest", **region)
+    with pytest.raises(BadInput, match="beyond its own 64x48") as refused:
+        camera_from_info(info(new, roi=roi), (64, 48))
+    assert refused.value.reason == "camera_info_roi"
+
+
+LENS = np.array([-0.3, 0.1, 0.0, 0.0, 0.0])
+P = np.array([50.0, 0, 30.0, 0, 0, 51.0, 22.0, 0, 0, 0, 1, 0])
+
+
+@pytest.mark.parametrize(
+    "topic", ["/camera/image_rect", "/camera/image_rect_color", "/image_rect/compressed"]
+)
+def test_a_rectified_image_has_the_camera_of_p_without_distortion(new, topic):
+    camera = camera_from_info(info(new, d=LENS, p=P), (64, 48), topic)
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (50.0, 51.0, 30.0, 22.0)
+    assert not camera.is_distorted
+
+
+@pytest.mark.parametrize("topic", ["", "/camera/image_raw", "/image_rect/image_raw", "/rect"])
+def test_another_image_has_the_camera_of_k_with_its_lens(new, topic):
+    camera = camera_from_info(info(new, d=LENS, p=P), (64, 48), topic)
+    assert (camera.fx, camera.cx) == (60.0, 31.5) and camera.is_distorted
+
+
+def test_a_rectified_image_without_p_has_the_camera_of_k(new):
+    camera = camera_from_info(info(new, d=LENS), (64, 48), "/camera/image_rect")
+    assert camera.fx == 60.0 and camera.is_distorted
+
+
+def test_frame_ids_with_a_slash_of_ros_1_are_those_without_and_named():
+    assert is_same_frame("/camera", "camera") and not is_same_frame("/camera", "world")
+    assert not unlike_frame("/camera", "camera")
+    assert not unusable_frame("camera_optical_frame") and not unusable_frame("robot/camera")
+    for refused in ("", "/camera"):
+        assert f"frame_id is '{refused}', and so is that of all" in unusable_frame(refused)

@@ -198,3 +198,52 @@ def test_a_depth_image_becomes_metres(encoding, kind, unit, big):
     assert np.allclose(depth, metres, atol=1e-6)
     with pytest.raises(BadInput, match="'rgb8' is no depth image"):
         read_depth(message("rgb8", RGB))
+
+
+@pytest.mark.parametrize("encoding", [" rgb8", "rgb8 ", "RGB8\0"])
+def test_an_encoding_is_read_without_what_c_strings_leave_around_it(encoding):
+    source = message("rgb8", RGB)
+    source.encoding = encoding
+    assert np.array_equal(read_image(source), RGB)
+
+
+def words_of(pixels: np.ndarray, encoding: str, byte_order: str, is_bigendian: bool) -> Image:
+    data = pixels.astype(f"{byte_order}u2").tobytes()
+    height, width = pixels.shape[:2]
+    step = len(data) // height
+    return Image(encoding, width, height, step, is_bigendian, array.array("B", data))
+
+
+@pytest.mark.parametrize("encoding", ["mono16", "rgb16", "bayer_rggb16"])
+@pytest.mark.parametrize("bits", [12, 14, 16])
+def test_words_of_exchanged_bytes_are_refused_and_others_read(encoding, bits):
+    noise = np.random.default_rng(bits).integers(0, 1 << (bits - 8), (64, 64))
+    ramp = np.add.outer(3 * np.arange(64), np.arange(64))  # smooth, and noise in what cameras add
+    pixels = (ramp << (bits - 8)) + noise
+    pixels = np.repeat(pixels[..., None], 3, axis=2) if encoding == "rgb16" else pixels
+    for order, flag in (("<", False), (">", True)):
+        assert read_image(words_of(pixels, encoding, order, flag)).shape == (64, 64, 3)
+        with pytest.raises(BadInput, match="the other way round than is_bigendian") as refused:
+            read_image(words_of(pixels, encoding, order, not flag))
+        assert refused.value.reason == "image_byte_order"
+
+
+def test_a_picture_of_8_bits_in_the_upper_or_both_bytes_is_no_exchange():
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64))
+    for sixteen in (pixels << 8, 257 * pixels):
+        assert (read_image(words_of(sixteen, "mono16", "<", False))[..., 0] == pixels).all()
+
+
+def test_the_colours_of_a_jpeg_are_in_the_order_that_its_format_says():
+    _, file = cv2.imencode(".png", RGB)  # OpenCV takes it for BGR, so the file's red is the blue
+    swapped = Compressed("rgb8; png compressed rgb8", file.tobytes())
+    assert np.array_equal(read_image(swapped), RGB)
+    _, file = cv2.imencode(".png", RGB[..., ::-1])
+    assert np.array_equal(read_image(Compressed("rgb8; png compressed bgr8", file.tobytes())), RGB)
+
+
+@pytest.mark.parametrize("format", ["16UC1; png compressed ", "32FC1; compressedDepth"])
+def test_a_compressed_depth_image_is_no_picture(format):
+    _, file = cv2.imencode(".png", np.full((4, 6), 500, np.uint16))
+    with pytest.raises(BadInput, match="is a depth image: publish the colour image"):
+        read_image(Compressed(format, file.tobytes()))

@@ -9,7 +9,7 @@ from two_hands import joints
 
 from im2hands_ros.messages.header import Header
 from im2hands_ros.messages.keypoints import read_keypoints, read_poses, write_keypoints
-from im2hands_ros.skeleton import ORDER_INTERHAND, ORDER_MANO, ORDER_OPENXR
+from im2hands_ros.skeleton import ORDER_INTERHAND, ORDER_MANO, ORDER_NAMES, ORDER_OPENXR
 
 HAND_KEYPOINTS = "im2hands_ros/msg/HandKeypoints"
 HEADER = Header.at(1_500_000_000, "camera")
@@ -44,6 +44,7 @@ def test_keypoints_of_every_joint_order_arrive_in_mano_order(new, order):
     assert read.frame_id == "camera"
     assert read.usable
     assert not read.problems
+    assert ORDER_NAMES[read.convention] == order
 
 
 def test_openxr_joints_come_without_the_palm_as_webxr_lists_them(new):
@@ -231,6 +232,7 @@ def test_a_pose_array_may_be_openxrs_with_and_without_palms(new, palms):
     assert np.allclose(read.hands["left"], joints("right") + np.float32([-0.2, 0, 0]))
     alone = read_poses(poses(new, None, right))
     assert alone.hands["left"] is None and not alone.problems
+    assert read.convention == "openxr"
 
 
 def test_a_pose_that_is_nan_is_a_joint_that_was_not_seen(new):

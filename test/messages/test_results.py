@@ -124,7 +124,7 @@ def test_a_cloud_with_less_data_than_it_says_is_refused(parse):
 
 
 def test_triangles_are_padded_to_a_constant_length_with_triangles_of_no_area():
-    corners = triangle_points(LEFT.vertices, LEFT.triangles).reshape(-1, 3, 3)
+    corners = np.asarray(triangle_points(LEFT.vertices, LEFT.triangles)).reshape(-1, 3, 3)
     count = len(LEFT.triangles)
     assert len(corners) == TRIANGLE_BUCKET
     assert np.array_equal(corners[:count], LEFT.vertices[LEFT.triangles])
@@ -149,6 +149,21 @@ def test_markers_suit_rviz_and_foxglove(parse):
     assert all(len(marker.points) % 3 == 0 for marker in meshes)
     colours = [(each.color.r, each.color.g, each.color.b) for each in meshes]
     np.testing.assert_allclose(colours, list(SIDE_COLOURS.values()), rtol=1e-6)
+
+
+def test_kernels_write_the_bytes_that_numpy_writes(monkeypatch):
+    kernels = library.best()
+    if kernels is None:
+        pytest.skip("no compiled kernels")
+    drawings = draw(HANDS.present, 0.005)
+    # Names of other lengths put the arrays to other addresses.
+    renamed = [drawing._replace(namespace="x" * n) for n, drawing in enumerate(drawings)]
+    for given in (drawings, drawings[:1], renamed):
+        found = []
+        for chosen in (kernels, None):
+            monkeypatch.setattr(library, "chosen", lambda chosen=chosen: chosen)
+            found.append(write_markers(HEADER, given))
+        assert found[0] == found[1] and len(found[0]) > 100_000
 
 
 def test_a_flat_mesh_brings_no_colours(parse):
@@ -193,7 +208,7 @@ def test_the_colours_of_a_mesh_are_those_of_its_corners():
     mesh = draw({"left": LEFT}, 0.005)[0]
     each = shaded_colours(LEFT.vertices, LEFT.triangles, SIDE_COLOURS["left"])
     corners = each[LEFT.triangles].reshape(-1, 4)
-    np.testing.assert_array_equal(mesh.colours[: len(corners)], corners)
+    np.testing.assert_array_equal(np.asarray(mesh.colours)[: len(corners)], corners)
     assert len(mesh.colours) == len(mesh.points)
 
 

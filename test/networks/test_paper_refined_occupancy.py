@@ -16,9 +16,10 @@ from published_networks import (
 
 from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.evaluation.reference import occupancy
-from im2hands_ros.networks.paper.point_transformer import furthest_points, nearest
+from im2hands_ros.networks.paper.point_transformer import furthest_points
 from im2hands_ros.networks.paper.presets import PaperRefinedPreset
 from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy
+from im2hands_ros.networks.paper.vector_attention import nearest
 
 TOLERANCE = 1e-5
 

@@ -8,6 +8,7 @@ from im2hands_ros.networks.paper.point_transformer import AnchorEncoder
 from im2hands_ros.networks.paper.presets import PaperAnchorPreset
 from im2hands_ros.networks.paper.vector_attention import (
     Cloud,
+    ScoreLayers,
     TwoLayers,
     Whole,
     nearest,
@@ -24,7 +25,7 @@ def made_up(*shape, seed=0):
 @pytest.fixture(params=[1.0, 40.0], ids=["even scores", "scores of hundreds"])
 def layers(request):
     torch.manual_seed(1)
-    offset, score = TwoLayers(3, WIDTH), TwoLayers(WIDTH, WIDTH)
+    offset, score = TwoLayers(3, WIDTH), ScoreLayers(WIDTH, WIDTH)
     with torch.no_grad():
         score.second.weight.mul_(request.param)
     return offset.requires_grad_(False), score.requires_grad_(False)

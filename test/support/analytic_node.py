@@ -65,6 +65,7 @@ class Scene:
 
 
 class Spheres:
+    can_use_depth = True
     refine_keypoints = refine_occupancy = False
 
     def __init__(self, arguments: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import layer_vectors
 import numpy as np
 import torch
 from kernel_twins import (
@@ -54,6 +55,7 @@ def arrays() -> list[np.ndarray]:
         joints.numpy(),
         context.hands.mirrored.numpy().astype(np.int64),
         torch.cat([part.flatten(1) for part in frames[:-1]], 1).numpy(),
+        *layer_vectors.arrays(found),
     ]
 
 

@@ -134,6 +134,7 @@ class BallModel:
     """Finds a ball where each hand is; remembers what it was given."""
 
     stages = ("initial", "refinement", "keypoints")
+    can_use_depth = True
 
     def __init__(self) -> None:
         self.given: list[SimpleNamespace] = []
@@ -141,7 +142,8 @@ class BallModel:
     def encode(
         self, image: np.ndarray, keypoints: dict, camera: Any, depth: Any = None, **_: Any
     ) -> SimpleNamespace:
-        self.given.append(SimpleNamespace(image=image, keypoints=keypoints, camera=camera))
+        frame = SimpleNamespace(image=image, keypoints=keypoints, camera=camera, depth=depth)
+        self.given.append(frame)
         return SimpleNamespace(
             swapped=False,
             keypoints=dict(keypoints),

@@ -117,8 +117,10 @@ def _marker(header: Header, drawing: Drawing, lifetime: float) -> Marker:
         scale=Vector3(**dict(zip("xyz", drawing.scale, strict=True))),
         color=ColorRGBA(r=red, g=green, b=blue, a=alpha),
         lifetime=Duration(sec=int(lifetime), nanosec=int(lifetime % 1 * 1e9)),
-        points=[Point(x=x, y=y, z=z) for x, y, z in drawing.points.tolist()],
-        colors=[ColorRGBA(r=r, g=g, b=b, a=a) for r, g, b, a in drawing.colours.tolist()],
+        points=[Point(x=x, y=y, z=z) for x, y, z in np.asarray(drawing.points).tolist()],
+        colors=[
+            ColorRGBA(r=r, g=g, b=b, a=a) for r, g, b, a in np.asarray(drawing.colours).tolist()
+        ],
     )
 
 

@@ -44,7 +44,9 @@ class StandInModel:
     def warm_up(self, resolution: int = 64) -> None:
         """Nothing to warm."""
 
-    def encode(self, image: np.ndarray, keypoints: dict, camera: Camera) -> StandInScene:
+    def encode(
+        self, image: np.ndarray, keypoints: dict, camera: Camera, depth: np.ndarray | None = None
+    ) -> StandInScene:
         """The scene of the sample that this camera took."""
         sample = next(sample for sample in self._samples if sample.camera == camera)
         self.encoded.append(tuple(stage for stage in STAGES if stage in self._runs))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from im2hands_ros.surface.lattice import coarsest_step, distance_to_segments
+from im2hands_ros.surface.lattice import Lattice, coarsest_step, distance_to_segments
 from im2hands_ros.surface.search import SurfaceSearch, search
 
 CENTRE = torch.tensor([0.47, 0.52, 0.5])
@@ -196,3 +196,9 @@ def test_a_resolution_out_of_range_is_refused_by_name() -> None:
 def test_a_field_of_the_wrong_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="the field returned shape"):
         search(lambda points, valid: points, 32, 0.0)
+
+
+@pytest.mark.parametrize("resolution", [64.0, "64", None])
+def test_a_resolution_that_is_no_whole_number_is_refused(resolution):
+    with pytest.raises(ValueError, match="give a whole number of cells"):
+        Lattice(resolution, 1, torch.device("cpu"))

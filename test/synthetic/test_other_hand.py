@@ -4,6 +4,7 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,7 +28,9 @@ CUT = -0.015
 def tool():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [*sys.path, str(TOOLS)])
-        return importlib.import_module("bake_other_hand")
+        names = ("bake_other_hand", "rig_file", "rig_joints")
+        modules = [vars(importlib.import_module(name)) for name in names]
+    return SimpleNamespace(**(modules[0] | modules[1] | modules[2]))
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +61,22 @@ def posed_rig(hand: BakedHand, angles: dict[str, float]) -> dict[str, np.ndarray
     }
 
 
-def write_glb(path: Path, tool, rig: dict[str, np.ndarray], triangles: np.ndarray) -> None:
+def write_glb(
+    path: Path, tool, rig: dict[str, np.ndarray], triangles: np.ndarray, make=None
+) -> None:
     """A binary glTF file in which every triangle has corners of its own."""
+    make = make or tool.WEBXR
     corners = triangles.reshape(-1)
-    strongest = np.argsort(-rig["weights"], axis=1)[:, :4]
-    shares = np.take_along_axis(rig["weights"], strongest, 1)
-    names = [*tool.JOINTS, *tool.TIPS]
-    last = rig["frames"][list(tool.TIP_JOINTS)]
+    joints = [row for row, name in enumerate(make.joints) if name]
+    tips = [row for row, name in enumerate(make.tips) if name]
+    weights = rig["weights"][:, joints]
+    strongest = np.argsort(-weights, axis=1)[:, :4]
+    shares = np.take_along_axis(weights, strongest, 1).clip(1e-9)
+    names = [name for name in (*make.joints, *make.tips) if name]
+    last = rig["frames"][[tool.TIP_JOINTS[tip] for tip in tips]]
     bind = np.tile(np.eye(4), (len(names), 1, 1))
-    bind[:, :3, :3] = np.concatenate([rig["frames"], last]) @ tool.OURS_FROM_WEBXR.T
-    bind[:, :3, 3] = np.concatenate([rig["joints"], rig["tips"]])
+    bind[:, :3, :3] = np.concatenate([rig["frames"][joints], last]) @ tool.OURS_FROM_WEBXR.T
+    bind[:, :3, 3] = np.concatenate([rig["joints"][joints], rig["tips"][tips]])
     arrays = [
         (rig["surface"][corners].astype(np.float32), 5126, "VEC3"),
         (strongest[corners].astype(np.uint8), 5121, "VEC4"),
@@ -110,6 +119,41 @@ def hand(asset) -> BakedHand:
 def test_a_bent_rig_comes_to_rest_as_the_packaged_hand(hand, packaged):
     torch.testing.assert_close(hand.joints, packaged.joints, atol=1e-5, rtol=0)
     torch.testing.assert_close(hand.frames, packaged.frames, atol=1e-4, rtol=0)
+
+
+def in_centimetres(packaged, angles) -> dict[str, np.ndarray]:
+    rig = posed_rig(packaged, angles)
+    return rig | {name: 100 * rig[name] for name in ("surface", "joints", "tips")}
+
+
+def baked(tool, packaged, path: Path, name: str, triangles: np.ndarray, angles) -> BakedHand:
+    """The packaged hand as a rig of a make, in centimetres, baked to its own size."""
+    write_glb(path, tool, in_centimetres(packaged, angles), triangles, tool.MAKES[name])
+    chain = packaged.joints[[0, 9, 10, 11]].numpy()
+    tip = packaged.rest_frame_keypoints(torch.zeros(1, 60), torch.zeros(1, 12))[0, 12].numpy()
+    length = np.linalg.norm(np.diff([*chain, tip], axis=0), axis=1).sum()
+    return BakedHand(tool.bake(path, CUT, float(length)))
+
+
+def test_a_rig_of_another_make_in_other_units_is_the_same_hand(tool, packaged, tmp_path):
+    # A hole far from the wrist is closed.
+    triangles = packaged.triangles[1:]
+    hand = baked(tool, packaged, tmp_path / "rig.glb", "Godot XR Tools", triangles, BENT)
+    torch.testing.assert_close(hand.joints, packaged.joints, atol=5e-4, rtol=0)
+    torch.testing.assert_close(hand.frames[1:], packaged.frames[1:], atol=0.03, rtol=0)
+    still = torch.eye(3)[None], torch.zeros(1, 3)
+    pose = torch.zeros(1, hand.pose_dims), torch.zeros(1, hand.shape_dims)
+    surface = hand.pose(*pose, *still, "right").surface[0].numpy()
+    assert trimesh.Trimesh(surface, hand.triangles, process=False).is_watertight
+
+
+def test_joints_that_a_rig_lacks_are_put_where_the_packaged_hand_has_them(tool, packaged, tmp_path):
+    triangles = packaged.triangles
+    hand = baked(tool, packaged, tmp_path / "rig.glb", "A-Frame", triangles, {})
+    torch.testing.assert_close(hand.joints, packaged.joints, atol=0.002, rtol=0)
+    rest = torch.zeros(1, hand.pose_dims), torch.zeros(1, hand.shape_dims)
+    tips, known = (model.rest_frame_keypoints(*rest)[0, list(TIPS)] for model in (hand, packaged))
+    assert (tips - known).norm(dim=1).max() < 0.005
 
 
 def test_keypoints_are_the_rig_s_own_joints_in_any_pose(hand):

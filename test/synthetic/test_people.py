@@ -8,11 +8,12 @@ import torch
 import trimesh
 from bent_hand import pose_from_degrees
 
-from im2hands_ros.synthetic.dataset import PointCounts
+from im2hands_ros.cli import main
+from im2hands_ros.synthetic.dataset import PointCounts, load_shard
 from im2hands_ros.synthetic.hand import ASSET, BakedHand
 from im2hands_ros.synthetic.labels import signed_depth
 from im2hands_ros.synthetic.mesh_queries import MeshQueries
-from im2hands_ros.synthetic.people import person
+from im2hands_ros.synthetic.people import OTHER, person
 from im2hands_ros.synthetic.sample import Mesh
 from im2hands_ros.synthetic.shapes import make_shapes
 from im2hands_ros.synthetic.shard_writing import Drawing, draw
@@ -106,3 +107,29 @@ def test_every_block_of_samples_shows_another_person():
     assert bone(drawn[0]) == pytest.approx(bone(drawn[1]), rel=0.06)
     assert bone(drawn[2]) == pytest.approx(bone(drawn[3]), rel=0.06)
     assert bone(drawn[1]) != pytest.approx(bone(drawn[2]), rel=0.02)
+
+
+def test_people_of_a_rig_of_another_make_stay_nearer_to_it(packaged):
+    """Knuckles and flesh go both ways, not only where the packaged hand is peculiar."""
+    slides = {}
+    for name, given in (("own", ()), ("other", (OTHER,))):
+        moved = []
+        for seed in SEEDS:
+            each = person(packaged, seed, *given)
+            moved.append(np.linalg.norm(each["joints"][9] - each["joints"][8]) / reach(each))
+        usual = np.linalg.norm(packaged["joints"][9] - packaged["joints"][8]) / reach(packaged)
+        slides[name] = np.array(moved) / usual - 1
+    assert abs(slides["other"].mean()) < 0.05 < -slides["own"].mean()
+
+
+def test_few_samples_of_each_of_many_people_are_those_of_their_blocks(tmp_path):
+    arguments = ["--split", "train", "--people", "--no-pictures", "--workers", "1"]
+    arguments += ["--count", "3", "--each", "2", "--start", "128", "--out", str(tmp_path)]
+    assert main(["synthesize", *arguments]) == 0
+    files = sorted(tmp_path.glob("*.npz"))
+    assert [file.name for file in files] == ["train_00000128_0002.npz", "train_00000192_0001.npz"]
+    (known,) = draw("train", (192, 1), Drawing(people=True, pictures=False))
+    (sample,) = load_shard(files[1])
+    np.testing.assert_array_equal(sample.keypoints["left"], known.keypoints["left"])
+    without = ["--split", "train", "--count", "3", "--each", "2", "--out", str(tmp_path)]
+    assert main(["synthesize", *without]) != 0

@@ -24,6 +24,7 @@ from im2hands_ros.tracking.plausibility import unlikely_inputs
 DEMO = load_demo_sequence()
 CAMERA = DEMO.camera
 GREY = np.full((CAMERA.height, CAMERA.width, 3), 90, np.uint8)
+GREY[:, ::16] += 20
 Hands = dict[str, np.ndarray]
 Random = np.random.Generator
 

@@ -12,6 +12,7 @@ from two_hands import CAMERA, joints, picture
 from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import ORDER_INTERHAND, SIDES, to_mano_order
 from im2hands_ros.tracking.plausibility import Plausibility, unlikely_inputs
+from im2hands_ros.tracking.unlikely_hands import unlikely_depth
 
 IMAGE = picture()
 BOTH = {side: joints(side) for side in SIDES}
@@ -26,8 +27,32 @@ def bent(side: str) -> np.ndarray:
     return xyz
 
 
+def flat(side: str) -> np.ndarray:
+    """The open hand, all of it as far away as its wrist."""
+    xyz = joints(side)
+    xyz[:, 2] = xyz[0, 2]
+    return xyz
+
+
+def fist_of_knuckles(side: str) -> np.ndarray:
+    """Fingers whose other joints a tracker fills with the first."""
+    xyz = joints(side)
+    xyz[1:] = np.repeat(xyz[1::4], 4, axis=0)
+    return xyz
+
+
+def lost_tip(side: str) -> np.ndarray:
+    xyz = joints(side)
+    xyz[8] += np.float32([0.15, 0, 0])
+    return xyz
+
+
 def scene(confidence: float, swapped: bool = False) -> SimpleNamespace:
     return SimpleNamespace(confidence=dict.fromkeys(SIDES, confidence), swapped=swapped)
+
+
+def depth_of(metres: float) -> np.ndarray:
+    return np.full((CAMERA.height, CAMERA.width), metres, np.float32)
 
 
 def kinds(hands: dict = BOTH, camera: Camera = CAMERA, image: np.ndarray = IMAGE) -> dict[str, str]:
@@ -64,6 +89,11 @@ UNLIKELY = {
     "chirality": ({"hands": {"left": bent("left") * np.float32([1, -1, 1])}}, "negate y"),
     "camera_centre": ({"camera": replace(CAMERA, cx=0.0, cy=0.0)}, "calibrate"),
     "camera_focal": ({"camera": replace(CAMERA, fx=3.6, fy=3.6)}, "3.6 px"),
+    "camera_aspect": ({"camera": replace(CAMERA, fx=2 * CAMERA.fx)}, "600 and 300 px"),
+    "flat_hand": ({"hands": {"left": flat("left")}}, "have the depth 0.500 m"),
+    "coincident_joints": ({"hands": {"left": fist_of_knuckles("left")}}, "15 joints of the left"),
+    "bone_length": ({"hands": {"left": lost_tip("left")}}, "index_tip of the left hand is 1"),
+    "blank_image": ({"image": np.full_like(IMAGE, 255)}, "one brightness, 255 of 255"),
     "dark_image": ({"image": IMAGE // 64}, "10 or 12 bits in 16"),
 }
 
@@ -116,3 +146,19 @@ def test_swapped_sides_a_mirrored_axis_and_a_wrong_order_are_told_apart():
     order = {side: interhand_as_mano(side) for side in SIDES}
     found = dict(tests.check(IMAGE, CAMERA, order, scene(0.8, swapped=True)))
     assert found.keys() == {"joint_order"}
+
+
+@pytest.mark.parametrize(
+    ("metres", "kind"), [(0.5, None), (0.52, None), (62.5, "depth_far"), (0.0, "depth_unknown")]
+)
+def test_a_depth_image_that_does_not_show_the_hands_is_said_when_it_lasts(metres, kind):
+    tests = Plausibility()
+    found = [dict(tests.check(IMAGE, CAMERA, BOTH, None, depth_of(metres))) for _ in range(10)]
+    assert all(not each for each in found[:9])
+    assert found[9].keys() == ({kind} if kind else set())
+
+
+def test_a_depth_image_that_is_far_in_some_pixels_is_likely():
+    depth = depth_of(0.5)
+    depth[:, ::3] = 4.0  # the wall between the fingers
+    assert not dict(unlikely_depth(CAMERA, BOTH, depth))

@@ -35,6 +35,7 @@ class RecordingModel:
     lost: tuple[str, ...] = ()
     refine_keypoints: bool = False
     refine_occupancy: bool = False
+    can_use_depth: bool = True
     encoded: list[dict] = field(default_factory=list)
     depths: list = field(default_factory=list)
     reconstructed: list[dict] = field(default_factory=list)
@@ -219,6 +220,19 @@ def test_depth_goes_to_the_model_unless_it_is_not_wanted():
     tracker.settings = FrameSettings(use_depth=False)
     tracker.update(IMAGE, 1.1, CAMERA, both(), depth)
     assert model.depths[0] is depth and model.depths[1] is None
+
+
+def test_networks_without_depths_go_on_without_the_depth_image_and_say_so_once():
+    model, depth = RecordingModel(can_use_depth=False), np.ones(IMAGE.shape[:2], np.float32)
+    tracker = HandTracker(model, FrameSettings())
+    first, second = (tracker.update(IMAGE, stamp, CAMERA, both(), depth) for stamp in (1.0, 1.1))
+    assert model.depths == [None, None] and first.left is not None
+    assert [kind for kind, _ in first.warnings if kind == "depth_unused"] == ["depth_unused"]
+    assert not [kind for kind, _ in second.warnings if kind == "depth_unused"]
+    quiet = HandTracker(model, FrameSettings(use_depth=False)).update(
+        IMAGE, 1.2, CAMERA, both(), depth
+    )
+    assert not [kind for kind, _ in quiet.warnings if kind == "depth_unused"]
 
 
 def lacking(side: str, *unseen: int) -> np.ndarray:

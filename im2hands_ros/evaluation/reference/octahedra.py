@@ -1,7 +1,10 @@
 """Paper networks whose surfaces are known: an octahedron around each palm.
 
 Both hands' decoders are set to the octahedron; the refinement is set to move the threshold, so
-that its surfaces differ from the initial ones. All other weights are random, all work is done.
+that its surfaces differ from the initial ones. All other weights are random, all work is done. Our
+kernels leave hidden units out that have one sign around an anchor: those of the attention are drawn
+with small biases, so that units change their sign within centimetres of an anchor, more than in a
+network as its training starts.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import math
 from typing import Any
 
 import torch
+from torch import nn
 
 from im2hands_ros.networks.paper.initial_occupancy import PaperInitialOccupancy
 from im2hands_ros.networks.paper.presets import PAPER
@@ -41,7 +45,7 @@ def _set_octahedron(network: PaperInitialOccupancy, radius: float) -> None:
     for hand in network.hands.values():
         decoder = hand.decoder
         for weight in decoder.parameters():
-            torch.nn.init.zeros_(weight)
+            nn.init.zeros_(weight)
         axes = torch.cat([torch.eye(3), -torch.eye(3)])
         centre = torch.tensor([-0.05, 0.0, 0.0]) / 0.4
         decoder.first.weight[0, :6, :3] = axes
@@ -52,8 +56,20 @@ def _set_octahedron(network: PaperInitialOccupancy, radius: float) -> None:
 
 
 def _set_threshold(network: PaperRefinedOccupancy) -> None:
-    for weight in network.queries.parameters():
-        torch.nn.init.zeros_(weight)
+    for name, weight in network.queries.named_parameters():
+        if not name.startswith("attention."):
+            nn.init.zeros_(weight)
+    for layers in (network.queries.attention, network.anchors):
+        _draw(layers)
     network.queries.start.weight[0, -32:] = 1 / 32
     network.queries.last.weight[0, 0] = 20
     network.queries.last.bias[:] = -20 * REFINED_AT
+
+
+def _draw(layers: nn.Module) -> None:
+    """Linear layers with outputs as large as their inputs, and biases of a twentieth."""
+    for layer in layers.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
+            if layer.bias is not None:
+                nn.init.normal_(layer.bias, std=0.05)

@@ -1,12 +1,11 @@
 // The C interface: everything is checked here, and nothing is thrown out of here.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
-#include <exception>
 #include <memory>
 
 #include "blocks.h"
+#include "boundary.h"
 #include "canonical.h"
 #include "encoder.h"
 #include "field.h"
@@ -19,6 +18,8 @@
 #include "search.h"
 
 using namespace im2hands;
+
+thread_local char im2hands::reason[256] = "";
 
 struct im2hands_network : Network {};
 struct im2hands_frame : Frame {};
@@ -38,38 +39,7 @@ struct im2hands_search {
 
 namespace {
 
-constexpr int VERSION = 3;
-constexpr float FURTHEST = 100.0f;         // metres; also where float32 is right to 8 micrometres
-constexpr int64_t MOST = int64_t(1) << 28;  // points, vertices or triangles of a call
-
-thread_local char reason[256] = "";
-
-template <class... Values>
-int refuse(const char* format, Values... values) {
-  std::snprintf(reason, sizeof reason, format, values...);
-  return -1;
-}
-int refuse(const char* text) { return refuse("%s", text); }
-
-template <class Result, class Work>
-Result guarded(Result refused, Work work) {
-  try {
-    return work();
-  } catch (const std::exception& error) {
-    refuse("%s", error.what());
-    return refused;
-  }
-}
-
-// Without -ffast-math, so that a comparison with what is no number is false.
-bool bounded(const float* values, int64_t count, float most) {
-  for (int64_t i = 0; i < count; ++i)
-    if (!(std::fabs(values[i]) <= most)) return false;
-  return true;
-}
-bool finite(const float* values, int64_t count) { return bounded(values, count, 3.4028235e38f); }
-
-std::vector<float> copied(const float* block, int64_t count) { return std::vector<float>(block, block + count); }
+constexpr int VERSION = 4;
 
 // Why vertices and triangles are no mesh, or null.
 const char* problem_of(const float* vertices, int64_t vertex_count, const int32_t* triangles, int64_t triangle_count) {
@@ -399,4 +369,17 @@ int im2hands_shade(const float* vertices, int64_t vertex_count, const int32_t* t
     shade(vertices, vertex_count, triangles, triangle_count, lamp, colour, darkest, colours);
     return 0;
   });
+}
+
+int im2hands_corners(const float* values, int64_t vertex_count, int columns, const int32_t* triangles,
+                     int64_t triangle_count, int64_t rows, void* out) {
+  if (!values || !triangles || !out) return refuse("the values, the triangles or room for the corners is null");
+  if (columns != 3 && columns != 4) return refuse("%d columns: use 3 or 4", columns);
+  if (vertex_count < 1 || vertex_count > MOST || triangle_count < 1 || triangle_count > MOST)
+    return refuse("a mesh needs 1 to 2^28 vertices and triangles");
+  if (rows < 3 * triangle_count || rows > 4 * MOST) return refuse("%lld rows are not those of the corners", (long long)rows);
+  for (int64_t i = 0; i < 3 * triangle_count; ++i)
+    if (triangles[i] < 0 || triangles[i] >= vertex_count) return refuse("a triangle names a vertex that is not there");
+  auto write = columns == 3 ? corner_points : corner_colours;
+  return write(values, triangles, 3 * triangle_count, rows, static_cast<char*>(out)), 0;
 }

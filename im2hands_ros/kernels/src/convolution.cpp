@@ -14,7 +14,7 @@ struct Shape {
   int pixels, vectors;
 };
 
-Shape shape_of(int side, int outputs) {
+Shape shape_of([[maybe_unused]] int side, [[maybe_unused]] int outputs) {
 #if defined(__AVX512F__)
   if (side % 12) return {6, 4};
   return outputs % 32 ? Shape{8, 3} : Shape{12, 2};

@@ -19,6 +19,8 @@ typedef struct im2hands_blocks im2hands_blocks;
 typedef struct im2hands_encoder im2hands_encoder;
 typedef struct im2hands_mesher im2hands_mesher;
 typedef struct im2hands_keypoints im2hands_keypoints;
+typedef struct im2hands_attention im2hands_attention;
+typedef struct im2hands_decoder im2hands_decoder;
 
 // Number of this interface; the caller refuses another one.
 IM2HANDS_API int im2hands_version(void);
@@ -140,6 +142,38 @@ IM2HANDS_API int im2hands_mesher_copy(const im2hands_mesher* mesher, float* vert
 IM2HANDS_API int im2hands_shade(const float* vertices, int64_t vertex_count, const int32_t* triangles,
                                 int64_t triangle_count, const float* lamp, const float* colour, float darkest,
                                 float* colours);
+
+// The values (vertices, columns) of each corner of a mesh's triangles in turn, then those of the first corner, `rows` in
+// all: 3 columns become double (points), 4 stay float (colours). out needs no alignment.
+IM2HANDS_API int im2hands_corners(const float* values, int64_t vertex_count, int columns, const int32_t* triangles,
+                                  int64_t triangle_count, int64_t rows, void* out);
+
+// Attention with a weight per channel (networks/paper/vector_attention.py) of a width, a multiple of 16 up to 1024; `count`
+// floats in the order of VectorAttention::read (vector_attention.cpp), copied. NULL when they do not fit.
+IM2HANDS_API im2hands_attention* im2hands_attention_new(const float* block, int64_t count, int width);
+IM2HANDS_API void im2hands_attention_free(im2hands_attention* attention);
+
+// out (count, width) of points (count, 3) with queries (count, width), or null where the one query of all is in the keys.
+// near (count, neighbours), 1 to 1024 of them: numbers in a cloud of `size` positions (size, 3), keys and values (size,
+// width), both with what depends on them alone. whole (2, width): score and value of one more neighbour of all, or null.
+IM2HANDS_API int im2hands_attention_run(const im2hands_attention* attention, const float* cloud, const float* keys,
+                                        const float* values, int size, const float* points, const float* queries,
+                                        const int32_t* near, int64_t count, int neighbours, const float* whole,
+                                        float* out);
+
+// Numbers (count, neighbours) of the nearest of positions (size, 3) to each of the centres (count, 3), nearest first.
+IM2HANDS_API int im2hands_nearest(const float* centres, int64_t count, const float* positions, int size, int neighbours,
+                                  int32_t* out);
+
+// The published articulated decoder (networks/paper/decoder.py) of some bones, a width, and `image` features with a one
+// at the end, both a multiple of 4; `count` floats in the order of PaperDecoder::read (paper_decoder.cpp), copied. NULL
+// when they do not fit.
+IM2HANDS_API im2hands_decoder* im2hands_decoder_new(const float* block, int64_t count, int bones, int width, int image);
+IM2HANDS_API void im2hands_decoder_free(im2hands_decoder* decoder);
+
+// Logits (count) of points (count, 3) with image features (count, image); first (bones, 4, width): a hand's first layers.
+IM2HANDS_API int im2hands_decoder_run(const im2hands_decoder* decoder, const float* first, const float* points,
+                                      const float* image, int64_t count, float* out);
 
 #ifdef __cplusplus
 }

@@ -14,4 +14,8 @@ int64_t voxels_under(const float* vertices, const int32_t* triangles, int64_t tr
 void shade(const float* vertices, int64_t vertex_count, const int32_t* triangles, int64_t triangle_count,
            const float* lamp, const float* colour, float darkest, float* colours);
 
+// (rows, 3) double of the triangles' corners, then of the first corner again; (rows, 4) float of their colours.
+void corner_points(const float* vertices, const int32_t* triangles, int64_t corners, int64_t rows, char* out);
+void corner_colours(const float* colours, const int32_t* triangles, int64_t corners, int64_t rows, char* out);
+
 }  // namespace im2hands

@@ -20,7 +20,7 @@ class NativeEncoder:
     """What an `ImageEncoder` of the preset's size computes, from a copy of its weights."""
 
     def __init__(self, library: Library, encoder: ImageEncoder) -> None:
-        block = _weights(encoder)
+        block = encoder_weights(encoder)
         self._library = library
         self._handle = library.checked(
             library.encoder_new(block.ctypes.data, block.size, _PRESET.image_size)
@@ -44,7 +44,7 @@ class NativeEncoder:
 
 
 @torch.no_grad()
-def _weights(encoder: ImageEncoder) -> Block:
+def encoder_weights(encoder: ImageEncoder) -> Block:
     """All weights in the order of `Encoder::read` (src/encoder.h)."""
     stem, norm = encoder.stem[0], encoder.stem[1]
     convolutions = [_fused(stem, norm)]

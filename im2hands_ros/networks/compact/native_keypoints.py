@@ -29,7 +29,7 @@ class NativeKeypoints:
     weights."""
 
     def __init__(self, library: Library, refinement: KeypointRefinement) -> None:
-        block = _weights(refinement)
+        block = keypoint_weights(refinement)
         self._library = library
         self._handle = library.checked(library.keypoints_new(block.ctypes.data, block.size))
         weakref.finalize(self, library.keypoints_free, self._handle)
@@ -54,7 +54,7 @@ class NativeKeypoints:
 
 
 @torch.no_grad()
-def _weights(network: KeypointRefinement) -> Block:
+def keypoint_weights(network: KeypointRefinement) -> Block:
     """All weights in the order of `KeypointNetwork::read` (src/keypoints.cpp)."""
     preset = network.preset
     heads = torch.cat([network.side.weight, network.spread.weight])

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.hand_calibration import HandShape
 from im2hands_ros.kernels import canonical, choice, library
 from im2hands_ros.kernels.field import NativeNetwork
 from im2hands_ros.kernels.gpu.field import Evaluator, TritonField
@@ -36,6 +37,7 @@ from im2hands_ros.networks.compact.native import (
 )
 from im2hands_ros.networks.compact.native_encoder import NativeEncoder
 from im2hands_ros.networks.compact.native_keypoints import NativeKeypoints
+from im2hands_ros.networks.compact.person_shape import take_shape
 from im2hands_ros.networks.compact.presets import COMPACT, CompactPreset
 from im2hands_ros.networks.compact.refined_occupancy import RefinedOccupancy
 from im2hands_ros.networks.compact.seen_hands import see_hands
@@ -110,6 +112,9 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
     def kernels(self) -> str:
         return "native" if self.native else "triton" if self.on_device else "torch"
 
+    def take_shape(self, shape: HandShape) -> None:
+        take_shape(self.initial.decoder, shape)
+
     def use_kernels(self) -> None:
         """By the library that there is, else in torch."""
         if self.landmarks is not None:
@@ -147,9 +152,6 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
 
     def hand_mask_probability(self, frame: CompactFrame) -> Tensor:
         return self.initial.encoder.masks(frame.features).float().softmax(1)[:, 1:].sum(1)
-
-    def side_probability(self, frame: CompactFrame) -> Tensor:
-        return self.initial.encoder.masks(frame.features).float().softmax(1)[0, 1:]
 
     def refine_keypoints(self, frame: CompactFrame, joints: KeypointPair) -> EstimatedJoints:
         if self.keypoints is None:

@@ -7,6 +7,7 @@ and shape codes, the map into each bone's frame) is folded into the first layer 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -53,10 +54,18 @@ class BoneLinear(nn.Module):
 
 
 class PaperDecoder(nn.Module):
-    """Occupancy logits of one side's hands: maximum over the bones."""
+    """Occupancy logits of one side's hands: maximum over the bones.
+
+    Attributes:
+        image_width: features of the image that it takes with each point.
+        native: what evaluates points in place of torch, if anything.
+    """
+
+    native: Callable[[Tensor, PaperBones, Tensor], Tensor] | None = None
 
     def __init__(self, preset: PaperDecoderPreset, image_width: int) -> None:
         super().__init__()
+        self.image_width = image_width
         width, shape_width, pose_width = preset.width, preset.shape_width, preset.pose_width
         self.shape_first = nn.Linear(BONE_SLOT_COUNT, preset.shape_hidden)
         self.shape_second = nn.Linear(preset.shape_hidden, shape_width)
@@ -85,7 +94,9 @@ class PaperDecoder(nn.Module):
 
         For inference only.
         """
-        layers = self._layers(image.shape[-1])
+        if self.native and multiplied_in(self.second.weight) is torch.float32:
+            return self.native(points_palm, bones, image)
+        layers = self.layers()
         size = _CHUNKS.get(points_palm.device.type, _CHUNK)
         work = layers.second.new_empty(2, BONE_SLOT_COUNT * size * layers.second.shape[-1])
         logits = points_palm.new_empty(points_palm.shape[:2])
@@ -97,8 +108,9 @@ class PaperDecoder(nn.Module):
                 logits[hand, part] = _evaluate(points[part], features[part], first, layers, work)
         return logits
 
-    def _layers(self, image_width: int) -> _Layers:
-        of_image = self.third.weight[..., -image_width:]
+    def layers(self) -> PaperLayers:
+        """All layers but the first, in the dtype to multiply in."""
+        of_image = self.third.weight[..., -self.image_width :]
         of_image = torch.cat([of_image, self.third.bias[..., None]], dim=-1)
         layers = (
             self.second.residual(),
@@ -111,10 +123,10 @@ class PaperDecoder(nn.Module):
             self.last.bias[:, None],
         )
         kind = multiplied_in(self.second.weight)
-        return _Layers(*(layer.to(kind).contiguous() for layer in layers))
+        return PaperLayers(*(layer.to(kind).contiguous() for layer in layers))
 
 
-class _Layers(NamedTuple):
+class PaperLayers(NamedTuple):
     """Layers of all bones, to multiply with from the right; third_image's last row is a bias."""
 
     second: Tensor
@@ -128,7 +140,7 @@ class _Layers(NamedTuple):
 
 
 def _evaluate(
-    points: Tensor, image: Tensor, first: Tensor, layers: _Layers, work: Tensor
+    points: Tensor, image: Tensor, first: Tensor, layers: PaperLayers, work: Tensor
 ) -> Tensor:
     """(N,) logits of (N, 4) points and (N, C) image features, both with a one at the end."""
     count, width = len(points), first.shape[-1]

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from im2hands_ros.canonical import CanonicalHands
+from im2hands_ros.kernels import library
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.networks.paper.image_encoder import IMAGE_SIZE, PaperFeatures
+from im2hands_ros.networks.paper.fused import fuse
+from im2hands_ros.networks.paper.image_encoder import IMAGE_SIZE, PaperFeatures, PaperImageEncoder
 from im2hands_ros.networks.paper.initial_occupancy import PaperInitialContext, PaperInitialOccupancy
 from im2hands_ros.networks.paper.keypoint_refinement import PaperKeypointRefinement
+from im2hands_ros.networks.paper.native import use_native_layers
 from im2hands_ros.networks.paper.presets import PAPER, PaperKeypointPreset
 from im2hands_ros.networks.paper.refined_occupancy import PaperRefinedOccupancy
 from im2hands_ros.networks.paper.surface_anchors import UnanchoredContext
@@ -59,6 +62,7 @@ class PaperNetworks(HandNetworks[PaperFeatures, PaperInitialContext]):
         super().__init__()
         self.occupancy = occupancy
         self.keypoints: PaperKeypointRefinement | None = None
+        self._kernels = "torch"
 
     @classmethod
     def load(cls, path: Path) -> tuple[PaperNetworks, dict[str, Any]]:
@@ -102,8 +106,22 @@ class PaperNetworks(HandNetworks[PaperFeatures, PaperInitialContext]):
         return tuple(name for name in STAGES if getattr(self, name) is not None)
 
     @property
-    def encoders(self) -> tuple[nn.Module, ...]:
+    def encoders(self) -> tuple[PaperImageEncoder, ...]:
         return tuple(getattr(self, name).encoder for name in self.stages)
+
+    @property
+    def kernels(self) -> str:
+        return self._kernels
+
+    def use_kernels(self) -> None:
+        """The vector attention and the decoders by the library, where there is one, and the image
+        encoders by oneDNN; else all as published, in PyTorch."""
+        kernels = library.chosen()
+        if kernels:
+            use_native_layers(self.occupancy, kernels)
+            for encoder in self.encoders:
+                fuse(encoder)
+            self._kernels = "native"
 
     def encode(self, pixels: Tensor) -> PaperFeatures:
         return self.initial.encoder(pixels)

@@ -13,7 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.networks.paper.presets import PaperAnchorPreset
-from im2hands_ros.networks.paper.vector_attention import Cloud, TwoLayers, nearest, vector_attention
+from im2hands_ros.networks.paper.vector_attention import (
+    Cloud,
+    ScoreLayers,
+    TwoLayers,
+    vector_attention,
+)
 
 
 class AnchorCode(NamedTuple):
@@ -102,13 +107,13 @@ class PointTransformer(nn.Module):
         self.neighbours = neighbours
         self.query, self.key, self.value = (nn.Linear(width, width, bias=False) for _ in range(3))
         self.offset = TwoLayers(3, width)
-        self.score = TwoLayers(width, width)
+        self.score = ScoreLayers(width, width)
         self.norm = PointNorm(width)
 
     def forward(self, positions: Tensor, features: Tensor) -> Tensor:
         """(H, N, 3), (H, N, width) to (H, N, width); ``neighbours`` None means all points."""
         count = positions.shape[1] if self.neighbours is None else self.neighbours
-        near = nearest(positions, positions, count)
+        near = self.score.nearest(positions, positions, count)
         cloud = Cloud(positions, self.key(features), self.value(features))
         query = self.query(features)
         attended = vector_attention(positions, query, cloud, near, self.offset, self.score)
@@ -140,11 +145,11 @@ class SetAbstraction(nn.Module):
         self.first_query = nn.Linear(width, width, bias=False)
         self.first_key = nn.Linear(width, width, bias=False)
         self.first_value = nn.Linear(width, width, bias=False)
-        self.first_score = TwoLayers(width, width)
+        self.first_score = ScoreLayers(width, width)
         self.second_query = nn.Linear(width, width, bias=False)
         self.second_key = nn.Linear(width, width, bias=False)
         self.second_value = nn.Linear(width, width, bias=False)
-        self.second_score = TwoLayers(width, width)
+        self.second_score = ScoreLayers(width, width)
         self.mix_first, self.mix_second = nn.Linear(width, width), nn.Linear(width, width)
         self.mix_norm, self.first_norm = PointNorm(width), PointNorm(width)
         self.second_norm, self.norm = PointNorm(width), PointNorm(width)
@@ -153,7 +158,7 @@ class SetAbstraction(nn.Module):
         """(H, N, 3), (H, N, width) to (H, count, 3), (H, count, width)."""
         chosen = furthest_points(positions, self.count, self.excluded)[..., None]
         centres, own = pick(positions, chosen)[:, :, 0], pick(features, chosen)[:, :, 0]
-        near = nearest(centres, positions, self.neighbours)
+        near = self.first_score.nearest(centres, positions, self.neighbours)
         # Offsets point to the neighbour: the other way round than in PointTransformer.
         turned, of = -centres, -positions
         cloud = Cloud(of, self.first_key(features), self.first_value(features))

@@ -9,9 +9,9 @@ from torch.nn import functional as F
 from im2hands_ros.networks.paper.presets import PaperQueryPreset
 from im2hands_ros.networks.paper.vector_attention import (
     Cloud,
+    ScoreLayers,
     TwoLayers,
     Whole,
-    nearest,
     vector_attention,
 )
 
@@ -91,11 +91,11 @@ class QueryAttention(nn.Module):
             nn.Linear(code_width, width, bias=False) for _ in range(5)
         )
         self.offset = TwoLayers(3, width)
-        self.score = TwoLayers(width, width)
+        self.score = ScoreLayers(width, width)
 
     def forward(self, positions: Tensor, memory: Cloud, code: Tensor) -> Tensor:
         """(H, N, width) of (H, N, 3) query points."""
-        near = nearest(positions, memory.positions, self.neighbours)
+        near = self.score.nearest(positions, memory.positions, self.neighbours)
         whole = Whole(self.global_key(code), self.global_value(code))
         query = self.query(code)[:, None]
         return vector_attention(positions, query, memory, near, self.offset, self.score, whole)

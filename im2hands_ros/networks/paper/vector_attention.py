@@ -12,7 +12,7 @@ this. Three things make it cheap without changing the result by more than roundi
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -36,8 +36,33 @@ class TwoLayers(nn.Sequential):
         return self.second(F.relu(self.first(x)))
 
 
+class ScoreLayers(TwoLayers):
+    """The network of scores.
+
+    Attributes:
+        native: what computes the attention in place of torch, if anything.
+    """
+
+    native: HandAttention | None = None
+
+    def nearest(self, centres: Tensor, positions: Tensor, count: int) -> Tensor:
+        """(H, M, count) indices of the points (H, N, 3) nearest to (H, M, 3) centres."""
+        return (self.native.nearest if self.native else nearest)(centres, positions, count)
+
+
+class HandAttention(Protocol):
+    """Computes the attention without torch."""
+
+    def __call__(self, given: Attending) -> Tensor:
+        """(N, C) of one hand's points."""
+
+    def nearest(self, centres: Tensor, positions: Tensor, count: int) -> Tensor:
+        """(H, M, count) indices of the points (H, N, 3) nearest to (H, M, 3) centres."""
+
+
 class Whole(NamedTuple):
-    """One more neighbour that every point has, without a position: key and value (H, C)."""
+    """One more neighbour that every point has, without a position: key, or its score, and value
+    (H, C)."""
 
     key: Tensor
     value: Tensor
@@ -58,7 +83,7 @@ def vector_attention(
     cloud: Cloud,
     near: Tensor,
     offset: TwoLayers,
-    score: TwoLayers,
+    score: ScoreLayers,
     whole: Whole | None = None,
 ) -> Tensor:
     """Attention of points to their neighbours; for inference only.
@@ -74,12 +99,14 @@ def vector_attention(
     Returns:
         (H, N, C) in the cloud's dtype, or the reduced one under autocast.
     """
-    weights = _Weights.of(offset, score)
+    weights = Weights.of(offset, score)
+    native = None if weights.joint.dtype != torch.float32 else score.native
     results = []
     for hand in range(len(positions)):
         one = Cloud(*(value[hand] for value in cloud))
         beside = None if whole is None else Whole(whole.key[hand], whole.value[hand])
-        results.append(_of_hand(positions[hand], queries[hand], one, near[hand], weights, beside))
+        given = attending(positions[hand], queries[hand], one, near[hand], weights, beside)
+        results.append(native(given) if native else _of_hand(given, weights))
     return torch.stack(results)
 
 
@@ -90,7 +117,7 @@ def nearest(centres: Tensor, positions: Tensor, count: int) -> Tensor:
     return distance.topk(count, dim=-1, largest=False, sorted=False).indices
 
 
-class _Weights(NamedTuple):
+class Weights(NamedTuple):
     """Both networks' layers, transposed; ``joint`` is offset's last and score's first layer."""
 
     offset_first: Tensor
@@ -103,7 +130,7 @@ class _Weights(NamedTuple):
     score_second: Tensor
 
     @classmethod
-    def of(cls, offset: TwoLayers, score: TwoLayers) -> _Weights:
+    def of(cls, offset: TwoLayers, score: TwoLayers) -> Weights:
         with torch.autocast(offset.first.weight.device.type, enabled=False):
             joint = (score.first.weight @ offset.second.weight).T
         kind = multiplied_in(joint)
@@ -121,26 +148,47 @@ class _Weights(NamedTuple):
         return cls(*(layer.to(kind).contiguous() for layer in layers))
 
 
-def _of_hand(
+class Attending(NamedTuple):
+    """A hand's points and what they attend to, after the layers that depend on one of them alone.
+
+    Attributes:
+        positions: (N, 3) of the points. near: (N, K) numbers of their neighbours.
+        cloud: positions (A, 3), keys (A, C), values (A, C).
+        queries: (N, C); None when all points have one query, which is in the keys.
+        whole: score and value (C) of one more neighbour of all points, or None.
+    """
+
+    positions: Tensor
+    near: Tensor
+    cloud: Cloud
+    queries: Tensor | None
+    whole: Whole | None
+
+
+def attending(
     positions: Tensor,
     queries: Tensor,
     cloud: Cloud,
     near: Tensor,
-    weights: _Weights,
+    weights: Weights,
     whole: Whole | None,
-) -> Tensor:
-    """The same for one hand: tensors without their first dimension."""
-    kind, width = weights.joint.dtype, cloud.keys.shape[-1]
-    bias = weights.offset_second_bias
+) -> Attending:
+    """What depends on one point, or one neighbour, alone; arguments as above, of one hand."""
+    kind, bias = weights.joint.dtype, weights.offset_second_bias
     query = torch.addmm(weights.score_first_bias, queries.to(kind), weights.score_first)
     keys = (bias - cloud.keys.to(kind)) @ weights.score_first
-    values = cloud.values.to(kind) + bias
-    alone = query.new_zeros(width)
     if whole is not None:
-        alone = F.relu(query - whole.key.to(kind) @ weights.score_first) @ weights.score_second
-        alone = alone[0]
-    if len(query) == 1:
-        keys = keys + query
+        hidden = F.relu(query - whole.key.to(kind) @ weights.score_first)
+        whole = Whole((hidden @ weights.score_second)[0], whole.value.to(kind))
+    several = len(query) > 1
+    cloud = Cloud(cloud.positions, keys if several else keys + query, cloud.values.to(kind) + bias)
+    return Attending(positions, near, cloud, query if several else None, whole)
+
+
+def _of_hand(given: Attending, weights: Weights) -> Tensor:
+    positions, near, (places, keys, values), queries, whole = given
+    width = keys.shape[-1]
+    alone = keys.new_zeros(width) if whole is None else whole.key
     count = near.shape[1]
     portion = max(1, _PAIRS.get(near.device.type, _PAIRS_ELSEWHERE) // count)
     work = keys.new_empty(3, portion * count, width)
@@ -148,15 +196,15 @@ def _of_hand(
     for start in range(0, len(positions), portion):
         part = slice(start, start + portion)
         index = near[part].T
-        difference = (positions[part] - cloud.positions[index]).to(kind).flatten(0, 1)
+        difference = (positions[part] - places[index]).to(keys.dtype).flatten(0, 1)
         hidden, scores, offset_values = work[:, : len(difference)]
         torch.addmm(weights.offset_first_bias, difference, weights.offset_first, out=hidden)
         hidden.relu_()
         torch.index_select(keys, 0, index.flatten(), out=scores).addmm_(hidden, weights.joint)
         torch.index_select(values, 0, index.flatten(), out=offset_values)
         offset_values.addmm_(hidden, weights.offset_second)
-        if len(query) > 1:
-            scores.unflatten(0, index.shape).add_(query[part])
+        if queries is not None:
+            scores.unflatten(0, index.shape).add_(queries[part])
         # Relative to the score of the neighbour of all: that one's is then 0.
         torch.addmm(-alone, scores.relu_(), weights.score_second, out=hidden)
         shape = (*index.shape, width)
@@ -174,7 +222,7 @@ def _weigh(scores: Tensor, values: Tensor, whole: Whole | None, out: Tensor) -> 
     if whole is not None:
         of_whole = highest.neg_().exp_()
         total += of_whole
-        summed += of_whole * whole.value.to(summed.dtype)
+        summed += of_whole * whole.value
     torch.div(summed, total, out=out)
 
 

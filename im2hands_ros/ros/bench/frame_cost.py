@@ -90,7 +90,8 @@ def measure(frames: int, log: Path) -> dict[str, Any]:
         TimeoutError: the node did not become active.
     """
     os.environ.update(ros_environment())
-    command = [*ros_module("bench.ready_hands", {}), "-r", f"__ns:={_NAMESPACE}"]
+    # Following hands over time is not ROS's work.
+    command = [*ros_module("bench.ready_hands", {"tracking": False}), "-r", f"__ns:={_NAMESPACE}"]
     with ExitStack() as stack:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         stack.callback(rclpy.try_shutdown)

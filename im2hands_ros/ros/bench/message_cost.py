@@ -51,7 +51,7 @@ def _through_rclpy(
 ) -> None:
     """Fill the frame's arrays into message objects, whose other fields are there, and serialise."""
     for marker, drawing in zip(markers.markers, draw(hands, _VOXEL_SIZE), strict=True):
-        marker.points = [Point(x=x, y=y, z=z) for x, y, z in drawing.points.tolist()]
+        marker.points = [Point(x=x, y=y, z=z) for x, y, z in np.asarray(drawing.points).tolist()]
     for mesh, (_, surface) in zip(meshes.hands, hands.items(), strict=True):
         mesh.vertices = array.array("f", surface.vertices.astype(np.float32).tobytes())
         mesh.triangles = array.array("I", surface.triangles.astype(np.uint32).tobytes())

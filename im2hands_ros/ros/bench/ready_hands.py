@@ -53,6 +53,8 @@ class ReadyHands:
 
     stages = ("keypoints", "initial", "refinement")
 
+    can_use_depth = False
+
     def __init__(self) -> None:
         self.refine_keypoints = self.refine_occupancy = False
         self._surfaces: dict[str, HandSurface] = {}

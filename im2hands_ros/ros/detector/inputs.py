@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from builtin_interfaces.msg import Time
+from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from im2hands_ros.ros.base_node import BaseNode
@@ -16,6 +17,7 @@ from im2hands_ros.ros.image_inputs import ImageInputs
 
 _DEPTH_ALIVE = 1.0  # seconds after a depth image in which images wait for theirs
 _WAITING = 3  # images that wait for theirs; at 30 Hz a tenth of a second
+_PATIENCE = 1.0  # seconds that the last image waits when no message comes any more
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class DetectorInputs(ImageInputs[DetectorSettings]):
         self._images: deque[Image | CompressedImage] = deque()
         self._depths: deque[Image] = deque(maxlen=_WAITING)
         self._last_depth = -float("inf")
+        # Of a clock that never stands still, as simulated time does.
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._deadline = node.create_timer(_PATIENCE, self._on_deadline, clock=clock)
+        self._deadline.cancel()
         super().__init__(node, node.settings.image_transport, has_subscribers)
         if node.settings.use_depth:
             self.subscribe("depth", "depth", Image, self._on_depth)
@@ -63,6 +69,7 @@ class DetectorInputs(ImageInputs[DetectorSettings]):
             self._deliver(DetectorInput(image, camera_info, None))
             return
         self._images.append(image)
+        self._deadline.reset()
         for depth in self._depths:
             if self._fit(image, depth):
                 self._deliver_with_depth(image, depth)
@@ -78,6 +85,22 @@ class DetectorInputs(ImageInputs[DetectorSettings]):
             if self._fit(image, message):
                 self._deliver_with_depth(image, message)
                 return
+
+    def close(self) -> None:
+        """End the subscriptions and the waiting."""
+        super().close()
+        self.node.destroy_timer(self._deadline)
+
+    def _on_deadline(self) -> None:
+        """No image has come for a while: the last one goes without its depth image."""
+        self._deadline.cancel()
+        camera_info = self.known_camera_info() if self._images else None
+        if camera_info is None:
+            return
+        while len(self._images) > 1:
+            self._images.popleft()
+            self.node.health.drop("overwritten")
+        self._deliver_without_depth(camera_info)
 
     def _fit(self, image: Image | CompressedImage, depth: Image) -> bool:
         gap = abs(_seconds(image.header.stamp) - _seconds(depth.header.stamp))

@@ -84,6 +84,10 @@ class DetectorNode(BaseNode[DetectorSettings]):
 
     # On the executor's thread
 
+    @property
+    def _image_topic(self) -> str:
+        return self._inputs.topics["image"] if self._inputs is not None else ""
+
     def _deliver(self, received: DetectorInput) -> None:
         if self._worker.post(received):
             self.health.drop("overwritten")
@@ -114,7 +118,9 @@ class DetectorNode(BaseNode[DetectorSettings]):
         with self.health.stage("frame"):
             with self.health.stage("decode"):
                 image = read_image(received.image)
-                camera = camera_from_info(received.camera_info, image.shape[1::-1])
+                camera = camera_from_info(
+                    received.camera_info, image.shape[1::-1], self._image_topic
+                )
                 depth = self._depth_of(received, image)
             if problem := lens_problem(camera):
                 self.warn_throttled("lens", problem)

@@ -217,7 +217,7 @@ class ViewerNode(BaseNode[ViewerSettings]):
         if self._info is None:
             return None
         try:
-            return camera_from_info(self._info, (width, height))
+            return camera_from_info(self._info, (width, height), self.resolve_topic_name("image"))
         except BadInput as problem:
             self.warn_throttled("camera_info", f"camera_info: {problem}")
             return None

@@ -212,6 +212,13 @@ def test_images_do_not_wait_for_ever(node, watcher, stamp):
     node.wait_for_log(f"{node.namespace}/depth: no depth image within 0.02 s of an image")
 
 
+def test_the_last_image_goes_without_its_depth_image_when_both_streams_stop(watcher, stamp):
+    watcher.send_depth(depth_image(stamp - 0.5, 0.8))
+    watcher.spin(0.1)
+    watcher.send(camera_info(stamp), image(stamp))
+    assert distance(watcher.wait_for_frame(stamp, "keypoints")) < 0.7
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [

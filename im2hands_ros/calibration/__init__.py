@@ -1,0 +1,1 @@
+"""A tracker's joints and a person's hands, fitted to observed skin."""

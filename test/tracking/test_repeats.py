@@ -1,0 +1,51 @@
+"""A stream that stands still while the other goes on is named; a scene that stands still is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from two_hands import keypoints, picture
+
+from im2hands_ros.tracking.repeats import Repeats
+
+HANDS, IMAGE = keypoints(), picture()
+
+
+def hands(number: int) -> dict[str, np.ndarray]:
+    return {side: xyz + np.float32(1e-6 * number) for side, xyz in HANDS.items()}
+
+
+def image(number: int) -> np.ndarray:
+    return np.roll(IMAGE, number, axis=0)
+
+
+MOVES = {  # whether image and keypoints move -> what is said
+    "both": (True, True, None),
+    "the image": (True, False, "frozen_keypoints"),
+    "the keypoints": (False, True, "frozen_image"),
+    "neither": (False, False, None),
+}
+
+
+@pytest.mark.parametrize("moving", MOVES)
+def test_what_stands_still_alone_for_a_second_is_named(moving):
+    images, joints, kind = MOVES[moving]
+    repeats = Repeats()
+    found = [
+        dict(repeats.check(image(number * images), hands(number * joints))) for number in range(40)
+    ]
+    assert not any(found[:30])
+    assert all(each.keys() == ({kind} if kind else set()) for each in found[30:])
+
+
+def test_one_new_frame_ends_it():
+    repeats = Repeats()
+    for number in range(40):
+        found = dict(repeats.check(image(number), hands(0)))
+    assert found
+    assert not dict(repeats.check(image(40), hands(1)))
+
+
+def test_a_camera_that_sends_each_image_twice_is_not_frozen():
+    repeats = Repeats()
+    assert not any(dict(repeats.check(image(number // 2), hands(number))) for number in range(100))
