@@ -115,7 +115,7 @@ def _unknown_options(command: tuple[str, ...], arguments: list[str]) -> list[str
 
 def _missing_options(arguments: list[str]) -> list[str]:
     text = _help_of("im2hands", arguments[0])
-    usage = re.sub(r"\[[^\[\]]*\]", "", text.split("\n\n")[0])
+    usage = re.sub(r"\[(?:[^\[\]]|\[[^\[\]]*\])*\]", "", text.split("\n\n")[0])
     needed = set(_OPTION.findall(usage))
     missing = [names for names in _options_of(text) if names & needed and not names & {*arguments}]
     return [f"{min(names)} is missing" for names in missing]
