@@ -20,7 +20,7 @@ from im2hands_ros.tracking.unlikely_hands import unlikely_depth, unlikely_hands
 
 Warnings = tuple[tuple[str, str], ...]  # kind and text
 
-_DARKEST = 5.0  # mean brightness, of 255
+_DARKEST, _BRIGHTEST = 5.0, 250.0  # mean brightness, of 255
 _FLATTEST = 3  # from the darkest pixel to the brightest
 _OFF_CENTRE = 0.15  # of the picture's size; lenses are centred to a few hundredths
 _FOCAL = (0.2, 20.0)  # of the picture's width: lenses of 136 to 3 degrees
@@ -132,11 +132,11 @@ def _unlikely_picture(image: NDArray[np.uint8]) -> Iterator[tuple[str, str]]:
             f"the image is nearly black, mean brightness {brightness:.1f} of 255: raise the "
             "exposure, or scale a picture of 10 or 12 bits in 16 to the full range",
         )
-    elif int(sample.max()) - int(sample.min()) < _FLATTEST:
+    elif brightness > _BRIGHTEST and int(sample.max()) - int(sample.min()) < _FLATTEST:
         yield (
             "blank_image",
-            f"the image holds one brightness, {brightness:.0f} of 255, and nothing else: take the "
-            "cap off, lower the exposure, or check what the camera driver sends",
+            f"the image holds one brightness, {brightness:.0f} of 255, and nothing else: lower "
+            "the exposure, or check what the camera driver sends",
         )
 
 
