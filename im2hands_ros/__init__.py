@@ -19,12 +19,14 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from im2hands_ros.camera import Camera
     from im2hands_ros.detection.detector import HandDetector
+    from im2hands_ros.hand_calibration import HandCalibration
     from im2hands_ros.pipeline import Im2Hands
     from im2hands_ros.scene import HandField, Hands, HandSurface, Scene
     from im2hands_ros.tracking.tracker import HandTracker
 
 _EXPORTS = {
     "Camera": "im2hands_ros.camera",
+    "HandCalibration": "im2hands_ros.hand_calibration",
     "HandDetector": "im2hands_ros.detection.detector",
     "HandField": "im2hands_ros.scene",
     "HandSurface": "im2hands_ros.scene",
@@ -36,6 +38,7 @@ _EXPORTS = {
 
 __all__ = [
     "Camera",
+    "HandCalibration",
     "HandDetector",
     "HandField",
     "HandSurface",

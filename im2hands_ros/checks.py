@@ -181,14 +181,15 @@ def check_depth(depth: NDArray[np.floating], camera: Camera) -> None:
             f"depth image is {depth.shape} {depth.dtype}: the camera needs {expected} metres as "
             "floats, registered to the image",
         )
-    finite = depth[np.isfinite(depth)]
+    some = depth[::8, ::8]  # a median of all takes as long as the rest of the frame
+    finite = some[np.isfinite(some)]
     if finite.size and float(finite.max()) <= 0 and finite.min() < 0:
         raise BadInput(
             "depth_sign",
             f"depth image is negative, {float(np.median(finite)):.4g} m: give metres along z, "
             "positive in front of the camera",
         )
-    known = depth[np.isfinite(depth) & (depth > 0)]
+    known = finite[finite > 0]
     if known.size and float(np.median(known)) > _FARTHEST_DEPTH:
         raise BadInput(
             "depth_unit",

@@ -89,8 +89,12 @@ def _depth_of(
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """The depth of (N, 3) camera-frame points under the skin of a context's only hand, metres."""
 
+    corners = context.hands.palm_from_camera(tensor(np.vstack([np.zeros(3), np.eye(3)]))[None])
+    origin, *axes = corners[0].double().cpu().numpy()
+    turn = np.array(axes) - origin
+
     def depth(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        points_palm = context.hands.palm_from_camera(tensor(points)[None])
+        points_palm = tensor(points @ turn + origin)[None]
         return unit * context.logits(points_palm)[0].double().cpu().numpy()
 
     return depth

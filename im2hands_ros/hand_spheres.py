@@ -37,26 +37,51 @@ class Fronts(NamedTuple):
 
 def fronts_of(joints: Array, rays: Array) -> Fronts:
     """Where (N, 3) rays with z = 1 meet the hand of (21, 3) joints, metres, camera frame."""
+    centres, radii = _spheres(joints)
+    arm_centres, arm_radii = _arm(joints)
+    hand, core = _nearest(rays, centres, radii, (1.0, _CORE))
+    (arm,) = _nearest(rays, arm_centres, arm_radii, (1.0,))
+    return Fronts(hand, np.minimum(hand, arm), core)
+
+
+def near_side(joints: Array, rays: Array) -> Array:
+    """The same, of the hand alone: (N,) metres along z."""
+    (hand,) = _nearest(rays, *_spheres(joints), (1.0,))
+    return hand
+
+
+def _size(joints: Array) -> float:
+    return float(np.linalg.norm(joints[MIDDLE_MCP] - joints[WRIST])) / _PALM
+
+
+def _spheres(joints: Array) -> tuple[Array, Array]:
+    """(K, 3) centres and (K,) radii of a hand."""
     parents, children = np.array(BONES).T
-    size = float(np.linalg.norm(joints[MIDDLE_MCP] - joints[WRIST])) / _PALM
     start, end = joints[parents], joints[children]
-    centres = (start[:, None] + _SHARES[:, None] * (end - start)[:, None]).reshape(-1, 3)
+    centres = start[:, None] + _SHARES[:, None] * (end - start)[:, None]
+    return centres.reshape(-1, 3), _size(joints) * np.repeat(_RADII, len(_SHARES))
+
+
+def _arm(joints: Array) -> tuple[Array, Array]:
+    """The same of the end of the forearm."""
     back = joints[WRIST] - joints[list(_KNUCKLES)].mean(axis=0)
     back = back / max(float(np.linalg.norm(back)), 1e-9)
-    centres = np.concatenate([centres, joints[WRIST] + _ARM[:, None] * back])
-    radii = size * np.concatenate(
-        [np.repeat(_RADII, len(_SHARES)), np.full(len(_ARM), _ARM_RADIUS)]
-    )
+    return joints[WRIST] + _ARM[:, None] * back, np.full(len(_ARM), _size(joints) * _ARM_RADIUS)
+
+
+def _nearest(
+    rays: Array, centres: Array, radii: Array, shares: tuple[float, ...]
+) -> tuple[Array, ...]:
+    """For each share of the radii, (N,) depth at which rays meet the first sphere."""
     length = np.sqrt((rays**2).sum(axis=1))
-    along = rays @ centres.T / length[:, None]
-    aside = (centres**2).sum(axis=1) - along**2
-    of_hand = len(centres) - len(_ARM)
-
-    def nearest(radii: Array, count: int) -> Array:
-        inside = radii[:count] ** 2 - aside[:, :count]
-        met = along[:, :count] - np.sqrt(np.maximum(inside, 0))
-        return np.where(inside > 0, met, np.inf).min(axis=1) / length
-
-    hand = nearest(radii, of_hand)
-    arm = nearest(np.concatenate([np.zeros(of_hand), radii[of_hand:]]), len(centres))
-    return Fronts(hand, np.minimum(hand, arm), nearest(_CORE * radii, of_hand))
+    along = ((rays / length[:, None]) @ centres.T).astype(np.float32)
+    aside = (centres**2).sum(axis=1).astype(np.float32) - along**2
+    found = []
+    for share in shares:
+        inside = ((share * radii) ** 2).astype(np.float32) - aside
+        missed = inside <= 0
+        inside[missed] = 0
+        met = along - np.sqrt(inside, out=inside)
+        met[missed] = np.inf
+        found.append(met.min(axis=1) / length)
+    return tuple(found)

@@ -25,6 +25,7 @@ _BEHIND = 3 * _UNEVEN  # farther behind a hand nothing is seen but by a mistake,
 _MISTAKES = 0.02
 # Pixels of one hand go wrong together: each counts as so much, and all of them as so many.
 _WEIGHT, _COUNT = 0.25, 80.0
+_MOST_PIXELS = 800  # that are looked at
 
 
 def likely_shifts(
@@ -40,11 +41,13 @@ def likely_shifts(
     Returns:
         By side (3,) metres, along the ray to the hand.
     """
+    every = max(1, len(pixels.depth) // _MOST_PIXELS)
+    rays, depth, shown = pixels.rays[::every], pixels.depth[::every], shown[::every]
     shifts = {side: np.zeros(3) for side in joints}
     for tried in (_FAR, _FAR, _CLOSE):
         placed = {side: xyz + shifts[side] for side, xyz in joints.items()}
-        fronts = {side: fronts_of(xyz, pixels.rays) for side, xyz in placed.items()}
-        for side, step in _best_steps(pixels.depth, fronts, shown, tried).items():
+        fronts = {side: fronts_of(xyz, rays) for side, xyz in placed.items()}
+        for side, step in _best_steps(depth, fronts, shown, tried).items():
             centre = placed[side].mean(axis=0)
             shifts[side] = shifts[side] + step * centre / centre[2]
     return shifts

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.depth_pixels import DepthPixels
-from im2hands_ros.hand_spheres import fronts_of
+from im2hands_ros.hand_spheres import near_side
 from im2hands_ros.skeleton import BONES, JOINT_COUNT, PARENTS
 
 Array = NDArray[np.float64]
@@ -62,16 +62,20 @@ def fitted_joints(
     Returns:
         By side (21, 3) metres; a hand that fits already is unchanged to the last digit.
     """
-    fits = {
-        side: _HandFit(xyz, pixels, shown, shifts[side], depths[side])
-        for side, xyz in joints.items()
-    }
+    fits, still = {}, set()
+    for side, xyz in joints.items():
+        unmoved = _HandFit(xyz, pixels, shown, np.zeros(3), depths[side])
+        if unmoved.fits_already():  # whatever else it might explain elsewhere
+            fits[side] = unmoved
+            still.add(side)
+        else:
+            fits[side] = _HandFit(xyz, pixels, shown, shifts[side], depths[side])
     for _ in range(_STEPS):
         near = {side: fit.likelihood() for side, fit in fits.items()}
         everything = shown * sum(near.values()) + (1 - shown) / _RANGE + 1e-9
-        for side, fit in fits.items():
-            fit.step(shown * near[side] / everything)
-    return {side: fit.moved_joints() for side, fit in fits.items()}
+        for side in fits.keys() - still:
+            fits[side].step(shown * near[side] / everything)
+    return {s: joints[s] if s in still else fit.moved_joints() for s, fit in fits.items()}
 
 
 class _HandFit:
@@ -82,7 +86,7 @@ class _HandFit:
     ) -> None:
         self._joints, self._shift, self._depth = joints, shift, depth
         self._noise = pixels.noise
-        front = fronts_of(joints + shift, pixels.rays).hand
+        front = near_side(joints + shift, pixels.rays)
         own = np.flatnonzero((np.abs(pixels.depth - front) < _NEAR) & (shown > _LEAST_SHOWN))
         self._own = own[:: max(1, -(-len(own) // _MOST_POINTS))]
         self._pixels = len(pixels.depth)
@@ -115,7 +119,7 @@ class _HandFit:
         weight = belongs[self._own] * _weights(self._distance, self._normal, self._points)
         self._weight = weight
         weight = weight * min(1.0, _COUNT / max(float(weight.sum()), 1e-9)) / _POINT**2
-        slope = np.einsum("nc,ncm->nm", self._normal, self._carried)
+        slope = np.matmul(self._normal[:, None], self._carried)[:, 0]
         target = self._distance + slope @ self._amounts
         weighted = slope * weight[:, None]
         system = weighted.T @ slope + np.eye(len(self._amounts))
@@ -132,10 +136,16 @@ class _HandFit:
         skin = self._points[self._weight > 0.2] + self._shift
         if len(skin) < _FEWEST // 2:
             return 1.0
-        distance, _ = _distance_and_normal(skin, self._depth)
+        return float(np.clip((self._misfit(skin) - _STAYS) / (_MOVES - _STAYS), 0, 1))
+
+    def fits_already(self) -> bool:
+        """Whether the skin that is seen near the unmoved hand is its own."""
+        return self._is_seen and self._misfit(self._points + self._shift) < _STAYS
+
+    def _misfit(self, skin: Array) -> float:
+        """Median distance of skin points from the unmoved surface, over what noise lets expect."""
         expected = _HALF * float(np.hypot(_FIELD, self._noise))
-        ratio = float(np.median(np.abs(distance))) / expected
-        return float(np.clip((ratio - _STAYS) / (_MOVES - _STAYS), 0, 1))
+        return float(np.median(np.abs(self._depth(skin)))) / expected
 
 
 def _modes(joints: Array) -> Array:
@@ -179,10 +189,9 @@ def _distance_and_normal(points: Array, depth: Depth) -> tuple[Array, Array]:
     moved = points[:, None] + _DIFFERENCE * np.vstack([np.zeros(3), np.eye(3)])
     values = depth(moved.reshape(-1, 3)).reshape(-1, 4)
     gradient = (values[:, :1] - values[:, 1:]) / _DIFFERENCE
-    slope = np.linalg.norm(gradient, axis=1)
     # Where the field is flat it says nothing about a direction.
-    normal = gradient / np.maximum(slope, 0.3)[:, None]
-    return -values[:, 0] / np.maximum(slope, 0.3), normal
+    slope = np.maximum(np.linalg.norm(gradient, axis=1), 0.3)
+    return -values[:, 0] / slope, gradient / slope[:, None]
 
 
 def _weights(distance: Array, normal: Array, points: Array) -> Array:

@@ -38,7 +38,7 @@ LIMITS = {"README.md": 9000, "CONTRIBUTING.md": 9000}
 
 # Files that a reader has, or that a command writes.
 USERS_FILES = {
-    *("my_camera.yaml", "hands.mp4", "hands.mcap", "recovered.db3"),
+    *("my_camera.yaml", "hands.mp4", "hands.mcap", "overlay.mp4", "recovered.db3"),
     *("MANO_LEFT.pkl", "MANO_RIGHT.pkl", "ref_occ.pt", "kpts_ref.pt", "right.glb", "summary.json"),
     *("ref_occ.safetensors", "paper.safetensors", "best.safetensors", "latest.safetensors"),
     *("hand_webxr.npz", "hand_leap.npz", "other.npz", "log.jsonl"),

@@ -9,6 +9,7 @@ from two_hands import CAMERA, joints, keypoints, picture
 from im2hands_ros import Im2Hands
 from im2hands_ros.evaluation.reference.occupancy import BOX_SIDE, initial, refined, search_both
 from im2hands_ros.evaluation.reference.octahedra import REFINED_AT, octahedra, volume
+from im2hands_ros.kernels.choice import kernels_wanted
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.paper.surface_anchors import points_on_surface
 
@@ -46,6 +47,18 @@ def test_both_hands_get_their_refined_surface(hands):
         assert surface.mesh.is_watertight and surface.confidence == pytest.approx(1)
         assert surface.mesh.volume == pytest.approx(volume(RADIUS, REFINED_AT), rel=0.05)
     assert {"encode", "refine", "search"} <= set(hands.timings_ms)
+
+
+def test_the_compiled_layers_find_the_same_surfaces(model, hands, refined_file):
+    with kernels_wanted("torch"):
+        twin = Im2Hands.load(refined_file, preset="paper", device="cpu")
+    if model.kernels == "torch":
+        pytest.skip("no compiled kernels")
+    assert (model.kernels, twin.kernels) == ("native", "torch")
+    expected = twin.encode(picture(), keypoints(), CAMERA).reconstruct(resolution=32)
+    for found, other in zip(hands.present.values(), expected.present.values(), strict=True):
+        np.testing.assert_array_equal(found.triangles, other.triangles)
+        np.testing.assert_allclose(found.vertices, other.vertices, atol=1e-5)
 
 
 def test_the_refined_field_answers_queries(scene, hands):

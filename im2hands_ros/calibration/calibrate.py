@@ -43,7 +43,8 @@ _SIDE_FEWEST = 8  # and one side of it, to be counted
 _FEWEST_POINTS = 25
 _HELD_BACK = 5  # one of so many hands is not fitted to
 _TRUSTED = 0.010  # metres: joints that are off by less are off by their convention alone
-_MOVES = (0.002, 0.010)  # standard deviations of whole hands, metres: trusted or not
+_MOVED = 0.010  # standard deviation of whole hands where they are not trusted, metres
+_PRIOR = 1.0  # one side of a finger is seen at a time, and noise of the camera in all of it
 _STEADY = 0.02  # of what is not seen of the flesh, against errors of what is
 _TRIMMED = 0.1  # of the lengths, at both ends
 _FAR_MM = 15.0  # what is farther off is another thing
@@ -176,10 +177,11 @@ def calibrate(
     fitted = fit(
         network,
         everything.hands((~held).nonzero()[:, 0]),
-        ("offsets", "code", "thickness", "moves"),
+        ("offsets", "code", "thickness", *(() if trusted else ("moves",))),
         start._replace(moves=start.moves[~held]),
         steps=STEPS,
-        move_sigma=_MOVES[not trusted],
+        move_sigma=_MOVED,
+        prior=_PRIOR,
         steady=_STEADY,
         on_step=lambda _: on_step(),
     )
@@ -223,7 +225,7 @@ def _placed(
     own = fitted._replace(moves=moves)
     if trusted:
         return own
-    return fit(network, rest, ("moves",), own, steps=STEPS // 3, move_sigma=_MOVES[1])
+    return fit(network, rest, ("moves",), own, steps=STEPS // 3, move_sigma=_MOVED)
 
 
 @torch.no_grad()

@@ -101,6 +101,7 @@ def fit(
     move_sigma: float = _MOVED,
     flesh: float = 1.0,
     steady: float = 0.0,
+    prior: float = _PRIOR,
     on_step: Callable[[float], None] = lambda error: None,
 ) -> Adaptation:
     """Fit to observations.
@@ -113,6 +114,7 @@ def fit(
         move_sigma: by how much whole hands are usually off, metres, where moves are free.
         flesh: how far code and thickness may go, 1 as far as people differ: less of it makes more
             of the offsets.
+        prior: weight of how far values usually go, against a mean of millimetres.
         steady: against changes of the flesh where nothing was seen of it, 0: none.
         on_step: called with each step's error, millimetres.
     """
@@ -123,21 +125,27 @@ def fit(
     optimiser = torch.optim.Adam(groups)
     slower = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     generator = torch.Generator().manual_seed(0)
-    for _ in range(steps):
+    means = {name: torch.zeros_like(value) for name, value in values.items()}
+    averaged = max(steps // 2, 1)
+    for step in range(steps):
         hands = torch.randint(seen.hand_count, (_HANDS,), generator=generator)
-        picked = torch.randint(seen.points.shape[1], (_HANDS, _POINTS), generator=generator)
+        there = seen.weight[hands]
+        picked = torch.multinomial(there, _POINTS, replacement=True, generator=generator)
         now = Adaptation(**values)
         part, own = seen.hands(hands), now._replace(moves=now.moves[hands])
         error = _error(field, part, picked, own)
-        loss = error + _prior(now, start, hands, move_sigma, flesh)
+        loss = error + prior * _unlikeliness(now, start, hands, move_sigma, flesh)
         if steady:
             loss = loss + steady * _change(field, part, own, generator)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         slower.step()
+        if step >= steps - averaged:  # what single steps see little of wanders about
+            for name, value in values.items():
+                means[name] += value.detach() / averaged
         on_step(float(error.detach()))
-    return Adaptation(*(value.detach() for value in values.values()))
+    return Adaptation(**means)
 
 
 def _error(
@@ -169,7 +177,7 @@ def _change(
     return (field.with_flesh(joints, seen, points, adaptation) - before).square().mean()
 
 
-def _prior(
+def _unlikeliness(
     now: Adaptation, start: Adaptation, hands: Tensor, move_sigma: float, flesh: float
 ) -> Tensor:
     terms = (
@@ -178,4 +186,4 @@ def _prior(
         (now.thickness / (_THICKNESS * flesh)).square().mean(),
         ((now.moves - start.moves)[hands] / move_sigma).square().mean(),
     )
-    return _PRIOR * torch.stack(terms).sum()
+    return torch.stack(terms).sum()

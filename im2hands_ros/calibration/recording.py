@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,27 +12,24 @@ from numpy.typing import NDArray
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.bags.definitions import Topic
-from im2hands_ros.bags.frames import Decoder, Frames
+from im2hands_ros.bags.frames import Decoder, Frame, Frames
 from im2hands_ros.bags.reader import BagReader
 from im2hands_ros.bags.topics import IMAGE, Chosen
 from im2hands_ros.camera import Camera
 from im2hands_ros.checks import check_depth
-from im2hands_ros.messages.header import nanoseconds
 from im2hands_ros.messages.images import read_depth
 from im2hands_ros.pair import HandPair
 
-_DEPTH_SLOP_NS = 25_000_000  # between an image and its depth image
 # Of several depth topics, those that are surely of the colour image's pixels.
 _REGISTERED = ("aligned", "registered")
 
 
 class RecordedFrame(NamedTuple):
-    """One frame. depth: (H, W) metres, None where there is none; stamp: ns."""
+    """One frame. depth: (H, W) metres, None where there is none."""
 
     image: NDArray[np.uint8]
     camera: Camera
     joints: HandPair[NDArray[np.float32]]
-    stamp: int
     depth: NDArray[np.float32] | None = None
 
 
@@ -55,6 +52,11 @@ class Recording:
         """Count what cannot be used."""
         self.skipped[problem.reason] += 1
         self.details.setdefault(problem.reason, str(problem))
+
+    @property
+    def with_depth(self) -> int:
+        """Frames with a depth image."""
+        return sum(frame.depth is not None for frame in self.frames)
 
     @property
     def convention(self) -> str:
@@ -81,7 +83,7 @@ def read_recording(
     window_ns: tuple[int, int],
     on_frame: Callable[[], None],
 ) -> Recording:
-    """Frames with joints, evenly spaced, without depths.
+    """Frames with joints, evenly spaced.
 
     Args:
         source, chosen, slop, window_ns: as `bags.frames.Frames` takes them.
@@ -101,8 +103,8 @@ def read_recording(
             recording.skip(problem)
             continue
         joints = HandPair(**frame.keypoints.hands)
-        stamp = nanoseconds(frame.header.stamp)
-        recording.frames.append(RecordedFrame(image, camera, joints, stamp))
+        depth = _depth_of(recording, frame, camera)
+        recording.frames.append(RecordedFrame(image, camera, joints, depth))
         recording.conventions[frame.keypoints.convention] += 1
         on_frame()
     recording.skipped += frames.skipped
@@ -110,31 +112,17 @@ def read_recording(
     return recording
 
 
-def add_depths(recording: Recording, source: BagReader, topic: Topic) -> int:
-    """Give each frame the depth image nearest in time; how many found one."""
-    stamps = np.array([frame.stamp for frame in recording.frames], np.int64)
-    nearest = np.full(len(stamps), _DEPTH_SLOP_NS + 1, np.int64)
-    for stamp, message in _stamped(recording, source, topic):
-        gaps = np.abs(stamps - stamp)
-        for number in np.flatnonzero(gaps < nearest):
-            try:
-                depth = read_depth(message)
-                check_depth(depth, recording.frames[number].camera)
-            except BadInput as problem:
-                recording.skip(problem)
-                break
-            recording.frames[number] = recording.frames[number]._replace(depth=depth)
-            nearest[number] = gaps[number]
-    return sum(frame.depth is not None for frame in recording.frames)
-
-
-def _stamped(recording: Recording, source: BagReader, topic: Topic) -> Iterator[tuple[int, object]]:
-    for raw in source.raw_messages((topic.name,)):
-        try:
-            message = source.parse(raw)
-            yield nanoseconds(message.header.stamp), message
-        except Exception as error:  # noqa: BLE001 - garbled bytes make any error
-            recording.skip(BadInput("unreadable", f"a message of {topic.name}: {error}"))
+def _depth_of(recording: Recording, frame: Frame, camera: Camera) -> NDArray[np.float32] | None:
+    """The frame's depth image, metres; one that cannot be used is counted and left out."""
+    if frame.depth is None:
+        return None
+    try:
+        depth = read_depth(frame.depth.fields)
+        check_depth(depth, camera)
+    except BadInput as problem:
+        recording.skip(problem)
+        return None
+    return depth
 
 
 def depth_topic(topics: dict[str, Topic], image: Topic, name: str | None) -> Topic | None:

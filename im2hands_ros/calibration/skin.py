@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +26,8 @@ _FEWEST, _LEAST_SHARE = 25, 0.12  # of a hand's pixels that must be its skin
 _LEAST_SHOWN = 0.2  # probability that a pixel shows a hand
 _MOST_POINTS = 160  # of a hand
 _EMPTY_BEHIND = 0.03  # metres that what is seen lies behind a hand that is not there
+_EDGE = 3  # pixels around an edge that cameras mix
+_UNLIKE = 0.010  # metres by which a pixel's own depth may differ from that of those around it
 _REACH = 0.03  # metres around the bones in which emptiness says something
 _SHARES = np.linspace(0, 1, 5)
 _GRID = 24  # pixels looked at along the longer side of a hand
@@ -73,7 +76,7 @@ def skin_of_depth(
             continue
         moved = joints[side] + shifts[side]
         points = pixels.points[own][:: -(-int(own.sum()) // _MOST_POINTS)]
-        skin = points[_before_wrist(points, moved)]
+        skin = _unsmoothed(points[_before_wrist(points, moved)], depth, camera)
         free = _free_space(depth, camera, moved)
         bound = np.arange(len(skin) + len(free)) >= len(skin)
         found[side] = SkinPoints(np.concatenate([skin, free]), bound, shifts[side])
@@ -132,6 +135,14 @@ def _crossings(mask: NDArray[np.floating]) -> tuple[Array, Array]:
     return both[0], both[1]
 
 
+def _unsmoothed(points: Array, depth: NDArray[np.floating], camera: Camera) -> Array:
+    """Points at the very depths of their pixels: a mean over a finger lies under its skin."""
+    pixels = np.rint(camera.project(points)).astype(int)
+    value = depth[pixels[:, 1], pixels[:, 0]].astype(np.float64)
+    near = np.abs(value - points[:, 2]) < _UNLIKE  # false for NaN
+    return points[near] * (value[near] / points[near, 2])[:, None]
+
+
 def _free_space(depth: NDArray[np.floating], camera: Camera, joints: NDArray[np.floating]) -> Array:
     """(N, 3) points beside a hand that the camera sees through."""
     places = camera.project(joints)
@@ -144,13 +155,20 @@ def _free_space(depth: NDArray[np.floating], camera: Camera, joints: NDArray[np.
     axes = (np.arange(a, b, step) for a, b in zip(low, high, strict=True))
     u, v = np.meshgrid(*axes)
     pixels = np.rint(np.stack([u.ravel(), v.ravel()], axis=1)).astype(int)
-    seen = depth[pixels[:, 1], pixels[:, 0]].astype(np.float64)
+    seen = _nearest_around(depth)[pixels[:, 1], pixels[:, 0]].astype(np.float64)
     points, distance = nearest_on_rays(
         camera.back_project(pixels.astype(np.float64), np.ones(len(pixels))), joints
     )
     with np.errstate(invalid="ignore"):
         free = (seen > points[:, 2] + _EMPTY_BEHIND) & (distance < _REACH)
     return points[free]
+
+
+def _nearest_around(depth: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(H, W) the nearest depth around each pixel: at an edge cameras mix both sides of it."""
+    known = np.where(depth > 0, depth, np.inf).astype(np.float32)
+    side = 2 * _EDGE + 1
+    return np.asarray(cv2.erode(known, np.ones((side, side), np.uint8)), np.float32)
 
 
 def _before_wrist(points: Array, joints: NDArray[np.floating]) -> Bools:

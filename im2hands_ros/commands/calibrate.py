@@ -18,6 +18,7 @@ about how far away hands are. The residuals are of hands that were not fitted to
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,7 +93,7 @@ def _read(args: argparse.Namespace) -> tuple[Recording, bool]:
     from im2hands_ros.bags.frames import Decoder
     from im2hands_ros.bags.reader import BagReader
     from im2hands_ros.bags.topics import choose
-    from im2hands_ros.calibration.recording import add_depths, depth_topic, read_recording
+    from im2hands_ros.calibration.recording import depth_topic, read_recording
 
     wanted = {role: getattr(args, role) for role in ("image", "camera_info", "keypoints")}
     intrinsics = None if args.camera is None else intrinsics_from(args.camera)
@@ -101,6 +102,7 @@ def _read(args: argparse.Namespace) -> tuple[Recording, bool]:
         depth = None
         if not args.no_depth:
             depth = depth_topic(source.topics, chosen.image, args.depth)
+            chosen = replace(chosen, depth=depth)
         window_ns = source.start_ns, source.end_ns
         with tqdm(desc="reading", unit="frame") as bar:
             recording = read_recording(
@@ -113,11 +115,11 @@ def _read(args: argparse.Namespace) -> tuple[Recording, bool]:
                 f"no image of '{args.bag}' came with keypoints: {why or 'none was matched'}"
                 f"{': ' + details if details else ''}"
             )
-        with_depth = depth is not None and add_depths(recording, source, depth) > 0
+    with_depth = recording.with_depth > 0
     if depth is not None and not with_depth:
         raise ValueError(
             f"no depth image of {depth.name} goes with an image: "
-            f"{'; '.join(recording.details.values()) or 'their stamps differ by over 25 ms'}; "
+            f"{'; '.join(recording.details.values()) or 'their stamps differ too much'}; "
             "choose with --depth TOPIC, or leave depths out with --no-depth"
         )
     if not with_depth:

@@ -101,10 +101,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--depth",
-        nargs="?",
-        const="realsense",
         choices=("realsense", "kinect"),
-        help="give the networks the depth images of a simulated camera of this kind (realsense)",
+        help="give the networks the depth images of a simulated camera of this kind (none)",
     )
     parser.add_argument(
         "--sequences",

@@ -54,11 +54,10 @@ class HandDetector:
         # Torch is not imported for what needs no network.
         from im2hands_ros.detection.palms import PalmDetector
         from im2hands_ros.detection.search import HandSearch
-        from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder
+        from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, ToldEncoder
 
-        return cls(
-            HandSearch(PalmDetector.load(device), LandmarkEncoder.load(device=device)), search
-        )
+        networks = (LandmarkEncoder.load(device=device), ToldEncoder.load(device=device))
+        return cls(HandSearch(PalmDetector.load(device), *networks), search)
 
     def detect(
         self,

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.detection.landmarks import FloatArray, Landmarks
-from im2hands_ros.detection.voting import APART, credible
+from im2hands_ros.detection.voting import APART, LEAST_PRESENCE, credible
 from im2hands_ros.skeleton import SIDES
 
 LONGEST_GAP = 0.5
 """Seconds between two frames; after a longer one, or a step back, nothing is known any more."""
-# Frames in a row in which a hand must look like one of the other side before it is called so.
+# Looks in a row at which a hand must look like one of the other side before it is called so.
 PATIENCE = 5
 _SHARE = 0.3  # of a new frame in a hand's running probability of its side
 # Of a hand's extent: how far its middle may move between frames, or a hand nearby was seen instead.
@@ -33,12 +33,17 @@ class HandFinder(Protocol):
         self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
     ) -> dict[str, Landmarks]: ...
 
+    def see_pair(
+        self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
+    ) -> dict[str, Landmarks]: ...
+
 
 @dataclass
 class _Followed:
-    """joints: (21, 2) pixels; right: running probability; contradictions: frames in a row."""
+    """last: as it was seen last; right: running probability; contradictions: looks in a row that
+    tell sides."""
 
-    joints: FloatArray
+    last: Landmarks
     right: float
     contradictions: int = 0
 
@@ -57,6 +62,8 @@ class HandFollower:
         self._hands: dict[str, _Followed] = {}
         self._stamp: float | None = None
         self._part = 0
+        self._frame = 0
+        self._unjudged: frozenset[str] = frozenset()
 
     def __call__(
         self,
@@ -73,15 +80,15 @@ class HandFollower:
                 found last.
         """
         if stamp is None:
-            around = dict(previous or {})
-            hands = self._seen(image, around)
+            hands = self._seen(image, dict(previous or {}), {})
             return hands | self._finder.search(image, hands)
         fresh = self._stamp is None or not 0 <= stamp - self._stamp < LONGEST_GAP
         if fresh:
             self._hands = {}
         self._stamp = stamp
-        around = {side: hand.joints for side, hand in self._hands.items()}
-        hands = self._seen(image, around | dict(previous or {}))
+        self._frame, self._unjudged = self._frame + 1, frozenset()
+        around = {side: hand.last.pixels for side, hand in self._hands.items()}
+        hands = self._seen(image, around | dict(previous or {}), self._hands)
         if len(hands) < len(SIDES):
             hands |= self._finder.search(image, hands, None if fresh else self._next_part())
         return self._remember(hands)
@@ -91,20 +98,50 @@ class HandFollower:
         return self._part
 
     def _seen(
-        self, image: NDArray[np.uint8], around: Mapping[str, FloatArray]
+        self,
+        image: NDArray[np.uint8],
+        around: Mapping[str, FloatArray],
+        known: Mapping[str, _Followed],
     ) -> dict[str, Landmarks]:
         """Hands that are still where they are believed to be."""
         if not around:
             return {}
+        paired = len(around) == len(SIDES)
+        looks = self._pair(image, around, known) if paired else self._finder.see(image, around)
         hands = {
             side: hand
-            for side, hand in self._finder.see(image, around).items()
+            for side, hand in looks.items()
             if credible(hand) and _is_near(hand, around, side)
         }
         if len(hands) == len(SIDES) and hands["left"].distance(hands["right"]) < APART:
             # One hand is seen twice: it is that whose side it is.
             del hands[min(SIDES, key=lambda side: hands[side].presence * hands[side].is_of(side))]
         return hands
+
+    def _pair(
+        self,
+        image: NDArray[np.uint8],
+        around: Mapping[str, FloatArray],
+        known: Mapping[str, _Followed],
+    ) -> dict[str, Landmarks]:
+        """Both hands by the network that is told of both; by turns, whether they are there and of
+        their sides, by that which is not: the other one believes what it is told."""
+        pair = self._finder.see_pair(image, around)
+        due = self._due(known)
+        judged = self._finder.see(image, {side: pair[side].pixels for side in due})
+        self._unjudged = frozenset(SIDES) - frozenset(due)
+        return {
+            side: hand
+            if hand.presence < LEAST_PRESENCE
+            else hand.judged_as(judged[side] if side in due else known[side].last)
+            for side, hand in pair.items()
+        }
+
+    def _due(self, known: Mapping[str, _Followed]) -> tuple[str, ...]:
+        """Sides to be judged in this frame: one every second frame, both while in doubt."""
+        if len(known) < len(SIDES) or all(hand.contradictions for hand in known.values()):
+            return SIDES
+        return () if self._frame % 2 else (SIDES[self._frame // 2 % 2],)
 
     def _remember(self, hands: dict[str, Landmarks]) -> dict[str, Landmarks]:
         """Sides as they were, unless contradicted for long; the state of the next frame."""
@@ -122,10 +159,12 @@ class HandFollower:
     def _updated(self, side: str, hand: Landmarks) -> _Followed:
         before = self._hands.get(side)
         if before is None:
-            return _Followed(hand.pixels, hand.right)
+            return _Followed(hand, hand.right)
+        if side in self._unjudged:
+            return _Followed(hand, before.right, before.contradictions)
         right = before.right + _SHARE * (hand.right - before.right)
         contradictions = before.contradictions + 1 if hand.is_of(side) < 0.5 else 0
-        return _Followed(hand.pixels, right, contradictions)
+        return _Followed(hand, right, contradictions)
 
 
 def _is_near(hand: Landmarks, around: Mapping[str, FloatArray], side: str) -> bool:

@@ -54,6 +54,10 @@ class Landmarks:
         """The same hand with another probability of being a right one."""
         return replace(self, right=right)
 
+    def judged_as(self, other: Landmarks) -> Landmarks:
+        """The same joints with the presence and the side of another look at the hand."""
+        return replace(self, right=other.right, presence=other.presence)
+
     def mirrored(self, width: int) -> Landmarks:
         """The pixels of the same hand in the image mirrored left to right."""
         return replace(self, pixels=self.pixels * (-1, 1) + (width - 1, 0))

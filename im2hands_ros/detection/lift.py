@@ -1,10 +1,10 @@
 """From landmarks in the picture to joints in metres before the camera.
 
 One image cannot tell a large hand far away from a small one near by. The joints lie on the rays
-of their landmarks; how much farther one is than another MediaPipe estimates, twice, as a share of
-the distance; the distance itself follows from the length of the user's bones, or from a depth
-image. (Fitting MediaPipe's metric hand to the picture, by least squares for its place or by PnP for
-its place and turn, was a quarter worse.)
+of their landmarks; how much farther one is than another the landmark network estimates, as a share
+of the distance; the distance itself follows from the length of the user's bones, or from a depth
+image. (The metric hand by itself, which it gives, too, was of no more use: alone or averaged with
+the relief, or fitted to the picture by least squares or by PnP.)
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from im2hands_ros.skeleton import JOINT_COUNT, MIDDLE_MCP, WRIST
 PALM_LENGTH = 0.093
 """Metres from wrist to middle knuckle: the mean of the synthetic adults."""
 
-# Fitted to 162 hands found in 180 of our own renders. The mean over all bones is steadier than the
+# Fitted to 68 hands found in 40 of our own renders. The mean over all bones is steadier than the
 # palm, which foreshortening spoils. True bones are 0.416 palms long; errors make them longer.
-_BONE_PER_PALM = 0.366
+_BONE_PER_PALM = 0.403
 _WRIST_SHIFT = 0.05  # palm lengths; MediaPipe's wrist lies nearer the fingers than the joint
 
 _RANGE = (0.05, 5.0)  # metres; what is found outside is no hand
@@ -31,8 +31,9 @@ _RANGE = (0.05, 5.0)  # metres; what is found outside is no hand
 _SKIN_TO_JOINT = 0.012  # metres
 _WINDOW = 2  # pixels around a landmark
 _FEWEST = 4  # landmarks with a depth
-_AGREEMENT = 0.03  # metres that depths may differ from the hand's and count for its distance
-_OWN_DEPTH = 0.06  # metres within which a landmark's own depth has half the weight
+_AGREEMENT = 0.012  # metres; deviation of right depths from the hand's
+_ROUNDS = 5  # of the mean of depths that agree with the mean
+_OWN_DEPTH = 0.04  # metres within which a landmark's own depth has half the weight
 
 # Of the logarithm of the ratio of both distances. Fitted to 62 pairs found in our own renders,
 # touching and up to 25 cm apart: the hands' places to each other are 52 instead of 98 mm off.
@@ -63,7 +64,7 @@ def lift(
     rays = camera.back_project(hand.pixels, np.ones(JOINT_COUNT))
     if mirrored:
         rays *= (-1, 1, 1)
-    farther = _relative_depth(hand, rays, (camera.fx + camera.fy) / 2)
+    farther = 1 + (hand.relief - hand.relief.mean()) * 2 / (camera.fx + camera.fy)
     distance = palm_length * _BONE_PER_PALM / mean_bone_length(rays * farther[:, None])
     z = distance * farther
     if depth is not None:
@@ -75,27 +76,29 @@ def lift(
     return joints.astype(np.float32)
 
 
-def _relative_depth(hand: Landmarks, rays: FloatArray, focal: float) -> FloatArray:
-    """(21,) depth of each joint over that of the hand's middle: the mean of two estimates."""
-    on_rays = np.column_stack([rays[:, :2], hand.relief / focal])
-    scale = mean_bone_length(on_rays) / mean_bone_length(hand.shape)
-    relief = (on_rays[:, 2] + scale * hand.shape[:, 2]) / 2
-    return 1 + relief - relief.mean()
-
-
 def _with_depth(z: FloatArray, depth: np.ndarray, pixels: FloatArray) -> FloatArray:
-    """Move the hand to where the depth image has it; unchanged where too few depths are valid."""
+    """Move the hand to where the depth image has it; unchanged where too few depths are valid.
+
+    Of the distances that single landmarks give, that counts on which most agree: what hides a hand
+    lies before it, and what is seen beside it behind.
+    """
     measured = depth_around(depth, pixels) + _SKIN_TO_JOINT
     valid = np.isfinite(measured)
     if valid.sum() < _FEWEST:
         return z
-    ratios = measured / z
-    moved = z * np.median(ratios[valid])
-    near = np.abs(measured - moved) < _AGREEMENT
-    if near.sum() >= _FEWEST:
-        moved = z * np.median(ratios[near])
+    seen, expected = measured[valid], z[valid]
+    ratios = seen / expected
+    ratio = ratios[_agreement(seen, ratios[:, None] * expected).sum(1).argmax()]
+    for _ in range(_ROUNDS):
+        ratio = np.average(ratios, weights=_agreement(seen, ratio * expected))
+    moved = z * ratio
     own = np.abs(measured - moved) < _OWN_DEPTH
     return np.where(own, (moved + measured) / 2, moved)
+
+
+def _agreement(seen: FloatArray, expected: FloatArray) -> FloatArray:
+    """1 where two depths are the same, towards 0 where they differ by centimetres."""
+    return np.exp(-0.5 * ((seen - expected) / _AGREEMENT) ** 2)  # type: ignore[no-any-return]
 
 
 def depth_around(depth: np.ndarray, pixels: FloatArray) -> FloatArray:

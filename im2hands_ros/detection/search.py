@@ -21,7 +21,7 @@ from im2hands_ros.detection.views import (
     view,
 )
 from im2hands_ros.detection.voting import APART, LEAST_PRESENCE, SAME, Elected, elect
-from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, SeenHand
+from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, SeenHand, ToldEncoder
 from im2hands_ros.networks.compact.landmark_regions import region_of
 from im2hands_ros.skeleton import SIDES
 
@@ -30,6 +30,7 @@ LEAST_VOTES = 0.6
 _AGREED = 2.5  # votes of a hand from which on no more are needed
 _SURE_SIDE = 0.9
 _MOST_REGIONS = 5  # of a round
+_PASSES = 2  # of the network that is told of both hands, each with the joints of the one before
 _FAINT = 0.05  # presence from which a second look may find a hand
 
 
@@ -45,10 +46,11 @@ class HandSearch:
 
     Args:
         palms: finds where to look. landmarks: says what is there.
+        told: tells the joints of two hands apart once both are found.
     """
 
-    def __init__(self, palms: PalmDetector, landmarks: LandmarkEncoder) -> None:
-        self._palms, self._landmarks = palms, landmarks
+    def __init__(self, palms: PalmDetector, landmarks: LandmarkEncoder, told: ToldEncoder) -> None:
+        self._palms, self._landmarks, self._told = palms, landmarks, told
 
     def search(
         self, image: NDArray[np.uint8], known: Mapping[str, Landmarks], part: int | None = None
@@ -74,7 +76,8 @@ class HandSearch:
         if part is None and not elected and not known:
             self._look(image, list(tiles(image.shape[:2])), evidence)
             elected = elect(evidence.findings, known, LEAST_VOTES)
-        return self._settled(image, elected)
+        hands = self._settled(image, elected)
+        return self._told_apart(image, {**known, **hands}, hands) if hands else hands
 
     def see(
         self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
@@ -83,6 +86,25 @@ class HandSearch:
         return {
             side: landmarks_of(it) for side, it in self._landmarks.see(image, joints_px).items()
         }
+
+    def see_pair(
+        self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
+    ) -> dict[str, Landmarks]:
+        """As `see`, by the network that is told where both are: better joints of clasped hands,
+        but presence and side follow what is believed."""
+        return {side: landmarks_of(it) for side, it in self._told.see(image, joints_px).items()}
+
+    def _told_apart(
+        self, image: NDArray[np.uint8], pair: Mapping[str, Landmarks], found: dict[str, Landmarks]
+    ) -> dict[str, Landmarks]:
+        """The hands that were found, with joints that are seen knowing of all."""
+        around = {side: hand.pixels for side, hand in pair.items()}
+        for _ in range(_PASSES):
+            last = self.see_pair(image, around)
+            around = {side: hand.pixels for side, hand in last.items()}
+        if len(last) == len(SIDES) and last["left"].distance(last["right"]) < APART:
+            return found
+        return {side: _confirmed(hand, last[side]) for side, hand in found.items()}
 
     def _look(
         self, image: NDArray[np.uint8], views: Sequence[FloatArray], evidence: _Evidence
@@ -93,12 +115,13 @@ class HandSearch:
             if not any(palm.is_like(other) for other in (*evidence.palms, *palms)):
                 palms.append(palm)
         palms = palms[:_MOST_REGIONS]
-        first = [landmarks_of(it) for it in self._landmarks(image, [p.region for p in palms])]
-        hands = [hand for hand in first if hand.presence > _FAINT]
+        first = self._told.alone(image, [palm.region for palm in palms])
+        hands = [landmarks_of(it) for it in first if it.presence > _FAINT]
         regions = [region_of(hand.pixels, hand.right < 0.5) for hand in hands]
-        again = [landmarks_of(it) for it in self._landmarks(image, regions)]
+        # The trained network knows clasped hands, the original one knows real ones: both vote.
+        again = [*self._told.alone(image, regions), *self._landmarks(image, regions)]
         evidence.palms.extend(palms)
-        evidence.findings.extend([*hands, *again])
+        evidence.findings.extend(landmarks_of(it) for it in again)
 
     def _settled(
         self, image: NDArray[np.uint8], elected: dict[str, Elected]
@@ -121,7 +144,7 @@ def landmarks_of(seen: SeenHand) -> Landmarks:
 
 def _confirmed(elected: Landmarks, last: Landmarks) -> Landmarks:
     same = elected.distance(last) < SAME and last.presence > LEAST_PRESENCE
-    return last if same else elected
+    return last.judged_as(elected) if same else elected
 
 
 def _agreed(elected: Mapping[str, Elected], known: Mapping[str, Landmarks]) -> bool:

@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from im2hands_ros.anatomy import disproportion
-from im2hands_ros.detection.landmarks import Landmarks
+from im2hands_ros.detection.landmarks import FloatArray, Landmarks
 from im2hands_ros.skeleton import SIDES
 
 SAME = 0.15
@@ -21,13 +20,22 @@ LEAST_PRESENCE = 0.3
 # Root mean square of the logarithm of bone lengths: of right findings one in fifty lies above, of
 # wrong ones two thirds.
 _ODD = 0.55
-# Of the votes of the hand that has most: a second hand that few views show is the same hand, seen
-# wrongly.
-LEAST_SHARE = 0.3
-_ENOUGH = 3.0  # more votes do not make a hand more probable
-# A hand that is said to be of the other side counts this much for its own: of two hands of one
-# person one is the left one, whatever the network says.
-_DOUBTFUL_SIDE = 0.1
+# Votes that make a hand half as probable as endless ones.
+_HALF = 1.0
+# Of the largest hand's extent: hands from this size on are as probable as the largest, smaller ones
+# are another person's or seen wrongly.
+_LARGE = 0.8
+# Of a hand's extent: from the first to the second distance a second hand becomes one of its own,
+# and no wrong look at the first.
+_SEPARATE = (0.18, 0.3)
+_SHARE = 0.05  # of the first hand's votes, that a second one needs
+# Of the logarithms of the odds of both sides. Whatever the network says of each, of two hands of
+# one person one is the left one.
+_SIDE_WEIGHT = 0.5
+_LEAST_SECOND = 0.4  # worth of a second hand
+_DOUBTFUL_SIDE = 0.1  # worth of a single hand whose side is not its own
+_KNOWN_VOTES = 6.0
+_SUREST_SIDE = 0.98
 
 
 class Elected(NamedTuple):
@@ -56,57 +64,71 @@ def elect(
     Args:
         findings: of both hands, of other people's, and wrong ones.
         known: hands of which nothing more is to be found.
-        least_votes: sum of presences, weighted by side, that a hand needs.
+        least_votes: sum of presences that a hand alone needs.
     """
-    found = [
+    new = [
         hand
         for hand in findings
         if credible(hand) and all(hand.distance(other) > SAME for other in known.values())
     ]
-    if not found:
+    if not new or len(known) == len(SIDES):
         return {}
-    apart = np.array([[a.distance(b) for b in found] for a in found])
-    presence = np.array([hand.presence for hand in found])
-    rights = np.array([hand.right for hand in found])
-    near = (apart < SAME) * presence
+    hands = [*known.values(), *new]
+    apart = np.array([[a.distance(b) for b in hands] for a in hands])
+    near = (apart < SAME) * np.array([hand.presence for hand in hands])
     votes = near.sum(1)
-    right = near @ rights / votes
-    extents = np.array([hand.extent for hand in found])
-    worthy = np.minimum(votes, _ENOUGH) * (votes >= LEAST_SHARE * votes.max())
-    worth = {side: worthy * _side_share(side, right) * (side not in known) for side in SIDES}
-    chosen = _best_pair(worth, apart, extents / extents.max(), least_votes)
+    right = near @ np.array([hand.right for hand in hands]) / votes
+    for index, side in enumerate(known):
+        votes[index], right[index] = _KNOWN_VOTES, float(side == "right")
+    extents = np.array([hand.extent for hand in hands])
+    pairs = _worth_of_pairs(votes, right, apart, extents)
+    chosen = _best(pairs, _worth(votes, extents), right, list(known))
     return {
         side: Elected(
-            _median([found[k] for k in np.flatnonzero(near[i])], float(right[i])), float(votes[i])
+            _median([hands[k] for k in np.flatnonzero(near[i])], float(right[i])), float(votes[i])
         )
         for side, i in chosen.items()
+        if len(chosen) + len(known) == len(SIDES) or votes[i] >= least_votes
     }
 
 
-def _side_share(side: str, right: NDArray[np.float64]) -> NDArray[np.float64]:
-    share = right if side == "right" else 1 - right
-    return _DOUBTFUL_SIDE + (1 - _DOUBTFUL_SIDE) * share
+def _worth(votes: FloatArray, extents: FloatArray) -> FloatArray:
+    """(N,) of each hand by itself, 0 to 1."""
+    large = np.minimum(extents / (_LARGE * extents.max()), 1.0)
+    return large * votes / (votes + _HALF)  # type: ignore[no-any-return]
 
 
-def _best_pair(
-    worth: dict[str, NDArray[np.float64]],
-    apart: NDArray[np.float64],
-    size: NDArray[np.float64],
-    least: float,
+def _worth_of_pairs(
+    votes: FloatArray, right: FloatArray, apart: FloatArray, extents: FloatArray
+) -> FloatArray:
+    """(N, N) of a left hand and a right one; 0 where the second is none."""
+    worth, share = _worth(votes, extents), right.clip(1 - _SUREST_SIDE, _SUREST_SIDE)
+    odds = np.log(share / (1 - share))
+    sides = 1 / (1 + np.exp(-_SIDE_WEIGHT * (odds[None] - odds[:, None])))
+    nearest, own = _SEPARATE
+    separate = ((apart - nearest) / (own - nearest)).clip(0, 1)
+    fewer, more = np.minimum(votes[:, None], votes[None]), np.maximum(votes[:, None], votes[None])
+    seconds = np.minimum(worth[:, None], worth[None]) * separate * sides
+    seconds *= np.minimum(fewer / (_SHARE * more), 1.0)
+    pairs = sides * np.maximum(worth[:, None], worth[None]) + seconds
+    return np.where(seconds > _LEAST_SECOND, pairs, 0.0)  # type: ignore[no-any-return]
+
+
+def _best(
+    pairs: FloatArray, worth: FloatArray, right: FloatArray, known: list[str]
 ) -> dict[str, int]:
-    """Side -> index of a finding; the pair, or the one, that is worth most."""
-    gains = {side: np.where(worth[side] >= least, worth[side] * size, 0.0) for side in SIDES}
-    together = gains["left"][:, None] + gains["right"][None]
-    together[apart < APART] = 0.0
-    both = (gains["left"][:, None] > 0) & (gains["right"][None] > 0)
-    pairs = np.where(both, together, 0.0)
-    single = max(SIDES, key=lambda side: gains[side].max())
-    if pairs.max() > gains[single].max():
-        left, right = np.unravel_index(int(pairs.argmax()), pairs.shape)
-        return {"left": int(left), "right": int(right)}
-    if gains[single].max() > 0:
-        return {single: int(gains[single].argmax())}
-    return {}
+    """Side -> index of the hand; the pair, or the one, that is worth most, without known ones."""
+    if known:
+        row = pairs[0] if known[0] == "left" else pairs[:, 0]
+        new = SIDES[1 - SIDES.index(known[0])]
+        return {new: int(row.argmax())} if row.max() > 0 else {}
+    sure = np.maximum(right, 1 - right)
+    single = worth * (_DOUBTFUL_SIDE + (1 - _DOUBTFUL_SIDE) * sure)
+    if pairs.max() > single.max():
+        indices = np.unravel_index(int(pairs.argmax()), pairs.shape)
+        return {side: int(index) for side, index in zip(SIDES, indices, strict=True)}
+    best = int(single.argmax())
+    return {"right" if right[best] > 0.5 else "left": best}
 
 
 def _median(hands: Sequence[Landmarks], right: float) -> Landmarks:

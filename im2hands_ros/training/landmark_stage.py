@@ -18,13 +18,13 @@ from torch.nn import functional as F
 
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.landmark_encoder import WEIGHTS
-from im2hands_ros.networks.compact.landmark_network import HINTED
+from im2hands_ros.networks.compact.landmark_network import HINTED, LandmarkNetwork
 from im2hands_ros.networks.compact.networks import under
-from im2hands_ros.networks.compact.told_landmarks import ToldLandmarks
+from im2hands_ros.networks.compact.told_landmarks import Hints, ToldLandmarks
 from im2hands_ros.skeleton import JOINT_COUNT, MIDDLE_MCP, WRIST
+from im2hands_ros.training.crop_errors import CropErrors
 from im2hands_ros.training.landmark_batches import (
     CropBatch,
-    CropErrors,
     HandCrop,
     collate_crops,
     crop_of,
@@ -38,6 +38,8 @@ from im2hands_ros.training.stage import Term
 _PREFIX = "landmarks."
 # Validation: noise of the hints in palms, scenes of each kind, crops at once.
 _NOISE, _SCENES, _CHUNK = 0.1, 64, 16
+# What a network sees this many palms off the hand is another hand, and no hint of this one.
+_ANOTHER = 0.6
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,10 @@ class LandmarkStage:
             part.requires_grad_(False)
         network.network.shape.requires_grad_(False)
         self.network: nn.Module = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.frozen: Mapping[str, nn.Module] = {}
+        original = LandmarkNetwork()
+        checkpoints.load_into(original, WEIGHTS)
+        self._original = original.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.frozen: Mapping[str, nn.Module] = {"original": self._original}
         self.loss_weights = plan.losses
         self._plan, self._device = plan, device
 
@@ -82,7 +87,7 @@ class LandmarkStage:
 
     def losses(self, batch: CropBatch) -> dict[str, Term]:
         """Of the landmarks, their spread, presence and side."""
-        seen, spread = self.network(batch.image, batch.hints)
+        seen, spread = self.network(batch.image, self._hints(batch))
         there, count = batch.there, int(batch.there.sum())
         off = (seen.landmarks - batch.target).abs()
         across = off[..., :2].mean(-1)
@@ -99,18 +104,42 @@ class LandmarkStage:
             "presence": Term(present, len(there)),
         }
 
+    @torch.no_grad()
+    def _hints(self, batch: CropBatch) -> Hints:
+        """The batch's, with what was seen in place of some."""
+        joints = batch.hints.joints.clone()
+        for number, network in ((1, self._original), (2, self.network)):
+            chosen = (batch.seen == number).nonzero()[:, 0]
+            if not len(chosen):
+                continue
+            hints = Hints(*(value[chosen] for value in batch.hints))
+            image = batch.image[chosen].contiguous(memory_format=torch.channels_last)
+            seen = network(image) if number == 1 else network(image, hints)[0]
+            places = seen.landmarks[..., :2].float()
+            off = (places - batch.target[chosen, :, :2]).norm(dim=-1).mean(1)
+            near = off < _ANOTHER * batch.palm[chosen]
+            joints[chosen[near], 0] = places[near]
+        return Hints(joints, batch.hints.both, batch.hints.known)
+
     def validate(self, folder: SceneFolder) -> dict[str, float]:
-        """Mean errors in palms by kind of scene, hints a tenth of a palm off per coordinate."""
-        kinds: dict[str, list[float]] = {}
-        for subset, crops in self._validation_crops(folder).items():
-            errors = []
-            for first in range(0, len(crops), _CHUNK):
-                batch = collate_crops(crops[first : first + _CHUNK]).to(self._device)
-                errors.append(self._errors(batch))
-            kinds[subset] = torch.cat(errors).mean(0).tolist()
-        scores = {subset: place for subset, (place, _) in kinds.items()}
-        scores |= {f"{subset}_relief": relief for subset, (_, relief) in kinds.items()}
-        return scores | {"selection": sum(p + 0.3 * r for p, r in kinds.values()) / len(kinds)}
+        """Mean errors in palms by kind of scene, hints a tenth of a palm off per coordinate; and
+        without hints, there also the share of hands that are seen as of the other side."""
+        scores: dict[str, float] = {}
+        crops = self._validation_crops(folder)
+        for subset, each in crops.items():
+            scores[subset], scores[f"{subset}_relief"], _ = self._means(each)
+        selection = sum(scores[s] + 0.3 * scores[f"{s}_relief"] for s in crops) / len(crops)
+        for subset, each in crops.items():
+            unknown = [crop._replace(known=False) for crop in each]
+            scores[f"{subset}_unknown"], _, scores[f"{subset}_other_side"] = self._means(unknown)
+        return scores | {"selection": selection}
+
+    def _means(self, crops: list[HandCrop]) -> list[float]:
+        errors = []
+        for first in range(0, len(crops), _CHUNK):
+            batch = collate_crops(crops[first : first + _CHUNK]).to(self._device)
+            errors.append(self._errors(batch))
+        return torch.cat(errors).mean(0).tolist()  # type: ignore[no-any-return]
 
     def weights(self) -> dict[str, Tensor]:
         """The network's in half precision, and those of the weights file that it began with."""
@@ -136,11 +165,12 @@ class LandmarkStage:
 
     @torch.no_grad()
     def _errors(self, batch: CropBatch) -> Tensor:
-        """(B, 2) mean distance in the picture and mean error of the relief, palms."""
+        """(B, 3) mean distance in the picture and mean error of the relief, palms; 1 where a hand
+        is seen as of the other side."""
         seen, _ = self.network(batch.image, batch.hints)
         off = seen.landmarks - batch.target
         both = torch.stack([off[..., :2].norm(dim=-1).mean(1), off[..., 2].abs().mean(1)], 1)
-        return both / batch.palm[:, None]
+        return torch.cat([both / batch.palm[:, None], (seen.right < 0.5).float()[:, None]], 1)
 
 
 def _palm_px(scene: TrainingScene) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from im2hands_ros.detection.following import PATIENCE, HandFollower
 from im2hands_ros.detection.landmarks import Landmarks
 
 PICTURE = np.zeros((480, 640, 3), np.uint8)
+# Frames within which each of two hands is judged by itself.
+TURN = 4
 PLACES = {"left": -0.15, "right": 0.15}
 
 
@@ -32,6 +35,21 @@ class Film(PerfectFinder):
     def __init__(self, hands: Mapping[str, Landmarks]) -> None:
         self.shown = dict(hands)
         super().__init__(lambda image: self.shown)
+        self.judged: list[tuple[str, ...]] = []
+
+    def see(self, image, joints_px):
+        self.judged.append(tuple(joints_px))
+        return super().see(image, joints_px)
+
+    def see_pair(self, image, joints_px):
+        return PerfectFinder.see(self, image, joints_px)
+
+
+class Credulous(Film):
+    """Its look at two hands finds both wherever they are believed to be."""
+
+    def see_pair(self, image, joints_px):
+        return {side: replace(hand(side), pixels=joints) for side, joints in joints_px.items()}
 
 
 @pytest.fixture
@@ -49,6 +67,30 @@ def test_hands_that_are_there_are_not_searched_for_again(film) -> None:
     follow = HandFollower(film)
     assert set(run(follow, 1.0, 4)) == {"left", "right"}
     assert film.searches == [((), None)]
+
+
+def test_each_of_two_hands_is_judged_by_itself_once_in_four_frames(film) -> None:
+    follow = HandFollower(film)
+    run(follow, 1.0, 1 + 2 * TURN)
+    assert sorted(side for sides in film.judged for side in sides) == ["left"] * 2 + ["right"] * 2
+    assert max(len(sides) for sides in film.judged) == 1
+
+
+def test_a_hand_that_is_only_believed_in_is_dropped() -> None:
+    film = Credulous(both())
+    follow = HandFollower(film)
+    run(follow, 1.0)
+    del film.shown["left"]
+    assert set(run(follow, 1.1, TURN)) == {"right"}
+
+
+def test_two_hands_that_are_given_are_both_judged_at_once(film) -> None:
+    pixels = {side: each.pixels for side, each in film.shown.items()}
+    film.shown["left"] = hand("left", presence=0.1)
+    film.see_pair = lambda *_: both()
+    film.search = lambda *_: {}
+    assert set(HandFollower(film)(PICTURE, None, pixels)) == {"right"}
+    assert film.judged == [("left", "right")]
 
 
 def test_a_lost_hand_is_searched_for_by_another_round_each_frame(film) -> None:
@@ -103,10 +145,11 @@ def test_sides_change_after_several_contradictions_in_a_row(film) -> None:
     film.shown = exchanged
     assert run(follow, 1.1, PATIENCE - 1)["left"].centre[0] < 320
     film.shown = both()
-    run(follow, 1.3)
+    run(follow, 1.3, TURN)
     film.shown = exchanged
-    assert run(follow, 1.4, PATIENCE - 1)["left"].centre[0] < 320
-    assert run(follow, 1.6)["left"].centre[0] > 320
+    frames = range(1, PATIENCE + TURN)
+    exchange = [n for n in frames if run(follow, 1.4 + n / 30)["left"].centre[0] > 320]
+    assert exchange[0] >= PATIENCE
 
 
 def test_one_of_two_hands_cannot_change_its_side_alone(film) -> None:

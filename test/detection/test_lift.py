@@ -12,7 +12,7 @@ from im2hands_ros.detection.lift import PALM_LENGTH, lift
 from im2hands_ros.skeleton import MIDDLE_MCP, WRIST
 
 FISHEYE = Camera(640, 480, 300.0, 300.0, 320.0, 240.0, "equidistant", (0.05, -0.01, 0.0, 0.0))
-BONE_PER_PALM = 0.366
+BONE_PER_PALM = 0.403
 
 
 @pytest.mark.parametrize("camera", [CAMERA, FISHEYE], ids=["pinhole", "fisheye"])

@@ -44,6 +44,21 @@ def test_a_second_hand_that_is_surely_of_the_same_side_is_somebody_else_s() -> N
     assert sides_of(at(-0.15, 0.99), at(0.15, 0.99), at(0.15, 0.99)) == ["right"]
 
 
+def test_two_hands_that_are_seen_well_are_one_of_each_side() -> None:
+    both = [at(-0.15, 0.9)] * 4 + [at(0.15, 0.97)] * 4
+    elected = elect(both, {}, VOTES)
+    assert elected["left"].hand.centre[0] < elected["right"].hand.centre[0]
+
+
+def test_a_wrong_look_at_the_first_hand_is_no_second_one() -> None:
+    hand, apart = at(0, 0.95), [at(0.3, 0.1, size=0.8)] * 3
+    wrong = hand.extent * 0.2 * np.array([1.0, 0.0])
+    beside = [replace(hand, pixels=hand.pixels + wrong, right=0.05)] * 3
+    assert sides_of(*[hand] * 4, *beside) == ["right"]
+    elected = elect([hand] * 4 + beside + apart, {}, VOTES)
+    assert np.allclose(elected["left"].hand.pixels, apart[0].pixels)
+
+
 def test_of_two_people_the_nearer_one_is_taken() -> None:
     far = [at(x, r, size=0.4) for x, r in ((-0.25, 0.1), (-0.1, 0.9)) for _ in range(3)]
     near = [at(x, r) for x, r in ((0.05, 0.1), (0.25, 0.9)) for _ in range(2)]
@@ -55,7 +70,7 @@ def test_of_two_people_the_nearer_one_is_taken() -> None:
 def test_what_is_known_already_is_not_found_again() -> None:
     known = {"right": at(0.1, 0.9)}
     assert sides_of(at(0.101, 0.3), at(0.1, 0.9), known=known) == []
-    assert sides_of(at(-0.1, 0.9), at(-0.1, 0.95), known=known) == []
+    assert sides_of(at(-0.1, 0.99), known=known) == []
     assert sides_of(at(-0.1, 0.3), at(0.1, 0.9), known=known) == ["left"]
 
 

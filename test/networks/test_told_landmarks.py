@@ -24,7 +24,7 @@ def image(count: int = 2) -> torch.Tensor:
 def hints(count: int = 2, both: float = 1.0) -> Hints:
     generator = torch.Generator().manual_seed(2)
     joints = torch.rand(count, 2, 21, 2, generator=generator) * INPUT_SIZE
-    return Hints(joints, torch.full((count,), both))
+    return Hints(joints, torch.full((count,), both), torch.ones(count))
 
 
 def stir(network: ToldLandmarks) -> None:
@@ -52,12 +52,25 @@ def test_hints_change_what_is_seen_and_those_of_an_absent_hand_do_not(network) -
     other_moved[:, 1] += 40
     place = network(image(), given)[0].landmarks
     assert not torch.allclose(network(image(), elsewhere)[0].landmarks, place)
-    assert not torch.allclose(network(image(), Hints(other_moved, given.both))[0].landmarks, place)
-    alone = Hints(given.joints, torch.zeros(2))
-    alone_moved = Hints(other_moved, torch.zeros(2))
+    assert not torch.allclose(
+        network(image(), given._replace(joints=other_moved))[0].landmarks, place
+    )
+    alone = given._replace(both=torch.zeros(2))
+    alone_moved = alone._replace(joints=other_moved)
     assert torch.equal(
         network(image(), alone)[0].landmarks, network(image(), alone_moved)[0].landmarks
     )
+
+
+@torch.inference_mode()
+def test_where_nothing_is_known_hints_have_no_effect(network) -> None:
+    stir(network)
+    given = hints()
+    unknown = given._replace(known=torch.tensor([0.0, 1.0]))
+    alone = network.network(image()).landmarks
+    told, seen = (network(image(), each)[0].landmarks for each in (given, unknown))
+    assert torch.allclose(seen[0], alone[0], atol=1e-4)
+    assert torch.allclose(seen[1], told[1], atol=1e-4) and not torch.allclose(seen[1], alone[1])
 
 
 @torch.inference_mode()
@@ -75,10 +88,10 @@ def test_a_believed_joint_is_a_blot_in_its_cell() -> None:
     joints = torch.full((1, 2, 21, 2), -500.0)
     joints[0, 0, 6] = torch.tensor([8 * 20 + 3.5, 8 * 5 + 3.5])  # x, y
     joints[0, 1, 0] = torch.tensor([8 * 2 + 3.5, 8 * 9 + 3.5])
-    maps = drawn(Hints(joints, torch.ones(1)))[0]
+    maps = drawn(Hints(joints, torch.ones(1), torch.ones(1)))[0]
     assert maps.shape == (12, 28, 28)
     # An index finger's joint is in its hand's third map, the other's wrist in the seventh.
     assert maps[2, 5, 20] == 1 and maps[6, 9, 2] == 1
     assert maps[[0, 1, 3, 4, 5, 7, 8, 9, 10, 11]].abs().max() == 0
-    alone = drawn(Hints(joints, torch.zeros(1)))[0]
+    alone = drawn(Hints(joints, torch.zeros(1), torch.ones(1)))[0]
     assert alone[2, 5, 20] == 1 and alone[6:].abs().max() == 0

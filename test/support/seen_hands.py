@@ -56,6 +56,11 @@ class PerfectFinder:
         hands = self._hands(image)
         return {side: hands.get(side, gone) for side in joints_px}
 
+    def see_pair(
+        self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
+    ) -> dict[str, Landmarks]:
+        return self.see(image, joints_px)
+
 
 def landmarks_of(
     joints: np.ndarray, camera: Camera, right: float = 0.9, presence: float = 1.0

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ball_scenes import BallScenes
 
+from im2hands_ros.training.crop_errors import CropErrors, shaken
 from im2hands_ros.training.landmark_batches import (
-    CropErrors,
     are_near,
     collate_crops,
     crop_of,
     draw_crop,
     in_picture,
-    shaken,
 )
 
 NOTHING = CropErrors(
@@ -86,3 +87,33 @@ def test_hands_that_touch_are_near_and_hands_apart_are_not() -> None:
     apart = {"left": joints["left"] - (500, 0, 0), "right": joints["right"]}
     assert not are_near(apart)
     assert are_near({"left": joints["left"], "right": joints["left"] + (20, 0, 0)})
+
+
+def drawn(count: int, **errors) -> list:
+    scenes, settings = BallScenes(8), replace(NOTHING, **errors)
+    return [draw_crop(scenes, settings, np.random.default_rng(n)) for n in range(count)]
+
+
+def test_crops_of_a_search_have_no_hints_and_more_errors() -> None:
+    errors = replace(CropErrors(), unknown_absent_share=0.5, unknown_wrong_side_share=0.5)
+    assert errors.of_unknown().shift == 2.5 * errors.shift
+    crops = drawn(24, unknown_share=1.0, unknown_absent_share=0.5, unknown_wrong_side_share=0.5)
+    assert not any(crop.known for crop in crops)
+    assert 4 < sum(crop.there for crop in crops) < 20
+    assert 4 < sum(crop.right for crop in crops) < 20
+    assert collate_crops(crops).hints.known.tolist() == [0.0] * 24
+
+
+def test_a_hand_is_not_the_other_one_too() -> None:
+    ghosts = [crop for crop in drawn(24, ghost_share=1.0) if not crop.there]
+    assert len(ghosts) > 8
+    for crop in ghosts:
+        assert crop.both and crop.known
+        middle = crop.hints.mean(1)
+        assert np.linalg.norm(middle[0] - middle[1]) < np.ptp(crop.hints[1], axis=0).max()
+
+
+def test_what_a_network_saw_is_a_hint_only_where_it_saw_that_hand() -> None:
+    crops = drawn(24, seen_share=1.0, absent_share=0.3)
+    assert {crop.seen for crop in crops if crop.there} == {1, 2}
+    assert {crop.seen for crop in crops if not crop.there} == {0}

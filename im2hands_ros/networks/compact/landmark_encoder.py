@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.landmark_network import LandmarkNetwork, SeenLandmarks
@@ -26,7 +26,9 @@ from im2hands_ros.networks.compact.landmark_regions import (
 )
 from im2hands_ros.networks.compact.told_landmarks import Hints, ToldLandmarks
 
-WEIGHTS = Path(__file__).parents[2] / "data" / "weights" / "landmarks.safetensors"
+_FOLDER = Path(__file__).parents[2] / "data" / "weights"
+WEIGHTS = _FOLDER / "landmarks.safetensors"
+TOLD_WEIGHTS = _FOLDER / "told_landmarks.safetensors"
 
 
 class SeenHand(NamedTuple):
@@ -102,26 +104,83 @@ class LandmarkEncoder:
         return [in_picture(seen, index, region) for index, region in enumerate(regions)]
 
 
-@torch.inference_mode()
+class ToldEncoder:
+    """Sees the hands of which is known about where they are; use it from one thread.
+
+    Args:
+        network: on the device that it shall run on; made fast and no longer to be trained.
+
+    Attributes:
+        alone: the same network without hints, for regions where nothing is known.
+    """
+
+    def __init__(self, network: ToldLandmarks) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.alone = LandmarkEncoder(self.network.network)
+
+    @classmethod
+    def load(cls, weights: Path | None = None, device: str = "cpu") -> ToldEncoder:
+        """The packaged network, or a weights file's stage ``landmarks``, its only one.
+
+        Raises:
+            FileNotFoundError, ValueError: as `checkpoints.load_into`.
+        """
+        network = ToldLandmarks()
+        checkpoints.load_into(nn.ModuleDict({"landmarks": network}), weights or TOLD_WEIGHTS)
+        return cls(network.to(device))
+
+    def see(self, image: np.ndarray, joints_px: Mapping[str, np.ndarray]) -> dict[str, SeenHand]:
+        """As `LandmarkEncoder.see`; the sides and nearly always the presence are as believed."""
+        return see_told(self.network, image, joints_px)
+
+    def __call__(self, image: np.ndarray, looks: Sequence[Look]) -> list[SeenHand]:
+        """What each look shows, all at once; image: as of `see`."""
+        return see_each(self.network, image, looks)
+
+
+class Look(NamedTuple):
+    """A hand to look at.
+
+    Attributes:
+        side: of the hand that is meant, "left" or "right".
+        joints_px: per side (21, 2) where hands are believed to be, pixels; of that one, and of the
+            other one where there is one.
+    """
+
+    side: str
+    joints_px: Mapping[str, np.ndarray]
+
+
 def see_told(
     network: ToldLandmarks, image: np.ndarray, joints_px: Mapping[str, np.ndarray]
 ) -> dict[str, SeenHand]:
     """As `LandmarkEncoder.see`, by the network that is told where both hands are believed to be."""
+    seen = see_each(network, image, [Look(side, joints_px) for side in joints_px])
+    return dict(zip(joints_px, seen, strict=True))
+
+
+@torch.inference_mode()
+def see_each(network: ToldLandmarks, image: np.ndarray, looks: Sequence[Look]) -> list[SeenHand]:
+    """What each look at an (H, W, 3) uint8 RGB picture shows."""
+    if not looks:
+        return []
     device = network.spread.weight.device
-    regions = {side: region_of(joints, side == "left") for side, joints in joints_px.items()}
+    regions = [region_of(look.joints_px[look.side], look.side == "left") for look in looks]
     hints = []
-    for side, region in regions.items():
-        other = next((x for s, x in joints_px.items() if s != side), joints_px[side])
-        hints.append(moved(np.stack([joints_px[side], other]).astype(np.float64), region))
-    crops = np.stack([cut_out(image, region) for region in regions.values()])
+    for (side, joints), region in zip(looks, regions, strict=True):
+        other = next((x for s, x in joints.items() if s != side), joints[side])
+        hints.append(moved(np.stack([joints[side], other]).astype(np.float64), region))
+    crops = np.stack([cut_out(image, region) for region in regions])
     told = torch.tensor(np.stack(hints), dtype=torch.float32, device=device)
-    both = torch.full((len(hints),), float(len(hints) > 1), device=device)
-    seen, spread = network(as_input(crops, device), Hints(told, both))
-    found = {}
-    for index, (side, region) in enumerate(regions.items()):
-        error = spread[index].double().cpu().numpy() / scale_of(region)
-        found[side] = in_picture(seen, index, region)._replace(spread=error)
-    return found
+    both = torch.tensor([float(len(look.joints_px) > 1) for look in looks], device=device)
+    seen, spread = network(as_input(crops, device), Hints(told, both, torch.ones_like(both)))
+    return [
+        in_picture(seen, index, region)._replace(
+            spread=spread[index].double().cpu().numpy() / scale_of(region)
+        )
+        for index, region in enumerate(regions)
+    ]
 
 
 def as_input(crops: np.ndarray, device: torch.device) -> Tensor:

@@ -39,10 +39,13 @@ class Hints(NamedTuple):
         joints: (B, 2, 21, 2) of the crop's hand and of the other one, pixels of the crop; finite
             also where there is no other.
         both: (B,) 1 where there is another hand, else 0.
+        known: (B,) 0 where nothing is known, as in a search: the joints have no effect, and the
+            crop's middle says which hand is meant; else 1.
     """
 
     joints: Tensor
     both: Tensor
+    known: Tensor
 
 
 class ToldLandmarks(nn.Module):
@@ -63,9 +66,9 @@ class ToldLandmarks(nn.Module):
     def forward(self, image: Tensor, hints: Hints) -> tuple[SeenLandmarks, Tensor]:
         """(B, 3, 224, 224) RGB in [0, 1] to what is seen, and (B, 21) its expected error in x and
         in y, pixels of the crop."""
-        code, maps = self.network.encode(
-            image, _GAIN * self.map(drawn(hints)), self._code_hint(hints)
-        )
+        known = hints.known[:, None]
+        on_map = known[..., None, None] * _GAIN * self.map(drawn(hints))
+        code, maps = self.network.encode(image, on_map, known * self._code_hint(hints))
         log_spread = (_GAIN * self.spread(code)).clamp(-_SPREAD_REACH, _SPREAD_REACH)
         return self.network.read(code, maps), _SPREAD * log_spread.exp()
 

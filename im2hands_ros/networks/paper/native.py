@@ -55,7 +55,9 @@ class NativeAttention:
         library = self._library
         library.use_torch_threads()
         found = torch.empty(*centres.shape[:2], count, dtype=torch.int32)
-        for of, among, out in zip(centres.contiguous(), positions.contiguous(), found, strict=True):
+        for of, among, out in zip(
+            centres.float().contiguous(), positions.float().contiguous(), found, strict=True
+        ):
             sizes = (of.data_ptr(), len(of), among.data_ptr(), len(among), count)
             library.checked(library.nearest(*sizes, out.data_ptr()))
         return found

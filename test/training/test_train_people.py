@@ -1,0 +1,66 @@
+"""A second branch of the hand's code: nothing at first, and exactly one wider code in the end."""
+
+import importlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from im2hands_ros.canonical import canonicalise
+from im2hands_ros.networks.compact.articulated_decoder import ArticulatedDecoder
+from im2hands_ros.networks.compact.presets import COMPACT
+from im2hands_ros.synthetic.hand import BakedHand
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+@pytest.fixture(scope="module")
+def tool():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path, str(TOOLS)])
+        return importlib.import_module("train_people")
+
+
+NARROW = replace(COMPACT.initial.decoder, code_hidden=160, code_width=96)
+
+
+def logits_of(decoder):
+    hand = BakedHand.load()
+    keypoints = hand.rest_frame_keypoints(torch.zeros(1, 60), torch.zeros(1, 12))
+    hands = canonicalise(keypoints, torch.tensor([False]))
+    points = keypoints[:, None] + 0.01 * torch.eye(3)[None, :, None]
+    return decoder(points.flatten(1, 2), decoder.bones(hands), image=None)
+
+
+@pytest.fixture
+def decoder():
+    torch.manual_seed(3)
+    network = ArticulatedDecoder(NARROW, COMPACT.initial.attention.query_width)
+    torch.nn.init.normal_(network.last, std=0.1)
+    return network
+
+
+@torch.no_grad()
+def test_a_new_branch_changes_nothing(tool, decoder):
+    before = logits_of(decoder)
+    tool.SecondCode(decoder).join(decoder)
+    assert torch.equal(logits_of(decoder), before)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("part", [1.0, 0.5])
+def test_both_codes_become_one(tool, decoder, part):
+    state = {name: value.clone() for name, value in decoder.state_dict().items()}
+    before = logits_of(decoder)
+    second = tool.SecondCode(decoder)
+    torch.nn.init.normal_(second.to_bias.weight, std=0.3)
+    preset = replace(NARROW, code_hidden=160 + tool.HIDDEN, code_width=96 + tool.WIDTH)
+    wide = ArticulatedDecoder(preset, COMPACT.initial.attention.query_width)
+    wide.load_state_dict(tool.widened(state, second, part))
+    second.to_bias.weight.mul_(part)
+    second.to_bias.bias.mul_(part)
+    second.join(decoder)
+    assert (logits_of(decoder) - before).abs().max() > 0.1
+    torch.testing.assert_close(logits_of(wide), logits_of(decoder), atol=1e-4, rtol=1e-4)
