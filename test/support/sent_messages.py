@@ -30,8 +30,10 @@ def header(stamp: float) -> Header:
 
 
 def image(stamp: float, value: int = 90) -> Image:
-    """A plain grey image."""
+    """A grey image, darker at the bottom; black and white ones are plain."""
     pixels = np.full((HEIGHT, WIDTH, 3), value, np.uint8)
+    if 4 < value < 255:
+        pixels[HEIGHT // 2 :] -= 4
     return image_message(header(stamp), pixels)
 
 
@@ -52,7 +54,7 @@ def hand(side: str) -> np.ndarray:
         finger, level = divmod(bone, 4)
         length = 0.09 if level == 0 else 0.03
         angle = 0.35 * (finger - 2) * mirror
-        step = length * np.array([np.sin(angle), -np.cos(angle), 0])
+        step = length * np.array([np.sin(angle), -np.cos(angle), 0.1 * level])
         points[child] = points[parent] + step
     return (points + [0.1 * mirror, 0.05, 0.5]).astype(np.float32)
 
