@@ -54,8 +54,9 @@ def hand(side: str) -> np.ndarray:
         finger, level = divmod(bone, 4)
         length = 0.09 if level == 0 else 0.03
         angle = 0.35 * (finger - 2) * mirror
-        step = length * np.array([np.sin(angle), -np.cos(angle), 0.1 * level])
+        step = length * np.array([np.sin(angle), -np.cos(angle), 0])
         points[child] = points[parent] + step
+    points[:, 2] = -0.0005 * (np.arange(21) % 4)  # no hand is a plane
     return (points + [0.1 * mirror, 0.05, 0.5]).astype(np.float32)
 
 
