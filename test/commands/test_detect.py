@@ -48,7 +48,7 @@ def model(monkeypatch) -> SimpleNamespace:
     """A model that finds a ball around the joints of each hand, and keeps what it was given."""
     kept = SimpleNamespace()
 
-    def encode(image, keypoints, camera):
+    def encode(image, keypoints, camera, depth):
         kept.keypoints, kept.camera = keypoints, camera
         return kept
 

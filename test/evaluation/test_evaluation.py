@@ -48,8 +48,8 @@ def test_noise_is_gaussian_the_same_every_time_and_only_on_the_keypoints(samples
 @pytest.mark.parametrize("camera", ["realsense", "kinect"])
 def test_a_simulated_depth_camera_sees_the_true_hands_the_same_every_time(samples, camera) -> None:
     sample = samples[TWO_HANDS]
-    given = input_of(sample, 0.0, 8, camera)
-    np.testing.assert_array_equal(given.depth, input_of(sample, 0.0, 8, camera).depth)
+    given = input_of(sample, 0.0, 8, depth_camera=camera)
+    np.testing.assert_array_equal(given.depth, input_of(sample, 0.0, 8, depth_camera=camera).depth)
     assert given.depth.shape == sample.mask.shape
     assert 0.005 < (given.depth == 0).mean() < 0.3
     u, v = np.rint(sample.camera.project(sample.meshes["left"])).astype(int).T

@@ -34,6 +34,12 @@ def points_around_the_hands(count: int) -> np.ndarray:
     return np.random.default_rng(0).uniform((-0.3, -0.2, 0.4), (0.3, 0.2, 0.6), (count, 3))
 
 
+@pytest.fixture(autouse=True)
+def found_service(client: Client) -> None:
+    """Before any frame is sent, so that none is old when it is found."""
+    client.find_service(QueryOccupancy, "query_occupancy")
+
+
 def test_points_get_the_probabilities_of_the_latest_frame(client):
     client.send_frame(10.0)
     client.wait_for_frame(10.0)

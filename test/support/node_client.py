@@ -147,14 +147,18 @@ class Client:
         self.wait_until(lambda: bool(self._values), "diagnostics")
         return self._values
 
-    def begin_call(self, kind: type, service: str, request: object) -> object:
-        """Send a request; the future of its answer."""
+    def find_service(self, kind: type, service: str) -> None:
+        """Wait until requests reach a service and its answers come back."""
         if service not in self._callers:
             self._callers[service] = caller = self.node.create_client(kind, service)
             self.wait_until(caller.service_is_ready, service)
             # Ready means that we found the server. An answer that is sent before the server found
             # us is lost, and nothing tells when it has (ros2/rmw_fastrtps#842).
             self.spin(DISCOVERY)
+
+    def begin_call(self, kind: type, service: str, request: object) -> object:
+        """Send a request; the future of its answer."""
+        self.find_service(kind, service)
         return self._callers[service].call_async(request)
 
     def call(self, kind: type, service: str, request: object, timeout: float = PATIENCE) -> object:

@@ -30,8 +30,10 @@ def header(stamp: float) -> Header:
 
 
 def image(stamp: float, value: int = 90) -> Image:
-    """A plain grey image."""
+    """A grey image, darker at the bottom; black and white ones are plain."""
     pixels = np.full((HEIGHT, WIDTH, 3), value, np.uint8)
+    if 4 < value < 255:
+        pixels[HEIGHT // 2 :] -= 4
     return image_message(header(stamp), pixels)
 
 
@@ -54,6 +56,7 @@ def hand(side: str) -> np.ndarray:
         angle = 0.35 * (finger - 2) * mirror
         step = length * np.array([np.sin(angle), -np.cos(angle), 0])
         points[child] = points[parent] + step
+    points[:, 2] = -0.0005 * (np.arange(21) % 4)  # no hand is a plane
     return (points + [0.1 * mirror, 0.05, 0.5]).astype(np.float32)
 
 
