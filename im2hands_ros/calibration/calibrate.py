@@ -26,6 +26,7 @@ from im2hands_ros.calibration.observations import (
 )
 from im2hands_ros.calibration.recording import RecordedFrame
 from im2hands_ros.calibration.skin import SkinPoints, skin_of_depth, skin_of_outline
+from im2hands_ros.calibration.slopes import with_slopes
 from im2hands_ros.depth_fit import shown_along
 from im2hands_ros.hand_calibration import HandCalibration, HandShape
 from im2hands_ros.keypoint_convention import convention_offsets
@@ -174,11 +175,12 @@ def calibrate(
     trusted = float(np.median(np.linalg.norm(seen.shifts, axis=1))) < _TRUSTED
     if not trusted:
         start = start._replace(moves=torch.from_numpy(seen.shifts).float())
+    begin = start._replace(moves=start.moves[~held])
     fitted = fit(
         network,
-        everything.hands((~held).nonzero()[:, 0]),
+        with_slopes(network, everything.hands((~held).nonzero()[:, 0]), begin),
         ("offsets", "code", "thickness", *(() if trusted else ("moves",))),
-        start._replace(moves=start.moves[~held]),
+        begin,
         steps=STEPS,
         move_sigma=_MOVED,
         prior=_PRIOR,

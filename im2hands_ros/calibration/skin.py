@@ -27,7 +27,6 @@ _LEAST_SHOWN = 0.2  # probability that a pixel shows a hand
 _MOST_POINTS = 160  # of a hand
 _EMPTY_BEHIND = 0.03  # metres that what is seen lies behind a hand that is not there
 _EDGE = 3  # pixels around an edge that cameras mix
-_UNLIKE = 0.010  # metres by which a pixel's own depth may differ from that of those around it
 _REACH = 0.03  # metres around the bones in which emptiness says something
 _SHARES = np.linspace(0, 1, 5)
 _GRID = 24  # pixels looked at along the longer side of a hand
@@ -76,7 +75,7 @@ def skin_of_depth(
             continue
         moved = joints[side] + shifts[side]
         points = pixels.points[own][:: -(-int(own.sum()) // _MOST_POINTS)]
-        skin = _unsmoothed(points[_before_wrist(points, moved)], depth, camera)
+        skin = points[_before_wrist(points, moved)]
         free = _free_space(depth, camera, moved)
         bound = np.arange(len(skin) + len(free)) >= len(skin)
         found[side] = SkinPoints(np.concatenate([skin, free]), bound, shifts[side])
@@ -133,14 +132,6 @@ def _crossings(mask: NDArray[np.floating]) -> tuple[Array, Array]:
         found.append(np.stack([rows + share * (axis == 0), columns + share * (axis == 1)]))
     both = np.concatenate(found, axis=1)
     return both[0], both[1]
-
-
-def _unsmoothed(points: Array, depth: NDArray[np.floating], camera: Camera) -> Array:
-    """Points at the very depths of their pixels: a mean over a finger lies under its skin."""
-    pixels = np.rint(camera.project(points)).astype(int)
-    value = depth[pixels[:, 1], pixels[:, 0]].astype(np.float64)
-    near = np.abs(value - points[:, 2]) < _UNLIKE  # false for NaN
-    return points[near] * (value[near] / points[near, 2])[:, None]
 
 
 def _free_space(depth: NDArray[np.floating], camera: Camera, joints: NDArray[np.floating]) -> Array:
