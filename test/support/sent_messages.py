@@ -56,7 +56,7 @@ def hand(side: str) -> np.ndarray:
         angle = 0.35 * (finger - 2) * mirror
         step = length * np.array([np.sin(angle), -np.cos(angle), 0])
         points[child] = points[parent] + step
-    points[:, 2] = -0.0005 * (np.arange(21) % 4)  # no hand is a plane
+        points[child, 2] = -0.0005 * level  # no hand is a plane; its palm is
     return (points + [0.1 * mirror, 0.05, 0.5]).astype(np.float32)
 
 
