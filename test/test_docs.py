@@ -41,7 +41,8 @@ USERS_FILES = {
     *("my_camera.yaml", "hands.mp4", "hands.mcap", "overlay.mp4", "recovered.db3"),
     *("MANO_LEFT.pkl", "MANO_RIGHT.pkl", "ref_occ.pt", "kpts_ref.pt", "right.glb", "summary.json"),
     *("ref_occ.safetensors", "paper.safetensors", "best.safetensors", "latest.safetensors"),
-    *("hand_webxr.npz", "hand_leap.npz", "other.npz", "log.jsonl"),
+    *("hand_webxr.npz", "hand_leap.npz", "hand_leap_hipoly.npz", "other.npz", "log.jsonl"),
+    *("hands.yaml", "hands_leap.yaml"),
     *("interhand.json", "interhand.md", "evaluate.json", "test.json"),
 }
 # Folders that only the interface generator makes.

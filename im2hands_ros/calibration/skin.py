@@ -30,7 +30,8 @@ _EDGE = 3  # pixels around an edge that cameras mix
 _REACH = 0.03  # metres around the bones in which emptiness says something
 _SHARES = np.linspace(0, 1, 5)
 _GRID = 24  # pixels looked at along the longer side of a hand
-_ALONE, _HERE = 0.1, 0.5  # probabilities that a pixel shows the other hand, this hand
+_APART = 0.05  # metres from the other hand's bones, of an outline that is not the other's
+_HERE = 0.5  # probability that a pixel shows a hand
 
 Shown = Callable[[Array], Array]
 
@@ -83,27 +84,29 @@ def skin_of_depth(
 
 
 def skin_of_outline(
-    masks: NDArray[np.floating], camera: Camera, joints: NDArray[np.float32], side: int
-) -> SkinPoints:
-    """Where the outline of a hand's mask says that its surface is just met by viewing rays.
+    mask: NDArray[np.floating], camera: Camera, joints: dict[str, NDArray[np.float32]]
+) -> dict[str, SkinPoints]:
+    """Where the outline of the hands' mask says that a surface is just met by viewing rays.
+
+    The mask does not tell hands apart: what is near both is nobody's.
 
     Args:
-        masks: (2, s, s) probability over a crop that a pixel shows the left and the right hand.
+        mask: (s, s) probability over a crop that a pixel shows a hand.
         camera: the crop's.
-        joints: (21, 3) metres.
-        side: 0 left, 1 right.
+        joints: by side (21, 3) metres.
     """
-    size = masks.shape[1]
-    own, other = masks[side], masks[1 - side]
-    rows, columns = _crossings(own)
-    near = np.clip(np.rint(np.stack([rows, columns])).astype(int), 0, size - 1)
-    alone = other[near[0], near[1]] < _ALONE
-    scale = camera.width / size
-    pixels = (np.stack([columns, rows], axis=1)[alone] + 0.5) * scale - 0.5
+    rows, columns = _crossings(mask)
+    pixels = (np.stack([columns, rows], axis=1) + 0.5) * camera.width / len(mask) - 0.5
     rays = camera.back_project(pixels, np.ones(len(pixels)))
-    points, distance = nearest_on_rays(rays, joints)
-    used = (distance < _REACH) & _before_wrist(points, joints)
-    return SkinPoints(points[used], np.zeros(int(used.sum()), bool), np.zeros(3))
+    met = {side: nearest_on_rays(rays, xyz) for side, xyz in joints.items()}
+    found = {}
+    for side, (points, distance) in met.items():
+        used = (distance < _REACH) & _before_wrist(points, joints[side])
+        for other in met.keys() - {side}:
+            used &= met[other][1] > _APART
+        skin = points[used]
+        found[side] = SkinPoints(skin, np.zeros(len(skin), bool), np.zeros(3))
+    return found
 
 
 def nearest_on_rays(rays: Array, joints: NDArray[np.floating]) -> tuple[Array, Array]:

@@ -11,8 +11,8 @@ Writes
   PICTURE    with --picture, one frame with the surfaces of today over it, and beside it with
              those of the calibration
 
-Without depth images the outlines of the hands must do: they say less about the flesh, and nothing
-about how far away hands are. The residuals are of hands that were not fitted to.
+Without depth images bone lengths alone are calibrated. The residuals are of hands that were not
+fitted to.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keypoints", metavar="TOPIC", help="topic of keypoints")
     parser.add_argument("--depth", metavar="TOPIC", help="Image topic of registered depths")
     parser.add_argument(
-        "--no-depth", action="store_true", help="by outlines, even if there are depth images"
+        "--no-depth", action="store_true", help="bone lengths alone, even if there are depth images"
     )
     parser.add_argument(
         "--camera", metavar="FX,FY,CX,CY", help="intrinsics in pixels, in place of camera_info"
@@ -125,8 +125,8 @@ def _read(args: argparse.Namespace) -> tuple[Recording, bool]:
     if not with_depth:
         warn(
             "calibrate",
-            "no depth images: outlines say little about the flesh and nothing about distance; "
-            "record depth as well where there is a depth camera",
+            "no depth images: bone lengths alone are calibrated, outlines say too little about "
+            "joints and flesh; record depth as well where there is a depth camera",
         )
     return recording, with_depth
 
@@ -153,7 +153,7 @@ def _fit(
         "by": "depth" if with_depth else "outlines",
     }
     with tqdm(total=STEPS, desc="fitting", unit="step") as bar:
-        return seen, calibrate(model, seen, convention, record, bar.update)
+        return seen, calibrate(model, seen, convention, record, with_depth, bar.update)
 
 
 def _report(args: argparse.Namespace, seen: Seen, result: Calibrated) -> None:

@@ -56,14 +56,13 @@ def test_an_outline_lies_where_rays_just_meet_the_surface(hands, depth):
     size = 96
     scale = CAMERA.width / size
     columns = np.rint((np.arange(size) + 0.5) * scale - 0.5).astype(int)
-    masks = np.zeros((2, size, size))
+    mask = np.zeros((size, size))
     rows = columns[columns < CAMERA.height]
     near = depth[np.ix_(rows, columns)] < WALL - 0.1
-    left = columns < CAMERA.width / 2
-    masks[0, : len(rows)] = near & left
-    masks[1, : len(rows)] = near & ~left
-    for number, side in enumerate(SIDES):
-        seen = skin_of_outline(masks, CAMERA, joints(side), number)
+    mask[: len(rows)] = near
+    found = skin_of_outline(mask, CAMERA, {side: joints(side) for side in SIDES})
+    assert set(found) == set(SIDES)
+    for side, seen in found.items():
         assert len(seen.points) > 60 and not seen.bound.any()
         surface = cKDTree(hands[side].mesh(96)[0])
         assert np.median(surface.query(seen.points)[0]) < 0.0025

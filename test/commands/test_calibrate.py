@@ -13,9 +13,10 @@ from two_hands import CAMERA, joints
 
 from im2hands_ros import cli
 from im2hands_ros.calibration import calibrate
+from im2hands_ros.calibration.skin import SkinPoints
 from im2hands_ros.evaluation.baselines.capsule_hand import CapsuleHand
 from im2hands_ros.hand_calibration import HandCalibration
-from im2hands_ros.skeleton import SIDES
+from im2hands_ros.skeleton import LINKS, SIDES
 from im2hands_ros.synthetic.depth_camera import perfect_depth
 from im2hands_ros.synthetic.raytracing import plain_part
 
@@ -120,8 +121,23 @@ def test_without_depth_it_says_what_outlines_are_worth(bag, tmp_path, capsys, fe
     topics = (IMAGE, INFO, KEYPOINTS)
     assert run(bag(topics, empty=True), "-o", tmp_path / "c.yaml") == 2
     said = capsys.readouterr().err
-    assert "outlines say little" in said
-    assert "12 frames show 0 left and 0 right hands with outlines" in said
+    assert "bone lengths alone are calibrated" in said
+    assert "12 frames show" in said and "hands with outlines where their joints are: 20" in said
+
+
+def test_without_depth_bone_lengths_alone_are_new(bag, tmp_path, capsys, monkeypatch):
+    def skin_of_outline(mask, camera, joints):
+        points = {side: xyz.repeat(2, axis=0).astype(float) for side, xyz in joints.items()}
+        none = np.zeros(42, bool)
+        return {side: SkinPoints(each, none, np.zeros(3)) for side, each in points.items()}
+
+    monkeypatch.setattr(calibrate, "skin_of_outline", skin_of_outline)
+    assert run(bag(), "-o", tmp_path / "c.yaml", "--no-depth") == 0
+    made = HandCalibration.read(tmp_path / "c.yaml")
+    assert not made.offsets.any() and not made.shape.code.any() and not made.shape.thickness.any()
+    starts, ends = np.array(LINKS).T
+    links = np.linalg.norm(joints("left")[ends] - joints("left")[starts], axis=1)
+    np.testing.assert_allclose(made.lengths, links, rtol=0.02)
 
 
 @pytest.mark.parametrize(
