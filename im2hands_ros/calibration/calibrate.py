@@ -181,19 +181,8 @@ def calibrate(
     if not trusted:
         start = start._replace(moves=torch.from_numpy(seen.shifts).float())
     begin = start._replace(moves=start.moves[~held])
-    fitted = begin
-    if with_depth:
-        fitted = fit(
-            network,
-            with_slopes(network, everything.hands((~held).nonzero()[:, 0]), begin),
-            ("offsets", "code", "thickness", *(() if trusted else ("moves",))),
-            begin,
-            steps=STEPS,
-            move_sigma=_MOVED,
-            prior=_PRIOR,
-            steady=_STEADY,
-            on_step=lambda _: on_step(),
-        )
+    shown = everything.hands((~held).nonzero()[:, 0])
+    fitted = _fitted(network, shown, begin, trusted, on_step) if with_depth else begin
     # Of the hands held back the place is unknown where joints are not trusted: it is fitted alone.
     rest = everything.hands(held.nonzero()[:, 0])
     before, after = (
@@ -201,11 +190,7 @@ def calibrate(
         for each in (start, fitted)
     )
     sides = [side for side in SIDES if seen.sides.count(side) >= _SIDE_FEWEST]
-    shape = HandShape(
-        fitted.code.double().numpy(),
-        fitted.thickness.double().numpy(),
-        fingerprint(network.decoder),
-    )
+    shape = _shape(network, fitted) if with_depth else None
     joints = adapted_joints(everything, fitted._replace(moves=torch.zeros(count, 3)))
     calibration = HandCalibration(
         convention,
@@ -221,6 +206,34 @@ def calibrate(
         },
     )
     return Calibrated(calibration, before, after)
+
+
+def _fitted(
+    network: InitialOccupancy,
+    shown: Observations,
+    begin: Adaptation,
+    trusted: bool,
+    on_step: OnStep,
+) -> Adaptation:
+    return fit(
+        network,
+        with_slopes(network, shown, begin),
+        ("offsets", "code", "thickness", *(() if trusted else ("moves",))),
+        begin,
+        steps=STEPS,
+        move_sigma=_MOVED,
+        prior=_PRIOR,
+        steady=_STEADY,
+        on_step=lambda _: on_step(),
+    )
+
+
+def _shape(network: InitialOccupancy, fitted: Adaptation) -> HandShape:
+    return HandShape(
+        fitted.code.double().numpy(),
+        fitted.thickness.double().numpy(),
+        fingerprint(network.decoder),
+    )
 
 
 def _placed(
