@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     for picture in tqdm(camera_pictures(args.split, 0, args.count), total=args.count, unit="scene"):
         detection = detect(detector, picture)
         sample = picture.sample
-        end_to_end = end_to_end_scores(sample, detection, methods)
+        end_to_end = end_to_end_scores(picture, detection, methods)
         scored.append(ScoredPicture(subset_of(sample), scores_of(sample, detection), end_to_end))
     settings = {
         "command": command_of(args, "evaluate-detector"),

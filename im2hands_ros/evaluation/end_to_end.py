@@ -18,7 +18,8 @@ from im2hands_ros.evaluation.methods import (
 )
 from im2hands_ros.evaluation.scoring import Scores, TrueHand, score_prediction, true_hands
 from im2hands_ros.pipeline import Im2Hands
-from im2hands_ros.synthetic.sample import Mesh, Sample, present
+from im2hands_ros.synthetic.camera_pictures import CameraPicture
+from im2hands_ros.synthetic.sample import Mesh, present
 
 TRUE = "true keypoints"
 SOURCES = (TRUE, PICTURE, DEPTH)
@@ -38,18 +39,20 @@ def end_to_end_methods(model: Im2Hands, resolution: int) -> dict[str, Method]:
 
 
 def end_to_end_scores(
-    sample: Sample, detection: LiftedDetections, methods: dict[str, Method]
+    picture: CameraPicture, detection: LiftedDetections, methods: dict[str, Method]
 ) -> dict[tuple[str, str], Scores]:
-    """Scores by source of the keypoints and method.
+    """Scores by source of the keypoints and method. The networks are given the depth image where
+    the keypoints' distances are from it: who has a depth camera uses it for both.
 
     "answered" for every true hand, whether there is a mesh of its side; the rest for those hands,
     "moved" ones after each hand was moved so that its joints' middle is the true one.
     """
-    true = true_hands(sample, 0)
+    sample, true = picture.sample, true_hands(picture.sample, 0)
     scores = {}
     for source in SOURCES:
         keypoints = sample.keypoints if source == TRUE else detection.keypoints(source)
-        given = EvaluationInput(sample.image, sample.camera, keypoints, sample.points)
+        depth = picture.depth if source == DEPTH else None
+        given = EvaluationInput(sample.image, sample.camera, keypoints, sample.points, depth)
         for name, method in methods.items():
             prediction = method([given])[0] if present(given.keypoints) else Prediction({}, 0.0)
             scores[source, name] = _scored(true, given, prediction)

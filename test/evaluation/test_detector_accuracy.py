@@ -15,7 +15,7 @@ from im2hands_ros.cli import main
 from im2hands_ros.detection.detector import HandDetector
 from im2hands_ros.detection.landmarks import Landmarks
 from im2hands_ros.evaluation.detections import DEPTH, LIFTS, PICTURE, detect, scores_of
-from im2hands_ros.evaluation.end_to_end import TRUE, end_to_end_methods, end_to_end_scores
+from im2hands_ros.evaluation.end_to_end import SOURCES, TRUE, end_to_end_methods, end_to_end_scores
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.camera_pictures import CAMERA, CameraPicture, camera_pictures
 
@@ -98,11 +98,21 @@ def test_the_end_to_end_scores_what_the_stages_make_of_detected_hands(pair) -> N
     assert list(methods) == ["initial+refinement", "keypoints+initial+refinement"]
     only_left = landmarks_in(pair)["left"]
     detection = detect(detector_of({"left": only_left}), pair)
-    scores = end_to_end_scores(pair.sample, detection, methods)
+    scores = end_to_end_scores(pair, detection, methods)
     plain, refined = (scores[PICTURE, name] for name in methods)
     assert plain["answered"] == [1, 0]
     assert refined["keypoints_out_mm"][0] == pytest.approx(plain["keypoints_in_mm"][0] / 2, 1e-3)
     assert scores[TRUE, "initial+refinement"]["iou"] == [1, 1]
+
+
+def test_the_networks_get_the_depth_image_that_the_keypoints_were_lifted_by(pair) -> None:
+    model = StandInModel([pair.sample], ("initial",))
+    detection = detect(detector_of(landmarks_in(pair)), pair)
+    end_to_end_scores(pair, detection, end_to_end_methods(model, 32))
+    assert [depth is pair.depth for depth in model.depths] == [
+        source == DEPTH for source in SOURCES
+    ]
+    assert model.depths[0] is None
 
 
 def test_a_mesh_is_scored_again_where_its_joints_should_be(pair) -> None:
@@ -111,7 +121,7 @@ def test_a_mesh_is_scored_again_where_its_joints_should_be(pair) -> None:
     (scores,) = [
         s
         for (source, _), s in end_to_end_scores(
-            pair.sample, detection, end_to_end_methods(model, 32)
+            pair, detection, end_to_end_methods(model, 32)
         ).items()
         if source == PICTURE
     ]

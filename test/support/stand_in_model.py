@@ -28,6 +28,7 @@ class StandInModel:
         self.stages, self.device, self.record = stages, torch.device("cpu"), {"made": "by hand"}
         self._samples, self._runs = samples, set(stages)
         self.encoded: list[tuple[str, ...]] = []
+        self.depths: list[np.ndarray | None] = []
 
     refine_keypoints = property(
         lambda self: "keypoints" in self._runs, lambda self, on: self._choose("keypoints", on)
@@ -50,6 +51,7 @@ class StandInModel:
         """The scene of the sample that this camera took."""
         sample = next(sample for sample in self._samples if sample.camera == camera)
         self.encoded.append(tuple(stage for stage in STAGES if stage in self._runs))
+        self.depths.append(depth)
         return StandInScene(sample, keypoints, self._runs)
 
 
