@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.detection.following import HandFinder, HandFollower
-from im2hands_ros.detection.landmarks import FloatArray, Landmarks
+from im2hands_ros.detection.landmarks import FloatArray
 from im2hands_ros.detection.lift import PALM_LENGTH, lift, settle_pair
+from im2hands_ros.detection.voting import side_probabilities
 from im2hands_ros.skeleton import SIDES
 
 
@@ -113,13 +114,6 @@ def _in_picture(
         if np.isfinite(pixels).all() and inside.all(axis=1).any():
             found[side] = pixels.astype(np.float64)
     return found
-
-
-def side_probabilities(hands: Mapping[str, Landmarks]) -> dict[str, float]:
-    """Of hands of one person, that each is of its side: two are right both or wrong both."""
-    right = float(np.prod([hand.is_of(side) for side, hand in hands.items()]))
-    wrong = float(np.prod([1 - hand.is_of(side) for side, hand in hands.items()]))
-    return dict.fromkeys(hands, right / max(right + wrong, 1e-9))
 
 
 def _as_one_person(hands: dict[str, DetectedHand | None]) -> dict[str, DetectedHand | None]:

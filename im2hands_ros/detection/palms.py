@@ -75,6 +75,8 @@ class PalmDetector:
         self._network = network.eval().requires_grad_(False)
         self._device = network.anchors.device
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self._device.type == "cpu":
+            self._network.fuse()
 
     @classmethod
     def load(cls, device: str = "cpu", weights: Path | None = None) -> PalmDetector:

@@ -20,25 +20,34 @@ from im2hands_ros.detection.views import (
     tiles,
     view,
 )
-from im2hands_ros.detection.voting import APART, LEAST_PRESENCE, SAME, Elected, elect
+from im2hands_ros.detection.voting import (
+    APART,
+    LEAST_PRESENCE,
+    SAME,
+    Elected,
+    elect,
+    side_probabilities,
+)
 from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, SeenHand, ToldEncoder
 from im2hands_ros.networks.compact.landmark_regions import region_of
 from im2hands_ros.skeleton import SIDES
 
 ROUNDS = len(PICTURE_ROUNDS) + len(AREA_ROUNDS)
 LEAST_VOTES = 0.6
-_AGREED = 2.5  # votes of a hand from which on no more are needed
-_SURE_SIDE = 0.9
-_MOST_REGIONS = 5  # of a round
+_AGREED = 1.5  # votes of a hand from which on no more are needed
+_SURE_SIDES = 0.9  # probability that both hands are of their sides, from which on the same holds
+_MOST_REGIONS = 4  # of a round
+_SEEN_AGAIN = 0.05  # of a hand's extent: a hand that was seen so near by is not looked at again
 _PASSES = 2  # of the network that is told of both hands, each with the joints of the one before
 _FAINT = 0.05  # presence from which a second look may find a hand
 
 
 class _Evidence(NamedTuple):
-    """Palms that were looked at, and what was seen there."""
+    """Palms that were looked at, what was seen there, and around which of it once more."""
 
     palms: list[Palm]
     findings: list[Landmarks]
+    seen_again: list[Landmarks]
 
 
 class HandSearch:
@@ -63,7 +72,7 @@ class HandSearch:
             part: run the round of views of this number only (any whole number); None: all of them
                 until both hands are found.
         """
-        evidence = _Evidence([], [])
+        evidence = _Evidence([], [], [])
         rounds = _rounds(evidence.findings, known, image.shape[:2])
         elected: dict[str, Elected] = {}
         for number, views in enumerate(rounds):
@@ -109,19 +118,23 @@ class HandSearch:
     def _look(
         self, image: NDArray[np.uint8], views: Sequence[FloatArray], evidence: _Evidence
     ) -> None:
-        """Add what these views show, twice: seen around the palm, and around what that shows."""
+        """Add what these views show: seen around the palm, and around what that shows."""
         palms: list[Palm] = []
         for palm in self._palms(image, views):
             if not any(palm.is_like(other) for other in (*evidence.palms, *palms)):
                 palms.append(palm)
         palms = palms[:_MOST_REGIONS]
-        first = self._told.alone(image, [palm.region for palm in palms])
-        hands = [landmarks_of(it) for it in first if it.presence > _FAINT]
-        regions = [region_of(hand.pixels, hand.right < 0.5) for hand in hands]
         # The trained network knows clasped hands, the original one knows real ones: both vote.
-        again = [*self._told.alone(image, regions), *self._landmarks(image, regions)]
+        first = [landmarks_of(it) for it in self._told.alone(image, [p.region for p in palms])]
+        first = [hand for hand in first if hand.presence > _FAINT]
+        new: list[Landmarks] = []
+        for hand in first:
+            if not any(_alike(hand, other) for other in (*evidence.seen_again, *new)):
+                new.append(hand)
+        again = self._landmarks(image, [region_of(hand.pixels, hand.right < 0.5) for hand in new])
         evidence.palms.extend(palms)
-        evidence.findings.extend(landmarks_of(it) for it in again)
+        evidence.seen_again.extend(new)
+        evidence.findings.extend([*first, *map(landmarks_of, again)])
 
     def _settled(
         self, image: NDArray[np.uint8], elected: dict[str, Elected]
@@ -147,15 +160,17 @@ def _confirmed(elected: Landmarks, last: Landmarks) -> Landmarks:
     return last.judged_as(elected) if same else elected
 
 
+def _alike(hand: Landmarks, other: Landmarks) -> bool:
+    """Whether the landmark network would look at two hands in about the same region."""
+    return hand.distance(other) < _SEEN_AGAIN and (hand.right < 0.5) == (other.right < 0.5)
+
+
 def _agreed(elected: Mapping[str, Elected], known: Mapping[str, Landmarks]) -> bool:
-    return all(
-        side in known
-        or (
-            side in elected
-            and elected[side].votes >= _AGREED
-            and elected[side].hand.is_of(side) >= _SURE_SIDE
-        )
-        for side in SIDES
+    hands = {side: it.hand for side, it in elected.items()}
+    return (
+        len(hands) + len(known) == len(SIDES)
+        and all(it.votes >= _AGREED for it in elected.values())
+        and min(side_probabilities({**known, **hands}).values()) >= _SURE_SIDES
     )
 
 

@@ -28,10 +28,7 @@ PICTURE_ROUNDS: tuple[tuple[Turn, ...], ...] = (
     (Turn(180, False), Turn(0, True, 0.6)),
 )
 # Around what was found until then, or around the middle of the picture.
-AREA_ROUNDS: tuple[tuple[Turn, ...], ...] = (
-    (Turn(0, False), Turn(45, True)),
-    (Turn(-90, False), Turn(135, True)),
-)
+AREA_ROUNDS: tuple[tuple[Turn, ...], ...] = ((Turn(0, False), Turn(45, True)),)
 AREA = 2.6
 """Of a hand's extent: the side of the area around it."""
 

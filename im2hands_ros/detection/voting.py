@@ -56,6 +56,13 @@ def credible(hand: Landmarks) -> bool:
     return hand.presence >= LEAST_PRESENCE and disproportion(joints) < _ODD
 
 
+def side_probabilities(hands: Mapping[str, Landmarks]) -> dict[str, float]:
+    """Of hands of one person, that each is of its side: two are right both or wrong both."""
+    right = float(np.prod([hand.is_of(side) for side, hand in hands.items()]))
+    wrong = float(np.prod([1 - hand.is_of(side) for side, hand in hands.items()]))
+    return dict.fromkeys(hands, right / max(right + wrong, 1e-9))
+
+
 def elect(
     findings: Sequence[Landmarks], known: Mapping[str, Landmarks], least_votes: float
 ) -> dict[str, Elected]:

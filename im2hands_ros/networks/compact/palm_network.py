@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from im2hands_ros.networks.compact.landmark_network import SameConv, fuse_convolutions
 from im2hands_ros.skeleton import INDEX_MCP, MIDDLE_MCP, PINKY_MCP, RING_MCP, WRIST
 
 INPUT_SIZE = 192
@@ -43,21 +44,15 @@ class PalmBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, halves: bool = False) -> None:
         super().__init__()
-        # As TensorFlow's "SAME": of an even size, one pixel less at the left and top.
-        self._uneven = (1, 2, 1, 2) if halves else None
-        padding = 0 if halves else _KERNEL // 2
-        self.depthwise = nn.Conv2d(
-            inputs, inputs, _KERNEL, 2 if halves else 1, padding, groups=inputs
-        )
-        self.pointwise = nn.Conv2d(inputs, outputs, 1)
+        stride = 2 if halves else 1
+        self.depthwise = SameConv(inputs, inputs, _KERNEL, stride, inputs, active=False)
+        self.pointwise = SameConv(inputs, outputs, active=False)
         self.active = nn.PReLU(outputs)
-        self._added = outputs - inputs
+        self._halves, self._added = halves, outputs - inputs
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) to (B, outputs, H, W), or half of both."""
-        shortcut = x
-        if self._uneven:
-            x, shortcut = F.pad(x, self._uneven), F.max_pool2d(x, 2)
+        shortcut = F.max_pool2d(x, 2) if self._halves else x
         if self._added:
             shortcut = F.pad(shortcut, (0, 0, 0, 0, 0, self._added))
         return self.active(self.pointwise(self.depthwise(x)) + shortcut)  # type: ignore[no-any-return]
@@ -68,7 +63,7 @@ class Rise(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.pointwise = nn.Conv2d(inputs, outputs, 1)
+        self.pointwise = SameConv(inputs, outputs, active=False)
         self.active = nn.PReLU(outputs)
         self.blocks = nn.Sequential(PalmBlock(outputs, outputs), PalmBlock(outputs, outputs))
 
@@ -83,8 +78,8 @@ class PalmHead(nn.Module):
 
     def __init__(self, inputs: int, anchors: int) -> None:
         super().__init__()
-        self.score = nn.Conv2d(inputs, anchors, 1)
-        self.place = nn.Conv2d(inputs, anchors * (_BOX + 2 * len(PALM_JOINTS)), 1)
+        self.score = SameConv(inputs, anchors, active=False)
+        self.place = SameConv(inputs, anchors * (_BOX + 2 * len(PALM_JOINTS)), active=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, inputs, H, W) to logits (B, A) and joints from the anchor (B, A, 7, 2), pixels."""
@@ -101,7 +96,7 @@ class PalmNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         width, count = _LEVELS[0]
-        self.stem = nn.Conv2d(3, width, _KERNEL, 2)
+        self.stem = SameConv(3, width, _KERNEL, 2, active=False)
         self.active = nn.PReLU(width)
         levels = [nn.Sequential(*(PalmBlock(width, width) for _ in range(count)))]
         for outputs, count in _LEVELS[1:]:
@@ -117,7 +112,7 @@ class PalmNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> SeenPalms:
         """(B, 3, 192, 192) RGB in [0, 1], black where no picture is."""
-        x = self.active(self.stem(F.pad(image, (1, 2, 1, 2))))
+        x = self.active(self.stem(image))
         passed = []
         for level in self.levels:
             x = level(x)
@@ -127,6 +122,10 @@ class PalmNetwork(nn.Module):
         answers = (self.fine_head(fine), self.coarse_head(coarse))
         logits, joints = (torch.cat(parts, 1) for parts in zip(*answers, strict=True))
         return SeenPalms(logits, joints + self.anchors[:, None])
+
+    def fuse(self) -> None:
+        """As `LandmarkNetwork.fuse`."""
+        fuse_convolutions(self)
 
 
 def anchor_places() -> Tensor:
