@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from im2hands_ros.allocator import give_back_freed_memory
+from im2hands_ros.ros.collection import collect_everything
 from im2hands_ros.ros.parameters import Settings
 from im2hands_ros.tracking.settings import load_model
 
@@ -33,7 +33,7 @@ def load_im2hands(settings: Settings) -> Im2Hands:
 
 def free_device_memory() -> None:
     """Give back what torch and the C library keep of the memory that the model had."""
-    gc.collect()
+    collect_everything()
     give_back_freed_memory()
     cuda = _cuda()
     if cuda is not None:

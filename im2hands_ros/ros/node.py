@@ -17,6 +17,7 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.task import Future
 
 from im2hands_ros.ros.base_node import ManagedNode
+from im2hands_ros.ros.collection import leave_out_of_collection
 from im2hands_ros.ros.device import free_device_memory, load_im2hands, memory_values
 from im2hands_ros.ros.image_inputs import report_failure
 from im2hands_ros.ros.inputs import NodeInputs, SyncedFrame
@@ -162,6 +163,7 @@ class Im2HandsNode(ManagedNode[Settings]):
     def _set_up(self, processing: Processing) -> HandTracker:
         tracker = HandTracker(self._load_model(self.settings), self.settings)
         processing.set_up(tracker)
+        leave_out_of_collection()
         return tracker
 
     def _on_error(self, error: Exception) -> None:

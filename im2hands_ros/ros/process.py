@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import traceback
@@ -17,6 +16,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from im2hands_ros.allocator import keep_freed_memory
 from im2hands_ros.ros.base_node import BaseNode
+from im2hands_ros.ros.collection import collect_everything
 from im2hands_ros.ros.stop_signals import StopSignals, nothing
 
 
@@ -38,7 +38,7 @@ def run_process(make_node: Callable[[], BaseNode], args: Sequence[str] | None) -
     except rclpy_implementation.RCLError as error:
         status = _refused(error)
     rclpy.try_shutdown()
-    gc.collect()  # DDS entities in reference cycles hold shared memory that outlives the process
+    collect_everything()  # DDS entities in cycles hold shared memory that outlives the process
     # Python would take torch apart for a second, and crash if the device is still busy.
     sys.stdout.flush()
     sys.stderr.flush()

@@ -22,6 +22,7 @@ from im2hands_ros.messages.images import read_depth, read_image
 from im2hands_ros.messages.keypoints import write_keypoints
 from im2hands_ros.msg import HandKeypoints
 from im2hands_ros.ros.base_node import BaseNode
+from im2hands_ros.ros.collection import leave_out_of_collection
 from im2hands_ros.ros.detector.inputs import DetectorInput, DetectorInputs
 from im2hands_ros.ros.detector.settings import DetectorSettings
 from im2hands_ros.ros.image_inputs import report_failure
@@ -53,11 +54,12 @@ class DetectorNode(BaseNode[DetectorSettings]):
 
     def __init__(self, load: DetectorLoader = load_detector, **options: object) -> None:
         super().__init__("im2hands_detector", DetectorSettings, **options)
+        self._load = load
         self._publisher = self.create_publisher(
             HandKeypoints, "keypoints", copy(RESULTS), qos_overriding_options=OVERRIDING
         )
         self._worker: Worker[HandDetector, DetectorInput] = Worker(
-            lambda: load(self.settings), self._process, lambda: None, self._on_error
+            self._set_up, self._process, lambda: None, self._on_error
         )
         self._inputs: DetectorInputs | None = None
         self.start_diagnostics()
@@ -106,6 +108,11 @@ class DetectorNode(BaseNode[DetectorSettings]):
         return {"subscribers": str(self._publisher.get_subscription_count())}
 
     # On the worker's thread
+
+    def _set_up(self) -> HandDetector:
+        detector = self._load(self.settings)
+        leave_out_of_collection()
+        return detector
 
     def _process(self, detector: HandDetector, received: DetectorInput) -> None:
         """Decode, detect, publish.
