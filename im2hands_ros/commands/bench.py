@@ -9,9 +9,10 @@ Writes
              points evaluated, the time of a dense evaluation of the same lattice in the same run
              and the ratio; the time to build the ROS messages, directly and through rclpy, where
              ROS 2 is installed; the machine. With --ros: what ROS alone costs a frame, with ready
-             made hands in place of the networks. With --against torch: the frame's times with the
-             compiled kernels and without, by turns, and how far the surfaces are apart. With
-             --against reference: the same beside the published order of work on the same weights.
+             made hands in place of the networks. With --detector: what finding the hands costs a
+             frame of a stream and a picture by itself. With --against torch: the frame's times with
+             the compiled kernels and without, by turns, and how far the surfaces are apart. With
+             --against reference: the same beside the published order of work on these weights.
              With --profile: calls, points, operations and the reached share of the matrix peak
   SVG        with --cost: the time of a frame by cells, and of the field by query points
 
@@ -70,6 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", action="store_true", help="count calls, points and operations")
     parser.add_argument("--cost", type=Path, metavar="SVG", help=".svg plot of the cost to write")
     parser.add_argument("--ros", action="store_true", help="what ROS costs a frame; needs ROS 2")
+    parser.add_argument(
+        "--detector", action="store_true", help="what it costs to find and follow the hands instead"
+    )
     parser.add_argument("--compare", type=Path, help=".json file of before to compare with")
     parser.add_argument("--out", type=Path, help=".json file to write")
 
@@ -88,6 +92,10 @@ def run(args: argparse.Namespace) -> int:
         from im2hands_ros.ros.bench import frame_cost
 
         report = frame_cost.report(frames)
+    elif args.detector:
+        from im2hands_ros.evaluation import detector_cost
+
+        report = detector_cost.report(frames, args.threads)
     else:
         text = args.resolutions or ",".join(stored.get("resolutions", {})) or _RESOLUTIONS
         report = _measured(args, frames, _resolutions(text))

@@ -54,6 +54,10 @@ class Landmarks:
         """The same hand with another probability of being a right one."""
         return replace(self, right=right)
 
+    def mistaken(self) -> Landmarks:
+        """The same hand with the probabilities of the sides exchanged."""
+        return replace(self, right=1 - self.right)
+
     def judged_as(self, other: Landmarks) -> Landmarks:
         """The same joints with the presence and the side of another look at the hand."""
         return replace(self, right=other.right, presence=other.presence)

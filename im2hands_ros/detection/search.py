@@ -11,6 +11,13 @@ from numpy.typing import NDArray
 
 from im2hands_ros.detection.landmarks import FloatArray, Landmarks
 from im2hands_ros.detection.palms import Palm, PalmDetector
+from im2hands_ros.detection.second_hand import (
+    candidates,
+    fit_better,
+    looked_at,
+    other_side,
+    regions_beside,
+)
 from im2hands_ros.detection.views import (
     AREA,
     AREA_ROUNDS,
@@ -25,6 +32,7 @@ from im2hands_ros.detection.voting import (
     LEAST_PRESENCE,
     SAME,
     Elected,
+    credible,
     elect,
     side_probabilities,
 )
@@ -32,7 +40,8 @@ from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, Seen
 from im2hands_ros.networks.compact.landmark_regions import region_of
 from im2hands_ros.skeleton import SIDES
 
-ROUNDS = len(PICTURE_ROUNDS) + len(AREA_ROUNDS)
+# The last one is for what the views have not found: a second hand beside the first, or small ones.
+ROUNDS = len(PICTURE_ROUNDS) + len(AREA_ROUNDS) + 1
 LEAST_VOTES = 0.6
 _AGREED = 1.5  # votes of a hand from which on no more are needed
 _SURE_SIDES = 0.9  # probability that both hands are of their sides, from which on the same holds
@@ -40,6 +49,8 @@ _MOST_REGIONS = 4  # of a round
 _SEEN_AGAIN = 0.05  # of a hand's extent: a hand that was seen so near by is not looked at again
 _PASSES = 2  # of the network that is told of both hands, each with the joints of the one before
 _FAINT = 0.05  # presence from which a second look may find a hand
+# Logarithms of the odds from which on a second hand is one, and below which one of two is none.
+_FITS, _UNFIT = 1.0, -2.0
 
 
 class _Evidence(NamedTuple):
@@ -82,10 +93,13 @@ class HandSearch:
             elected = elect(evidence.findings, known, LEAST_VOTES)
             if _agreed(elected, known):
                 break
-        if part is None and not elected and not known:
+        last = part is None or part % ROUNDS == ROUNDS - 1
+        if last and not elected and not known:
             self._look(image, list(tiles(image.shape[:2])), evidence)
             elected = elect(evidence.findings, known, LEAST_VOTES)
         hands = self._settled(image, elected)
+        if last and len(known) + len(hands) == 1:
+            hands |= self._second(image, {**known, **hands}, evidence.findings)
         return self._told_apart(image, {**known, **hands}, hands) if hands else hands
 
     def see(
@@ -106,13 +120,25 @@ class HandSearch:
     def _told_apart(
         self, image: NDArray[np.uint8], pair: Mapping[str, Landmarks], found: dict[str, Landmarks]
     ) -> dict[str, Landmarks]:
-        """The hands that were found, with joints that are seen knowing of all."""
+        """The hands that were found, with joints that are seen knowing of all; exchanged, where
+        all of them are seen better so, and without one that does not fit."""
         around = {side: hand.pixels for side, hand in pair.items()}
         for _ in range(_PASSES):
-            last = self.see_pair(image, around)
-            around = {side: hand.pixels for side, hand in last.items()}
-        if len(last) == len(SIDES) and last["left"].distance(last["right"]) < APART:
-            return found
+            seen = self._told.see(image, around)
+            around = {side: hand.pixels for side, hand in seen.items()}
+        if len(found) == len(pair):
+            turned = {other_side(side): pixels for side, pixels in around.items()}
+            exchanged = self._told.see(image, turned)
+            if fit_better(exchanged, seen):
+                seen = exchanged
+                found = {other_side(side): hand.mistaken() for side, hand in found.items()}
+        last = {side: landmarks_of(it) for side, it in seen.items()}
+        worst = min(seen, key=lambda side: seen[side].fits)
+        if len(seen) == len(SIDES):
+            if last["left"].distance(last["right"]) < APART:
+                return found
+            if seen[worst].fits < _UNFIT:
+                found = {side: hand for side, hand in found.items() if side != worst}
         return {side: _confirmed(hand, last[side]) for side, hand in found.items()}
 
     def _look(
@@ -135,6 +161,20 @@ class HandSearch:
         evidence.palms.extend(palms)
         evidence.seen_again.extend(new)
         evidence.findings.extend([*first, *map(landmarks_of, again)])
+
+    def _second(
+        self, image: NDArray[np.uint8], one: Mapping[str, Landmarks], findings: list[Landmarks]
+    ) -> dict[str, Landmarks]:
+        """The other hand of the one that was found, where it is seen well enough."""
+        ((side, first),) = one.items()
+        regions = regions_beside(first.pixels, side)
+        beside = [landmarks_of(it) for it in self._told.alone(image, regions)]
+        seen = looked_at(self._told, image, side, first, candidates(first, findings, beside))
+        if not seen or seen[0].fits < _FITS:
+            return {}
+        second = landmarks_of(seen[0])
+        new = credible(second) and second.distance(first) > SAME
+        return {other_side(side): second} if new else {}
 
     def _settled(
         self, image: NDArray[np.uint8], elected: dict[str, Elected]

@@ -99,4 +99,7 @@ def figures(report: dict[str, Any]) -> dict[str, float]:
     if "resolutions" in report:
         stages = {name: each["stages_ms"] for name, each in report["resolutions"].items()}
         return {f"{name}³ p95": each["frame"]["p95"] for name, each in stages.items()}
+    if "detector" in report:
+        rows = report["detector"].items()
+        return {f"detector, {name} p95": each["processor_ms"]["p95"] for name, each in rows}
     return {name: each["processor_ms"]["total"] for name, each in report["cases"].items()}

@@ -5,6 +5,7 @@ No palm is detected first: regions come from joints where hands are believed to 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.networks.compact.landmark_network import LandmarkNetwork, SeenLandmarks
+from im2hands_ros.networks.compact.landmark_network import (
+    CODE_WIDTH,
+    LandmarkNetwork,
+    SeenLandmarks,
+)
 from im2hands_ros.networks.compact.landmark_regions import (
     FloatArray,
     cut_out,
@@ -44,6 +49,8 @@ class SeenHand(NamedTuple):
         right: probability that it is a right hand, seen in an unmirrored picture.
         spread: (21,) expected error of the landmarks in x and in y, pixels of the picture; None:
             the network does not estimate it.
+        fits: logarithm of the odds that the landmarks are those of the hand that is meant, where
+            both are looked for; NaN: not estimated.
     """
 
     pixels: FloatArray
@@ -52,6 +59,7 @@ class SeenHand(NamedTuple):
     presence: float
     right: float
     spread: FloatArray | None = None
+    fits: float = math.nan
 
 
 class LandmarkEncoder:
@@ -109,34 +117,39 @@ class ToldEncoder:
 
     Args:
         network: on the device that it shall run on; made fast and no longer to be trained.
+        fits: from its code to `SeenHand.fits`.
 
     Attributes:
         alone: the same network without hints, for regions where nothing is known.
     """
 
-    def __init__(self, network: ToldLandmarks) -> None:
+    def __init__(self, network: ToldLandmarks, fits: nn.Linear) -> None:
         self.network = network.eval().requires_grad_(False)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.fits = fits.eval().requires_grad_(False)
         self.alone = LandmarkEncoder(self.network.network)
 
     @classmethod
     def load(cls, weights: Path | None = None, device: str = "cpu") -> ToldEncoder:
-        """The packaged network, or a weights file's stage ``landmarks``, its only one.
+        """The packaged network, or that of a weights file's stages ``landmarks`` and ``fits``.
 
         Raises:
             FileNotFoundError, ValueError: as `checkpoints.load_into`.
         """
-        network = ToldLandmarks()
-        checkpoints.load_into(nn.ModuleDict({"landmarks": network}), weights or TOLD_WEIGHTS)
-        return cls(network.to(device))
+        network, fits = ToldLandmarks(), nn.Linear(CODE_WIDTH, 1)
+        parts = nn.ModuleDict({"landmarks": network, "fits": fits})
+        checkpoints.load_into(parts, weights or TOLD_WEIGHTS)
+        parts.to(device)
+        return cls(network, fits)
 
     def see(self, image: np.ndarray, joints_px: Mapping[str, np.ndarray]) -> dict[str, SeenHand]:
         """As `LandmarkEncoder.see`; the sides and nearly always the presence are as believed."""
-        return see_told(self.network, image, joints_px)
+        seen = self(image, [Look(side, joints_px) for side in joints_px])
+        return dict(zip(joints_px, seen, strict=True))
 
     def __call__(self, image: np.ndarray, looks: Sequence[Look]) -> list[SeenHand]:
         """What each look shows, all at once; image: as of `see`."""
-        return see_each(self.network, image, looks)
+        return see_each(self.network, image, looks, self.fits)
 
 
 class Look(NamedTuple):
@@ -161,8 +174,13 @@ def see_told(
 
 
 @torch.inference_mode()
-def see_each(network: ToldLandmarks, image: np.ndarray, looks: Sequence[Look]) -> list[SeenHand]:
-    """What each look at an (H, W, 3) uint8 RGB picture shows."""
+def see_each(
+    network: ToldLandmarks,
+    image: np.ndarray,
+    looks: Sequence[Look],
+    fits: nn.Linear | None = None,
+) -> list[SeenHand]:
+    """What each look at an (H, W, 3) uint8 RGB picture shows; fits: for `SeenHand.fits`."""
     if not looks:
         return []
     device = network.spread.weight.device
@@ -175,9 +193,10 @@ def see_each(network: ToldLandmarks, image: np.ndarray, looks: Sequence[Look]) -
     told = torch.tensor(np.stack(hints), dtype=torch.float32, device=device)
     both = torch.tensor([float(len(look.joints_px) > 1) for look in looks], device=device)
     seen, spread = network(as_input(crops, device), Hints(told, both, torch.ones_like(both)))
+    odds = [math.nan] * len(looks) if fits is None else fits(seen.code)[:, 0].tolist()
     return [
         in_picture(seen, index, region)._replace(
-            spread=spread[index].double().cpu().numpy() / scale_of(region)
+            spread=spread[index].double().cpu().numpy() / scale_of(region), fits=odds[index]
         )
         for index, region in enumerate(regions)
     ]

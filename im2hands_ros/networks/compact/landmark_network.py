@@ -66,6 +66,7 @@ class SeenLandmarks(NamedTuple):
             unmirrored picture shows it.
         shape: (B, 21, 3) the hand by itself, metres, turned as in the crop.
         maps: (B, C, 224/s, 224/s) features at ``STRIDES``, of ``MAP_WIDTHS``.
+        code: (B, ``CODE_WIDTH``) that all of this but the maps is read from.
     """
 
     landmarks: Tensor
@@ -73,6 +74,7 @@ class SeenLandmarks(NamedTuple):
     right: Tensor
     shape: Tensor
     maps: tuple[Tensor, ...]
+    code: Tensor
 
 
 class SameConv(nn.Conv2d):
@@ -187,7 +189,7 @@ class LandmarkNetwork(nn.Module):
         places = torch.cat([raw[..., :2] - 0.5, raw[..., 2:] / DEPTH_SHARE], -1)
         presence, right = (head(code)[:, 0].sigmoid() for head in (self.presence, self.right))
         return SeenLandmarks(
-            places, presence, right, self.shape(code).unflatten(1, (JOINT_COUNT, 3)), maps
+            places, presence, right, self.shape(code).unflatten(1, (JOINT_COUNT, 3)), maps, code
         )
 
     def fuse(self) -> None:

@@ -1,0 +1,105 @@
+"""The second hand, where one alone was found: where it may be, and whether what is seen is it.
+
+A hand that another one hides in part has few palms and votes of its own. The network that is told
+of the first hand sees it from a rough idea of where it is, and a classifier of that network's code,
+fitted by ``tools/fit_second_hand.py``, tells a hand from the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from im2hands_ros.detection.landmarks import FloatArray, Landmarks
+from im2hands_ros.networks.compact.landmark_encoder import Look, SeenHand, ToldEncoder
+from im2hands_ros.networks.compact.landmark_network import INPUT_SIZE
+from im2hands_ros.networks.compact.landmark_regions import region_of
+from im2hands_ros.skeleton import SIDES
+
+# Of the other hand's region, as the network sees the first one: its middle, in half a region from
+# that of the first, and its turn, degrees clockwise. Clusters of the pairs of our training scenes.
+_PLACES = (
+    (-0.47, -0.24, 38),
+    (0.25, 0.21, 54),
+    (-0.47, 0.28, -19),
+    (0.11, -0.22, -72),
+    (0.54, -0.07, -8),
+    (0.35, 0.48, 107),
+    (-0.12, -0.37, 106),
+    (-0.11, 0.31, -142),
+)
+MOST = 6  # candidates that are looked at
+_FAINT = 0.05  # presence
+_CLEARLY = 2.0  # of the logarithms of the odds
+_APART, _ALIKE = 0.15, 0.1  # of a hand's extent: from the first hand, and from other candidates
+_SIZES = (0.4, 2.5)  # of the first hand's extent
+
+
+def other_side(side: str) -> str:
+    """The other one of ``SIDES``."""
+    return SIDES[1 - SIDES.index(side)]
+
+
+def regions_beside(joints_px: FloatArray, side: str) -> list[FloatArray]:
+    """(2, 3) regions in which the other hand of a (21, 2) hand of this side may be."""
+    first = region_of(joints_px, side == "left")
+    middle, regions = (INPUT_SIZE - 1) / 2, []
+    for across, along, turn in _PLACES:
+        angle = np.radians(turn)
+        # The other hand is seen in the mirror, if the first one is not.
+        linear = np.array([[-np.cos(angle), -np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        place = middle + INPUT_SIZE / 2 * np.array([across, along])
+        region = linear @ first
+        region[:, 2] += middle - linear @ place
+        regions.append(region)
+    return regions
+
+
+def candidates(
+    first: Landmarks, findings: Iterable[Landmarks], beside: Iterable[Landmarks]
+) -> list[Landmarks]:
+    """The likeliest of what may be the other hand: found anyhow, then in `regions_beside`."""
+    by_presence = [sorted(hands, key=lambda hand: -hand.presence) for hands in (findings, beside)]
+    chosen: list[Landmarks] = []
+    for hand in chain(*by_presence):
+        size = hand.extent / max(first.extent, 1.0)
+        if (
+            hand.presence > _FAINT
+            and hand.distance(first) > _APART
+            and _SIZES[0] < size < _SIZES[1]
+            and all(hand.distance(other) > _ALIKE for other in chosen)
+        ):
+            chosen.append(hand)
+    return chosen[:MOST]
+
+
+def fit_better(exchanged: Mapping[str, SeenHand], seen: Mapping[str, SeenHand]) -> bool:
+    """Whether all hands are seen clearly better as those of the other sides."""
+    gains = [hand.fits - seen[other_side(side)].fits for side, hand in exchanged.items()]
+    return min(gains) > 0 and sum(gains) > _CLEARLY
+
+
+def looked_at(
+    told: ToldEncoder,
+    image: NDArray[np.uint8],
+    side: str,
+    first: Landmarks,
+    hands: Sequence[Landmarks],
+    kept: int = 3,
+) -> list[SeenHand]:
+    """Candidates as they are seen by the network that is told of both hands, the likeliest first.
+
+    Args:
+        side: of the first hand, which is as it is.
+        kept: how many are looked at twice.
+    """
+    other = other_side(side)
+    joints = [hand.pixels for hand in hands]
+    for count in (len(joints), kept):
+        looks = [Look(other, {side: first.pixels, other: each}) for each in joints[:count]]
+        seen = sorted(told(image, looks), key=lambda hand: -hand.fits)
+        joints = [hand.pixels for hand in seen]
+    return seen

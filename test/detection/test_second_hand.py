@@ -1,0 +1,130 @@
+"""A second hand that the views have not shown: where it is looked for, and what is taken for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from im2hands_ros.detection.landmarks import Landmarks
+from im2hands_ros.detection.palms import PalmDetector
+from im2hands_ros.detection.search import ROUNDS, HandSearch
+from im2hands_ros.detection.second_hand import (
+    MOST,
+    candidates,
+    fit_better,
+    looked_at,
+    regions_beside,
+)
+from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, SeenHand, ToldEncoder
+from im2hands_ros.networks.compact.landmark_network import INPUT_SIZE
+from im2hands_ros.networks.compact.landmark_regions import is_mirrored, moved_back, scale_of
+from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
+
+MIDDLE = np.full(2, (INPUT_SIZE - 1) / 2)
+
+
+@pytest.fixture(scope="module")
+def told() -> ToldEncoder:
+    return ToldEncoder.load()
+
+
+@pytest.fixture(scope="module")
+def touching():
+    """A picture of touching hands, and their true pixels."""
+    sequence = load_demo_sequence()
+    frame = sequence.frames[30]
+    true = {s: sequence.camera.project(x) for s, x in frame.true_keypoints.items()}
+    return frame.image, true
+
+
+def seen_at(pixels: np.ndarray, side: str = "left", presence: float = 0.9) -> Landmarks:
+    return Landmarks(pixels, np.zeros(21), np.zeros((21, 3)), float(side == "right"), presence)
+
+
+def error(found: np.ndarray, true: np.ndarray) -> float:
+    return float(np.linalg.norm(found - true, axis=1).mean())
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_regions_lie_around_the_first_hand_and_show_the_other_side(touching, side) -> None:
+    joints = touching[1][side]
+    extent = np.linalg.norm(np.ptp(joints, axis=0))
+    regions = regions_beside(joints, side)
+    assert {is_mirrored(region) for region in regions} == {side == "right"}
+    middles = np.array([moved_back(MIDDLE, region) for region in regions])
+    assert (np.linalg.norm(middles - joints.mean(0), axis=1) < 1.2 * extent).all()
+    assert np.ptp([scale_of(region) for region in regions]) < 1e-9
+
+
+def test_the_regions_of_the_mirrored_hand_are_the_mirrored_regions(touching) -> None:
+    joints, mirror = touching[1]["right"], np.array([-1.0, 1.0])
+    pairs = zip(
+        regions_beside(joints, "right"), regions_beside(joints * mirror, "left"), strict=True
+    )
+    for mine, its in pairs:
+        assert np.allclose(mine[:, :2] * mirror, its[:, :2]) and np.allclose(mine[:, 2], its[:, 2])
+
+
+def test_candidates_are_apart_from_the_first_hand_and_from_each_other() -> None:
+    rng = np.random.default_rng(0)
+    shape = rng.uniform(0, 100, (21, 2))
+    first = seen_at(shape, "right")
+    there, nearly, faint = shape + 90, shape + 92, shape - 90
+    found = [
+        seen_at(shape + 3),
+        seen_at(there, presence=0.5),
+        seen_at(nearly, presence=0.7),
+        seen_at(faint, presence=0.01),
+        seen_at(0.2 * shape + 200),
+    ]
+    beside = [seen_at(shape + (0, 60 * k)) for k in range(2, 2 + MOST)]
+    chosen = candidates(first, found, beside)
+    assert len(chosen) == MOST and chosen[0] is found[2]
+    assert chosen[1:] == beside[: MOST - 1]
+
+
+def test_a_hand_fits_better_than_what_is_beside_it(told, touching) -> None:
+    image, true = touching
+    first, wrong = seen_at(true["right"], "right"), seen_at(true["left"] + (0, 180))
+    right, *_ = looked_at(told, image, "right", first, [wrong, seen_at(true["left"] + 12)])
+    assert error(right.pixels, true["left"]) < 12 and right.fits > 1
+    (alone,) = looked_at(told, image, "right", first, [wrong])
+    assert alone.fits < right.fits - 1
+    assert looked_at(told, image, "right", first, []) == []
+
+
+def test_hands_are_exchanged_where_all_fit_better_so() -> None:
+    def seen(left: float, right: float) -> dict[str, SeenHand]:
+        hand = SeenHand(np.zeros((21, 2)), np.zeros(21), np.zeros((21, 3)), 0.9, 0.5)
+        return {"left": hand._replace(fits=left), "right": hand._replace(fits=right)}
+
+    assert fit_better(seen(3.0, 2.0), seen(0.0, 1.0))
+    assert not fit_better(seen(0.0, 1.0), seen(3.0, 2.0))
+    assert not fit_better(seen(3.0, 9.0), seen(10.0, 1.0))  # the right one was seen better
+    assert not fit_better(seen(1.5, 1.0), seen(0.0, 1.0))  # not clearly
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_the_last_round_finds_the_hand_beside_the_known_one(told, touching, side) -> None:
+    image, true = touching
+    search = HandSearch(PalmDetector.load(), LandmarkEncoder.load(), told)
+    known = search.see(image, {side: true[side]})
+    (other,) = set(SIDES) - {side}
+    found = search.search(image, known, ROUNDS - 1)
+    assert set(found) == {other} and error(found[other].pixels, true[other]) < 20
+
+
+def test_beside_a_hand_that_is_alone_nothing_is_found(told, touching) -> None:
+    image, true = touching
+    pixels = true["right"]
+    other = np.all([np.rint(true["left"]).astype(int) > 0], axis=0)
+    assert other.all()
+    rows, columns = np.ogrid[: image.shape[0], : image.shape[1]]
+    away = np.full(image.shape[:2], np.inf)
+    for x, y in pixels:
+        away = np.minimum(away, np.hypot(columns - x, rows - y))
+    lone = np.where((away < 25)[..., None], image, 120).astype(np.uint8)
+    search = HandSearch(PalmDetector.load(), LandmarkEncoder.load(), told)
+    known = search.see(lone, {"right": pixels})
+    assert search.search(lone, known, ROUNDS - 1) == {}

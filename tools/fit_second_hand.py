@@ -1,0 +1,169 @@
+"""Fit the classifier that tells a second hand from what only looks like one (`SeenHand.fits`).
+
+    python tools/fit_second_hand.py --data data --told told.safetensors --out OUT --count 1000
+
+In training scenes (`im2hands synthesize`, `tools/overlay_hands.py`) one hand is found, and all
+candidates for the other one are looked at as `detection/second_hand.py` does. The network's codes
+of those looks, and whether the joints lie on the other hand, are fitted by logistic regression.
+OUT holds the network of --told and the classifier. --codes keeps what was seen, to go on or to put
+together several runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional as F
+
+from im2hands_ros.detection.landmarks import Landmarks
+from im2hands_ros.detection.palms import PalmDetector
+from im2hands_ros.detection.search import landmarks_of
+from im2hands_ros.detection.second_hand import candidates, looked_at, other_side, regions_beside
+from im2hands_ros.detection.views import PICTURE_ROUNDS, picture_views
+from im2hands_ros.networks import checkpoints
+from im2hands_ros.networks.compact.landmark_encoder import ToldEncoder
+from im2hands_ros.networks.compact.landmark_network import CODE_WIDTH
+from im2hands_ros.networks.compact.told_landmarks import ToldLandmarks
+from im2hands_ros.synthetic.sample import Sample, present
+from im2hands_ros.synthetic.shards import load_shard
+
+ON_THE_HAND = 0.25  # of its extent, on the average
+FIRST = (0.2, 0.3)  # the same of the first hand, at most, and its presence, at least
+OF_A_SHARD = 20
+SPREAD = 3.0  # of the codes' normalised sum; only sets what --decay means
+
+Codes = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+def scenes(folder: Path, start: int, step: int) -> Iterator[Sample]:
+    """Some of every shard, at random."""
+    rng = np.random.default_rng(start)
+    for path in sorted((folder / "train").glob("*.npz"))[start::step]:
+        samples = load_shard(path)
+        yield from (samples[int(k)] for k in rng.permutation(len(samples))[:OF_A_SHARD])
+
+
+def found_in(image: NDArray[np.uint8], palms: PalmDetector, told: ToldEncoder) -> list[Landmarks]:
+    """What the first rounds of a search see."""
+    found: list[Landmarks] = []
+    for turns in PICTURE_ROUNDS[:2]:
+        seen = palms(image, picture_views(image.shape[:2], turns))[:4]
+        found += [landmarks_of(it) for it in told.alone(image, [palm.region for palm in seen])]
+    return found
+
+
+def codes_of(sample: Sample, palms: PalmDetector, told: ToldEncoder) -> Codes:
+    """(N, CODE_WIDTH) codes of candidates for a second hand, and (N,) whether they are on it."""
+    true = {s: sample.camera.project(xyz) for s, xyz in present(sample.keypoints).items()}
+
+    def off(pixels: NDArray[np.float64], side: str) -> float:
+        extent = np.linalg.norm(np.ptp(true[side], axis=0))
+        return float(np.linalg.norm(pixels - true[side], axis=1).mean() / extent)
+
+    found = found_in(sample.image, palms, told)
+    likely = [(off(hand.pixels, s), s, hand) for hand in found for s in true]
+    likely = [it for it in likely if it[0] < FIRST[0] and it[2].presence > FIRST[1]]
+    nothing = np.zeros((0, CODE_WIDTH), np.float32), np.zeros(0, np.float32)
+    if not likely:
+        return nothing
+    _, side, first = min(likely, key=lambda it: it[0])
+    regions = regions_beside(first.pixels, side)
+    beside = [landmarks_of(it) for it in told.alone(sample.image, regions)]
+    hands = candidates(first, found, beside)
+    if not hands:
+        return nothing
+    codes: list[NDArray[np.float32]] = []
+    hook = told.fits.register_forward_pre_hook(lambda _, given: codes.append(given[0].numpy()))
+    seen = looked_at(told, sample.image, side, first, hands, kept=len(hands))
+    hook.remove()
+    other, scores = other_side(side), told.fits(torch.from_numpy(codes[-1]))[:, 0]
+    # The last looks come back in the order of their scores.
+    last = codes[-1][scores.argsort(descending=True).numpy()]
+    on = [other in true and off(hand.pixels, other) < ON_THE_HAND for hand in seen]
+    return last, np.array(on, np.float32)
+
+
+def fitted(codes: Codes, decay: float) -> nn.Linear:
+    """The classifier, of codes as they are."""
+    x, y = (torch.from_numpy(array).double() for array in codes)
+    middle, scale = x.mean(0), (x.std(0) + 1e-6) * np.sqrt(CODE_WIDTH) / SPREAD
+    x = (x - middle) / scale
+    weight = torch.zeros(CODE_WIDTH, dtype=x.dtype, requires_grad=True)
+    bias = torch.zeros((), dtype=x.dtype, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weight, bias], max_iter=300, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        error = F.binary_cross_entropy_with_logits(x @ weight + bias, y)
+        error = error + decay * weight.square().sum()
+        error.backward()
+        return error
+
+    optimiser.step(loss)
+    layer = nn.Linear(CODE_WIDTH, 1)
+    with torch.no_grad():
+        layer.weight.copy_((weight / scale)[None])
+        layer.bias.copy_(bias - (weight * middle / scale).sum())
+    return layer
+
+
+def collected(given: argparse.Namespace) -> Codes:
+    """Codes of --count scenes."""
+    network = ToldLandmarks()
+    tensors, _ = checkpoints.read(given.told)
+    state = {k.removeprefix("landmarks."): v for k, v in tensors.items() if "landmarks." in k}
+    network.load_state_dict(state)
+    told, palms = ToldEncoder(network, nn.Linear(CODE_WIDTH, 1)), PalmDetector.load()
+    rows: list[Codes] = []
+    for sample in scenes(given.data, given.start, given.step):
+        if len(rows) == given.count:
+            break
+        rows.append(codes_of(sample, palms, told))
+        if len(rows) % 50 == 0:
+            print(f"{len(rows)} scenes, {sum(len(y) for _, y in rows)} candidates", flush=True)
+    codes, on = zip(*rows, strict=True)
+    return np.concatenate(codes), np.concatenate(on)
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder with train/*.npz")
+    parser.add_argument("--told", type=Path, required=True, help="the network's weights")
+    parser.add_argument("--out", type=Path, help="weights file to write")
+    parser.add_argument("--codes", type=Path, nargs="*", default=[], help="written, or read")
+    parser.add_argument("--count", type=int, default=1000, help="scenes (1000)")
+    parser.add_argument("--start", type=int, default=0, help="first shard (0)")
+    parser.add_argument("--step", type=int, default=1, help="of the shards every nth (1)")
+    parser.add_argument("--decay", type=float, default=3e-5, help="of the weights (3e-5)")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    if given.data:
+        codes = collected(given)
+        for path in given.codes:
+            np.savez(path, codes=codes[0].astype(np.float16), on=codes[1])
+    else:
+        files = [np.load(path) for path in given.codes]
+        codes = (
+            np.concatenate([file["codes"].astype(np.float32) for file in files]),
+            np.concatenate([file["on"] for file in files]),
+        )
+    if given.out:
+        tensors, record = checkpoints.read(given.told)
+        layer = fitted(codes, given.decay)
+        made = {"command": "python tools/fit_second_hand.py", "decay": given.decay}
+        made |= {"candidates": len(codes[1]), "hands": int(codes[1].sum())}
+        state = {k: v for k, v in tensors.items() if not k.startswith("fits.")}
+        state |= {f"fits.{k}": v.half().contiguous() for k, v in layer.state_dict().items()}
+        checkpoints.write(state, given.out, record | {"fits": made})
+        print(made)
+
+
+if __name__ == "__main__":
+    main()
