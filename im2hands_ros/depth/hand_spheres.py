@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from im2hands_ros.kernels import library
+from im2hands_ros.kernels.depth import fronts
 from im2hands_ros.skeleton import BONES, MIDDLE_MCP, WRIST
 
 Array = NDArray[np.float64]
@@ -73,6 +75,16 @@ def _nearest(
     rays: Array, centres: Array, radii: Array, shares: tuple[float, ...]
 ) -> tuple[Array, ...]:
     """For each share of the radii, (N,) depth at which rays meet the first sphere."""
+    kernels = library.chosen()
+    if kernels:
+        return tuple(fronts(kernels, rays, centres, radii, shares))
+    return nearest_in_numpy(rays, centres, radii, shares)
+
+
+def nearest_in_numpy(
+    rays: Array, centres: Array, radii: Array, shares: tuple[float, ...]
+) -> tuple[Array, ...]:
+    """The same without the kernels."""
     length = np.sqrt((rays**2).sum(axis=1))
     along = ((rays / length[:, None]) @ centres.T).astype(np.float32)
     aside = (centres**2).sum(axis=1).astype(np.float32) - along**2
