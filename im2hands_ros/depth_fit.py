@@ -18,6 +18,7 @@ from im2hands_ros.checks import check_depth
 from im2hands_ros.depth.likely_shifts import likely_shifts
 from im2hands_ros.depth.pixels import depth_pixels
 from im2hands_ros.depth.skin_fit import fitted_joints
+from im2hands_ros.kernels.field import NativeField
 from im2hands_ros.networks.protocol import EncodedFrame, EstimatedJoints, HandContext, HandNetworks
 from im2hands_ros.pair import HandPair, KeypointPair
 from im2hands_ros.precision import Precision
@@ -88,17 +89,21 @@ class _HandField:
 
     def __init__(self, context: HandContext, hand: int, unit: float, tensor: ToTensor) -> None:
         frames = context.hands
-        self._context, self._unit, self._tensor = context.select(hand), unit, tensor
+        native = context.native_field
+        field = native[[hand]] if native else context.select(hand)
+        self._logits = field if isinstance(field, NativeField) else field.logits
+        self._around = field.logits_around
+        self._unit, self._tensor = unit, tensor
         turn = frames.palm_from_hand[hand].double().cpu().numpy()
         sign = np.array([-1.0 if frames.mirrored[hand] else 1.0, 1, 1])
         self._palm_from_camera = turn * sign
         self._origin = turn @ frames.wrist[hand].double().cpu().numpy()
 
     def at(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self._metres(self._context.logits(self._palm(points)))
+        return self._metres(self._logits(self._palm(points)))
 
     def around(self, points: NDArray[np.float64], step: float) -> NDArray[np.float64]:
-        values = self._metres(self._context.logits_around(self._palm(points), step))
+        values = self._metres(self._around(self._palm(points), step))
         # Differences along the palm's axes, to those along the camera's.
         along = (values[:, 1:] - values[:, :1]) @ self._palm_from_camera
         return np.hstack([values[:, :1], values[:, :1] + along])

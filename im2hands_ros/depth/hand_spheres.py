@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 _RADII = np.array([14, 12, 11, 9, *(13, 9.5, 8.5, 7.5) * 3, 12, 8.5, 7.5, 6.5]) * 1e-3
 _PALM = 0.090
 _SHARES = np.array([0.3, 0.65, 1.0])
+_STARTS, _ENDS = np.array(BONES).T
+_SPHERE_RADII = np.repeat(_RADII, len(_SHARES))
 _KNUCKLES = (5, 9, 13, 17)
 # What of the forearm is taken for the hand's as well: metres behind the wrist, and radius there.
 _ARM, _ARM_RADIUS = np.array([0.012, 0.025, 0.04, 0.055]), 0.024
@@ -58,10 +60,9 @@ def _size(joints: Array) -> float:
 
 def _spheres(joints: Array) -> tuple[Array, Array]:
     """(K, 3) centres and (K,) radii of a hand."""
-    parents, children = np.array(BONES).T
-    start, end = joints[parents], joints[children]
+    start, end = joints[_STARTS], joints[_ENDS]
     centres = start[:, None] + _SHARES[:, None] * (end - start)[:, None]
-    return centres.reshape(-1, 3), _size(joints) * np.repeat(_RADII, len(_SHARES))
+    return centres.reshape(-1, 3), _size(joints) * _SPHERE_RADII
 
 
 def _arm(joints: Array) -> tuple[Array, Array]:

@@ -84,7 +84,7 @@ class NativeField:
             library.checked(refused)
         return logits
 
-    def around(self, points_palm: Tensor, step: float) -> Tensor:
+    def logits_around(self, points_palm: Tensor, step: float) -> Tensor:
         """Initial logits (H, N, 4) of points and of those moved by a step (metres) along each axis;
         the image's part is the point's for all four."""
         library, points = self._prepared(points_palm)

@@ -14,6 +14,7 @@ from im2hands_ros.depth.likely_shifts import likely_shifts
 from im2hands_ros.depth.pixels import depth_pixels
 from im2hands_ros.depth.skin_fit import fitted_joints
 from im2hands_ros.evaluation.baselines.capsule_hand import CapsuleHand
+from im2hands_ros.kernels.choice import kernels_wanted
 from im2hands_ros.skeleton import BONES
 from im2hands_ros.synthetic.depth_camera import KINECT, REALSENSE, perfect_depth, photographed
 from im2hands_ros.synthetic.raytracing import plain_part
@@ -92,6 +93,18 @@ def test_two_hands_one_behind_the_other_are_moved_each_by_its_own_error():
     given = {"left": off(true["left"], 0.04), "right": off(true["right"], -0.02)}
     for side, xyz in fitted(seen(true), given).items():
         assert error(xyz, true[side]) < 0.5 * error(given[side], true[side])
+
+
+def test_the_compiled_steps_and_those_in_numpy_move_hands_alike():
+    true = both()
+    given = {"left": off(true["left"], 0.03), "right": off(true["right"], -0.02)}
+    depth, found = seen(true), []
+    for kernels in ("native", "torch"):
+        with kernels_wanted(kernels):
+            found.append(fitted(depth, given))
+    for side in true:
+        assert error(found[0][side], given[side]) > 0.01
+        np.testing.assert_allclose(found[0][side], found[1][side], atol=2e-5)
 
 
 def test_an_object_before_half_of_the_hand_does_not_draw_it_nearer():

@@ -53,7 +53,7 @@ class NativeInitialContext(InitialContext):
         return self.native(points_palm)
 
     def logits_around(self, points_palm: Tensor, step: float) -> Tensor:
-        return self.native.around(points_palm, step)
+        return self.native.logits_around(points_palm, step)
 
     def in_torch(self) -> InitialContext:
         return InitialContext(
