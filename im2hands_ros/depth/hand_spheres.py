@@ -14,14 +14,23 @@ from im2hands_ros.skeleton import BONES, MIDDLE_MCP, WRIST
 Array = NDArray[np.float64]
 
 # Radii of the flesh around the bones in order of `BONES`, metres, of a hand whose palm is so long.
-_RADII = np.array([14, 12, 11, 9, *(13, 9.5, 8.5, 7.5) * 3, 12, 8.5, 7.5, 6.5]) * 1e-3
+# With them the depth that drawn hands are seen at is above these spheres as often as below.
+_RADII = 1e-3 * np.array(
+    [
+        *(24.0, 14.8, 9.7, 7.6),
+        *(16.4, 8.9, 8.2, 6.6),
+        *(16.3, 9.0, 7.8, 6.7),
+        *(13.9, 8.5, 7.5, 6.7),
+        *(19.0, 6.6, 6.2, 5.4),
+    ]
+)
 _PALM = 0.090
 _SHARES = np.array([0.3, 0.65, 1.0])
 _STARTS, _ENDS = np.array(BONES).T
 _SPHERE_RADII = np.repeat(_RADII, len(_SHARES))
 _KNUCKLES = (5, 9, 13, 17)
 # What of the forearm is taken for the hand's as well: metres behind the wrist, and radius there.
-_ARM, _ARM_RADIUS = np.array([0.012, 0.025, 0.04, 0.055]), 0.024
+_ARM, _ARM_RADIUS = np.array([0.012, 0.025, 0.04, 0.055]), 0.025
 # Of a sphere's radius that is flesh whatever hand it is, and however it lies across the view.
 _CORE = 0.5
 

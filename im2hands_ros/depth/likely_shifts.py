@@ -19,14 +19,14 @@ from im2hands_ros.kernels.depth import best_steps
 Array = NDArray[np.float64]
 
 # Steps that are tried, metres: far ones, far ones again with what hides what as it is, close ones.
-_FAR, _CLOSE = np.arange(-0.12, 0.1201, 0.008), np.arange(-0.016, 0.0161, 0.004)
-_USUAL = 0.03  # standard deviation of a hand's distance, metres
+_FAR, _CLOSE = np.arange(-0.12, 0.1201, 0.008), np.arange(-0.016, 0.0161, 0.002)
+_USUAL = 0.02  # standard deviation of a hand's distance, metres
 _UNEVEN = 0.008  # and of the skin from spheres
 _RANGE = 0.3  # metres in which anything else may be
-_BEHIND = 3 * _UNEVEN  # farther behind a hand nothing is seen but by a mistake, and how rarely
+_BEHIND = 2 * _UNEVEN  # farther behind a hand nothing is seen but by a mistake, and how rarely
 _MISTAKES = 0.02
 # Pixels of one hand go wrong together: each counts as so much, and all of them as so many.
-_WEIGHT, _COUNT = 0.25, 80.0
+_WEIGHT, _COUNT = 0.05, 80.0
 _CHANCES = (_USUAL, _UNEVEN, _RANGE, _BEHIND, _MISTAKES, _WEIGHT, _COUNT)
 _MOST_PIXELS = 800  # that are looked at
 

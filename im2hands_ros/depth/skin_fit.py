@@ -2,8 +2,8 @@
 
 The implicit fields say how far each point is from each surface and in which direction. A few robust
 Gauss-Newton steps over what joints may do: a hand moves, mostly along its viewing rays, turns, is
-larger or smaller, and its bones move a little against each other. In every step a point belongs to
-a hand by how well it fits there and how badly to the other one.
+larger or smaller, deeper or flatter, and its bones move a little against each other. In every step
+a point belongs to a hand by how well it fits there and how badly to the other one.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ from im2hands_ros.skeleton import BONES, JOINT_COUNT, PARENTS
 
 Array = NDArray[np.float64]
 
-_STEPS = 4
+_STEPS = 3
 _DIFFERENCE = 0.001  # metres between the points of a finite difference
 # Standard deviations of what joints are off by before: across the ray, along it (beyond the rough
-# shift), metres; turn, radians; size, share; each joint against the one before it, metres.
-_ACROSS, _ALONG, _TURN, _SIZE, _JOINT = 0.005, 0.010, 0.05, 0.08, 0.003
+# shift), metres; turn, radians; size and relief along the ray, shares; each joint against the one
+# before it, across the ray and along it, metres.
+_ACROSS, _ALONG, _TURN, _SIZE, _RELIEF = 0.005, 0.012, 0.08, 0.12, 0.15
+_JOINT_ACROSS, _JOINT_ALONG = 0.002, 0.005
 # Standard deviation of a skin point, metres: camera, and a field that is not this very hand's.
 # Errors of neighbouring points are alike: all of a hand together count as so many.
-_POINT, _COUNT = 0.004, 100.0
+_POINT, _COUNT = 0.003, 100.0
 _OUTLIER = 0.004  # metres, at which a point counts half
 _FARTHEST = 0.025
 _FACING = 0.15  # cosine between normal and ray below which skin is seen too flat
@@ -169,13 +171,18 @@ class _HandFit:
 def _modes(joints: Array) -> Array:
     """(21, 3, M) displacements of the joints, each of one standard deviation."""
     centre = joints.mean(axis=0)
-    along = centre / np.linalg.norm(centre)
-    whole = _ACROSS * np.eye(3) + (_ALONG - _ACROSS) * np.outer(along, along)
-    arms = joints - centre
-    moves = np.broadcast_to(whole, (JOINT_COUNT, 3, 3))
+    ray = centre / np.linalg.norm(centre)
+    arms, ahead = joints - centre, np.outer(ray, ray)
+    moves = np.broadcast_to(_across_and_along(_ACROSS, _ALONG, ahead), (JOINT_COUNT, 3, 3))
     turns = np.einsum("jk,kac->jac", arms, _TURN * _ABOUT_AXES)
-    size = _SIZE * arms[:, :, None]
-    return np.concatenate([moves, turns, size, _JOINT * _CHAINS], axis=2)
+    size, relief = _SIZE * arms[:, :, None], _RELIEF * (arms @ ahead)[:, :, None]
+    own = _across_and_along(_JOINT_ACROSS, _JOINT_ALONG, ahead) @ _CHAINS
+    return np.concatenate([moves, turns, size, relief, own], axis=2)
+
+
+def _across_and_along(across: float, along: float, ahead: Array) -> Array:
+    """(3, 3) moves of these lengths, metres; ahead: (3, 3) projection onto the ray."""
+    return across * np.eye(3) + (along - across) * ahead
 
 
 def _chains() -> Array:
