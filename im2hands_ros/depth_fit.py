@@ -15,12 +15,13 @@ from torch.nn import functional as F
 from im2hands_ros.camera import Camera
 from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.checks import check_depth
-from im2hands_ros.depth_pixels import depth_pixels
+from im2hands_ros.depth.likely_shifts import likely_shifts
+from im2hands_ros.depth.pixels import depth_pixels
+from im2hands_ros.depth.skin_fit import fitted_joints
+from im2hands_ros.kernels.field import NativeField
 from im2hands_ros.networks.protocol import EncodedFrame, EstimatedJoints, HandContext, HandNetworks
-from im2hands_ros.observed_skin import likely_shifts
 from im2hands_ros.pair import HandPair, KeypointPair
 from im2hands_ros.precision import Precision
-from im2hands_ros.skin_fit import fitted_joints
 
 # Pixels below which nothing is tried.
 _FEWEST = 25
@@ -73,8 +74,7 @@ class DepthFit:
         shown = shown_along(pixels.rays, mask, frame.camera)
         shifts = likely_shifts(pixels, joints, shown)
         fields = {
-            side: _depth_of(context.select(hand), unit, self._tensor)
-            for hand, side in enumerate(joints)
+            side: _HandField(context, hand, unit, self._tensor) for hand, side in enumerate(joints)
         }
         fitted = fitted_joints(joints, pixels, shown, shifts, fields)
         moved = {side: xyz.astype(np.float32) for side, xyz in fitted.items()}
@@ -84,20 +84,35 @@ class DepthFit:
         return torch.as_tensor(array, dtype=torch.float32, device=self._precision.device)
 
 
-def _depth_of(
-    context: HandContext, unit: float, tensor: ToTensor
-) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """The depth of (N, 3) camera-frame points under the skin of a context's only hand, metres."""
+class _HandField:
+    """The depth of camera-frame points under the skin of one of a context's hands, metres."""
 
-    corners = context.hands.palm_from_camera(tensor(np.vstack([np.zeros(3), np.eye(3)]))[None])
-    origin, *axes = corners[0].double().cpu().numpy()
-    turn = np.array(axes) - origin
+    def __init__(self, context: HandContext, hand: int, unit: float, tensor: ToTensor) -> None:
+        frames = context.hands
+        native = context.native_field
+        field = native[[hand]] if native else context.select(hand)
+        self._logits = field if isinstance(field, NativeField) else field.logits
+        self._around = field.logits_around
+        self._unit, self._tensor = unit, tensor
+        turn = frames.palm_from_hand[hand].double().cpu().numpy()
+        sign = np.array([-1.0 if frames.mirrored[hand] else 1.0, 1, 1])
+        self._palm_from_camera = turn * sign
+        self._origin = turn @ frames.wrist[hand].double().cpu().numpy()
 
-    def depth(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        points_palm = tensor(points @ turn + origin)[None]
-        return unit * context.logits(points_palm)[0].double().cpu().numpy()
+    def at(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self._metres(self._logits(self._palm(points)))
 
-    return depth
+    def around(self, points: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+        values = self._metres(self._around(self._palm(points), step))
+        # Differences along the palm's axes, to those along the camera's.
+        along = (values[:, 1:] - values[:, :1]) @ self._palm_from_camera
+        return np.hstack([values[:, :1], values[:, :1] + along])
+
+    def _palm(self, points: NDArray[np.float64]) -> Tensor:
+        return self._tensor(points @ self._palm_from_camera.T - self._origin)[None]
+
+    def _metres(self, logits: Tensor) -> NDArray[np.float64]:
+        return self._unit * logits[0].double().cpu().numpy()
 
 
 def shown_along(rays: NDArray[np.float64], mask: Tensor, camera: Camera) -> NDArray[np.float64]:

@@ -19,9 +19,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "im2hands_ros"
 MAY_IMPORT = {
     "": set(),
     "kernels": {""},
+    "depth": {"", "kernels"},
     "surface": {"", "kernels"},
     "networks": {"", "kernels", "surface"},
-    "pipeline": {"", "kernels", "surface", "networks"},
+    "pipeline": {"", "kernels", "surface", "depth", "networks"},
     "tracking": {"", "networks", "pipeline"},
     "detection": {"", "networks"},
     "messages": {"", "kernels", "pipeline"},
@@ -34,7 +35,7 @@ MAY_IMPORT = {
         *("training", "tracking"),
     },
     "bags": {"", "messages", "tracking"},
-    "calibration": {"", "networks", "pipeline", "tracking", "messages", "bags"},
+    "calibration": {"", "depth", "networks", "pipeline", "tracking", "messages", "bags"},
     "ros": {
         *("", "surface", "pipeline", "tracking", "detection", "messages", "viewing"),
         *("synthetic", "evaluation", "bags"),

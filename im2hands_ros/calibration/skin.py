@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.depth_pixels import depth_pixels
-from im2hands_ros.hand_spheres import fronts_of
-from im2hands_ros.observed_skin import likely_shifts
+from im2hands_ros.depth.hand_spheres import fronts_of
+from im2hands_ros.depth.likely_shifts import likely_shifts
+from im2hands_ros.depth.pixels import depth_pixels
 from im2hands_ros.skeleton import BONES, MIDDLE_MCP, WRIST
 
 Array = NDArray[np.float64]

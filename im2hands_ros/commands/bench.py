@@ -66,6 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the same frames by the compiled kernels and in torch, or by ours and in the "
         "published order of work, by turns",
     )
+    parser.add_argument(
+        "--depth",
+        choices=("realsense", "kinect"),
+        help="frames with depth images of a simulated camera of this kind and a tracker's errors "
+        "of the joints (none)",
+    )
     parser.add_argument("--preset", default="compact", help="compact or paper (compact)")
     parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16 (auto)")
     parser.add_argument("--profile", action="store_true", help="count calls, points and operations")
@@ -127,7 +133,9 @@ def _measured(args: argparse.Namespace, frames: int, resolutions: list[int]) -> 
         both = {"native": load()}
         if args.against or args.profile:
             both["torch"] = against_torch.without_kernels(load)
-    report = frame_report(both["native"], frames, resolutions, args.dense_up_to, _message_times)
+    report = frame_report(
+        *(both["native"], frames, resolutions, args.dense_up_to, _message_times, args.depth)
+    )
     report["kernels"] = both["native"].kernels
     report |= {"preset": args.preset, "weights": _weights_name(args)}
     for resolution in resolutions:

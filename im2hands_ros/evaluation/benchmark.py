@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from im2hands_ros.evaluation.inputs import EvaluationInput, input_of
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.provenance import describe
 from im2hands_ros.scene import Hands, Scene
@@ -16,7 +17,10 @@ from im2hands_ros.stopwatch import median_and_p95
 from im2hands_ros.synthetic.dataset import PointCounts, make_samples
 from im2hands_ros.synthetic.sample import Sample
 
-STAGES = ("crop", "encode", "keypoints", "canonicalise", "anchors", "search", "extract", "voxels")
+STAGES = (
+    *("crop", "encode", "keypoints", "depth", "canonicalise", "anchors"),
+    *("search", "extract", "voxels"),
+)
 _MOST_DRAWN = 1000
 _SEARCHES = 3
 Row = dict[str, Any]
@@ -28,6 +32,7 @@ def frame_report(
     resolutions: list[int],
     dense_up_to: int,
     message_times: Callable[[Hands], Row],
+    depth_camera: str | None = None,
 ) -> Row:
     """Times of synthetic frames by resolution; prints one line each.
 
@@ -37,11 +42,14 @@ def frame_report(
         resolutions: lattice cells per box side.
         dense_up_to: the highest resolution at which the dense evaluation is measured as well.
         message_times: gives what it costs to send a frame's hands.
+        depth_camera: of ``DEPTH_CAMERAS``: with its depth images, and the joints with a tracker's
+            errors, so that all hands have to be moved; None: true joints and no depth images.
     """
     samples = interacting_samples(frames)
     report: Row = {"machine": describe(model.device), "frames": frames, "resolutions": {}}
+    report |= {"depth": depth_camera} if depth_camera else {}
     for resolution in resolutions:
-        measured, hands = measure(model, samples, resolution)
+        measured, hands = measure(model, samples, resolution, depth_camera)
         if resolution <= dense_up_to:
             measured |= compare_with_dense(model, samples[0], resolution)
         measured |= message_times(hands)
@@ -63,15 +71,18 @@ def interacting_samples(count: int) -> list[Sample]:
     return found
 
 
-def measure(model: Im2Hands, samples: list[Sample], resolution: int) -> tuple[Row, Hands]:
+def measure(
+    model: Im2Hands, samples: list[Sample], resolution: int, depth_camera: str | None = None
+) -> tuple[Row, Hands]:
     """Stage times over the samples, milliseconds; and the last frame's hands."""
+    errors = 0.0 if depth_camera is None else None
+    inputs = [input_of(sample, errors, 0, depth_camera=depth_camera) for sample in samples]
     model.warm_up(resolution)
-    hands = reconstruct(model, samples[0].image, samples[0], resolution)
+    hands = reconstruct(model, inputs[0], resolution)
     frames = []
-    for sample in tqdm(samples, desc=f"{resolution}³", unit="frame", leave=False):
-        image = sample.image  # decoded before the clock starts
+    for given in tqdm(inputs, desc=f"{resolution}³", unit="frame", leave=False):
         started = time.perf_counter()
-        hands = reconstruct(model, image, sample, resolution)
+        hands = reconstruct(model, given, resolution)
         frames.append(hands.timings_ms | {"frame": 1e3 * (time.perf_counter() - started)})
     stages = {
         stage: median_and_p95([frame.get(stage, 0.0) for frame in frames])
@@ -80,9 +91,10 @@ def measure(model: Im2Hands, samples: list[Sample], resolution: int) -> tuple[Ro
     return {"stages_ms": stages}, hands
 
 
-def reconstruct(model: Im2Hands, image: np.ndarray, sample: Sample, resolution: int) -> Hands:
+def reconstruct(model: Im2Hands, given: EvaluationInput, resolution: int) -> Hands:
     """One frame through the pipeline."""
-    return model.encode(image, sample.keypoints, sample.camera).reconstruct(resolution)
+    scene = model.encode(given.image, given.keypoints, given.camera, given.depth)
+    return scene.reconstruct(resolution)
 
 
 def compare_with_dense(model: Im2Hands, sample: Sample, resolution: int) -> Row:
@@ -112,7 +124,8 @@ def _timed_cells(scene: Scene, resolution: int, dense: bool) -> tuple[float, int
 
 def _line(resolution: int, measured: Row) -> str:
     stages = measured["stages_ms"]
-    parts = [f"{stage} {stages[stage]['median']:.1f}" for stage in STAGES]
+    ran = [stage for stage in STAGES if stages[stage]["median"] > 0]
+    parts = [f"{stage} {stages[stage]['median']:.1f}" for stage in ran]
     frame = stages["frame"]
     line = f"{resolution}³: {frame['median']:.0f} ms a frame (p95 {frame['p95']:.0f}): "
     line += ", ".join(parts)

@@ -13,7 +13,7 @@ from typing import Any
 
 ALLOWED = 1.15
 _SAME = ("cpu", "cores", "threads", "device", "gpu")  # of the machine; all else may differ
-_SAME_WORK = ("frames", "rate", "image", "triangles", "voxels")
+_SAME_WORK = ("frames", "depth", "rate", "image", "triangles", "voxels")
 
 
 @dataclass

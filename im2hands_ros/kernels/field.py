@@ -75,9 +75,7 @@ class NativeField:
     def __call__(self, points_palm: Tensor) -> Tensor:
         """Logits (H, N), millimetres of depth, of (H, N, 3) float32 points, each hand's in its palm
         frame, metres. Raises KernelError for coordinates that are not finite."""
-        library = self.frame.library
-        library.use_torch_threads()
-        points = points_palm.clamp(-_FURTHEST, _FURTHEST).float().contiguous()
+        library, points = self._prepared(points_palm)
         logits = torch.empty(points.shape[:2])
         for hand, own, into in zip(self.hands, points, logits, strict=True):
             refused = library.logits(
@@ -85,6 +83,23 @@ class NativeField:
             )
             library.checked(refused)
         return logits
+
+    def logits_around(self, points_palm: Tensor, step: float) -> Tensor:
+        """Initial logits (H, N, 4) of points and of those moved by a step (metres) along each axis;
+        the image's part is the point's for all four."""
+        library, points = self._prepared(points_palm)
+        logits = torch.empty(*points.shape[:2], 4)
+        for hand, own, into in zip(self.hands, points, logits, strict=True):
+            refused = library.logits_around(
+                self.frame.handle, hand, own.data_ptr(), len(own), step, into.data_ptr()
+            )
+            library.checked(refused)
+        return logits
+
+    def _prepared(self, points_palm: Tensor) -> tuple[Library, Tensor]:
+        library = self.frame.library
+        library.use_torch_threads()
+        return library, points_palm.clamp(-_FURTHEST, _FURTHEST).float().contiguous()
 
     def __getitem__(self, index: slice | list[int] | Tensor) -> NativeField:
         hands = torch.tensor(self.hands)[index].tolist()

@@ -15,7 +15,7 @@ import im2hands_ros
 from im2hands_ros.kernels import choice
 from im2hands_ros.kernels.choice import VARIABLE
 
-VERSION = 4
+VERSION = 5
 # Suffixes of the library's files by the level of the processor that they need (src/kernels.h).
 LEVELS = {1: "", 3: "_v3", 4: "_v4"}
 _REMEDY = (
@@ -38,6 +38,7 @@ _FUNCTIONS = {
     "im2hands_frame_free": (None, (c_void_p,)),
     "im2hands_frame_refine": (c_int, (c_void_p, _ARRAYS, c_int64, c_int)),
     "im2hands_logits": (c_int, (c_void_p, c_int, c_int, c_void_p, c_int64, c_void_p)),
+    "im2hands_logits_around": (c_int, (c_void_p, c_int, c_void_p, c_int64, c_float, c_void_p)),
     "im2hands_search_new": (c_void_p, (c_int, c_int, c_void_p)),
     "im2hands_search_free": (None, (c_void_p,)),
     "im2hands_search_run": (
@@ -97,6 +98,29 @@ _FUNCTIONS = {
     "im2hands_voxels": (
         c_int64,
         (c_void_p, c_int64, c_void_p, c_int64, c_double, c_void_p, c_int64),
+    ),
+    "im2hands_known_pixels": (
+        c_int64,
+        (
+            *(c_void_p, c_int, c_int, c_void_p, c_int, c_double, c_double, c_int),
+            *(c_void_p, c_void_p, c_void_p, c_int64),
+        ),
+    ),
+    "im2hands_fronts": (
+        c_int,
+        (c_void_p, c_int64, c_void_p, c_int, c_void_p, c_int, c_void_p),
+    ),
+    "im2hands_best_steps": (
+        c_int,
+        (
+            *(c_void_p, c_void_p, c_void_p, c_int, c_void_p, c_int64),
+            *(c_void_p, c_int, c_void_p, c_void_p),
+        ),
+    ),
+    "im2hands_attach": (c_int, (c_void_p, c_int64, c_void_p, c_void_p, c_void_p)),
+    "im2hands_skin_step": (
+        c_int,
+        (c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_int, c_void_p),
     ),
 }
 

@@ -115,6 +115,13 @@ class HandContext(ABC):
     def logits(self, points_palm: Tensor) -> Tensor:
         """Occupancy logits (H, N) of (H, N, 3) points, each hand's in its palm frame, metres."""
 
+    def logits_around(self, points_palm: Tensor, step: float) -> Tensor:
+        """(H, N, 4): of points, and of those moved by a step (metres) along each axis. What a
+        point's logit has of the image may be the same for all four."""
+        moves = step * torch.eye(4, 3, device=points_palm.device).roll(1, 0)
+        moved = points_palm[:, :, None] + moves
+        return self.logits(moved.flatten(1, 2)).unflatten(1, (-1, 4))
+
     @property
     def native_field(self) -> NativeField | None:
         """What evaluates the logits in place of torch (`im2hands_ros.kernels`), None if nothing."""

@@ -36,6 +36,17 @@ def test_the_command_writes_stages_ratio_and_machine(weights, tmp_path, capsys) 
     assert "32³:" in capsys.readouterr().out
 
 
+def test_frames_with_depth_images_have_the_time_of_their_stage(weights, tmp_path, capsys):
+    out = tmp_path / "bench.json"
+    arguments = ["--frames", "1", "--resolutions", "32", "--device", "cpu", "--dense-up-to", "0"]
+    arguments += ["--weights", str(weights), "--depth", "realsense", "--out", str(out)]
+    assert main(["bench", *arguments]) == 0
+    report = json.loads(out.read_text())
+    assert report["depth"] == "realsense"
+    assert report["resolutions"]["32"]["stages_ms"]["depth"]["median"] > 0
+    assert ", depth " in capsys.readouterr().out
+
+
 def test_the_kernels_are_compared_with_torch_by_turns(weights, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("IM2HANDS_KERNELS", "torch")  # both are measured, whatever it says
     out = tmp_path / "bench.json"

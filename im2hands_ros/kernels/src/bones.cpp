@@ -119,16 +119,16 @@ void unite(const float* depths, int count, int stride, float* out) {
   }
 }
 
-// The union of SHOWN bones, with the image or without.
+// The union of SHOWN bones, with the image or without; point i is shown the image of point i % imaged.
 template <int SHOWN, bool IMAGE>
-void united_depths(const Network& network, const Hand& hand, const float* points, int count, float* out,
+void united_depths(const Network& network, const Hand& hand, const float* points, int count, int imaged, float* out,
                    Scratch& scratch) {
   alignas(64) float tile[3 * TILE], depth[TILE];
   constexpr int STRIDE = CHUNK + TILE;
   for (int from = 0; from < count; from += TILE) {
     gather(points, nullptr, from, count, tile);
     nearest<SHOWN>(network, hand, tile, scratch.bones.data() + from, STRIDE);
-    if (IMAGE) image_codes(network, hand, tile, scratch.codes.data() + from * WIDTH);
+    if (IMAGE && from < imaged) image_codes(network, hand, tile, scratch.codes.data() + from * WIDTH);
   }
   int begin[BONES + 1], index[TILE];
   sort_by_bone<SHOWN>(count, STRIDE, scratch, begin);
@@ -138,7 +138,7 @@ void united_depths(const Network& network, const Hand& hand, const float* points
       const int* pairs = scratch.pairs.data();
       for (int l = 0; l < TILE; ++l) {
         index[l] = pairs[from + l < end ? from + l : end - 1] % STRIDE;
-        codes[l] = scratch.codes.data() + index[l] * WIDTH;
+        codes[l] = scratch.codes.data() + index[l] % imaged * WIDTH;
       }
       gather(points, index, 0, TILE, tile);
       bone_depth(network, hand, bone, tile, IMAGE ? codes : nullptr, depth);
@@ -152,9 +152,21 @@ void united_depths(const Network& network, const Hand& hand, const float* points
 void initial_logits(const Network& network, const Hand& hand, const float* points, int count, float* out,
                     Scratch& scratch, Detail detail) {
   if (detail == Detail::FULL)
-    united_depths<NEAREST, true>(network, hand, points, count, out, scratch);
+    united_depths<NEAREST, true>(network, hand, points, count, count, out, scratch);
   else
-    united_depths<NEAREST_ROUGH, false>(network, hand, points, count, out, scratch);
+    united_depths<NEAREST_ROUGH, false>(network, hand, points, count, count, out, scratch);
+}
+
+void logits_around(const Network& network, const Hand& hand, const float* points, int count, float step, float* out,
+                   Scratch& scratch) {
+  std::vector<float>& moved = scratch.other_points;
+  float* found = scratch.other.data();
+  for (int place = 0; place < 4; ++place)
+    for (int i = 0; i < 3 * count; ++i)
+      moved[3 * place * count + i] = points[i] + (place && i % 3 == place - 1 ? step : 0.0f);
+  united_depths<NEAREST, true>(network, hand, moved.data(), 4 * count, count, found, scratch);
+  for (int i = 0; i < count; ++i)
+    for (int place = 0; place < 4; ++place) out[4 * i + place] = found[place * count + i];
 }
 
 }  // namespace im2hands

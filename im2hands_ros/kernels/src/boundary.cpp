@@ -39,7 +39,7 @@ struct im2hands_search {
 
 namespace {
 
-constexpr int VERSION = 4;
+constexpr int VERSION = 5;
 
 // Why vertices and triangles are no mesh, or null.
 const char* problem_of(const float* vertices, int64_t vertex_count, const int32_t* triangles, int64_t triangle_count) {
@@ -155,6 +155,17 @@ int im2hands_logits(const im2hands_frame* frame, int hand, int refined, const fl
   if (!points || !out) return refuse("the points or their logits are null");
   if (!bounded(points, 3 * count, FURTHEST)) return refuse("a point is not finite or further than 100 m");
   return guarded(-1, [&] { return logits(*frame, hand, refined != 0, points, count, out), 0; });
+}
+
+int im2hands_logits_around(const im2hands_frame* frame, int hand, const float* points, int64_t count, float step,
+                           float* out) {
+  if (const char* problem = problem_of(frame, hand, 0)) return refuse(problem);
+  if (count < 0 || count > MOST) return refuse("%lld points", (long long)count);
+  if (!(step > 0 && step <= 1)) return refuse("a step of %g m: use one above 0 and up to 1", step);
+  if (!count) return 0;
+  if (!points || !out) return refuse("the points or their logits are null");
+  if (!bounded(points, 3 * count, FURTHEST)) return refuse("a point is not finite or further than 100 m");
+  return guarded(-1, [&] { return logits_around(*frame, hand, points, count, step, out), 0; });
 }
 
 im2hands_search* im2hands_search_new(int resolution, int hands, float* values) {

@@ -35,9 +35,17 @@ void initial_logits(const Network& network, const Hand& hand, const float* point
 void refined_logits(const Frame& frame, int hand, const float* points, int count, float* out, Scratch& scratch,
                     Detail detail = Detail::FULL);
 
+// Initial logits (count, 4) of points and of those moved by `step` metres along each axis, count <= CHUNK / 4. All four are
+// shown the image of the point.
+void logits_around(const Network& network, const Hand& hand, const float* points, int count, float step, float* out,
+                   Scratch& scratch);
+
 // Any number of points, refined where the frame is, by this thread and the idle ones of the pool.
 void logits(const Frame& frame, int hand, bool refined, const float* points, int64_t count, float* out,
             Detail detail = Detail::FULL);
+
+// Any number of points around which initial logits are wanted.
+void logits_around(const Frame& frame, int hand, const float* points, int64_t count, float step, float* out);
 
 // Image codes of a tile: points [3][TILE] to rows [TILE][WIDTH].
 void image_codes(const Network& network, const Hand& hand, const float* points, float* rows);

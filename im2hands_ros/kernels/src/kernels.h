@@ -57,6 +57,11 @@ IM2HANDS_API int im2hands_frame_refine(im2hands_frame* frame, const float* const
 IM2HANDS_API int im2hands_logits(const im2hands_frame* frame, int hand, int refined, const float* points, int64_t count,
                                  float* out);
 
+// Initial logits (count, 4) of points (count, 3) and of those moved by `step` metres along x, y and z; what a point's logit
+// has of the image is the same for all four.
+IM2HANDS_API int im2hands_logits_around(const im2hands_frame* frame, int hand, const float* points, int64_t count,
+                                        float step, float* out);
+
 // A search of `hands` boxes of 16..512 cells a side. values (hands, n, n, n), n = resolution + 1, outlive it: every
 // run writes what it knows there, and a constant below the threshold elsewhere.
 IM2HANDS_API im2hands_search* im2hands_search_new(int resolution, int hands, float* values);
@@ -174,6 +179,40 @@ IM2HANDS_API void im2hands_decoder_free(im2hands_decoder* decoder);
 // Logits (count) of points (count, 3) with image features (count, image); first (bones, 4, width): a hand's first layers.
 IM2HANDS_API int im2hands_decoder_run(const im2hands_decoder* decoder, const float* first, const float* points,
                                       const float* image, int64_t count, float* out);
+
+// Of a depth image (height, width), metres, the pixels on grids in `count` boxes (count, 5) int32: first column and row, the
+// last ones + 1, step; they lie a pixel inside of the image, and what lies in the box before is left out. A pixel's depth is
+// the mean of those of the nine around it that differ from it by less than step + share of it, at least `least` of them.
+// places (room, 2) int32 columns and rows, mean and deviation of the mean (room) float64. Returns how many there are.
+IM2HANDS_API int64_t im2hands_known_pixels(const float* depth, int height, int width, const int32_t* boxes, int count,
+                                           double step, double share, int least, int32_t* places, double* mean,
+                                           double* deviation, int64_t room);
+
+// All arrays of the following are float64 unless said otherwise.
+
+// Depths along z (shares, count), infinite where they miss, at which rays (count, 3), z = 1, meet the first of spheres
+// (spheres, 4), centre and radius in metres, of shares of their radii.
+IM2HANDS_API int im2hands_fronts(const double* rays, int64_t count, const double* spheres, int spheres_count,
+                                 const double* shares, int shares_count, double* out);
+
+// The likeliest of the tried steps (steps), metres, of each of 1 or 2 hands: best (hands) int32. depth (count), metres, at
+// pixels that show a hand with probability shown (count), near sides limb and core (hands, count), infinite where missed.
+// chances (7): struct Chances (skin.h).
+IM2HANDS_API int im2hands_best_steps(const double* depth, const double* limb, const double* core, int hands,
+                                     const double* shown, int64_t count, const double* tried, int steps,
+                                     const double* chances, int32_t* best);
+
+// Of points (count, 3) the nearest bone of joints (21, 3), MANO order, metres: how far along it, share (count), and its two
+// joints, ends (count, 2) int32.
+IM2HANDS_API int im2hands_attach(const double* points, int64_t count, const double* joints, double* share,
+                                 int32_t* ends);
+
+// A Gauss-Newton step of amounts (modes) of modes (21, 3, modes), displacements of the joints, each with a prior of zero
+// mean and deviation 1. Points on bones (share, ends: im2hands_attach) move with their joints; distance, weight (count) and
+// normal (count, 3): how far they are outside of the surface when the amounts are as given.
+IM2HANDS_API int im2hands_skin_step(const double* share, const int32_t* ends, const double* distance,
+                                    const double* normal, const double* weight, int64_t count, const double* modes,
+                                    int modes_count, double* amounts);
 
 #ifdef __cplusplus
 }

@@ -42,6 +42,9 @@ class InitialContext(HandContext):
     def logits(self, points_palm: Tensor) -> Tensor:
         return self.network(points_palm, self)
 
+    def logits_around(self, points_palm: Tensor, step: float) -> Tensor:
+        return self.network.around(points_palm, self, step)
+
 
 class InitialOccupancy(nn.Module):
     """Occupancy of each hand from one crop and its keypoints. Both hands share all weights.
@@ -96,6 +99,14 @@ class InitialOccupancy(nn.Module):
         """Occupancy logits of (H, N, 3) palm-frame points (metres): (H, N) float32."""
         image = self._image_features(points_palm, context) if use_image else None
         return self.decoder(points_palm, context.bones, image)
+
+    def around(self, points_palm: Tensor, context: InitialContext, step: float) -> Tensor:
+        """(H, N, 4) logits of (H, N, 3) points and of those moved by a step (metres) along each
+        axis; the image's features are the point's for all four."""
+        image = self._image_features(points_palm, context).repeat_interleave(4, dim=1)
+        moves = step * torch.eye(4, 3, device=points_palm.device).roll(1, 0)
+        moved = (points_palm[:, :, None] + moves).flatten(1, 2)
+        return self.decoder(moved, context.bones, image).unflatten(1, (-1, 4))
 
     def sample(self, points_camera: Tensor, context: InitialContext) -> Tensor:
         """(H, N, C) image features where (H, N, 3) camera-frame points project to."""

@@ -52,6 +52,9 @@ class NativeInitialContext(InitialContext):
         """Millimetres of depth inside of each hand."""
         return self.native(points_palm)
 
+    def logits_around(self, points_palm: Tensor, step: float) -> Tensor:
+        return self.native.logits_around(points_palm, step)
+
     def in_torch(self) -> InitialContext:
         return InitialContext(
             **{each.name: getattr(self, each.name) for each in fields(InitialContext)}

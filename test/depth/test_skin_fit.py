@@ -10,11 +10,12 @@ from two_hands import joints
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera
 from im2hands_ros.checks import check_depth
-from im2hands_ros.depth_pixels import depth_pixels
+from im2hands_ros.depth.likely_shifts import likely_shifts
+from im2hands_ros.depth.pixels import depth_pixels
+from im2hands_ros.depth.skin_fit import fitted_joints
 from im2hands_ros.evaluation.baselines.capsule_hand import CapsuleHand
-from im2hands_ros.observed_skin import likely_shifts
+from im2hands_ros.kernels.choice import kernels_wanted
 from im2hands_ros.skeleton import BONES
-from im2hands_ros.skin_fit import fitted_joints
 from im2hands_ros.synthetic.depth_camera import KINECT, REALSENSE, perfect_depth, photographed
 from im2hands_ros.synthetic.raytracing import plain_part
 
@@ -30,10 +31,18 @@ def seen(hands: dict[str, np.ndarray], kind=REALSENSE, seed: int = 0) -> np.ndar
     return photographed(perfect_depth(parts, CAMERA, WALL), kind, np.random.default_rng(seed))
 
 
-def capsules(xyz: np.ndarray):
-    """The depth under the skin of `CapsuleHand`, metres."""
-    hand = CapsuleHand(xyz)
-    return lambda points: hand.depth(torch.from_numpy(points).float()).double().numpy()
+class Capsules:
+    """The depth under the skin of a `CapsuleHand`, metres."""
+
+    def __init__(self, xyz: np.ndarray) -> None:
+        self.hand = CapsuleHand(xyz)
+
+    def at(self, points: np.ndarray) -> np.ndarray:
+        return self.hand.depth(torch.from_numpy(points).float()).double().numpy()
+
+    def around(self, points: np.ndarray, step: float) -> np.ndarray:
+        moved = points[:, None] + step * np.vstack([np.zeros(3), np.eye(3)])
+        return self.at(moved.reshape(-1, 3)).reshape(-1, 4)
 
 
 def both() -> dict[str, np.ndarray]:
@@ -53,7 +62,7 @@ def shifts_of(depth: np.ndarray, given: dict[str, np.ndarray]) -> dict[str, np.n
 def fitted(depth: np.ndarray, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     pixels = depth_pixels(depth, CAMERA, given)
     shown = hands_before_wall(pixels.depth)
-    fields = {side: capsules(xyz) for side, xyz in given.items()}
+    fields = {side: Capsules(xyz) for side, xyz in given.items()}
     return fitted_joints(given, pixels, shown, likely_shifts(pixels, given, shown), fields)
 
 
@@ -86,6 +95,18 @@ def test_two_hands_one_behind_the_other_are_moved_each_by_its_own_error():
         assert error(xyz, true[side]) < 0.5 * error(given[side], true[side])
 
 
+def test_the_compiled_steps_and_those_in_numpy_move_hands_alike():
+    true = both()
+    given = {"left": off(true["left"], 0.03), "right": off(true["right"], -0.02)}
+    depth, found = seen(true), []
+    for kernels in ("native", "torch"):
+        with kernels_wanted(kernels):
+            found.append(fitted(depth, given))
+    for side in true:
+        assert error(found[0][side], given[side]) > 0.01
+        np.testing.assert_allclose(found[0][side], found[1][side], atol=2e-5)
+
+
 def test_an_object_before_half_of_the_hand_does_not_draw_it_nearer():
     true = {"left": both()["left"]}
     depth = seen(true)
@@ -103,7 +124,7 @@ def test_hands_that_are_not_seen_stay_where_they_are(empty):
     assert (len(pixels.depth) > 0) == (empty == WALL)
     shown = np.full(len(pixels.depth), 0.05)
     still = dict.fromkeys(true, np.zeros(3))
-    fields = {side: capsules(xyz) for side, xyz in true.items()}
+    fields = {side: Capsules(xyz) for side, xyz in true.items()}
     for side, xyz in fitted_joints(true, pixels, shown, still, fields).items():
         assert np.array_equal(xyz, true[side])
 

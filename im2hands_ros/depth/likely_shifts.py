@@ -1,7 +1,7 @@
 """How far each hand must move along its rays to explain a depth image, before its shape is used.
 
 Of all pairs of steps of the two hands the likeliest: at each pixel the nearer hand's skin is seen,
-or something that the image does not take for a hand; nothing is seen through a hand. NumPy only.
+or something that the image does not take for a hand; nothing is seen through a hand.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.depth_pixels import DepthPixels
-from im2hands_ros.hand_spheres import Fronts, fronts_of
+from im2hands_ros.depth.hand_spheres import Fronts, fronts_of
+from im2hands_ros.depth.pixels import DepthPixels
+from im2hands_ros.kernels import library
+from im2hands_ros.kernels.depth import best_steps
 
 Array = NDArray[np.float64]
 
 # Steps that are tried, metres: far ones, far ones again with what hides what as it is, close ones.
-_FAR, _CLOSE = np.arange(-0.12, 0.1201, 0.008), np.arange(-0.016, 0.0161, 0.004)
-_USUAL = 0.03  # standard deviation of a hand's distance, metres
+_FAR, _CLOSE = np.arange(-0.12, 0.1201, 0.008), np.arange(-0.016, 0.0161, 0.002)
+_USUAL = 0.02  # standard deviation of a hand's distance, metres
 _UNEVEN = 0.008  # and of the skin from spheres
 _RANGE = 0.3  # metres in which anything else may be
-_BEHIND = 3 * _UNEVEN  # farther behind a hand nothing is seen but by a mistake, and how rarely
+_BEHIND = 2 * _UNEVEN  # farther behind a hand nothing is seen but by a mistake, and how rarely
 _MISTAKES = 0.02
 # Pixels of one hand go wrong together: each counts as so much, and all of them as so many.
-_WEIGHT, _COUNT = 0.25, 80.0
+_WEIGHT, _COUNT = 0.05, 80.0
+_CHANCES = (_USUAL, _UNEVEN, _RANGE, _BEHIND, _MISTAKES, _WEIGHT, _COUNT)
 _MOST_PIXELS = 800  # that are looked at
 
 
@@ -57,21 +60,33 @@ def _best_steps(
     depth: Array, fronts: Mapping[str, Fronts], shown: Array, tried: Array
 ) -> dict[str, float]:
     """The likeliest step of each hand, metres."""
+    kernels = library.chosen()
+    if kernels:
+        limbs = np.stack([each.limb for each in fronts.values()])
+        cores = np.stack([each.core for each in fronts.values()])
+        best = best_steps(kernels, depth, limbs, cores, shown, tried, _CHANCES)
+    else:
+        best = steps_in_numpy(depth, list(fronts.values()), shown, tried)
+    return dict(zip(fronts, best.tolist(), strict=True))
+
+
+def steps_in_numpy(depth: Array, fronts: list[Fronts], shown: Array, tried: Array) -> Array:
+    """(H,) the likeliest of the tried steps (S,) of each hand; depth, shown: (N,) of pixels."""
     prior = -0.5 * (tried / _USUAL) ** 2
-    met = np.stack([np.isfinite(each.limb) for each in fronts.values()])
+    met = np.stack([np.isfinite(each.limb) for each in fronts])
     only = met & (met.sum(axis=0) == 1)
     weight = min(_WEIGHT, _COUNT * len(fronts) / max(int(met.any(axis=0).sum()), 1))
     alone: list[Array] = [
         weight * _log_likelihoods(depth, [each], shown, tried, own) + prior
-        for each, own in zip(fronts.values(), only, strict=True)
+        for each, own in zip(fronts, only, strict=True)
     ]
     if len(alone) == 1:
         best: tuple[np.intp, ...] = (alone[0].argmax(),)
     else:
-        both = _log_likelihoods(depth, list(fronts.values()), shown, tried, np.logical_and(*met))
+        both = _log_likelihoods(depth, fronts, shown, tried, np.logical_and(*met))
         total = alone[0][:, None] + alone[1] + weight * both
         best = np.unravel_index(total.argmax(), total.shape)
-    return {side: float(tried[step]) for side, step in zip(fronts, best, strict=True)}
+    return tried[np.array(best)]
 
 
 def _log_likelihoods(

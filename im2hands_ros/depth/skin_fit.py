@@ -2,33 +2,37 @@
 
 The implicit fields say how far each point is from each surface and in which direction. A few robust
 Gauss-Newton steps over what joints may do: a hand moves, mostly along its viewing rays, turns, is
-larger or smaller, and its bones move a little against each other. In every step a point belongs to
-a hand by how well it fits there and how badly to the other one. NumPy only.
+larger or smaller, deeper or flatter, and its bones move a little against each other. In every step
+a point belongs to a hand by how well it fits there and how badly to the other one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.depth_pixels import DepthPixels
-from im2hands_ros.hand_spheres import near_side
+from im2hands_ros.depth.hand_spheres import near_side
+from im2hands_ros.depth.pixels import DepthPixels
+from im2hands_ros.kernels import library
+from im2hands_ros.kernels.depth import OnBones, attach, skin_step
 from im2hands_ros.skeleton import BONES, JOINT_COUNT, PARENTS
 
 Array = NDArray[np.float64]
-Depth = Callable[[Array], Array]
-"""(N, 3) points, camera frame, metres -> (N,) metres under the skin, positive inside."""
 
-_STEPS = 4
+_STEPS = 3
 _DIFFERENCE = 0.001  # metres between the points of a finite difference
 # Standard deviations of what joints are off by before: across the ray, along it (beyond the rough
-# shift), metres; turn, radians; size, share; each joint against the one before it, metres.
-_ACROSS, _ALONG, _TURN, _SIZE, _JOINT = 0.005, 0.010, 0.05, 0.08, 0.003
+# shift), metres; turn, radians; size and relief along the ray, shares; each joint against the one
+# before it, across the ray and along it, metres.
+_ACROSS, _ALONG, _TURN, _SIZE, _RELIEF = 0.005, 0.012, 0.08, 0.12, 0.15
+_JOINT_ACROSS, _JOINT_ALONG = 0.002, 0.005
 # Standard deviation of a skin point, metres: camera, and a field that is not this very hand's.
 # Errors of neighbouring points are alike: all of a hand together count as so many.
-_POINT, _COUNT = 0.004, 100.0
+_POINT, _COUNT = 0.003, 100.0
 _OUTLIER = 0.004  # metres, at which a point counts half
 _FARTHEST = 0.025
 _FACING = 0.15  # cosine between normal and ray below which skin is seen too flat
@@ -44,12 +48,22 @@ _FIELD, _STAYS, _MOVES = 0.001, 1.5, 2.2
 _HALF = 0.6745  # of a standard deviation: the median of what is normally distributed
 
 
+class HandDepth(Protocol):
+    """A hand's field: metres under its skin, positive inside, of (N, 3) points, camera frame."""
+
+    def at(self, points: Array) -> Array:
+        """(N,) of the points."""
+
+    def around(self, points: Array, step: float) -> Array:
+        """(N, 4) of the points, and of those moved by a step (metres) along each axis."""
+
+
 def fitted_joints(
     joints: Mapping[str, Array],
     pixels: DepthPixels,
     shown: Array,
     shifts: Mapping[str, Array],
-    depths: Mapping[str, Depth],
+    depths: Mapping[str, HandDepth],
 ) -> dict[str, Array]:
     """Joints of hands whose surfaces go through the skin that is seen.
 
@@ -82,7 +96,7 @@ class _HandFit:
     """One hand of a fit: its points, and how far it was moved."""
 
     def __init__(
-        self, joints: Array, pixels: DepthPixels, shown: Array, shift: Array, depth: Depth
+        self, joints: Array, pixels: DepthPixels, shown: Array, shift: Array, depth: HandDepth
     ) -> None:
         self._joints, self._shift, self._depth = joints, shift, depth
         self._noise = pixels.noise
@@ -92,12 +106,21 @@ class _HandFit:
         self._pixels = len(pixels.depth)
         # The field stays where it is; the points go back by what the hand has moved.
         self._points = pixels.points[self._own] - shift
-        self._modes = _modes(joints)
-        share, parent, child = _attached(self._points, joints)
-        carried = (1 - share)[:, None, None] * self._modes[parent]
-        self._carried = carried + share[:, None, None] * self._modes[child]
-        self._amounts = np.zeros(self._modes.shape[2])
+        self._on_bones = attached(self._points, joints)
         self._weight = np.zeros(len(self._own))
+
+    @cached_property
+    def _modes(self) -> Array:
+        return _modes(self._joints)
+
+    @cached_property
+    def _amounts(self) -> Array:
+        return np.zeros(self._modes.shape[2])
+
+    @property
+    def _moves(self) -> Array:
+        """(21, 3) of the joints, beside the shift."""
+        return self._modes @ self._amounts
 
     @property
     def _is_seen(self) -> bool:
@@ -107,7 +130,7 @@ class _HandFit:
         """(N,) of the pixels' depths, were they this hand's skin, per metre."""
         found = np.zeros(self._pixels)
         if self._is_seen:
-            points = self._points - self._carried @ self._amounts
+            points = self._points - _carried(self._on_bones, self._moves)
             self._distance, self._normal = _distance_and_normal(points, self._depth)
             found[self._own] = np.exp(-0.5 * (self._distance / _OWN) ** 2) / (2.5 * _OWN)
         return found
@@ -119,16 +142,13 @@ class _HandFit:
         weight = belongs[self._own] * _weights(self._distance, self._normal, self._points)
         self._weight = weight
         weight = weight * min(1.0, _COUNT / max(float(weight.sum()), 1e-9)) / _POINT**2
-        slope = np.matmul(self._normal[:, None], self._carried)[:, 0]
-        target = self._distance + slope @ self._amounts
-        weighted = slope * weight[:, None]
-        system = weighted.T @ slope + np.eye(len(self._amounts))
-        self._amounts = np.linalg.solve(system, weighted.T @ target)
+        at = (self._on_bones, self._distance, self._normal, weight, self._modes, self._amounts)
+        kernels = library.chosen()
+        self._amounts = skin_step(kernels, *at) if kernels else step_in_numpy(*at)
 
     def moved_joints(self) -> Array:
         """(21, 3) metres."""
-        move = self._shift + self._modes @ self._amounts
-        return self._joints + self._share_of_move() * move
+        return self._joints + self._share_of_move() * (self._shift + self._moves)
 
     def _share_of_move(self) -> float:
         """0 for a hand whose unmoved surface fits within the noise, 1 for one that is clearly
@@ -145,19 +165,24 @@ class _HandFit:
     def _misfit(self, skin: Array) -> float:
         """Median distance of skin points from the unmoved surface, over what noise lets expect."""
         expected = _HALF * float(np.hypot(_FIELD, self._noise))
-        return float(np.median(np.abs(self._depth(skin)))) / expected
+        return float(np.median(np.abs(self._depth.at(skin)))) / expected
 
 
 def _modes(joints: Array) -> Array:
     """(21, 3, M) displacements of the joints, each of one standard deviation."""
     centre = joints.mean(axis=0)
-    along = centre / np.linalg.norm(centre)
-    whole = _ACROSS * np.eye(3) + (_ALONG - _ACROSS) * np.outer(along, along)
-    arms = joints - centre
-    moves = np.broadcast_to(whole, (JOINT_COUNT, 3, 3))
-    turns = np.stack([np.cross(axis, arms) for axis in _TURN * np.eye(3)], axis=2)
-    size = _SIZE * arms[:, :, None]
-    return np.concatenate([moves, turns, size, _JOINT * _CHAINS], axis=2)
+    ray = centre / np.linalg.norm(centre)
+    arms, ahead = joints - centre, np.outer(ray, ray)
+    moves = np.broadcast_to(_across_and_along(_ACROSS, _ALONG, ahead), (JOINT_COUNT, 3, 3))
+    turns = np.einsum("jk,kac->jac", arms, _TURN * _ABOUT_AXES)
+    size, relief = _SIZE * arms[:, :, None], _RELIEF * (arms @ ahead)[:, :, None]
+    own = _across_and_along(_JOINT_ACROSS, _JOINT_ALONG, ahead) @ _CHAINS
+    return np.concatenate([moves, turns, size, relief, own], axis=2)
+
+
+def _across_and_along(across: float, along: float, ahead: Array) -> Array:
+    """(3, 3) moves of these lengths, metres; ahead: (3, 3) projection onto the ray."""
+    return across * np.eye(3) + (along - across) * ahead
 
 
 def _chains() -> Array:
@@ -170,10 +195,18 @@ def _chains() -> Array:
 
 
 _CHAINS = _chains()
+# (3, 3, 3): what an arm (k) moves along (a) by when it turns about an axis (c).
+_ABOUT_AXES = np.stack([np.cross(axis, np.eye(3)) for axis in np.eye(3)], axis=2)
 
 
-def _attached(points: Array, joints: Array) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
-    """Of (N, 3) points: how far along the nearest bone they lie, 0 to 1, and its two joints."""
+def attached(points: Array, joints: Array) -> OnBones:
+    """Where (N, 3) points are on the nearest of a hand's bones."""
+    kernels = library.chosen()
+    return attach(kernels, points, joints) if kernels else attached_in_numpy(points, joints)
+
+
+def attached_in_numpy(points: Array, joints: Array) -> OnBones:
+    """The same without the kernels."""
     parents, children = np.array(BONES).T
     start, bone = joints[parents], joints[children] - joints[parents]
     square = np.maximum((bone**2).sum(axis=1), 1e-8)
@@ -181,13 +214,34 @@ def _attached(points: Array, joints: Array) -> tuple[Array, NDArray[np.int64], N
     share = np.clip(share, 0, 1)
     nearest = start + share[..., None] * bone
     best = ((points[:, None] - nearest) ** 2).sum(axis=2).argmin(axis=1)
-    return share[np.arange(len(points)), best], parents[best], children[best]
+    ends = np.array(BONES, np.int32)[best]
+    return OnBones(share[np.arange(len(points)), best], ends)
 
 
-def _distance_and_normal(points: Array, depth: Depth) -> tuple[Array, Array]:
+def _carried(on_bones: OnBones, moves: Array) -> Array:
+    """(N, 3) moves of points on bones whose joints make (21, 3) moves."""
+    start, end = moves[on_bones.ends[:, 0]], moves[on_bones.ends[:, 1]]
+    return np.asarray(start + on_bones.share[:, None] * (end - start))
+
+
+def step_in_numpy(
+    on_bones: OnBones, distance: Array, normal: Array, weight: Array, modes: Array, amounts: Array
+) -> Array:
+    """(M,) amounts of modes (21, 3, M) after a Gauss-Newton step, as the kernels make it.
+
+    distance: (N,) of points outside of the surface, normal: (N, 3) there. weight: (N,).
+    """
+    start, end = modes[on_bones.ends[:, 0]], modes[on_bones.ends[:, 1]]
+    carried = start + on_bones.share[:, None, None] * (end - start)
+    slope = np.matmul(normal[:, None], carried)[:, 0]
+    weighted = slope * weight[:, None]
+    system = weighted.T @ slope + np.eye(len(amounts))
+    return np.linalg.solve(system, weighted.T @ (distance + slope @ amounts))
+
+
+def _distance_and_normal(points: Array, depth: HandDepth) -> tuple[Array, Array]:
     """(N,) metres outside of the surface, (N, 3) outward unit normals, by finite differences."""
-    moved = points[:, None] + _DIFFERENCE * np.vstack([np.zeros(3), np.eye(3)])
-    values = depth(moved.reshape(-1, 3)).reshape(-1, 4)
+    values = depth.around(points, _DIFFERENCE)
     gradient = (values[:, :1] - values[:, 1:]) / _DIFFERENCE
     # Where the field is flat it says nothing about a direction.
     slope = np.maximum(np.linalg.norm(gradient, axis=1), 0.3)
