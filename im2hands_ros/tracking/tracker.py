@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,10 @@ from im2hands_ros.pair import HandPair
 from im2hands_ros.scene import Hands
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 from im2hands_ros.tracking.interfaces import Detector, EncodedScene, FrameModel, Joints
-from im2hands_ros.tracking.joint_confidence import of_hands, trusted, undeclared, weighted
+from im2hands_ros.tracking.joint_confidence import undeclared
 from im2hands_ros.tracking.own_joints import OwnJoints
-from im2hands_ros.tracking.plausibility import Plausibility, severed_pieces
+from im2hands_ros.tracking.plausibility import Plausibility, Warnings, severed_pieces
+from im2hands_ros.tracking.received_joints import ReceivedJoints
 from im2hands_ros.tracking.settings import FrameSettings
 from im2hands_ros.tracking.stream_filters import StreamFilters
 from im2hands_ros.tracking.tracked_frame import Extent, TrackedFrame, TrackedHand
@@ -96,39 +98,59 @@ class HandTracker:
         if keypoints is None:
             keypoints, confidence = self._detect(image, stamp, camera, depth)
             convention = DETECTED
-        shares = joint_shares(keypoints, confidence)
-        checked = check_keypoints(keypoints, shares)
-        given, warnings = self._own_joints(checked, convention, self.settings)
-        filters = self._filters
-        joints = filters.expect(given, stamp, self.settings)
+        received, warnings = self._receive(keypoints, confidence, convention)
+        joints = self._filters.expect(received.joints, stamp, self.settings)
         self._refined = {}
         if not joints:
             return TrackedFrame(warnings=warnings)
-
-        def settle(estimate: EstimatedJoints) -> EstimatedJoints:
-            return filters.settle(trusted(estimate, of_hands(shares, given, estimate.joints)))
-
         warnings += tuple(undeclared(keypoints, confidence)) + self._unused_depth(depth)
-        has_use = depth is not None and self.settings.use_depth and self._model.can_use_depth
-        seen = depth if has_use else None
-        if extent == Extent.KEYPOINTS and not self._model.refine_keypoints and seen is None:
-            warnings += self._plausibility.check(image, camera, given, None)
-            estimate = settle(EstimatedJoints.as_given(HandPair(**joints)))
-            hands = _hands(estimate.joints, {}, filters.ages)
-            return _frame(hands, given, shares, warnings=warnings)
-        both = {side: joints.get(side) for side in SIDES}
-        scene = self._model.encode(image, both, camera, seen, settle=settle)
-        self._refined = scene.keypoints
-        warnings += self._plausibility.check(image, camera, given, scene, seen)
+        has_use = self.settings.use_depth and self._model.can_use_depth
+        depth = depth if has_use else None
+        needed = extent > Extent.KEYPOINTS or self._model.refine_keypoints or depth is not None
+        scene = self._encode(image, joints, camera, depth, received) if needed else None
+        warnings += self._plausibility.check(image, camera, received.joints, scene, depth)
+        if scene is None:
+            kept = self._settle(received, EstimatedJoints.as_given(HandPair(**joints)))
+            return received.frame(self._hands(kept.joints), warnings=warnings)
         if extent < Extent.SURFACES:
-            hands = _hands(scene.keypoints, scene.confidence, filters.ages)
-            return _frame(hands, given, shares, scene, warnings=warnings)
+            hands = self._hands(scene.keypoints, scene.confidence)
+            return received.frame(hands, scene, warnings=warnings)
         surfaces = self._surfaces(scene)
         warnings += severed_pieces(surfaces.present)
-        hands = _with_surfaces(surfaces, filters.ages)
-        return _frame(hands, given, shares, scene, surfaces.timings_ms, warnings)
+        hands = self._with_surfaces(surfaces)
+        return received.frame(hands, scene, surfaces.timings_ms, warnings)
 
-    def _unused_depth(self, depth: NDArray[np.float32] | None) -> tuple[tuple[str, str], ...]:
+    def _receive(
+        self,
+        keypoints: Mapping[str, Joints | None],
+        confidence: Mapping[str, Shares | None] | None,
+        convention: str,
+    ) -> tuple[ReceivedJoints, Warnings]:
+        """The joints where this package has them, checked, and what the user should know."""
+        shares = joint_shares(keypoints, confidence)
+        checked = check_keypoints(keypoints, shares)
+        given, warnings = self._own_joints(checked, convention, self.settings)
+        return ReceivedJoints(given, shares), warnings
+
+    def _encode(
+        self,
+        image: NDArray[np.uint8],
+        joints: Mapping[str, Joints],
+        camera: Camera,
+        depth: NDArray[np.float32] | None,
+        received: ReceivedJoints,
+    ) -> EncodedScene:
+        both = {side: joints.get(side) for side in SIDES}
+        settle = partial(self._settle, received)
+        scene = self._model.encode(image, both, camera, depth, settle=settle)
+        self._refined = scene.keypoints
+        return scene
+
+    def _settle(self, received: ReceivedJoints, estimate: EstimatedJoints) -> EstimatedJoints:
+        """The joints as the filters have them, the more so the less a tracker is sure of them."""
+        return self._filters.settle(received.trust(estimate))
+
+    def _unused_depth(self, depth: NDArray[np.float32] | None) -> Warnings:
         """Says once that depth images come to nothing."""
         wanted = depth is not None and self.settings.use_depth
         if not wanted or self._model.can_use_depth or self._has_depth_without_use:
@@ -142,6 +164,25 @@ class HandTracker:
             threshold=self.settings.occupancy_threshold,
             voxel_size=self.settings.occupancy_voxel_size,
         )
+
+    def _hands(
+        self,
+        keypoints: Mapping[str, Joints | None],
+        confidence: Mapping[str, float | None] | None = None,
+    ) -> dict[str, TrackedHand]:
+        ages = self._filters.ages
+        return {
+            side: TrackedHand(xyz, (confidence or {}).get(side), age=ages.get(side, 0.0))
+            for side, xyz in keypoints.items()
+            if xyz is not None
+        }
+
+    def _with_surfaces(self, hands: Hands) -> dict[str, TrackedHand]:
+        ages = self._filters.ages
+        return {
+            side: TrackedHand(surface.keypoints, surface.confidence, surface, ages.get(side, 0.0))
+            for side, surface in hands.present.items()
+        }
 
     def warm_up(self) -> None:
         """Run a made-up frame, so that the first real one takes no longer than the others."""
@@ -204,38 +245,3 @@ class HandTracker:
             side: np.full(JOINT_COUNT, hand.confidence, np.float32)
             for side, hand in present.items()
         }
-
-
-def _hands(
-    keypoints: Mapping[str, Joints | None],
-    confidence: Mapping[str, float | None],
-    ages: Mapping[str, float],
-) -> dict[str, TrackedHand]:
-    return {
-        side: TrackedHand(xyz, confidence.get(side), age=ages.get(side, 0.0))
-        for side, xyz in keypoints.items()
-        if xyz is not None
-    }
-
-
-def _with_surfaces(hands: Hands, ages: Mapping[str, float]) -> dict[str, TrackedHand]:
-    return {
-        side: TrackedHand(surface.keypoints, surface.confidence, surface, ages.get(side, 0.0))
-        for side, surface in hands.present.items()
-    }
-
-
-def _frame(
-    hands: Mapping[str, TrackedHand],
-    given: Mapping[str, Joints],
-    shares: Mapping[str, Shares],
-    scene: EncodedScene | None = None,
-    timings_ms: dict[str, float] | None = None,
-    warnings: tuple[tuple[str, str], ...] = (),
-) -> TrackedFrame:
-    seen = {side: hand.keypoints for side, hand in hands.items() if not hand.age}
-    by_side = of_hands(shares, given, seen)
-    found = {side: weighted(hand, by_side.get(side)) for side, hand in hands.items()}
-    return TrackedFrame(
-        found.get("left"), found.get("right"), given, scene, timings_ms or {}, warnings
-    )
