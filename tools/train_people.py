@@ -2,13 +2,12 @@
 
 All that is there stays as it is: a second branch of the hand's code (`SecondCode`) learns what it
 adds to the biases, from hands without pictures. It begins at nothing, and in the end the two are
-one, wider code (`widened`), which costs a frame next to nothing. A part of the branch is taken:
-rigs that it never saw gain most at about half of it, and there the packaged hand loses nothing.
+one, wider code (`widened`), which costs a frame next to nothing.
 Shards are those of `im2hands synthesize --no-pictures`; each folder has the share of scenes that
-are drawn from it:
+are drawn from it. `--hold` names a folder of the packaged hand, to which the branch adds nothing:
 
     python tools/train_people.py im2hands_ros/data/weights/compact.safetensors wide.safetensors \\
-        --steps 1700 data/own=0.36 data/people=0.11 data/mrtk=0.07 ...
+        --steps 6000 --hold data/own data/own=0.08 data/people=0.1 data/mrtk=0.1 ...
 """
 
 import argparse
@@ -29,7 +28,8 @@ from im2hands_ros.training.scene_folder import SceneFolder
 from im2hands_ros.training.stretching import stretched
 
 HIDDEN, WIDTH = 256, 96
-HANDS, POINTS, SCENES = 64, 224, 32
+HANDS, POINTS = 64, 224
+HELD, HOLD = 128, 3.0
 ERRORS = KeypointErrors(convention_share=0.3, noise_share=0.25)
 STRETCHED, OCCUPANCY = 0.6, 0.5
 RATE, WARM_UP, DECAY, AVERAGE = 0.003, 100, 1e-4, 0.998
@@ -49,13 +49,15 @@ class SecondCode(nn.Module):
         nn.init.zeros_(self.to_bias.weight)
         nn.init.zeros_(self.to_bias.bias)
 
+    def forward(self, inputs: Tensor) -> Tensor:
+        """What it adds, from (H, inputs) inputs of the code."""
+        return self.to_bias(self.code(inputs))
+
     def join(self, decoder: ArticulatedDecoder) -> None:
         """Let the decoder add it from now on."""
         joints: list[Tensor] = []
         decoder.code.register_forward_pre_hook(lambda _, given: joints.append(given[0]))
-        decoder.code_to_bias.register_forward_hook(
-            lambda _, __, bias: bias + self.to_bias(self.code(joints.pop()))
-        )
+        decoder.code_to_bias.register_forward_hook(lambda _, __, bias: bias + self(joints.pop()))
 
 
 def widened(state: dict[str, Tensor], second: SecondCode, part: float = 1.0) -> dict[str, Tensor]:
@@ -98,8 +100,31 @@ def loss_of(decoder: ArticulatedDecoder, batch: tuple[Tensor, ...]) -> Tensor:
     return depth_loss(logits, depth.float()) + OCCUPANCY * occupancy_loss(logits, depth.float())
 
 
+def held_keypoints(folder: SceneFolder, step: int) -> tuple[Tensor, Tensor]:
+    """Keypoints (H, 21, 3) of the held hand, errors on a quarter of them, which are left (H,)."""
+    rng = np.random.default_rng((78, step))
+    hands: list[tuple[np.ndarray, bool]] = []
+    while len(hands) < HELD:
+        keypoints = folder[int(rng.integers(len(folder)))].keypoints
+        keypoints = perturb(keypoints, ERRORS, rng) if rng.random() < 0.25 else keypoints
+        hands += [(np.float32(joints), side == "left") for side, joints in keypoints.items()]
+    joints, left = zip(*hands[:HELD], strict=True)
+    return torch.from_numpy(np.stack(joints)), torch.tensor(left)
+
+
+def held_loss(
+    decoder: ArticulatedDecoder, second: SecondCode, held: tuple[Tensor, Tensor]
+) -> Tensor:
+    """Mean square of what the branch adds for hands that shall stay as they are."""
+    return second(decoder.code_inputs(canonicalise(*held))).square().mean()
+
+
 def learn(
-    decoder: ArticulatedDecoder, folders: list[SceneFolder], shares: np.ndarray, steps: int
+    decoder: ArticulatedDecoder,
+    folders: list[SceneFolder],
+    shares: np.ndarray,
+    steps: int,
+    hold: SceneFolder | None = None,
 ) -> SecondCode:
     """The branch after so many steps, its weights averaged over the last ones."""
     decoder.requires_grad_(False)
@@ -114,6 +139,8 @@ def learn(
         optimiser.param_groups[0]["lr"] = rate
         optimiser.zero_grad()
         loss = loss_of(decoder, draw(folders, shares, step))
+        if hold is not None:
+            loss = loss + HOLD * held_loss(decoder, second, held_keypoints(hold, step))
         loss.backward()
         nn.utils.clip_grad_norm_(second.parameters(), 1.0)
         optimiser.step()
@@ -132,8 +159,9 @@ def main() -> None:
     parser.add_argument("weights", type=Path, help="weights file to begin with")
     parser.add_argument("out", type=Path, help="weights file to write, its code widened")
     parser.add_argument("shards", nargs="+", metavar="FOLDER=SHARE")
-    parser.add_argument("--steps", type=int, default=1700)
-    parser.add_argument("--part", type=float, default=0.55, help="of the branch that is taken")
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--hold", type=Path, help="shards of the hand that shall stay as it is")
+    parser.add_argument("--part", type=float, default=1.0, help="of the branch that is taken")
     given = parser.parse_args()
     torch.manual_seed(5)
     names, shares = zip(*(part.rsplit("=", 1) for part in given.shards), strict=True)
@@ -141,12 +169,13 @@ def main() -> None:
     weights = np.array([float(share) for share in shares])
     decoder = CompactNetworks.load(given.weights)[0].initial.decoder
     state = {name: value.clone() for name, value in decoder.state_dict().items()}
-    second = learn(decoder, folders, weights / weights.sum(), given.steps)
+    hold = given.hold and SceneFolder(given.hold)
+    second = learn(decoder, folders, weights / weights.sum(), given.steps, hold)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     tensors, record = checkpoints.read(given.weights)
     wide = widened(state, second, given.part)
     tensors |= {PREFIX + name: value.detach().contiguous() for name, value in wide.items()}
-    command = " ".join(["tools/train_people.py", *given.shards])
+    command = " ".join(["tools/train_people.py", *given.shards, f"--hold {given.hold}"])
     made = {"stage": "initial", "command": command, "steps": given.steps, "part": given.part}
     checkpoints.write(tensors, given.out, record | {"parts": [*record.get("parts", []), made]})
 

@@ -44,17 +44,19 @@ def record_of(path: Path) -> dict[str, Any]:
     return json.loads((_header(path)[1] or {}).get("record", "{}"))
 
 
-def names_in(path: Path) -> list[str]:
-    """Names of the tensors in a weights file, without reading them. Raises as ``read``."""
+def shapes_in(path: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors in a weights file by name, without reading them. Raises as ``read``."""
     return _header(path)[0]
 
 
-def _header(path: Path) -> tuple[list[str], dict[str, str] | None]:
-    """Names and metadata."""
+def _header(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str] | None]:
+    """Shapes by name, and metadata."""
     check_size(path)
     try:
         with safe_open(path, framework="pt") as file:
-            return list(file.keys()), file.metadata()
+            names = list(file.keys())
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+            return shapes, file.metadata()
     except SafetensorError as error:
         raise _not_safetensors(path, error) from None
 

@@ -50,8 +50,7 @@ class InitialStage:
     def __init__(self, plan: TrainingPlan, weights: Path | None, device: torch.device) -> None:
         network = InitialOccupancy(COMPACT.initial)
         if weights is not None:
-            loaded, _ = CompactNetworks.load(weights)
-            network.load_state_dict(loaded.initial.state_dict())
+            network = CompactNetworks.load(weights)[0].initial
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = network
         self.frozen: Mapping[str, nn.Module] = {}

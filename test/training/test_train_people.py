@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ def tool():
         return importlib.import_module("train_people")
 
 
-NARROW = replace(COMPACT.initial.decoder, code_hidden=160, code_width=96)
+NARROW = COMPACT.initial.decoder
 
 
 def logits_of(decoder):
@@ -56,7 +55,8 @@ def test_both_codes_become_one(tool, decoder, part):
     before = logits_of(decoder)
     second = tool.SecondCode(decoder)
     torch.nn.init.normal_(second.to_bias.weight, std=0.3)
-    preset = replace(NARROW, code_hidden=160 + tool.HIDDEN, code_width=96 + tool.WIDTH)
+    hidden, width = NARROW.code_hidden + tool.HIDDEN, NARROW.code_width + tool.WIDTH
+    preset = COMPACT.with_code(hidden, width).initial.decoder
     wide = ArticulatedDecoder(preset, COMPACT.initial.attention.query_width)
     wide.load_state_dict(tool.widened(state, second, part))
     second.to_bias.weight.mul_(part)
@@ -64,3 +64,19 @@ def test_both_codes_become_one(tool, decoder, part):
     second.join(decoder)
     assert (logits_of(decoder) - before).abs().max() > 0.1
     torch.testing.assert_close(logits_of(wide), logits_of(decoder), atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_what_is_held_is_all_that_the_branch_adds(tool, decoder):
+    second = tool.SecondCode(decoder)
+    keypoints = BakedHand.load().rest_frame_keypoints(torch.zeros(1, 60), torch.zeros(1, 12))
+    held = keypoints, torch.tensor([False])
+    assert tool.held_loss(decoder, second, held) == 0
+    torch.nn.init.normal_(second.to_bias.weight, std=0.3)
+    hands = canonicalise(*held)
+    before = decoder.bones(hands)
+    second.join(decoder)
+    after = decoder.bones(hands)
+    added = torch.stack(after[1:]) - torch.stack(before[1:])
+    assert added.abs().max() > 0.1
+    torch.testing.assert_close(tool.held_loss(decoder, second, held), added.square().mean())

@@ -111,15 +111,19 @@ class ArticulatedDecoder(nn.Module):
 
     def hand_code(self, hands: CanonicalHands) -> Tensor:
         """(H, code_width) float32: pose and shape of H hands, by their joints."""
+        # A tenth of a millimetre counts, which half precision would round away.
+        with autocast_disabled(hands.joints_palm):
+            return self.code(self.code_inputs(hands))
+
+    def code_inputs(self, hands: CanonicalHands) -> Tensor:
+        """(H, inputs) float32: joints, and how distances between them differ from the mean."""
         joints = hands.joints_palm
         ends, starts = (indices(it, joints.device) for it in (_DISTANCE_ENDS, _DISTANCE_STARTS))
         between = joints[:, ends] - joints[:, starts]
         mean = constant(_MEAN_DISTANCES, joints.device) * 1e-3
         deviation = (between.norm(dim=-1) - mean) / _DISTANCE_UNIT
         deviation = deviation.clamp(-_DISTANCE_REACH, _DISTANCE_REACH)
-        # A tenth of a millimetre counts, which half precision would round away.
-        with autocast_disabled(joints):
-            return self.code(torch.cat([joints[:, 1:].flatten(1) / _SHAPE_UNIT, deviation], dim=1))
+        return torch.cat([joints[:, 1:].flatten(1) / _SHAPE_UNIT, deviation], dim=1)
 
     def forward(self, points_palm: Tensor, bones: BoneSlots, image: Tensor | None) -> Tensor:
         """Occupancy logits.

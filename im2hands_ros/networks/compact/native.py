@@ -29,7 +29,10 @@ def native_network(
 def of_known_sizes(initial: InitialOccupancy, refinement: RefinedOccupancy | None) -> bool:
     """Whether kernels are made for the sizes of these networks."""
     refined = refinement is None or refinement.preset == COMPACT.refinement
-    return initial.preset == COMPACT.initial and refined
+    # The kernels begin behind the hand's code, so it may have any width.
+    decoder = initial.preset.decoder
+    known = COMPACT.with_code(decoder.code_hidden, decoder.code_width).initial
+    return initial.preset == known and refined
 
 
 def image_sizes(initial: InitialOccupancy) -> ImageSizes:

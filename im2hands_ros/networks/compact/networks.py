@@ -7,6 +7,7 @@ belong to the keypoint refinement: what is seen of each hand, and what that says
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -93,10 +94,11 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
 
     @classmethod
     def load(cls, path: Path) -> tuple[CompactNetworks, dict[str, Any]]:
-        """The stages that a weights file holds, and its record; raises as
-        ``checkpoints.load_into``."""
-        found = {name.partition(".")[0] for name in checkpoints.names_in(path)}
-        networks = cls(stages=("initial", *found))
+        """The stages that a weights file holds, its hand's code as wide as there, and its record;
+        raises as ``checkpoints.load_into``."""
+        shapes = checkpoints.shapes_in(path)
+        found = {name.partition(".")[0] for name in shapes}
+        networks = cls(_preset_of(shapes), ("initial", *found))
         return networks, checkpoints.load_into(networks, path)
 
     @property
@@ -202,6 +204,14 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
         partner = torch.arange(count - 1, -1, -1, device=context.intrinsics.device)
         accompanied = torch.full_like(partner, count > 1, dtype=torch.bool)
         return native_refined(self.refinement.context(context, partner, accompanied))
+
+
+def _preset_of(shapes: Mapping[str, tuple[int, ...]]) -> CompactPreset:
+    """The preset with the hand's code as wide as these weights have it."""
+    layer = shapes.get("initial.decoder.code.2.weight", ())
+    if len(layer) != 2:
+        return COMPACT  # loading names what is missing
+    return COMPACT.with_code(hidden=layer[1], width=layer[0])
 
 
 def fusion_of(preset: CompactPreset) -> LandmarkFusion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class DecoderPreset:
 
     width: int = 32
     # Of the code of the whole hand, and of the shape parameters that it is trained to predict.
+    # Weights that learned other rigs have a wider code (tools/train_people.py), which loading sees.
     code_hidden: int = 160
     code_width: int = 96
     shape_width: int = 12
@@ -112,6 +113,11 @@ class CompactPreset:
     keypoints: KeypointPreset = KeypointPreset()
     fusion: FusionPreset = FusionPreset()
     refinement: RefinementPreset = RefinementPreset()
+
+    def with_code(self, hidden: int, width: int) -> CompactPreset:
+        """The same with a code of the whole hand of these widths."""
+        decoder = replace(self.initial.decoder, code_hidden=hidden, code_width=width)
+        return replace(self, initial=replace(self.initial, decoder=decoder))
 
 
 COMPACT = CompactPreset()

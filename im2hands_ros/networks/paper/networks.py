@@ -85,7 +85,7 @@ class PaperNetworks(HandNetworks[PaperFeatures, PaperInitialContext]):
                 "these with 'im2hands import-checkpoint'"
             )
         networks = cls(NETWORKS[name]())
-        if not any(name.startswith("keypoints.") for name in checkpoints.names_in(path)):
+        if not any(name.startswith("keypoints.") for name in checkpoints.shapes_in(path)):
             return networks, checkpoints.load_into(networks.occupancy, path)
         networks.keypoints = NETWORKS["kpts_ref"]()
         return networks, checkpoints.load_into(networks, path)
