@@ -20,45 +20,8 @@ COLOURS = {"left": (70, 130, 200, 255), "right": (235, 140, 60, 255)}
 _INTRINSICS = ("fx", "fy", "cx", "cy")
 MESH_SUFFIXES = (".glb", ".obj", ".ply", ".stl")
 
-# Keypoints and calibration are of the pixels as stored: a rotation in a file's EXIF data is not
-# applied, here as in image_transport.
-AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-
 # glTF's axes (x right, y up, z to the viewer) from the camera's (y down, z forward).
 _GLTF_FROM_CAMERA = np.diag([1.0, -1.0, -1.0, 1.0])
-
-
-def read_image(path: Path) -> np.ndarray:
-    """Read an image file as (H, W, 3) uint8 RGB: its pixels as stored, no EXIF rotation applied.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not an image that OpenCV reads.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"image '{path}' does not exist: check the path")
-    image = cv2.imdecode(np.fromfile(path, np.uint8), AS_STORED)
-    if image is None:
-        raise ValueError(
-            f"image '{path}' cannot be decoded: give a png, jpg or other OpenCV format"
-        )
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def orientation_notice(path: Path, image: np.ndarray) -> str:
-    """Says that an image file holds a rotation, which `read_image` leaves out; empty if none.
-
-    Args:
-        path: a file that OpenCV reads.
-        image: what `read_image` made of it.
-    """
-    turned = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    if turned is None or np.array_equal(turned[..., ::-1], image):
-        return ""
-    return (
-        f"image '{path}' has an EXIF orientation, which is not applied: keypoints and camera must "
-        f"be of the pixels as stored, {image.shape[1]}x{image.shape[0]}"
-    )
 
 
 def read_keypoints(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from im2hands_ros.files import read_image, read_keypoints, write_meshes
+from im2hands_ros.files import read_keypoints, write_meshes
+from im2hands_ros.pictures import read_image
 
 HAND = (np.arange(63).reshape(21, 3) * 0.001 + (0, 0, 0.5)).astype(np.float32)
 

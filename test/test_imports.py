@@ -19,16 +19,17 @@ PACKAGE = Path(__file__).resolve().parents[1] / "im2hands_ros"
 MAY_IMPORT = {
     "": set(),
     "kernels": {""},
+    "pictures": {"", "kernels"},
     "depth": {"", "kernels"},
     "surface": {"", "kernels"},
     "networks": {"", "kernels", "surface"},
     "pipeline": {"", "kernels", "surface", "depth", "networks"},
-    "tracking": {"", "networks", "pipeline"},
+    "tracking": {"", "pictures", "networks", "pipeline"},
     "detection": {"", "networks"},
-    "messages": {"", "kernels", "pipeline"},
+    "messages": {"", "kernels", "pictures", "pipeline"},
     "viewing": {"", "messages", "synthetic"},
     "synthetic": {""},
-    "datasets": {"", "synthetic"},
+    "datasets": {"", "pictures", "synthetic"},
     "training": {"", "networks", "pipeline", "synthetic"},
     "evaluation": {
         *("", "kernels", "surface", "networks", "pipeline", "detection", "synthetic", "datasets"),
@@ -41,7 +42,7 @@ MAY_IMPORT = {
         *("synthetic", "evaluation", "bags"),
     },
     "commands": {
-        *("", "networks", "pipeline", "tracking", "detection", "messages", "viewing"),
+        *("", "pictures", "networks", "pipeline", "tracking", "detection", "messages", "viewing"),
         *("synthetic", "datasets", "training", "evaluation", "bags", "calibration", "ros"),
     },
 }

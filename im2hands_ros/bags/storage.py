@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from pathlib import Path
 
 from rosbags.rosbag2 import Reader
 
+from im2hands_ros.bags.database import Database
 from im2hands_ros.bags.definitions import Topic, full_type
 from im2hands_ros.bags.salvage import RawMessage, SalvagedMcap
 
@@ -32,6 +34,7 @@ class StorageFile:
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
         self._path, self._warn = path, warn
         self._reader: Reader | None = None
+        self._database: Database | None = None
         self._warn_of_unwritten()
         try:
             self._open()
@@ -43,6 +46,8 @@ class StorageFile:
     def messages(self, names: Collection[str], start_ns: int, end_ns: int) -> Iterator[RawMessage]:
         """The messages of these topics received in [start_ns, end_ns)."""
         count = 0
+        if self._database is not None:
+            yield from self._database.messages(names, start_ns, end_ns)
         if self._reader is not None:
             wanted = [each for each in self._reader.connections if each.topic in names]
             # Without a connection rosbags would give all messages.
@@ -75,10 +80,8 @@ class StorageFile:
 
     def _salvage(self, error: Exception) -> None:
         if self._path.suffix == ".db3":
-            raise ValueError(
-                f"'{self._path}' cannot be read ({reason(error)}): try "
-                f"sqlite3 '{self._path}' .recover | sqlite3 recovered.db3"
-            ) from error
+            self._open_tables(error)
+            return
         salvaged = SalvagedMcap(self._path)
         salvaged.survey()
         self.topics = salvaged.topics
@@ -93,6 +96,18 @@ class StorageFile:
                 f"'{self._path}' is damaged or was not closed ({reason(error)}): "
                 f"{(self.end_ns - self.start_ns) / 1e9:.1f} s of it can be read and are used"
             )
+
+    def _open_tables(self, error: Exception) -> None:
+        """A database whose messages are whole, though not its definitions."""
+        try:
+            found = Database(self._path)
+        except sqlite3.Error:
+            raise ValueError(
+                f"'{self._path}' cannot be read ({reason(error)}): try "
+                f"sqlite3 '{self._path}' .recover | sqlite3 recovered.db3"
+            ) from error
+        self._database, self.topics = found, found.topics
+        self.start_ns, self.end_ns = found.start_ns, found.end_ns
 
     def _warn_of_damage(self, count: int, error: Exception) -> None:
         rest = "is left out" if self._path.suffix == ".db3" else "is read without the index"

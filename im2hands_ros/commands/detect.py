@@ -33,7 +33,8 @@ from im2hands_ros.command_line import (
     warn,
 )
 from im2hands_ros.detection.lift import PALM_LENGTH
-from im2hands_ros.files import check_output, orientation_notice, read_image, write_image
+from im2hands_ros.files import check_output, write_image
+from im2hands_ros.pictures import orientation_notice, read_image
 
 if TYPE_CHECKING:
     from im2hands_ros.detection.detector import DetectedHand

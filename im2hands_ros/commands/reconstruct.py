@@ -41,13 +41,12 @@ from im2hands_ros.files import (
     MESH_SUFFIXES,
     camera_of_file,
     check_output,
-    orientation_notice,
-    read_image,
     read_keypoints,
     write_image,
     write_meshes,
 )
 from im2hands_ros.keypoint_convention import AUTO, CONVENTIONS, DETECTED
+from im2hands_ros.pictures import orientation_notice, read_image
 from im2hands_ros.skeleton import ORDER_NAMES, SIDES
 from im2hands_ros.tracking.own_joints import OwnJoints
 from im2hands_ros.tracking.plausibility import unlikely_inputs

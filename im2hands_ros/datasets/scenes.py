@@ -15,7 +15,7 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.canonical import canonicalise
 from im2hands_ros.datasets.annotations import AnnotatedFrame
 from im2hands_ros.datasets.mano import ManoHand
-from im2hands_ros.files import AS_STORED
+from im2hands_ros.pictures import AS_STORED
 from im2hands_ros.skeleton import SIDES, WRIST
 from im2hands_ros.synthetic.labels import sample_points, signed_depth, surface_points
 from im2hands_ros.synthetic.photography import encode

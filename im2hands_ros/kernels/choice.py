@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import torch
-
-from im2hands_ros.kernels.gpu.field import triton_is_there
+if TYPE_CHECKING:
+    import torch
 
 VARIABLE = "IM2HANDS_KERNELS"
 CHOICES = ("native", "torch", "triton")
@@ -43,6 +43,8 @@ def triton_chosen(device: torch.device) -> bool:
 
     Raises RuntimeError when the variable demands what the device cannot run.
     """
+    from im2hands_ros.kernels.gpu.field import triton_is_there  # and with it torch
+
     value, there = wanted(), triton_is_there(device)
     if value == "native" and device.type != "cpu":
         raise RuntimeError(

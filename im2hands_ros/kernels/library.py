@@ -9,8 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 import im2hands_ros
 from im2hands_ros.kernels import choice
 from im2hands_ros.kernels.choice import VARIABLE
@@ -95,6 +93,7 @@ _FUNCTIONS = {
         c_int,
         (c_void_p, c_int64, c_int, c_void_p, c_int64, c_int64, c_void_p),
     ),
+    "im2hands_jpeg": (c_int, (c_void_p, c_int64)),
     "im2hands_voxels": (
         c_int64,
         (c_void_p, c_int64, c_void_p, c_int64, c_double, c_void_p, c_int64),
@@ -161,6 +160,8 @@ class Library:
 
     def use_torch_threads(self) -> None:
         """As many threads as torch may use."""
+        import torch  # those who only read images do without
+
         self.checked(self.threads(torch.get_num_threads()))
 
 

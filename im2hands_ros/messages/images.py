@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 
 from im2hands_ros.bad_input import BadInput
-from im2hands_ros.files import AS_STORED
 from im2hands_ros.messages.cdr import CdrWriter
 from im2hands_ros.messages.encodings import DECODERS, Encoding, demosaic
 from im2hands_ros.messages.header import HeaderFields
+from im2hands_ros.pictures import decode
 
 # As sensor_msgs writes them; capitals do not matter.
 ENCODINGS = tuple(name.replace("uc", "UC") for name in DECODERS)
@@ -191,14 +191,7 @@ def _read_compressed(message: Any) -> np.ndarray:
     encoding, _, made = message.format.partition(";")
     if "compressedDepth" in message.format or _plain(encoding) in ("16uc1", "32fc1"):
         raise BadInput("image_encoding", f"{name} is a depth image: publish the colour image")
-    try:
-        pixels = cv2.imdecode(np.frombuffer(message.data, np.uint8), AS_STORED)
-    except cv2.error as error:
-        raise BadInput("image_data", f"a compressed image of {name}: {error.err}") from error
-    if pixels is None:
-        raise BadInput(
-            "image_data", f"{length} bytes of {name} cannot be decoded: publish whole JPEG or PNG"
-        )
+    pixels = decode(np.frombuffer(message.data, np.uint8), f"{length} bytes of {name}")
     # image_transport compresses a mosaic as a grey picture, or says that it made colours of it.
     if "bgr8" not in made and (colours := demosaic(pixels[:, :, 0], encoding)) is not None:
         return colours

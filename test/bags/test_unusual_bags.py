@@ -128,6 +128,33 @@ def test_databases_of_older_releases_are_read(
     assert status == 0 and len(meshes(out)) == 3
 
 
+WITHOUT_DEFINITIONS = (
+    "drop table message_definitions",
+    "delete from message_definitions",
+    "update message_definitions set encoding = 'unknown', encoded_message_definition = ''",
+    "update message_definitions set encoding = ''",
+    "delete from message_definitions where topic_type like 'im2hands%'",
+)
+
+
+@pytest.mark.parametrize("statement", WITHOUT_DEFINITIONS)
+def test_a_database_of_today_without_definitions_is_read_by_the_standard_ones(
+    tmp_path: Path, model: BallModel, statement: str
+) -> None:
+    bag = write_bag(tmp_path / "bag", recording(3), storage="db3")
+    (file,) = bag.glob("*.db3")
+    with sqlite3.connect(file) as database:
+        database.execute(statement)
+    with BagReader(bag, pytest.fail) as source:
+        first, *_ = stamps = [each.received_ns for each in source.messages()]
+        assert len(stamps) == 9 == sum(topic.count for topic in source.topics.values())
+        assert stamps == sorted(stamps) and source.start_ns == first
+        later = source.raw_messages(["/camera/image_raw"], first + 1, source.end_ns)
+        assert 0 < len(list(later)) < 4
+    status, out = replay(bag)
+    assert status == 0 and len(meshes(out)) == 3
+
+
 def test_the_metadata_s_own_path_is_the_bag(tmp_path: Path, model: BallModel) -> None:
     bag = write_bag(tmp_path / "bag", recording(2))
     with BagReader(bag / "metadata.yaml", pytest.fail) as source:

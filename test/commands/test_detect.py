@@ -16,7 +16,8 @@ from im2hands_ros import cli
 from im2hands_ros.command_line import guessed_camera
 from im2hands_ros.detection.detector import HandDetector
 from im2hands_ros.detection.landmarks import Landmarks
-from im2hands_ros.files import read_image, read_keypoints
+from im2hands_ros.files import read_keypoints
+from im2hands_ros.pictures import read_image
 from im2hands_ros.skeleton import SIDE_COLOURS
 from im2hands_ros.viewing.skeletons import draw_skeletons
 

@@ -23,10 +23,13 @@ ENCLAVES = {"node": ("*",), "friend": ("*",), "stranger": COMMON}
 
 
 def has_security() -> bool:
-    """Whether this ROS was built with security."""
+    """Whether the middleware that is loaded was built with security."""
+    folders = [Path(each) for each in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)]
     prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
-    libraries = [Path(each) / "lib/librmw_fastrtps_shared_cpp.so" for each in prefixes]
-    return not any(each.is_file() and WITHOUT in each.read_bytes() for each in libraries)
+    folders += [Path(each) / "lib" for each in prefixes]
+    found = (each / "librmw_fastrtps_shared_cpp.so" for each in folders)
+    first = next((each for each in found if each.is_file()), None)
+    return first is not None and WITHOUT not in first.read_bytes()
 
 
 def secured(keystore: Path, enclave: str) -> dict[str, str]:

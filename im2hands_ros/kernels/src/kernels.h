@@ -153,6 +153,10 @@ IM2HANDS_API int im2hands_shade(const float* vertices, int64_t vertex_count, con
 IM2HANDS_API int im2hands_corners(const float* values, int64_t vertex_count, int columns, const int32_t* triangles,
                                   int64_t triangle_count, int64_t rows, void* out);
 
+// 0 for a JPEG file whose entropy-coded data holds its blocks and nothing else, 1 for one that is not looked at: no
+// baseline JPEG, or without its own Huffman tables.
+IM2HANDS_API int im2hands_jpeg(const uint8_t* data, int64_t length);
+
 // Attention with a weight per channel (networks/paper/vector_attention.py) of a width, a multiple of 16 up to 1024; `count`
 // floats in the order of VectorAttention::read (vector_attention.cpp), copied. NULL when they do not fit.
 IM2HANDS_API im2hands_attention* im2hands_attention_new(const float* block, int64_t count, int width);
