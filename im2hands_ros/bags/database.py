@@ -40,7 +40,8 @@ class Database:
             Topic(name, full_type(kind), count, _NO_DEFINITION) for name, kind, count, *_ in rows
         ]
         times = [time for *_, first, last in rows for time in (first, last) if time is not None]
-        self.start_ns, self.end_ns = (min(times), max(times) + 1) if times else (0, 0)
+        self.start_ns: int = min(times, default=0)
+        self.end_ns: int = max(times) + 1 if times else 0
 
     def messages(self, names: Collection[str], start_ns: int, end_ns: int) -> Iterator[RawMessage]:
         """The messages of these topics received in [start_ns, end_ns)."""

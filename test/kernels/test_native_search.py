@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from kernel_twins import boxes_and_bones, drawn_context, fully_corrected, native_twin
+from scipy.spatial import cKDTree
 
 from im2hands_ros.kernels.library import available, best
 from im2hands_ros.kernels.mesh import voxel_centres
@@ -15,6 +16,7 @@ from im2hands_ros.surface.pruned_search import PrunedSearch
 from im2hands_ros.surface.voxels import occupied_voxels
 
 CLOSE = 1e-5  # metres
+ROUNDING = 1e-4  # of logits, which are a hundred times larger a cell from the surface
 LEVELS = sorted(available())
 
 
@@ -38,13 +40,31 @@ def assert_same_surfaces(expected, found, context):
     side = boxes_and_bones(context)[0].side
     assert len(expected.cells) == len(found.cells)
     for hand, cells in enumerate(expected.cells):
-        assert len(cells) > 100 and torch.equal(cells, found.cells[hand])
+        assert len(cells) > 100
         a, b = extract(expected, hand), extract(found, hand, kernels=best())
-        assert np.array_equal(a.triangles, b.triangles)
-        assert np.abs(a.vertices - b.vertices).max() * float(side[hand]) < CLOSE
+        if torch.equal(cells, found.cells[hand]):
+            assert np.array_equal(a.triangles, b.triangles)
+            assert np.abs(a.vertices - b.vertices).max() * float(side[hand]) < CLOSE
+            continue
+        assert_all_on_a_corner(expected, hand, set(cells.tolist()) - set(found.cells[hand].tolist()))
+        assert_all_on_a_corner(found, hand, set(found.cells[hand].tolist()) - set(cells.tolist()))
+        for one, other in ((a, b), (b, a)):
+            apart, _ = cKDTree(one.vertices).query(other.vertices)
+            assert apart.max() * float(side[hand]) < CLOSE
     # The order of work is about the same, not only its result; what the rough field was evaluated
     # at near the surface is evaluated again.
     assert 0.99 * expected.evaluated < found.evaluated < 1.4 * expected.evaluated
+
+
+def assert_all_on_a_corner(surface, hand, cells):
+    """The surface passes through a corner of these few cells: rounding decides whether they hold
+    a part of it."""
+    assert len(cells) < 8
+    n = surface.resolution + 1
+    offsets = torch.tensor([(x * n + y) * n + z for x in (0, 1) for y in (0, 1) for z in (0, 1)])
+    values = surface.values[hand].flatten()
+    for cell in cells:
+        assert (values[cell + offsets] - surface.threshold).abs().min() < ROUNDING
 
 
 @pytest.mark.parametrize("resolution", [32, 33, 48, 64, 96, 128])
