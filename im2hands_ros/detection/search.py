@@ -49,8 +49,9 @@ _MOST_REGIONS = 4  # of a round
 _SEEN_AGAIN = 0.05  # of a hand's extent: a hand that was seen so near by is not looked at again
 _PASSES = 2  # of the network that is told of both hands, each with the joints of the one before
 _FAINT = 0.05  # presence from which a second look may find a hand
-# Logarithms of the odds from which on a second hand is one, and below which one of two is none.
-_FITS, _UNFIT = 1.0, -2.0
+# Logarithms of the odds among candidates, from which on a second hand is one, and below which one
+# of two is none: nine of ten that are elected are hands, so theirs are even only there.
+_FITS, _UNFIT = 1.0, -3.5
 
 
 class _Evidence(NamedTuple):
