@@ -39,6 +39,7 @@ _FACING = 0.15  # cosine between normal and ray below which skin is seen too fla
 # Points within this of the expected near side may be a hand's, as many of them at most.
 _NEAR, _MOST_POINTS = 0.03, 160
 _FEWEST = 15
+_FEWEST_OF_HIDDEN = 5  # where another hand may hide most of it: enough to let it be
 _LEAST_SHOWN = 0.15  # probability that a pixel shows a hand
 # Which hand's a point is: deviation of the right hand's, and metres in which anything else may be.
 _OWN, _RANGE = 0.005, 0.3
@@ -79,7 +80,8 @@ def fitted_joints(
     fits, still = {}, set()
     for side, xyz in joints.items():
         unmoved = _HandFit(xyz, pixels, shown, np.zeros(3), depths[side])
-        if unmoved.fits_already():  # whatever else it might explain elsewhere
+        fewest = _FEWEST_OF_HIDDEN if len(joints) == 2 else _FEWEST
+        if unmoved.fits_already(fewest):  # whatever else it might explain elsewhere
             fits[side] = unmoved
             still.add(side)
         else:
@@ -158,9 +160,11 @@ class _HandFit:
             return 1.0
         return float(np.clip((self._misfit(skin) - _STAYS) / (_MOVES - _STAYS), 0, 1))
 
-    def fits_already(self) -> bool:
-        """Whether the skin that is seen near the unmoved hand is its own."""
-        return self._is_seen and self._misfit(self._points + self._shift) < _STAYS
+    def fits_already(self, fewest: int) -> bool:
+        """Whether the skin that is seen near the unmoved hand, at least so many points, is its
+        own."""
+        seen = len(self._own) >= fewest
+        return seen and self._misfit(self._points + self._shift) < _STAYS
 
     def _misfit(self, skin: Array) -> float:
         """Median distance of skin points from the unmoved surface, over what noise lets expect."""
