@@ -15,6 +15,7 @@ from im2hands_ros.surface.pruned_search import PrunedSearch
 from im2hands_ros.surface.voxels import occupied_voxels
 
 CLOSE = 1e-5  # metres
+ROUNDING = 1e-4  # millimetres of depth
 LEVELS = sorted(available())
 
 
@@ -34,11 +35,26 @@ def by_kernels(context, resolution, threshold=0.0, level=LEVELS[-1], search=None
     return search(twin.native_field, threshold, boxes, bones, reach)
 
 
+def assert_rounded_apart(expected, found, hand):
+    """The cells that differ touch a corner that lies on the surface but for rounding."""
+    a, b = expected.values[hand] - expected.threshold, found.values[hand] - found.threshold
+    tied = ((a > 0) != (b > 0)) & (a.abs() < ROUNDING) & (b.abs() < ROUNDING)
+    corners = tied.nonzero()
+    assert len(corners) == 1
+    cells, others = set(expected.cells[hand].tolist()), set(found.cells[hand].tolist())
+    for cell in cells ^ others:
+        place = torch.tensor(np.unravel_index(cell, tied.shape))
+        assert (corners[0] - place).abs().max() <= 1
+
+
 def assert_same_surfaces(expected, found, context):
     side = boxes_and_bones(context)[0].side
     assert len(expected.cells) == len(found.cells)
     for hand, cells in enumerate(expected.cells):
-        assert len(cells) > 100 and torch.equal(cells, found.cells[hand])
+        assert len(cells) > 100
+        if not torch.equal(cells, found.cells[hand]):
+            assert_rounded_apart(expected, found, hand)
+            continue
         a, b = extract(expected, hand), extract(found, hand, kernels=best())
         assert np.array_equal(a.triangles, b.triangles)
         assert np.abs(a.vertices - b.vertices).max() * float(side[hand]) < CLOSE
