@@ -42,7 +42,7 @@ USERS_FILES = {
     *("MANO_LEFT.pkl", "MANO_RIGHT.pkl", "ref_occ.pt", "kpts_ref.pt", "right.glb", "summary.json"),
     *("ref_occ.safetensors", "paper.safetensors", "best.safetensors", "latest.safetensors"),
     *("hand_webxr.npz", "hand_leap.npz", "hand_leap_hipoly.npz", "other.npz", "log.jsonl"),
-    *("hands.yaml", "hands_leap.yaml"),
+    *("hands.yaml", "hands_leap.yaml", "held_webxr.safetensors", "held_leap.safetensors"),
     *("interhand.json", "interhand.md", "evaluate.json", "test.json"),
 }
 # Folders that only the interface generator makes.

@@ -16,7 +16,7 @@ from im2hands_ros.surface.pruned_search import PrunedSearch
 from im2hands_ros.surface.voxels import occupied_voxels
 
 CLOSE = 1e-5  # metres
-ROUNDING = 1e-4  # of logits, which are a hundred times larger a cell from the surface
+ROUNDING = 1e-4  # millimetres of depth
 LEVELS = sorted(available())
 
 

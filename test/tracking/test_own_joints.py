@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from convention_table import OFFSETS_MM, use_table
 from test_tracker import IMAGE, RecordingModel, both
 from two_hands import CAMERA
 
@@ -34,14 +35,20 @@ def encoded(convention: str, **settings):
     )
 
 
-def test_joints_are_moved_by_the_convention_of_their_order():
+@pytest.fixture
+def openxr_is_moved(monkeypatch, tmp_path):
+    use_table(monkeypatch, tmp_path / "table.yaml", {"openxr": OFFSETS_MM})
+
+
+def test_joints_are_moved_by_the_convention_of_their_order(openxr_is_moved):
     joints, _ = encoded("openxr")
     expected = in_own_convention(both(), "openxr")
     for side, xyz in joints.items():
         np.testing.assert_array_equal(xyz, expected[side])
+        assert not np.allclose(xyz, both()[side], atol=1e-4)
 
 
-def test_the_setting_overrules_the_order():
+def test_the_setting_overrules_the_order(openxr_is_moved):
     for side, xyz in encoded("openxr", keypoint_convention="mano")[0].items():
         np.testing.assert_array_equal(xyz, both()[side])
 
