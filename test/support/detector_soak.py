@@ -2,10 +2,10 @@
 
     python test/support/detector_soak.py [--minutes 10] [--out FILE.json]
 
-The packaged networks on the pictures of the demo, forwards and back, as fast as they come; every minute the
-clock is set back, as a bag that loops does. Prints the counts and the slope of the process's
-memory; exit status 1 when it grows by more than 10 MiB an hour beyond what can be told, or when
-hands are found more seldom at the end than in the beginning.
+The packaged networks on the pictures of the demo, forwards and back, as fast as they come; every
+minute the clock is set back, as a bag that loops does. Prints the counts and the slope of the
+process's memory; exit status 1 when it grows by more than 10 MiB an hour beyond what can be told,
+or when hands are found more seldom at the end than in the beginning.
 """
 
 from __future__ import annotations
