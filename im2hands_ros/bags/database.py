@@ -39,9 +39,11 @@ class Database:
         self.topics = [
             Topic(name, full_type(kind), count, _NO_DEFINITION) for name, kind, count, *_ in rows
         ]
-        times = [time for *_, first, last in rows for time in (first, last) if time is not None]
-        self.start_ns: int = min(times, default=0)
-        self.end_ns: int = max(times) + 1 if times else 0
+        times: list[int] = [
+            time for *_, first, last in rows for time in (first, last) if time is not None
+        ]
+        self.start_ns = min(times, default=0)
+        self.end_ns = max(times, default=-1) + 1
 
     def messages(self, names: Collection[str], start_ns: int, end_ns: int) -> Iterator[RawMessage]:
         """The messages of these topics received in [start_ns, end_ns)."""

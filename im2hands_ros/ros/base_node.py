@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import Field, fields
@@ -20,6 +21,7 @@ from rcl_interfaces.msg import (
 from rclpy import ok
 from rclpy import time as ros_time
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -37,6 +39,7 @@ from im2hands_ros.ros.silence import why_silent
 
 _LOG_PERIOD = 5.0  # seconds between two lines of one kind
 _REPORT_PERIOD = 1.0
+_ALIKE = 0.8  # of names, by difflib
 _LONGEST_LATENCY = 60.0  # seconds; an older stamp is of another clock
 
 
@@ -44,14 +47,30 @@ def declare_parameters(node: Node, kind: type[S]) -> S:
     """Declare every parameter of `kind` on a node; the values that overrides gave.
 
     Raises:
-        ValueError: a value outside its range or choices.
-        rclpy.exceptions.ParameterException: an override of the wrong type or range.
+        ValueError: a value of another type, or outside its choices.
+        rclpy.exceptions.ParameterException: an override outside its range.
     """
-    values = {
-        each.name: node.declare_parameter(each.name, each.default, _descriptor(each)).value
-        for each in fields(kind)
-    }
+    values = {each.name: _declared(node, each) for each in fields(kind)}
+    _warn_of_misspelt(node)
     return kind(**values)
+
+
+def _declared(node: Node, each: Field) -> Any:
+    try:
+        return node.declare_parameter(each.name, each.default, _descriptor(each)).value
+    except InvalidParameterTypeException as error:
+        raise ValueError(f"{error}: give a value such as {each.default!r}") from error
+
+
+def _warn_of_misspelt(node: Node) -> None:
+    """Name overrides of no parameter that look like one; others may be another node's."""
+    declared = list(node.list_parameters([], 0).names)
+    for given in node._parameter_overrides:  # which rclpy gives in no other way
+        like = difflib.get_close_matches(given, declared, 1, _ALIKE)
+        if given not in declared and like:
+            node.get_logger().warning(
+                f"parameter '{given}' is given, but there is none of this name: set '{like[0]}'"
+            )
 
 
 def _descriptor(each: Field) -> ParameterDescriptor:

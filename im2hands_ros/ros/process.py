@@ -35,6 +35,9 @@ def run_process(make_node: Callable[[], BaseNode], args: Sequence[str] | None) -
         words = None if args is None else list(args)
         rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
         status = 0 if signals.interrupted.is_set() else _run(make_node, signals)
+    except rclpy_implementation.UnknownROSArgsError as error:
+        print(f"im2hands: {error} after --ros-args: give -p name:=value", file=sys.stderr)
+        status = 1
     except rclpy_implementation.RCLError as error:
         status = _refused(error)
     rclpy.try_shutdown()

@@ -19,7 +19,7 @@ _PALM = (0.05, 0.14)  # metres, of children and of the tallest
 _LONGEST_BONE = 0.075  # metres, of a finger; a tall man's are 0.06
 _SHORTEST_BONE = 0.0005
 _DEPTHS_APART = 0.3  # metres of depth image and keypoints, more than they are corrected by
-_FLATTEST = 0.0005  # metres of depth from joint to joint; even a flat hand's wrist lies off
+_FLATTEST = 0.0005  # metres from joint to joint along an axis; even a flat hand's wrist lies off
 
 
 def unlikely_hands(camera: Camera, joints: Mapping[str, Joints]) -> Iterator[tuple[str, str]]:
@@ -86,12 +86,13 @@ def _in_picture(camera: Camera, side: str, xyz: Joints) -> Iterator[tuple[str, s
             f"the {side} hand is {extent:.0f} px across, at {xyz[0, 2]:.1f} m: check the distance "
             "of the keypoints and the focal length, or use a larger picture",
         )
-    if float(np.ptp(xyz[:, 2])) < _FLATTEST:
-        yield (
-            "flat_hand",
-            f"all joints of the {side} hand have the depth {xyz[0, 2]:.3f} m: give each joint its "
-            "own, not the wrist's to all",
-        )
+    for axis, name in enumerate(("x", "y", "depth")):
+        if float(np.ptp(xyz[:, axis])) < _FLATTEST:
+            yield (
+                "flat_hand",
+                f"all joints of the {side} hand have the {name} {xyz[0, axis]:.3f} m: give each "
+                "joint its own, not the wrist's to all",
+            )
 
 
 def _anatomy(side: str, xyz: Joints) -> Iterator[tuple[str, str]]:

@@ -104,6 +104,13 @@ def test_what_is_unlikely_is_named_with_its_likely_cause(kind):
     assert said in kinds(**change)[kind]
 
 
+@pytest.mark.parametrize(("axis", "name"), [(0, "x"), (1, "y"), (2, "depth")])
+def test_a_column_of_joints_that_holds_one_value_is_named(axis, name):
+    hand = bent("left")
+    hand[:, axis] = hand[0, axis]
+    assert f"have the {name} {hand[0, axis]:.3f} m" in kinds({"left": hand})["flat_hand"]
+
+
 def test_the_k_of_a_picture_of_twice_the_size_is_named_with_that_size():
     twice = replace(CAMERA, fx=600.0, fy=600.0, cx=319.5, cy=239.5)
     assert (
