@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from im2hands_ros.cli import main
+from im2hands_ros.evaluation import detector_cost
 from im2hands_ros.evaluation.against_torch import models
 from im2hands_ros.evaluation.benchmark import STAGES
 from im2hands_ros.networks import checkpoints
@@ -84,11 +85,14 @@ def test_the_published_order_of_work_gives_the_same_surfaces_by_turns(weights, t
     assert last.endswith(f"{row['faster_min']}x, median {row['faster_median']}x")
 
 
-def test_the_detector_is_measured_in_a_stream_and_in_pictures(tmp_path, capsys) -> None:
+def test_the_detector_is_measured_in_a_stream_and_in_pictures(
+    tmp_path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr(detector_cost, "_MOST_PICTURES", 2)
     out = tmp_path / "bench.json"
     assert main(["bench", "--detector", "--frames", "4", "--threads", "1", "--out", str(out)]) == 0
     rows = json.loads(out.read_text())["detector"]
-    assert rows["followed"]["frames"] == 4 and rows["by_itself"]["frames"] >= 10
+    assert rows["followed"]["frames"] == 4 and rows["by_itself"]["frames"] >= 2
     assert all(row["processor_ms"]["median"] > 0 for row in rows.values())
     assert main(["bench", "--detector", "--compare", str(out), "--out", str(out)]) in (0, 1)
     assert "detector, followed p95:" in capsys.readouterr().out

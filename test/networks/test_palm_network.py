@@ -50,3 +50,18 @@ def test_opencv_s_interpreter_computes_the_same_joints_from_the_same_picture(
 def test_the_packaged_weights_are_finite_and_fit_and_say_where_they_are_from() -> None:
     record = checkpoints.load_into(PalmNetwork(), WEIGHTS)
     assert record["licence"] == "Apache-2.0" and "mediapipe 0.10.21" in record["network"]
+
+
+def test_made_fast_it_computes_the_same_of_one_picture_and_of_several() -> None:
+    plain, fast = PalmNetwork().eval(), PalmNetwork().eval()
+    for network in (plain, fast):
+        checkpoints.load_into(network, WEIGHTS)
+        network.requires_grad_(False).to(memory_format=torch.channels_last)
+    fast.fuse()
+    random = np.random.default_rng(0)
+    for count in (1, 3, 1):  # the weights are packed for the first
+        pictures = torch.from_numpy(random.random((count, 3, INPUT_SIZE, INPUT_SIZE), np.float32))
+        with torch.inference_mode():
+            expected, given = plain(pictures), fast(pictures)
+        assert (expected.logits - given.logits).abs().max() < 1e-3
+        assert (expected.joints - given.joints).abs().max() < 1e-2
