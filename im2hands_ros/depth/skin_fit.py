@@ -156,8 +156,8 @@ class _HandFit:
         """0 for a hand whose unmoved surface fits within the noise, 1 for one that is clearly
         off."""
         skin = self._points[self._weight > 0.2] + self._shift
-        if len(skin) < _FEWEST // 2:
-            return 1.0
+        if len(skin) < _FEWEST // 2:  # nothing is seen of it where it would be
+            return 0.0
         return float(np.clip((self._misfit(skin) - _STAYS) / (_MOVES - _STAYS), 0, 1))
 
     def fits_already(self, fewest: int) -> bool:
