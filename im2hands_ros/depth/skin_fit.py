@@ -38,6 +38,7 @@ _FARTHEST = 0.025
 _FACING = 0.15  # cosine between normal and ray below which skin is seen too flat
 # Points within this of the expected near side may be a hand's, as many of them at most.
 _NEAR, _MOST_POINTS = 0.03, 160
+_NEAR_UNMOVED = 0.015  # the same where a hand is right already
 _FEWEST = 15
 _FEWEST_OF_HIDDEN = 5  # where another hand may hide most of it: enough to let it be
 _LEAST_SHOWN = 0.15  # probability that a pixel shows a hand
@@ -79,7 +80,7 @@ def fitted_joints(
     """
     fits, still = {}, set()
     for side, xyz in joints.items():
-        unmoved = _HandFit(xyz, pixels, shown, np.zeros(3), depths[side])
+        unmoved = _HandFit(xyz, pixels, shown, np.zeros(3), depths[side], _NEAR_UNMOVED)
         fewest = _FEWEST_OF_HIDDEN if len(joints) == 2 else _FEWEST
         if unmoved.fits_already(fewest):  # whatever else it might explain elsewhere
             fits[side] = unmoved
@@ -98,12 +99,18 @@ class _HandFit:
     """One hand of a fit: its points, and how far it was moved."""
 
     def __init__(
-        self, joints: Array, pixels: DepthPixels, shown: Array, shift: Array, depth: HandDepth
+        self,
+        joints: Array,
+        pixels: DepthPixels,
+        shown: Array,
+        shift: Array,
+        depth: HandDepth,
+        near: float = _NEAR,
     ) -> None:
         self._joints, self._shift, self._depth = joints, shift, depth
         self._noise = pixels.noise
         front = near_side(joints + shift, pixels.rays)
-        own = np.flatnonzero((np.abs(pixels.depth - front) < _NEAR) & (shown > _LEAST_SHOWN))
+        own = np.flatnonzero((np.abs(pixels.depth - front) < near) & (shown > _LEAST_SHOWN))
         self._own = own[:: max(1, -(-len(own) // _MOST_POINTS))]
         self._pixels = len(pixels.depth)
         # The field stays where it is; the points go back by what the hand has moved.
