@@ -38,7 +38,8 @@ _FARTHEST = 0.025
 _FACING = 0.15  # cosine between normal and ray below which skin is seen too flat
 # Points within this of the expected near side may be a hand's, as many of them at most.
 _NEAR, _MOST_POINTS = 0.03, 160
-_NEAR_UNMOVED = 0.015  # the same where a hand is right already
+_CLOSE, _MANY_CLOSE = 0.015, 40  # or so many close ones, where what is near is also another's
+_NO_SHIFT = np.zeros(3)
 _FEWEST = 15
 _FEWEST_OF_HIDDEN = 5  # where another hand may hide most of it: enough to let it be
 _LEAST_SHOWN = 0.15  # probability that a pixel shows a hand
@@ -80,9 +81,11 @@ def fitted_joints(
     """
     fits, still = {}, set()
     for side, xyz in joints.items():
-        unmoved = _HandFit(xyz, pixels, shown, np.zeros(3), depths[side], _NEAR_UNMOVED)
+        unmoved = _HandFit(xyz, pixels, shown, _NO_SHIFT, depths[side])
         fewest = _FEWEST_OF_HIDDEN if len(joints) == 2 else _FEWEST
-        if unmoved.fits_already(fewest):  # whatever else it might explain elsewhere
+        close = _HandFit(xyz, pixels, shown, _NO_SHIFT, depths[side], _CLOSE)
+        # Whatever else it might explain elsewhere.
+        if unmoved.fits_already(fewest) or close.fits_already(_MANY_CLOSE):
             fits[side] = unmoved
             still.add(side)
         else:
