@@ -38,6 +38,8 @@ _FARTHEST = 0.025
 _FACING = 0.15  # cosine between normal and ray below which skin is seen too flat
 # Points within this of the expected near side may be a hand's, as many of them at most.
 _NEAR, _MOST_POINTS = 0.03, 160
+_CLOSE, _MANY_CLOSE = 0.015, 40  # or so many close ones, where what is near is also another's
+_NO_SHIFT = np.zeros(3)
 _FEWEST = 15
 _FEWEST_OF_HIDDEN = 5  # where another hand may hide most of it: enough to let it be
 _LEAST_SHOWN = 0.15  # probability that a pixel shows a hand
@@ -79,9 +81,11 @@ def fitted_joints(
     """
     fits, still = {}, set()
     for side, xyz in joints.items():
-        unmoved = _HandFit(xyz, pixels, shown, np.zeros(3), depths[side])
+        unmoved = _HandFit(xyz, pixels, shown, _NO_SHIFT, depths[side])
         fewest = _FEWEST_OF_HIDDEN if len(joints) == 2 else _FEWEST
-        if unmoved.fits_already(fewest):  # whatever else it might explain elsewhere
+        close = _HandFit(xyz, pixels, shown, _NO_SHIFT, depths[side], _CLOSE)
+        # Whatever else it might explain elsewhere.
+        if unmoved.fits_already(fewest) or close.fits_already(_MANY_CLOSE):
             fits[side] = unmoved
             still.add(side)
         else:
@@ -98,12 +102,18 @@ class _HandFit:
     """One hand of a fit: its points, and how far it was moved."""
 
     def __init__(
-        self, joints: Array, pixels: DepthPixels, shown: Array, shift: Array, depth: HandDepth
+        self,
+        joints: Array,
+        pixels: DepthPixels,
+        shown: Array,
+        shift: Array,
+        depth: HandDepth,
+        near: float = _NEAR,
     ) -> None:
         self._joints, self._shift, self._depth = joints, shift, depth
         self._noise = pixels.noise
         front = near_side(joints + shift, pixels.rays)
-        own = np.flatnonzero((np.abs(pixels.depth - front) < _NEAR) & (shown > _LEAST_SHOWN))
+        own = np.flatnonzero((np.abs(pixels.depth - front) < near) & (shown > _LEAST_SHOWN))
         self._own = own[:: max(1, -(-len(own) // _MOST_POINTS))]
         self._pixels = len(pixels.depth)
         # The field stays where it is; the points go back by what the hand has moved.
@@ -156,8 +166,8 @@ class _HandFit:
         """0 for a hand whose unmoved surface fits within the noise, 1 for one that is clearly
         off."""
         skin = self._points[self._weight > 0.2] + self._shift
-        if len(skin) < _FEWEST // 2:
-            return 1.0
+        if len(skin) < _FEWEST // 2:  # nothing is seen of it where it would be
+            return 0.0
         return float(np.clip((self._misfit(skin) - _STAYS) / (_MOVES - _STAYS), 0, 1))
 
     def fits_already(self, fewest: int) -> bool:

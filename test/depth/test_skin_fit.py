@@ -49,6 +49,14 @@ def both() -> dict[str, np.ndarray]:
     return {side: joints(side, 0.09, 0.5).astype(np.float64) for side in ("left", "right")}
 
 
+def bent_hand() -> np.ndarray:
+    """A left hand that leans away from the camera."""
+    xyz = joints("left", 0.09, 0.5).astype(np.float64)
+    angle, centre = np.radians(40), xyz.mean(axis=0)
+    lean = [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
+    return (xyz - centre) @ np.array(lean).T + centre
+
+
 def off(xyz: np.ndarray, metres: float) -> np.ndarray:
     """The joints moved along their rays."""
     return xyz * (1 + metres / xyz[:, 2].mean())
@@ -93,6 +101,22 @@ def test_two_hands_one_behind_the_other_are_moved_each_by_its_own_error():
     given = {"left": off(true["left"], 0.04), "right": off(true["right"], -0.02)}
     for side, xyz in fitted(seen(true), given).items():
         assert error(xyz, true[side]) < 0.5 * error(given[side], true[side])
+
+
+def test_a_hand_of_which_a_nearer_one_shows_little_stays():
+    true = both()
+    true["right"] = true["left"] + [0, 0, 0.04]
+    for side, xyz in fitted(seen(true), true).items():
+        assert np.array_equal(xyz, true[side])
+
+
+def test_a_flattened_hand_gets_its_relief_back():
+    true = {"left": bent_hand()}
+    flat = {"left": true["left"] * [1, 1, 0.7] + [0, 0, 0.3 * true["left"][:, 2].mean()]}
+    found = fitted(seen(true), flat)["left"]
+    reliefs = [np.ptp(xyz[:, 2]) for xyz in (flat["left"], found, true["left"])]
+    assert reliefs[1] > reliefs[0] + 0.3 * (reliefs[2] - reliefs[0])
+    assert error(found, true["left"]) < 0.8 * error(flat["left"], true["left"])
 
 
 def test_the_compiled_steps_and_those_in_numpy_move_hands_alike():
