@@ -21,9 +21,9 @@ _SHARE = 0.3  # of a new frame in a hand's running probability of its side
 # Of a hand's extent: how far its middle may move between frames, or a hand nearby was seen instead.
 _REACH = 0.7
 # Degrees and shares by which looks at a hand just found are turned and larger, and the presence
-# below which all of them have none: 4 of 7 wrong gloved hands, 3 of 129 right ones, no bare one.
+# below which none of them sees a hand: 4 of 7 wrong gloved hands, none of 129 right ones.
 _BESIDE = ((20.0, 1.0), (-20.0, 1.0), (0.0, 1.25))
-_CHANCE = 0.2
+_CHANCE = 0.1
 
 
 class HandFinder(Protocol):
