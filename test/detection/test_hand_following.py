@@ -92,7 +92,7 @@ def test_a_hand_of_the_search_that_no_look_from_beside_sees_is_not_believed(film
     def see(image, joints_px):
         looks.append({side: joints.copy() for side, joints in joints_px.items()})
         return {
-            s: hand(s, presence=0.1 if s == "left" else float(len(looks) > 1)) for s in looks[-1]
+            s: hand(s, presence=0.05 if s == "left" else float(len(looks) > 1)) for s in looks[-1]
         }
 
     film.see = see
