@@ -20,10 +20,6 @@ PATIENCE = 5
 _SHARE = 0.3  # of a new frame in a hand's running probability of its side
 # Of a hand's extent: how far its middle may move between frames, or a hand nearby was seen instead.
 _REACH = 0.7
-# Degrees and shares by which looks at a hand just found are turned and larger, and the presence
-# below which all of them have none: 4 of 7 wrong gloved hands, 3 of 129 right ones, no bare one.
-_BESIDE = ((20.0, 1.0), (-20.0, 1.0), (0.0, 1.25))
-_CHANCE = 0.2
 
 
 class HandFinder(Protocol):
@@ -85,7 +81,7 @@ class HandFollower:
         """
         if stamp is None:
             hands = self._seen(image, dict(previous or {}), {})
-            return hands | self._confirmed(image, self._finder.search(image, hands))
+            return hands | self._finder.search(image, hands)
         fresh = self._stamp is None or not 0 <= stamp - self._stamp < LONGEST_GAP
         if fresh:
             self._hands = {}
@@ -94,22 +90,8 @@ class HandFollower:
         around = {side: hand.last.pixels for side, hand in self._hands.items()}
         hands = self._seen(image, around | dict(previous or {}), self._hands)
         if len(hands) < len(SIDES):
-            found = self._finder.search(image, hands, None if fresh else self._next_part())
-            hands |= self._confirmed(image, found)
+            hands |= self._finder.search(image, hands, None if fresh else self._next_part())
         return self._remember(hands)
-
-    def _confirmed(
-        self, image: NDArray[np.uint8], found: Mapping[str, Landmarks]
-    ) -> dict[str, Landmarks]:
-        """Those of the hands found that are there in at least one look from a bit beside: where
-        there is something else, such as a glove seen wrongly, that of the search was chance."""
-        sure: set[str] = set()
-        for turn, size in _BESIDE:
-            doubtful = {s: _moved(h.pixels, turn, size) for s, h in found.items() if s not in sure}
-            if doubtful:
-                looks = self._finder.see(image, doubtful)
-                sure |= {side for side, hand in looks.items() if hand.presence >= _CHANCE}
-        return {side: hand for side, hand in found.items() if side in sure}
 
     def _next_part(self) -> int:
         self._part += self._searches
@@ -192,10 +174,3 @@ def _is_near(hand: Landmarks, around: Mapping[str, FloatArray], side: str) -> bo
     }
     own = np.linalg.norm(hand.centre - np.mean(around[side], axis=0))
     return bool(own < _REACH * hand.extent and min(away, key=away.__getitem__) == side)
-
-
-def _moved(joints: FloatArray, degrees: float, size: float) -> FloatArray:
-    """(21, 2) joints turned and enlarged about their middle."""
-    angle, middle = np.radians(degrees), joints.mean(axis=0)
-    x, y = size * np.cos(angle), size * np.sin(angle)
-    return (joints - middle) @ np.array([[x, y], [-y, x]]) + middle

@@ -18,6 +18,7 @@ _SAME_PLACE = 0.01  # metres; joints of folded hands are two finger widths apart
 _PALM = (0.05, 0.14)  # metres, of children and of the tallest
 _LONGEST_BONE = 0.075  # metres, of a finger; a tall man's are 0.06
 _SHORTEST_BONE = 0.0005
+_FINGERS = np.arange(1, 21).reshape(5, 4)  # joints from knuckle to tip
 _DEPTHS_APART = 0.3  # metres of depth image and keypoints, more than they are corrected by
 _FLATTEST = 0.0005  # metres from joint to joint along an axis; even a flat hand's wrist lies off
 
@@ -113,6 +114,7 @@ def _anatomy(side: str, xyz: Joints) -> Iterator[tuple[str, str]]:
         )
     else:
         yield from _bones(side, xyz)
+        yield from _fingers(side, xyz)
     seen = chirality(xyz)
     if seen and seen != side:
         yield (
@@ -141,6 +143,26 @@ def _bones(side: str, xyz: Joints) -> Iterator[tuple[str, str]]:
             f"{JOINT_NAMES[children[longest]]} of the {side} hand is {1e3 * lengths[longest]:.0f} "
             f"mm from the joint before it, a finger's at most {1e3 * _LONGEST_BONE:.0f}: check the "
             "joint order and the tracker, or give NaN for joints that it has lost",
+        )
+
+
+def _fingers(side: str, xyz: Joints) -> Iterator[tuple[str, str]]:
+    """Fingers that lie in one another, and one that begins where it should end."""
+    fingers = xyz[_FINGERS]  # (5, 4, 3)
+    apart = np.linalg.norm(fingers[:, None] - fingers[None], axis=-1).max(axis=-1)
+    for one, other in np.argwhere(np.triu(apart < _SHORTEST_BONE, 1))[:1]:
+        yield (
+            "coincident_joints",
+            f"{JOINT_NAMES[_FINGERS[one, 3]]} and {JOINT_NAMES[_FINGERS[other, 3]]} of the {side} "
+            "hand lie in one place, and so do the joints before them: give each finger its own",
+        )
+    reach = np.linalg.norm(fingers[:, 0] - xyz[WRIST], axis=-1)
+    if reach.max() > _PALM[1]:
+        yield (
+            "bone_length",
+            f"{JOINT_NAMES[_FINGERS[int(reach.argmax()), 0]]} of the {side} hand is "
+            f"{1e3 * reach.max():.0f} mm from the wrist, a hand's at most {1e3 * _PALM[1]:.0f}: "
+            "check the joint order",
         )
 
 

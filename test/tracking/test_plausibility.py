@@ -104,6 +104,18 @@ def test_what_is_unlikely_is_named_with_its_likely_cause(kind):
     assert said in kinds(**change)[kind]
 
 
+def test_fingers_in_one_place_and_one_from_its_tip_on_are_named():
+    hand = bent("left")
+    hand[17:21] = hand[1:5]
+    assert (
+        "thumb_tip and pinky_tip of the left hand lie in one"
+        in kinds({"left": hand})["coincident_joints"]
+    )
+    hand = joints("left").copy()
+    hand[5:9] = hand[5:9][::-1].copy()
+    assert "mm from the wrist, a hand's at most 140" in kinds({"left": hand})["bone_length"]
+
+
 @pytest.mark.parametrize(("axis", "name"), [(0, "x"), (1, "y"), (2, "depth")])
 def test_a_column_of_joints_that_holds_one_value_is_named(axis, name):
     hand = bent("left")
