@@ -1,0 +1,144 @@
+"""Teach the packaged keypoint refinement further scenes and other hands; the image encoder stays.
+
+What the encoder makes of a scene is computed once and kept, half a megabyte a scene, so that a step
+costs the refinement alone; the tracker's errors are drawn afresh in every step. Shards are those of
+`im2hands synthesize`; each folder has the share of scenes that are drawn from it:
+
+    python tools/train_keypoints.py im2hands_ros/data/weights/compact.safetensors refined.safetensors \\
+        data/own=0.62 data/webxr=0.05 ... --steps 4400
+"""
+
+import argparse
+import copy
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from im2hands_ros.camera import crop_around
+from im2hands_ros.networks import checkpoints
+from im2hands_ros.networks.compact.image_encoder import ImageEncoder, ImageFeatures
+from im2hands_ros.networks.compact.joint_features import CoarseHands
+from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement
+from im2hands_ros.networks.compact.networks import CompactNetworks
+from im2hands_ros.training.augmentation import Keypoints, TrackerErrors, simulate_tracker_errors
+from im2hands_ros.training.batches import CROP_MARGIN, photometric
+from im2hands_ros.training.camera_errors import disturbed
+from im2hands_ros.training.keypoint_stage import joint_terms
+from im2hands_ros.training.scene_folder import SceneFolder, TrainingScene
+from im2hands_ros.training.tracked_batches import slots_of
+
+SCENES = 32
+TRACKER = TrackerErrors()
+LOSSES = {"place": 0.5, "shape": 0.5, "spread": 0.1, "side": 0.3}
+DISTURBED = 0.4  # of pictures in other light, blurred, grey or partly covered
+# Of steps without image features, and with those of other scenes: photographs are not what the
+# encoder knows, and then the hands alone must do.
+WITHOUT, OTHERS = 0.12, 0.08
+RATE, WARM_UP, DECAY, AVERAGE = 0.0004, 100, 1e-4, 0.998
+PREFIX = "keypoints."
+
+
+class SeenScene(NamedTuple):
+    """Keypoints of a scene, the encoder's features of its crop in half precision, and the crop's
+    (1, 3, 3) intrinsics."""
+
+    keypoints: Keypoints
+    features: ImageFeatures
+    intrinsics: Tensor
+
+
+@torch.inference_mode()
+def seen(encoder: ImageEncoder, scene: TrainingScene, rng: np.random.Generator) -> SeenScene:
+    """One scene or its mirror image, cut out around what a tracker might report."""
+    scene = scene.mirrored() if rng.random() < 0.5 else scene
+    around = np.concatenate(
+        list(simulate_tracker_errors(scene.keypoints, TRACKER, rng).coarse.values())
+    )
+    crop = crop_around(scene.camera, around, 192, CROP_MARGIN + rng.uniform(-0.1, 0.15))
+    image = photometric(scene.image, rng)
+    image = disturbed(image, rng) if rng.random() < DISTURBED else image
+    pixels = torch.from_numpy(crop.extract(image)).permute(2, 0, 1)[None].float() / 255
+    features = encoder(pixels.to(memory_format=torch.channels_last))
+    kept = ImageFeatures(*(value.half() for value in features))
+    return SeenScene(scene.keypoints, kept, torch.from_numpy(crop.camera.K).float()[None])
+
+
+def loss_of(
+    network: KeypointRefinement, groups: list[list[SeenScene]], shares: np.ndarray, step: int
+) -> Tensor:
+    """The sum of the refinement's losses over the scenes of a step."""
+    rng = np.random.default_rng((11, step))
+    chosen = [groups[rng.choice(len(groups), p=shares)] for _ in range(SCENES)]
+    scenes = [group[rng.integers(len(group))] for group in chosen]
+    outputs = [simulate_tracker_errors(scene.keypoints, TRACKER, rng) for scene in scenes]
+    columns = zip(*(scene.features for scene in scenes), strict=True)
+    features: ImageFeatures | None = ImageFeatures(*(torch.cat(c).float() for c in columns))
+    lot = rng.random()
+    if lot < WITHOUT:
+        features = None
+    elif lot < WITHOUT + OTHERS:
+        features = ImageFeatures(*(value.roll(1, 0) for value in features or ()))
+    joints, reported = slots_of([output.coarse for output in outputs])
+    target, present = slots_of([output.target for output in outputs])
+    coarse = CoarseHands(joints, reported, torch.cat([scene.intrinsics for scene in scenes]))
+    swapped = torch.tensor([output.swapped for output in outputs])
+    refined = network(features, coarse, swapped)
+    terms = joint_terms(refined, coarse, target, present, swapped)
+    return torch.stack([LOSSES[name] * term.mean for name, term in terms.items()]).sum()
+
+
+def learn(
+    network: KeypointRefinement, groups: list[list[SeenScene]], shares: np.ndarray, steps: int
+) -> dict[str, Tensor]:
+    """The refinement's parameters after so many steps, averaged over the last ones."""
+    average = copy.deepcopy(network.state_dict())
+    optimiser = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
+    for step in range(steps):
+        rate = (
+            RATE * min(1.0, (step + 1) / WARM_UP) * (0.505 + 0.495 * np.cos(np.pi * step / steps))
+        )
+        optimiser.param_groups[0]["lr"] = rate
+        optimiser.zero_grad()
+        loss = loss_of(network, groups, shares, step)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        keep = min(AVERAGE, (step + 2) / (step + 11))
+        for name, value in network.state_dict().items():
+            average[name].lerp_(value, 1 - keep)
+        if (step + 1) % 100 == 0:
+            print(f"step {step + 1} of {steps}: loss {float(loss.detach()):.3f}", flush=True)
+    return average
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("weights", type=Path, help="weights file to begin with")
+    parser.add_argument("out", type=Path, help="weights file to write")
+    parser.add_argument("shards", nargs="+", metavar="FOLDER=SHARE")
+    parser.add_argument("--steps", type=int, default=4400)
+    given = parser.parse_args()
+    names, parts = zip(*(part.rsplit("=", 1) for part in given.shards), strict=True)
+    shares = np.array([float(part) for part in parts])
+    networks = CompactNetworks.load(given.weights)[0]
+    if networks.keypoints is None:
+        parser.error(f"{given.weights} has no stage 'keypoints': train it first")
+    encoder = networks.initial.encoder.eval().requires_grad_(False)
+    rng = np.random.default_rng(5)
+    folders = [SceneFolder(Path(name)) for name in names]
+    groups = [[seen(encoder, folder[i], rng) for i in range(len(folder))] for folder in folders]
+    state = learn(networks.keypoints, groups, shares / shares.sum(), given.steps)
+    tensors, record = checkpoints.read(given.weights)
+    tensors |= {PREFIX + name: value.detach().contiguous() for name, value in state.items()}
+    command = " ".join(["tools/train_keypoints.py", *given.shards])
+    made = {"stage": "keypoints", "command": command, "steps": given.steps}
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    checkpoints.write(tensors, given.out, record | {"parts": [*record.get("parts", []), made]})
+
+
+if __name__ == "__main__":
+    main()
