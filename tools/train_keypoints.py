@@ -4,7 +4,7 @@ What the encoder makes of a scene is computed once and kept, half a megabyte a s
 costs the refinement alone; the tracker's errors are drawn afresh in every step. Shards are those of
 `im2hands synthesize`; each folder has the share of scenes that are drawn from it:
 
-    python tools/train_keypoints.py im2hands_ros/data/weights/compact.safetensors refined.safetensors \\
+    python tools/train_keypoints.py im2hands_ros/data/weights/compact.safetensors out.safetensors \\
         data/own=0.62 data/webxr=0.05 ... --steps 4400
 """
 

@@ -104,7 +104,7 @@ class HandTracker:
         if not joints:
             return TrackedFrame(warnings=warnings)
         warnings += tuple(undeclared(keypoints, confidence)) + self._unused_depth(depth)
-        has_use = self.settings.use_depth and self._model.can_use_depth
+        has_use = depth is not None and self.settings.use_depth and self._model.can_use_depth
         depth = depth if has_use else None
         needed = extent > Extent.KEYPOINTS or self._model.refine_keypoints or depth is not None
         scene = self._encode(image, joints, camera, depth, received) if needed else None
