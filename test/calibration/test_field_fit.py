@@ -96,5 +96,5 @@ def test_lengths_are_those_under_the_noise():
     starts, ends = np.array(LINKS).T
     true = np.linalg.norm(joints("right")[ends] - joints("right")[starts], axis=1)
     assert np.abs(link_lengths(noisy) - true).max() < 0.0025
-    naive = np.linalg.norm(noisy[:, ends] - noisy[:, starts], axis=2).mean(0)
-    assert np.abs(naive - true).max() > 0.0015
+    of_means = np.linalg.norm(noisy[:, ends] - noisy[:, starts], axis=2).mean(0)
+    assert np.abs(of_means - true).max() > 0.0015

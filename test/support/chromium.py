@@ -174,7 +174,7 @@ class Page:
             self.requested.append(told["request"]["url"])
         elif method == "Network.webSocketCreated":
             self.requested.append(told["url"])
-        elif method == "Target.attachedToTarget":  # a worker, which waits to be listened to
+        elif method == "Target.attachedToTarget":  # a worker, which waits for these
             for command in ("Network.enable", "Runtime.runIfWaitingForDebugger"):
                 self._send(command, {}, sessionId=told["sessionId"])
         elif method == "Runtime.exceptionThrown":
