@@ -9,13 +9,14 @@ costs the refinement alone; the tracker's errors are drawn afresh in every step.
 """
 
 import argparse
-import copy
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from averaged_training import averaged
+from torch import Tensor
 
 from im2hands_ros.camera import crop_around
 from im2hands_ros.networks import checkpoints
@@ -37,7 +38,7 @@ DISTURBED = 0.4  # of pictures in other light, blurred, grey or partly covered
 # Of steps without image features, and with those of other scenes: photographs are not what the
 # encoder knows, and then the hands alone must do.
 WITHOUT, OTHERS = 0.12, 0.08
-RATE, WARM_UP, DECAY, AVERAGE = 0.0004, 100, 1e-4, 0.998
+RATE = 0.0004
 PREFIX = "keypoints."
 
 
@@ -90,30 +91,6 @@ def loss_of(
     return torch.stack([LOSSES[name] * term.mean for name, term in terms.items()]).sum()
 
 
-def learn(
-    network: KeypointRefinement, groups: list[list[SeenScene]], shares: np.ndarray, steps: int
-) -> dict[str, Tensor]:
-    """The refinement's parameters after so many steps, averaged over the last ones."""
-    average = copy.deepcopy(network.state_dict())
-    optimiser = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
-    for step in range(steps):
-        rate = (
-            RATE * min(1.0, (step + 1) / WARM_UP) * (0.505 + 0.495 * np.cos(np.pi * step / steps))
-        )
-        optimiser.param_groups[0]["lr"] = rate
-        optimiser.zero_grad()
-        loss = loss_of(network, groups, shares, step)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        keep = min(AVERAGE, (step + 2) / (step + 11))
-        for name, value in network.state_dict().items():
-            average[name].lerp_(value, 1 - keep)
-        if (step + 1) % 100 == 0:
-            print(f"step {step + 1} of {steps}: loss {float(loss.detach()):.3f}", flush=True)
-    return average
-
-
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -131,7 +108,8 @@ def main() -> None:
     rng = np.random.default_rng(5)
     folders = [SceneFolder(Path(name)) for name in names]
     groups = [[seen(encoder, folder[i], rng) for i in range(len(folder))] for folder in folders]
-    state = learn(networks.keypoints, groups, shares / shares.sum(), given.steps)
+    network, shares = networks.keypoints, shares / shares.sum()
+    state = averaged(network, partial(loss_of, network, groups, shares), given.steps, RATE)
     tensors, record = checkpoints.read(given.weights)
     tensors |= {PREFIX + name: value.detach().contiguous() for name, value in state.items()}
     command = " ".join(["tools/train_keypoints.py", *given.shards])

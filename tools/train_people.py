@@ -11,11 +11,11 @@ are drawn from it. `--hold` names a folder of the packaged hand, to which the br
 """
 
 import argparse
-import copy
 from pathlib import Path
 
 import numpy as np
 import torch
+from averaged_training import averaged
 from torch import Tensor, nn
 
 from im2hands_ros.canonical import canonicalise
@@ -32,7 +32,7 @@ HANDS, POINTS = 64, 224
 HELD, HOLD = 128, 3.0
 ERRORS = KeypointErrors(convention_share=0.3, noise_share=0.25)
 STRETCHED, OCCUPANCY = 0.6, 0.5
-RATE, WARM_UP, DECAY, AVERAGE = 0.003, 100, 1e-4, 0.998
+RATE = 0.003
 PREFIX = "initial.decoder."
 
 
@@ -130,26 +130,14 @@ def learn(
     decoder.requires_grad_(False)
     second = SecondCode(decoder)
     second.join(decoder)
-    average = copy.deepcopy(second.state_dict())
-    optimiser = torch.optim.AdamW(second.parameters(), RATE, weight_decay=DECAY)
-    for step in range(steps):
-        rate = (
-            RATE * min(1.0, (step + 1) / WARM_UP) * (0.505 + 0.495 * np.cos(np.pi * step / steps))
-        )
-        optimiser.param_groups[0]["lr"] = rate
-        optimiser.zero_grad()
+
+    def loss_in(step: int) -> Tensor:
         loss = loss_of(decoder, draw(folders, shares, step))
         if hold is not None:
             loss = loss + HOLD * held_loss(decoder, second, held_keypoints(hold, step))
-        loss.backward()
-        nn.utils.clip_grad_norm_(second.parameters(), 1.0)
-        optimiser.step()
-        keep = min(AVERAGE, (step + 2) / (step + 11))
-        for name, value in second.state_dict().items():
-            average[name].lerp_(value, 1 - keep)
-        if (step + 1) % 100 == 0:
-            print(f"step {step + 1} of {steps}: loss {float(loss):.3f}", flush=True)
-    second.load_state_dict(average)
+        return loss
+
+    second.load_state_dict(averaged(second, loss_in, steps, RATE))
     return second
 
 

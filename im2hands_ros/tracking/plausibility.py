@@ -26,8 +26,8 @@ _OFF_CENTRE = 0.15  # of the picture's size; lenses are centred to a few hundred
 _FOCAL = (0.2, 20.0)  # of the picture's width: lenses of 136 to 3 degrees
 _MOST_ASPECT = 1.4  # of fx and fy; pixels binned in one direction alone have 2
 _LOW_CONFIDENCE = 0.4
-# On the demo, hands whose sides are swapped have 0.43 to 0.63 in a first frame and 0.85 later, with y
-# mirrored 0.18 to 0.41 and 0.3 in the mean.
+# On the demo, hands whose sides are swapped have 0.43 to 0.63 in a first frame and 0.85 later;
+# those with y mirrored 0.18 to 0.41, and 0.3 in the mean.
 _MIRRORED_BELOW = 0.42
 _CONFIDENCE_FRAMES = 30
 # A frame or two of these are noise.

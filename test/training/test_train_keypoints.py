@@ -1,26 +1,23 @@
 """The keypoint refinement trained further beside an image encoder that stays."""
 
-import importlib
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import repository_tools
 import torch
 from ball_scenes import BallScenes
 
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.networks import CompactNetworks
 
-TOOLS = Path(__file__).parents[2] / "tools"
 WEIGHTS = Path(__file__).parents[2] / "im2hands_ros/data/weights/compact.safetensors"
 
 
 @pytest.fixture(scope="module")
 def tool():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [*sys.path, str(TOOLS)])
-        return importlib.import_module("train_keypoints")
+    return repository_tools.tool("train_keypoints")
 
 
 @pytest.mark.train

@@ -1,10 +1,7 @@
 """A second branch of the hand's code: nothing at first, and exactly one wider code in the end."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import pytest
+import repository_tools
 import torch
 
 from im2hands_ros.canonical import canonicalise
@@ -12,14 +9,10 @@ from im2hands_ros.networks.compact.articulated_decoder import ArticulatedDecoder
 from im2hands_ros.networks.compact.presets import COMPACT
 from im2hands_ros.synthetic.hand import BakedHand
 
-TOOLS = Path(__file__).parents[2] / "tools"
-
 
 @pytest.fixture(scope="module")
 def tool():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [*sys.path, str(TOOLS)])
-        return importlib.import_module("train_people")
+    return repository_tools.tool("train_people")
 
 
 NARROW = COMPACT.initial.decoder
