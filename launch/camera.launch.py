@@ -16,7 +16,7 @@ from launch.substitutions import LaunchConfiguration
 from im2hands_ros.ros.launching import (
     NODE,
     VIEW,
-    declared,
+    described,
     given,
     program,
     remapped,
@@ -66,17 +66,18 @@ DETECTOR = {
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the camera's chain; `--show-args` lists the arguments."""
-    parameters = {name: ("", text) for name, (_, text) in (CAMERA | DETECTOR).items()}
+    parameters = {name: ("", text, kind) for name, (kind, text) in (CAMERA | DETECTOR).items()}
     frame = {"fixed_frame": (LaunchConfiguration("frame_id"), VIEW["fixed_frame"][1])}
-    return LaunchDescription(
+    return described(
+        __file__,
+        OPTIONS | parameters | VIEW | frame | NODE | topic_arguments(TOPICS),
         [
-            *declared(OPTIONS | parameters | VIEW | frame | NODE | topic_arguments(TOPICS)),
             *with_room_for_images(),
             the_node(["image", "camera_info", "keypoints", "image_transport", *NODE]),
             OpaqueFunction(function=source),
             OpaqueFunction(function=detector),
             OpaqueFunction(function=viewer),
-        ]
+        ],
     )
 
 

@@ -15,7 +15,7 @@ from launch_ros.actions import Node
 from im2hands_ros.ros.launching import (
     NODE,
     VIEW,
-    declared,
+    described,
     given,
     program,
     resolved,
@@ -41,15 +41,16 @@ OLDER = {"true": "rviz", "false": "none"}
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the demo; `--show-args` lists the arguments."""
-    replayed = {name: rest for name, (_, *rest) in REPLAY.items()}
-    return LaunchDescription(
+    replayed = {name: (*rest, kind) for name, (kind, *rest) in REPLAY.items()}
+    return described(
+        __file__,
+        VIEW | OPTIONS | replayed | NODE,
         [
-            *declared(VIEW | OPTIONS | replayed | NODE),
             *with_room_for_images(),
             the_node(NODE),
             OpaqueFunction(function=replay),
             OpaqueFunction(function=viewer),
-        ]
+        ],
     )
 
 

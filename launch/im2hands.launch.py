@@ -12,9 +12,10 @@ from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 
+from im2hands_ros.ros.launch_arguments import TRUE
 from im2hands_ros.ros.launching import (
     SHARE,
-    declared,
+    described,
     given,
     program,
     remapped,
@@ -23,15 +24,21 @@ from im2hands_ros.ros.launching import (
 )
 
 OPTIONS = {
-    "namespace": ("", "namespace of the node and its relative topics"),
+    "namespace": ("", "namespace of the node and its relative topics", "namespace"),
     "params_file": (
         PathJoinSubstitution([SHARE, "config", "im2hands.yaml"]),
         "parameters (YAML)",
+        "file",
     ),
-    "respawn": ("false", "true: start the node again, after 2 s, whenever it ends by itself"),
+    "respawn": (
+        "false",
+        "true: start the node again, after 2 s, whenever it ends by itself",
+        bool,
+    ),
     "loopback": (
         "false",
         "true: DDS on this machine only, with room for images (config/fastdds_loopback.xml)",
+        bool,
     ),
 }
 PARAMETERS = {
@@ -67,17 +74,19 @@ TOPICS = {
 def generate_launch_description() -> LaunchDescription:
     """Describe the node; `--show-args` lists the arguments."""
     parameters = {
-        name: ("", f"{text}; empty: as in params_file") for name, (_, text) in PARAMETERS.items()
+        name: ("", f"{text}; empty: as in params_file", kind)
+        for name, (kind, text) in PARAMETERS.items()
     }
-    return LaunchDescription(
+    return described(
+        __file__,
+        OPTIONS | parameters | topic_arguments(TOPICS),
         [
-            *declared(OPTIONS | parameters | topic_arguments(TOPICS)),
             *with_room_for_images(condition=IfCondition(LaunchConfiguration("loopback"))),
             # Waiting threads sleep: spinning ones take the cores that DDS and the camera need.
             SetEnvironmentVariable("OMP_WAIT_POLICY", "PASSIVE"),
             SetEnvironmentVariable("GOMP_SPINCOUNT", "0"),
             OpaqueFunction(function=_node),
-        ]
+        ],
     )
 
 
@@ -87,7 +96,7 @@ def _node(context: LaunchContext) -> list[Node]:
         program(
             "im2hands",
             "im2hands",
-            respawn=LaunchConfiguration("respawn").perform(context) == "true",
+            respawn=LaunchConfiguration("respawn").perform(context) in TRUE,
             respawn_delay=2.0,
             parameters=[LaunchConfiguration("params_file"), *given(context, PARAMETERS)],
             remappings=remapped(*TOPICS),

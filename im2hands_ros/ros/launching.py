@@ -6,15 +6,18 @@ Needs `launch_ros`; launch files cannot import one another.
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-from launch import LaunchContext, LaunchDescriptionEntity
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
     LogInfo,
+    OpaqueFunction,
     SetEnvironmentVariable,
 )
 from launch.launch_description_sources import PythonLaunchDescriptionSource
@@ -23,40 +26,74 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from im2hands_ros.ros.launch_arguments import check_names, check_value
+
 SHARE = FindPackageShare("im2hands_ros")
-# Argument -> default, description, and all it may be where that is a short list.
+# Argument -> default, description, and what it may be: a list, or one of launch_arguments.KINDS.
 VIEW = {
     "view": (
         "auto",
         "what shows it: rviz, browser, none, or auto (the first that is installed)",
         ("auto", "rviz", "browser", "none"),
     ),
-    "port": ("8080", "first port that the browser view tries, on 127.0.0.1"),
-    "rviz_config": (PathJoinSubstitution([SHARE, "config", "im2hands.rviz"]), "RViz's settings"),
+    "port": ("8080", "first port that the browser view tries, on 127.0.0.1", int),
+    "rviz_config": (
+        PathJoinSubstitution([SHARE, "config", "im2hands.rviz"]),
+        "RViz's settings",
+        "file",
+    ),
     "fixed_frame": ("", "RViz's fixed frame, where the images' frame_id is not camera"),
 }
 NODE = {
-    "namespace": ("", "namespace of all nodes and their relative topics"),
+    "namespace": ("", "namespace of all nodes and their relative topics", "namespace"),
     "device": ("", "where the networks run: auto, cpu, cuda, cuda:N"),
-    "resolution": ("", "lattice cells per side of a hand's box, 32 to 256"),
+    "resolution": ("", "lattice cells per side of a hand's box, 32 to 256", int),
     "weights": ("", "weights file (.safetensors); empty: the packaged ones"),
 }
 _RVIZ_TOPICS = ("image", "markers", "occupancy")
+
+
+def described(
+    file: str, arguments: Mapping[str, tuple], actions: Iterable[LaunchDescriptionEntity]
+) -> LaunchDescription:
+    """A launch file: its arguments, declared and checked, and what it does then.
+
+    Args:
+        file: its path.
+        arguments: as in `VIEW`.
+    """
+    description = LaunchDescription([*declared(arguments)])
+
+    def check(context: LaunchContext) -> None:
+        # Where another launch file includes this one, the arguments are those of that.
+        if Path(file).name in (Path(word).name for word in sys.argv):
+            known = [argument.name for argument in description.get_launch_arguments()]
+            check_names(context.argv, known, Path(file).name)
+        for name, (_, _, *kinds) in arguments.items():
+            if kinds:
+                check_value(name, LaunchConfiguration(name).perform(context), kinds[0])
+
+    for action in (OpaqueFunction(function=check), *actions):
+        description.add_action(action)
+    return description
 
 
 def declared(arguments: Mapping[str, tuple]) -> list[DeclareLaunchArgument]:
     """The arguments of a launch file, described as in `VIEW`."""
     return [
         DeclareLaunchArgument(
-            name, default_value=default, description=text, choices=choices[0] if choices else None
+            name,
+            default_value=default,
+            description=text,
+            choices=kinds[0] if kinds and isinstance(kinds[0], tuple) else None,
         )
-        for name, (default, text, *choices) in arguments.items()
+        for name, (default, text, *kinds) in arguments.items()
     ]
 
 
-def topic_arguments(topics: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+def topic_arguments(topics: Mapping[str, str]) -> dict[str, tuple[str, str, str]]:
     """Arguments that rename topics, from name -> what it carries."""
-    return {topic: (topic, f"topic of {text}") for topic, text in topics.items()}
+    return {topic: (topic, f"topic of {text}", "topic") for topic, text in topics.items()}
 
 
 def given(context: LaunchContext, parameters: Mapping[str, tuple]) -> list[dict]:

@@ -202,7 +202,68 @@ def test_our_camera_is_not_asked_for_compressed_images() -> None:
         launched("camera.launch.py", view="none", image_transport="compressed")
 
 
-@pytest.mark.parametrize("respawn", ["true", "false"])
+@pytest.mark.parametrize("respawn", ["true", "True", "1", "false", "0"])
 def test_a_node_that_ends_by_itself_is_started_again_on_request(respawn: str) -> None:
     node = launched("im2hands.launch.py", respawn=respawn)["im2hands"]
-    assert node.respawn is (respawn == "true")
+    assert node.respawn is (respawn in ("true", "True", "1"))
+
+
+WRONG = {
+    "camera.launch.py": [
+        *({"width": "wide"}, {"rate": "fast"}, {"loop": "yes"}, {"port": "http"}),
+        *({"palm_length": "9 cm"}, {"namespace": "robot 1"}, {"image": "my images"}),
+        *({"depth": "/a//b"}, {"rviz_config": "/nowhere.rviz"}, {"resolution": "48.0"}),
+    ],
+    "demo.launch.py": [
+        *({"rate": "fast"}, {"loop": "2"}, {"port": "80a"}, {"namespace": "/1robot"}),
+        {"resolution": "fine"},
+    ],
+    "im2hands.launch.py": [
+        *({"params_file": "/nowhere.yaml"}, {"respawn": "yes"}, {"loopback": "maybe"}),
+        *({"resolution": "high"}, {"publish_tf": "x"}, {"image": ""}, {"markers": "a b"}),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "wrong"), [(file, each) for file, given in WRONG.items() for each in given]
+)
+def test_a_wrong_argument_is_named_and_nothing_is_started(file: str, wrong: dict[str, str]) -> None:
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError) as refusal:
+        launched(file, **({} if file == "im2hands.launch.py" else {"view": "none"}), **wrong)
+    assert str(refusal.value).startswith(f"launch argument {name} is '{value}': give ")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_misspelt_argument_of_the_command_line_is_named(
+    monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    from launch import LaunchContext
+
+    def check(*arguments: str) -> None:
+        opaque = next(
+            each for each in description(file).entities if hasattr(each, "_OpaqueFunction__function")
+        )
+        context = LaunchContext(argv=arguments)
+        for each in description(file).get_launch_arguments():
+            each.visit(context)
+        opaque.visit(context)
+
+    check("resolutoin:=48")  # an argument of the launch file that includes ours
+    monkeypatch.setattr("sys.argv", ["ros2", "launch", "im2hands_ros", file])
+    with pytest.raises(ValueError, match="resolutoin:=48 is not known: give resolution"):
+        check("resolutoin:=48")
+    # Those of an included file reach it.
+    check("resolution:=48", "publish_tf:=true", "launch-prefix:=nice")
+
+
+def test_values_with_spaces_reach_the_nodes_as_they_are(tmp_path: Path) -> None:
+    folder = tmp_path / "my robot"
+    folder.mkdir()
+    file = folder / "parameters 1.yaml"
+    file.write_text("/**: {ros__parameters: {resolution: 48}}\n")
+    found = launched("im2hands.launch.py", params_file=str(file), weights="my weights.safetensors")
+    assert found["im2hands"].given == {"weights": "my weights.safetensors"}
+    found = launched("camera.launch.py", view="none", source="my video.mp4", frame_id="eye 1")
+    assert found["camera_source"].given == {"source": "my video.mp4", "frame_id": "eye 1"}
