@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.bad_input import BadInput
-from im2hands_ros.kernels.library import best
+from im2hands_ros.kernels.jpeg import why_broken
 
 # Keypoints and calibration are of the pixels as stored: a rotation in a file's EXIF data is not
 # applied, here as in image_transport.
@@ -20,7 +20,7 @@ def decode(data: NDArray[np.uint8], name: str) -> np.ndarray:
     """(H, W, 3) uint8, blue first, of a whole PNG, JPEG or other file that OpenCV reads.
 
     OpenCV decodes a JPEG from which a part is missing; one that is found out by its codes is
-    refused (kernels/src/jpeg.cpp), where the kernels are compiled.
+    refused (kernels/jpeg.py).
 
     Args:
         data: (N,) the bytes of the file, contiguous.
@@ -35,12 +35,12 @@ def decode(data: NDArray[np.uint8], name: str) -> np.ndarray:
         raise BadInput("image_data", f"{name}: {error.err}") from error
     if pixels is None:
         raise BadInput("image_data", f"{name} cannot be decoded: give a whole JPEG or PNG")
-    kernels = best()
-    if kernels and kernels.jpeg(data.ctypes.data, len(data)) < 0:
+    broken = why_broken(data)
+    if broken:
         raise BadInput(
             "image_data",
-            f"{name}: a JPEG that {kernels.error().decode()}: part of its picture would be grey or "
-            "shifted: send it whole",
+            f"{name}: a JPEG that {broken}: part of its picture would be grey or shifted: send it "
+            "whole",
         )
     return pixels
 

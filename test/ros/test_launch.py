@@ -240,11 +240,10 @@ def test_a_misspelt_argument_of_the_command_line_is_named(
     monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     from launch import LaunchContext
+    from launch.actions import OpaqueFunction
 
     def check(*arguments: str) -> None:
-        opaque = next(
-            each for each in description(file).entities if hasattr(each, "_OpaqueFunction__function")
-        )
+        opaque = next(it for it in description(file).entities if isinstance(it, OpaqueFunction))
         context = LaunchContext(argv=arguments)
         for each in description(file).get_launch_arguments():
             each.visit(context)
