@@ -155,12 +155,12 @@ int main(int count, char** arguments) {
   file.open(arguments[1], std::ios::binary);
   auto sizes = next<int64_t>();
   int hands = sizes[0], resolution = sizes[5], bones = sizes[6];
-  auto weights = next<float>(), of_hands = next<float>(), anchors = next<float>(), points = next<float>();
+  auto weights = next<float>(), of_image = next<float>(), of_hands = next<float>(), anchors = next<float>(), points = next<float>();
   auto initial = next<float>(), refined = next<float>();
   im2hands_threads(2);
   auto* network = made(im2hands_network_new(weights.data(), weights.size()));
-  auto* frame = made(im2hands_frame_new(network, rows(of_hands, hands).data(), hands, of_hands.size() / hands, sizes[1],
-                                        sizes[2], sizes[3]));
+  auto* image = made(im2hands_image_new(of_image.data(), of_image.size(), sizes[1], sizes[2], sizes[3]));
+  auto* frame = made(im2hands_frame_new(network, image, rows(of_hands, hands).data(), hands, of_hands.size() / hands));
   if (im2hands_frame_refine(frame, rows(anchors, hands).data(), anchors.size() / hands, sizes[4]))
     return std::printf("refused: %s\n", im2hands_error()), 2;
   int64_t each = initial.size() / hands;

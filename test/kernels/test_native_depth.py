@@ -8,7 +8,7 @@ import torch
 from kernel_twins import CLOSE, drawn_context, native_twin, points_around
 from two_hands import joints
 
-from im2hands_ros.depth import hand_spheres, likely_shifts, pixels, skin_fit
+from im2hands_ros.depth import hand_spheres, joint_moves, likely_shifts, pixels
 from im2hands_ros.depth.hand_spheres import Fronts
 from im2hands_ros.kernels import depth as native
 from im2hands_ros.kernels.library import KernelError, available
@@ -50,9 +50,10 @@ def test_known_pixels_are_the_same(level, boxes):
 @every_level
 def test_near_sides_of_spheres_are_the_same(level):
     rays, hands = rays_and_hands()
-    spheres = hand_spheres._spheres(hands[0])
-    expected = np.stack(hand_spheres.nearest_in_numpy(rays, *spheres, (1.0, 0.5)))
-    found = native.fronts(available()[level], rays, *spheres, (1.0, 0.5))
+    centres, radii = hand_spheres._spheres(hands[0])
+    rows = np.stack([radii, 0.5 * radii, np.where(np.arange(len(radii)) < 9, radii, 0)])
+    expected = hand_spheres.nearest_in_numpy(rays, centres, rows)
+    found = native.fronts(available()[level], rays, centres, rows)
     met = np.isfinite(expected)
     assert 0.1 < met.mean() < 0.9 and (np.isfinite(found) == met).mean() > 0.998
     both = met & np.isfinite(found)
@@ -71,7 +72,7 @@ def test_likeliest_steps_are_the_same(level, count, tried):
     )  # one before the other
     true = [hand_spheres.fronts_of(xyz, rays) for xyz in hands[:count]]
     random = np.random.default_rng(2)
-    depth = np.minimum.reduce([each.hand for each in true])
+    depth = np.minimum.reduce([each.limb for each in true])
     depth = np.where(np.isfinite(depth), depth, 0.8) + random.normal(0, 0.003, len(rays))
     shown = np.where(depth < 0.7, 0.9, 0.1)
     for off in (0.0, 0.012, -0.008):
@@ -89,11 +90,11 @@ def test_likeliest_steps_are_the_same(level, count, tried):
 def test_points_are_on_the_same_bones(level):
     _, hands = rays_and_hands()
     points = hands[0].repeat(20, axis=0) + np.random.default_rng(3).normal(0, 0.01, (420, 3))
-    expected = skin_fit.attached_in_numpy(points, hands[0])
+    expected = joint_moves.attached_in_numpy(points, hands[0])
     found = native.attach(available()[level], points, hands[0])
     # A joint is the end of one bone and the start of the next: the same place.
     moves = np.random.default_rng(4).normal(0, 1, (21, 3))
-    carried = [skin_fit._carried(each, moves) for each in (found, expected)]
+    carried = [joint_moves.carried(each, moves) for each in (found, expected)]
     np.testing.assert_allclose(*carried, atol=1e-9)
     assert (found.ends == expected.ends).all(axis=1).mean() > 0.8
 
@@ -103,12 +104,15 @@ def test_steps_of_the_fit_are_the_same(level):
     _, hands = rays_and_hands()
     random = np.random.default_rng(4)
     points = hands[1].repeat(9, axis=0) + random.normal(0, 0.01, (189, 3))
-    on_bones, modes = skin_fit.attached_in_numpy(points, hands[1]), skin_fit._modes(hands[1])
+    on_bones, modes = (
+        joint_moves.attached_in_numpy(points, hands[1]),
+        joint_moves.modes_of(hands[1]),
+    )
     distance, normal = random.normal(0, 0.004, 189), random.normal(0, 1, (189, 3))
     weight = np.where(random.random(189) < 0.3, 0, random.random(189)) / 0.004**2
     given = (distance, normal / np.linalg.norm(normal, axis=1)[:, None], weight, modes)
     amounts = random.normal(0, 1, modes.shape[2])
-    expected = skin_fit.step_in_numpy(on_bones, *given, amounts)
+    expected = joint_moves.step_in_numpy(on_bones, *given, amounts)
     found = native.skin_step(available()[level], on_bones, *given, amounts)
     assert np.abs(expected).max() > 0.5
     np.testing.assert_allclose(found, expected, atol=1e-9)

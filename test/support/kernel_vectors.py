@@ -15,6 +15,7 @@ from kernel_twins import (
     boxes_and_bones,
     drawn_context,
     fully_corrected,
+    image_of,
     points_around,
     trained,
 )
@@ -43,6 +44,7 @@ def arrays() -> list[np.ndarray]:
     return [
         np.array(sizes, np.int64),
         packing.weights(networks.initial, networks.refinement),
+        packing.image(networks.initial, image_of(context.initial)),
         packing.hands(context.initial),
         packing.anchors(context),
         points.numpy(),

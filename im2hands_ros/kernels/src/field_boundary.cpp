@@ -10,6 +10,7 @@
 using namespace im2hands;
 
 struct im2hands_network : Network {};
+struct im2hands_image : Image {};
 struct im2hands_frame : Frame {};
 struct im2hands_search {
   int resolution;
@@ -41,13 +42,28 @@ im2hands_network* im2hands_network_new(const float* block, int64_t count) {
 
 void im2hands_network_free(im2hands_network* network) { delete network; }
 
-im2hands_frame* im2hands_frame_new(const im2hands_network* network, const float* const* blocks, int hands,
-                                   int64_t count, int height, int width, int tokens) {
-  im2hands_frame* none = nullptr;
-  if (!network || !blocks) return refuse("the network or the hands are null"), none;
-  if (hands < 1 || hands > 2) return refuse("%d hands: give 1 or 2", hands), none;
+im2hands_image* im2hands_image_new(const float* block, int64_t count, int height, int width, int tokens) {
+  im2hands_image* none = nullptr;
+  if (!block || count < 1 || count > MOST) return refuse("%lld values of an image", (long long)count), none;
   if (height < 1 || height > 4096 || width < 1 || width > 4096 || tokens < 1 || tokens > MOST_TOKENS)
     return refuse("%d x %d image features and %d tokens are not those of a crop", height, width, tokens), none;
+  if (!finite(block, count)) return refuse("a value of the image is not finite"), none;
+  return guarded(none, [&]() -> im2hands_image* {
+    auto image = std::make_unique<im2hands_image>();
+    image->height = height, image->width = width, image->tokens = tokens;
+    image->block = copied(block, count);
+    if (!image->read()) return refuse("%lld values are not those of an image", (long long)count), nullptr;
+    return image.release();
+  });
+}
+
+void im2hands_image_free(im2hands_image* image) { delete image; }
+
+im2hands_frame* im2hands_frame_new(const im2hands_network* network, const im2hands_image* image,
+                                   const float* const* blocks, int hands, int64_t count) {
+  im2hands_frame* none = nullptr;
+  if (!network || !image || !blocks) return refuse("the network, the image or the hands are null"), none;
+  if (hands < 1 || hands > 2) return refuse("%d hands: give 1 or 2", hands), none;
   if (count < 1 || count > MOST) return refuse("%lld values of a hand", (long long)count), none;
   return guarded(none, [&]() -> im2hands_frame* {
     auto frame = std::make_unique<im2hands_frame>();
@@ -56,7 +72,7 @@ im2hands_frame* im2hands_frame_new(const im2hands_network* network, const float*
     for (int number = 0; number < hands; ++number) {
       if (!blocks[number]) return refuse("hand %d is null", number), nullptr;
       Hand& hand = frame->hands[number];
-      hand.height = height, hand.width = width, hand.tokens = tokens;
+      hand.image = image;
       hand.block = copied(blocks[number], count);
       if (!hand.read()) return refuse("%lld values are not those of a hand", (long long)count), nullptr;
       if (!finite(hand.block.data(), count)) return refuse("a value of hand %d is not finite", number), nullptr;
