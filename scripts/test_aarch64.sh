@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The kernels compiled for aarch64 (NEON), under qemu: what they compute equals what torch and scikit-image write here. Debian's cross compiler and emulator are installed when this is root, else named.
+# The kernels compiled for aarch64 (NEON), under qemu: what they compute equals what torch, NumPy and scikit-image write here. Debian's cross compiler and emulator are installed when this is root, else named.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/say.sh
@@ -21,7 +21,7 @@ fi
 
 say "compiling the kernels for aarch64 into build/aarch64/"
 aarch64-linux-gnu-g++ -std=c++17 -O3 -fno-math-errno -fno-trapping-math -Wall -Wextra -Wno-psabi -pthread \
-  -Iim2hands_ros/kernels/src -o "$out/equality" im2hands_ros/kernels/src/*.cpp test/kernels/equality.cpp
+  -Iim2hands_ros/kernels/src -o "$out/equality" im2hands_ros/kernels/src/*.cpp test/kernels/*equality.cpp
 
 source scripts/env.sh
 say "writing what torch computes to build/aarch64/vectors.bin"

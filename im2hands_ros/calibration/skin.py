@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.depth.hand_spheres import fronts_of
+from im2hands_ros.depth.hand_spheres import near_side
 from im2hands_ros.depth.likely_shifts import likely_shifts
 from im2hands_ros.depth.pixels import depth_pixels
 from im2hands_ros.skeleton import BONES, MIDDLE_MCP, WRIST
@@ -67,7 +67,7 @@ def skin_of_depth(
     pixels = depth_pixels(depth, camera, hands)
     share = shown(pixels.rays)
     shifts = likely_shifts(pixels, hands, share)
-    fronts = {side: fronts_of(xyz + shifts[side], pixels.rays).hand for side, xyz in hands.items()}
+    fronts = {side: near_side(xyz + shifts[side], pixels.rays) for side, xyz in hands.items()}
     first = np.minimum.reduce(list(fronts.values()))
     found = {}
     for side, front in fronts.items():
@@ -75,7 +75,7 @@ def skin_of_depth(
         if own.sum() < max(_FEWEST, _LEAST_SHARE * np.isfinite(front).sum()):
             continue
         moved = joints[side] + shifts[side]
-        points = pixels.points[own][:: -(-int(own.sum()) // _MOST_POINTS)]
+        points = pixels.points_of(own)[:: -(-int(own.sum()) // _MOST_POINTS)]
         skin = points[_before_wrist(points, moved)]
         free = _free_space(depth, camera, moved)
         bound = np.arange(len(skin) + len(free)) >= len(skin)

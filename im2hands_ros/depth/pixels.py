@@ -36,10 +36,9 @@ class DepthPixels(NamedTuple):
     depth: Array
     noise: float
 
-    @property
-    def points(self) -> Array:
-        """(N, 3) metres, camera frame."""
-        return self.rays * self.depth[:, None]
+    def points_of(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> Array:
+        """(K, 3) metres, camera frame, of some of the pixels."""
+        return self.rays[which] * self.depth[which, None]
 
 
 def depth_pixels(

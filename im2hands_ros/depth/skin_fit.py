@@ -16,20 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.depth.hand_spheres import near_side
+from im2hands_ros.depth.joint_moves import attached, carried, modes_of, step
 from im2hands_ros.depth.pixels import DepthPixels
-from im2hands_ros.kernels import library
-from im2hands_ros.kernels.depth import OnBones, attach, skin_step
-from im2hands_ros.skeleton import BONES, JOINT_COUNT, PARENTS
+from im2hands_ros.kernels.depth import OnBones
 
 Array = NDArray[np.float64]
 
 _STEPS = 3
 _DIFFERENCE = 0.001  # metres between the points of a finite difference
-# Standard deviations of what joints are off by before: across the ray, along it (beyond the rough
-# shift), metres; turn, radians; size and relief along the ray, shares; each joint against the one
-# before it, across the ray and along it, metres.
-_ACROSS, _ALONG, _TURN, _SIZE, _RELIEF = 0.005, 0.012, 0.08, 0.12, 0.15
-_JOINT_ACROSS, _JOINT_ALONG = 0.002, 0.005
 # Standard deviation of a skin point, metres: camera, and a field that is not this very hand's.
 # Errors of neighbouring points are alike: all of a hand together count as so many.
 _POINT, _COUNT = 0.003, 100.0
@@ -80,16 +74,18 @@ def fitted_joints(
         By side (21, 3) metres; a hand that fits already is unchanged to the last digit.
     """
     fits, still = {}, set()
+    fewest = _FEWEST_OF_HIDDEN if len(joints) == 2 else _FEWEST
     for side, xyz in joints.items():
-        unmoved = _HandFit(xyz, pixels, shown, _NO_SHIFT, depths[side])
-        fewest = _FEWEST_OF_HIDDEN if len(joints) == 2 else _FEWEST
-        close = _HandFit(xyz, pixels, shown, _NO_SHIFT, depths[side], _CLOSE)
+        off = np.abs(pixels.depth - near_side(xyz, pixels.rays))
+        unmoved = _HandFit(xyz, pixels, shown, _NO_SHIFT, depths[side], off < _NEAR)
+        close = _HandFit(xyz, pixels, shown, _NO_SHIFT, depths[side], off < _CLOSE)
         # Whatever else it might explain elsewhere.
         if unmoved.fits_already(fewest) or close.fits_already(_MANY_CLOSE):
             fits[side] = unmoved
             still.add(side)
         else:
-            fits[side] = _HandFit(xyz, pixels, shown, shifts[side], depths[side])
+            off = np.abs(pixels.depth - near_side(xyz + shifts[side], pixels.rays))
+            fits[side] = _HandFit(xyz, pixels, shown, shifts[side], depths[side], off < _NEAR)
     for _ in range(_STEPS):
         near = {side: fit.likelihood() for side, fit in fits.items()}
         everything = shown * sum(near.values()) + (1 - shown) / _RANGE + 1e-9
@@ -108,22 +104,25 @@ class _HandFit:
         shown: Array,
         shift: Array,
         depth: HandDepth,
-        near: float = _NEAR,
+        near: NDArray[np.bool_],
     ) -> None:
+        """near: (N,) pixels whose depth is near the side of the shifted hand that is seen."""
         self._joints, self._shift, self._depth = joints, shift, depth
         self._noise = pixels.noise
-        front = near_side(joints + shift, pixels.rays)
-        own = np.flatnonzero((np.abs(pixels.depth - front) < near) & (shown > _LEAST_SHOWN))
+        own = np.flatnonzero(near & (shown > _LEAST_SHOWN))
         self._own = own[:: max(1, -(-len(own) // _MOST_POINTS))]
         self._pixels = len(pixels.depth)
         # The field stays where it is; the points go back by what the hand has moved.
-        self._points = pixels.points[self._own] - shift
-        self._on_bones = attached(self._points, joints)
+        self._points = pixels.points_of(self._own) - shift
         self._weight = np.zeros(len(self._own))
 
     @cached_property
+    def _on_bones(self) -> OnBones:
+        return attached(self._points, self._joints)
+
+    @cached_property
     def _modes(self) -> Array:
-        return _modes(self._joints)
+        return modes_of(self._joints)
 
     @cached_property
     def _amounts(self) -> Array:
@@ -142,7 +141,7 @@ class _HandFit:
         """(N,) of the pixels' depths, were they this hand's skin, per metre."""
         found = np.zeros(self._pixels)
         if self._is_seen:
-            points = self._points - _carried(self._on_bones, self._moves)
+            points = self._points - carried(self._on_bones, self._moves)
             self._distance, self._normal = _distance_and_normal(points, self._depth)
             found[self._own] = np.exp(-0.5 * (self._distance / _OWN) ** 2) / (2.5 * _OWN)
         return found
@@ -154,9 +153,8 @@ class _HandFit:
         weight = belongs[self._own] * _weights(self._distance, self._normal, self._points)
         self._weight = weight
         weight = weight * min(1.0, _COUNT / max(float(weight.sum()), 1e-9)) / _POINT**2
-        at = (self._on_bones, self._distance, self._normal, weight, self._modes, self._amounts)
-        kernels = library.chosen()
-        self._amounts = skin_step(kernels, *at) if kernels else step_in_numpy(*at)
+        at = (self._on_bones, self._distance, self._normal, weight, self._modes)
+        self._amounts = step(*at, self._amounts)
 
     def moved_joints(self) -> Array:
         """(21, 3) metres."""
@@ -179,78 +177,13 @@ class _HandFit:
     def _misfit(self, skin: Array) -> float:
         """Median distance of skin points from the unmoved surface, over what noise lets expect."""
         expected = _HALF * float(np.hypot(_FIELD, self._noise))
-        return float(np.median(np.abs(self._depth.at(skin)))) / expected
+        return _median(np.abs(self._depth.at(skin))) / expected
 
 
-def _modes(joints: Array) -> Array:
-    """(21, 3, M) displacements of the joints, each of one standard deviation."""
-    centre = joints.mean(axis=0)
-    ray = centre / np.linalg.norm(centre)
-    arms, ahead = joints - centre, np.outer(ray, ray)
-    moves = np.broadcast_to(_across_and_along(_ACROSS, _ALONG, ahead), (JOINT_COUNT, 3, 3))
-    turns = np.einsum("jk,kac->jac", arms, _TURN * _ABOUT_AXES)
-    size, relief = _SIZE * arms[:, :, None], _RELIEF * (arms @ ahead)[:, :, None]
-    own = _across_and_along(_JOINT_ACROSS, _JOINT_ALONG, ahead) @ _CHAINS
-    return np.concatenate([moves, turns, size, relief, own], axis=2)
-
-
-def _across_and_along(across: float, along: float, ahead: Array) -> Array:
-    """(3, 3) moves of these lengths, metres; ahead: (3, 3) projection onto the ray."""
-    return across * np.eye(3) + (along - across) * ahead
-
-
-def _chains() -> Array:
-    """(21, 3, 60): a joint moves by its own steps and all those before it."""
-    steps = np.zeros((JOINT_COUNT, JOINT_COUNT))
-    for joint in range(1, JOINT_COUNT):
-        steps[joint] = steps[PARENTS[joint]]
-        steps[joint, joint] = 1.0
-    return np.einsum("jk,ac->jakc", steps[:, 1:], np.eye(3)).reshape(JOINT_COUNT, 3, -1)
-
-
-_CHAINS = _chains()
-# (3, 3, 3): what an arm (k) moves along (a) by when it turns about an axis (c).
-_ABOUT_AXES = np.stack([np.cross(axis, np.eye(3)) for axis in np.eye(3)], axis=2)
-
-
-def attached(points: Array, joints: Array) -> OnBones:
-    """Where (N, 3) points are on the nearest of a hand's bones."""
-    kernels = library.chosen()
-    return attach(kernels, points, joints) if kernels else attached_in_numpy(points, joints)
-
-
-def attached_in_numpy(points: Array, joints: Array) -> OnBones:
-    """The same without the kernels."""
-    parents, children = np.array(BONES).T
-    start, bone = joints[parents], joints[children] - joints[parents]
-    square = np.maximum((bone**2).sum(axis=1), 1e-8)
-    share = ((points @ bone.T) - (start * bone).sum(axis=1)) / square
-    share = np.clip(share, 0, 1)
-    nearest = start + share[..., None] * bone
-    best = ((points[:, None] - nearest) ** 2).sum(axis=2).argmin(axis=1)
-    ends = np.array(BONES, np.int32)[best]
-    return OnBones(share[np.arange(len(points)), best], ends)
-
-
-def _carried(on_bones: OnBones, moves: Array) -> Array:
-    """(N, 3) moves of points on bones whose joints make (21, 3) moves."""
-    start, end = moves[on_bones.ends[:, 0]], moves[on_bones.ends[:, 1]]
-    return np.asarray(start + on_bones.share[:, None] * (end - start))
-
-
-def step_in_numpy(
-    on_bones: OnBones, distance: Array, normal: Array, weight: Array, modes: Array, amounts: Array
-) -> Array:
-    """(M,) amounts of modes (21, 3, M) after a Gauss-Newton step, as the kernels make it.
-
-    distance: (N,) of points outside of the surface, normal: (N, 3) there. weight: (N,).
-    """
-    start, end = modes[on_bones.ends[:, 0]], modes[on_bones.ends[:, 1]]
-    carried = start + on_bones.share[:, None, None] * (end - start)
-    slope = np.matmul(normal[:, None], carried)[:, 0]
-    weighted = slope * weight[:, None]
-    system = weighted.T @ slope + np.eye(len(amounts))
-    return np.linalg.solve(system, weighted.T @ (distance + slope @ amounts))
+def _median(values: Array) -> float:
+    """As `numpy.median`, which takes longer to find out what it was given."""
+    ordered, half = np.sort(values), len(values) // 2
+    return float(ordered[half] + ordered[-1 - half]) / 2
 
 
 def _distance_and_normal(points: Array, depth: HandDepth) -> tuple[Array, Array]:

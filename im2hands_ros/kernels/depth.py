@@ -47,19 +47,15 @@ def known_pixels(
     return KnownPixels._make(part[:count] for part in found)
 
 
-def fronts(
-    library: Library, rays: Array, centres: Array, radii: Array, shares: tuple[float, ...]
-) -> Array:
-    """(S, N) depth along z at which rays (N, 3), z = 1, meet the first of spheres of each share of
-    their radii; inf where they miss all."""
-    rays = np.ascontiguousarray(rays)
-    spheres = np.concatenate([centres, radii[:, None]], axis=1)
-    of_radii = np.array(shares)
-    met = np.empty((len(shares), len(rays)))
+def fronts(library: Library, rays: Array, centres: Array, radii: Array) -> Array:
+    """(R, N) depth along z at which rays (N, 3), z = 1, meet the first of spheres of each row of
+    radii (R, K) about centres (K, 3); inf where they miss all. A radius of 0: no sphere."""
+    rays, centres, radii = (np.ascontiguousarray(each) for each in (rays, centres, radii))
+    met = np.empty((len(radii), len(rays)))
     library.checked(
         library.fronts(
-            *(rays.ctypes.data, len(rays), spheres.ctypes.data, len(spheres)),
-            *(of_radii.ctypes.data, len(shares), met.ctypes.data),
+            *(rays.ctypes.data, len(rays), centres.ctypes.data, len(centres)),
+            *(radii.ctypes.data, len(radii), met.ctypes.data),
         )
     )
     return met

@@ -1,6 +1,6 @@
 """The occupancy field of a frame's hands, evaluated by the library.
 
-Weights and hands come as the blocks of floats that `src/network.h` reads.
+Weights, image and hands come as the blocks of floats that `src/network.h` reads.
 """
 
 from __future__ import annotations
@@ -42,13 +42,24 @@ class NativeNetwork:
         weakref.finalize(self, library.network_free, self.handle)
 
 
-class NativeFrame:
-    """What the library knows of a frame's one or two hands: a block (H, count) of struct Hand."""
+class NativeImage:
+    """What query points read of a crop, whichever hand's they are: a block of struct Image."""
 
-    def __init__(self, network: NativeNetwork, hands: Block, sizes: ImageSizes) -> None:
-        self.network, self.library = network, network.library
+    def __init__(self, network: NativeNetwork, image: Block, sizes: ImageSizes) -> None:
+        self.network, library = network, network.library
+        self.handle = library.checked(library.image_new(image.ctypes.data, image.size, *sizes))
+        weakref.finalize(self, library.image_free, self.handle)
+
+
+class NativeFrame:
+    """What the library knows of one or two hands in an image: a block (H, count) of struct Hand."""
+
+    def __init__(self, image: NativeImage, hands: Block) -> None:
+        self.image, self.library = image, image.network.library
         self.handle = self.library.checked(
-            self.library.frame_new(network.handle, _rows(hands), len(hands), hands.shape[1], *sizes)
+            self.library.frame_new(
+                *(image.network.handle, image.handle, _rows(hands), len(hands), hands.shape[1])
+            )
         )
         weakref.finalize(self, self.library.frame_free, self.handle)
 

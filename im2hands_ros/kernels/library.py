@@ -13,7 +13,7 @@ import im2hands_ros
 from im2hands_ros.kernels import choice
 from im2hands_ros.kernels.choice import VARIABLE
 
-VERSION = 5
+VERSION = 6
 # Suffixes of the library's files by the level of the processor that they need (src/kernels.h).
 LEVELS = {1: "", 3: "_v3", 4: "_v4"}
 _REMEDY = (
@@ -32,7 +32,9 @@ _FUNCTIONS = {
     "im2hands_threads": (c_int, (c_int,)),
     "im2hands_network_new": (c_void_p, (c_void_p, c_int64)),
     "im2hands_network_free": (None, (c_void_p,)),
-    "im2hands_frame_new": (c_void_p, (c_void_p, _ARRAYS, c_int, c_int64, c_int, c_int, c_int)),
+    "im2hands_image_new": (c_void_p, (c_void_p, c_int64, c_int, c_int, c_int)),
+    "im2hands_image_free": (None, (c_void_p,)),
+    "im2hands_frame_new": (c_void_p, (c_void_p, c_void_p, _ARRAYS, c_int, c_int64)),
     "im2hands_frame_free": (None, (c_void_p,)),
     "im2hands_frame_refine": (c_int, (c_void_p, _ARRAYS, c_int64, c_int)),
     "im2hands_logits": (c_int, (c_void_p, c_int, c_int, c_void_p, c_int64, c_void_p)),

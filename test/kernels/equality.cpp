@@ -2,65 +2,17 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <fstream>
 #include <vector>
 
 #include "kernels.h"
+#include "vectors.h"
 
 namespace {
-
-constexpr float CLOSE = 1e-3f, CLOSE_FRAME = 1e-5f;  // millimetres of depth; of frames, as they are
-
-std::ifstream file;
-int failures = 0;
-
-template <class Number>
-std::vector<Number> next() {
-  int64_t count = 0;
-  file.read(reinterpret_cast<char*>(&count), sizeof count);
-  std::vector<Number> values(count);
-  file.read(reinterpret_cast<char*>(values.data()), count * sizeof(Number));
-  if (!file) std::printf("the file of vectors ends too early\n"), std::exit(2);
-  return values;
-}
-
-void check(bool holds, const char* what, double value) {
-  std::printf("%s: %s (%g)\n", holds ? "same" : "DIFFERENT", what, value);
-  failures += !holds;
-}
-
-float furthest(const std::vector<float>& a, const std::vector<float>& b) {
-  float most = a.size() == b.size() && !a.empty() ? 0 : INFINITY;
-  for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
-    float off = std::fabs(a[i] - b[i]);
-    most = off <= most ? most : off;  // what is no number counts as far
-  }
-  return most;
-}
 
 std::vector<const float*> rows(const std::vector<float>& block, int hands) {
   std::vector<const float*> each;
   for (int hand = 0; hand < hands; ++hand) each.push_back(block.data() + block.size() / hands * hand);
   return each;
-}
-
-template <class Handle>
-Handle made(Handle handle) {
-  if (!handle) std::printf("refused: %s\n", im2hands_error()), std::exit(2);
-  return handle;
-}
-
-// As they are, relative to the largest.
-void check_close(const std::vector<float>& found, const std::vector<float>& expected, float share, const char* what) {
-  float most = 0;
-  for (float value : expected) most = std::fmax(most, std::fabs(value));
-  float off = furthest(found, expected) / most;
-  check(most > 0 && off < share, what, off);
-}
-
-void expect(int result) {
-  if (result < 0) std::printf("refused: %s\n", im2hands_error()), std::exit(2);
 }
 
 void encoder_and_keypoints() {
@@ -155,16 +107,16 @@ int main(int count, char** arguments) {
   file.open(arguments[1], std::ios::binary);
   auto sizes = next<int64_t>();
   int hands = sizes[0], resolution = sizes[5], bones = sizes[6];
-  auto weights = next<float>(), of_hands = next<float>(), anchors = next<float>(), points = next<float>();
-  auto initial = next<float>(), refined = next<float>();
+  auto weights = next<float>(), of_image = next<float>(), of_hands = next<float>(), anchors = next<float>(), points = next<float>();
+  auto initial = next<float>(), refined = next<float>(), around = next<float>();
   im2hands_threads(2);
   auto* network = made(im2hands_network_new(weights.data(), weights.size()));
-  auto* frame = made(im2hands_frame_new(network, rows(of_hands, hands).data(), hands, of_hands.size() / hands, sizes[1],
-                                        sizes[2], sizes[3]));
+  auto* image = made(im2hands_image_new(of_image.data(), of_image.size(), sizes[1], sizes[2], sizes[3]));
+  auto* frame = made(im2hands_frame_new(network, image, rows(of_hands, hands).data(), hands, of_hands.size() / hands));
   if (im2hands_frame_refine(frame, rows(anchors, hands).data(), anchors.size() / hands, sizes[4]))
     return std::printf("refused: %s\n", im2hands_error()), 2;
   int64_t each = initial.size() / hands;
-  std::vector<float> first(initial.size()), second(initial.size());
+  std::vector<float> first(initial.size()), second(initial.size()), moved(around.size());
   for (int hand = 0; hand < hands; ++hand) {
     im2hands_logits(frame, hand, 0, points.data() + 3 * each * hand, each, first.data() + each * hand);
     im2hands_logits(frame, hand, 1, points.data() + 3 * each * hand, each, second.data() + each * hand);
@@ -172,6 +124,9 @@ int main(int count, char** arguments) {
   std::printf("%s, level %d\n", im2hands_instructions(), im2hands_level());
   check(furthest(first, initial) < CLOSE, "initial logits", furthest(first, initial));
   check(furthest(second, refined) < CLOSE, "refined logits", furthest(second, refined));
+  for (int hand = 0; hand < hands; ++hand)
+    expect(im2hands_logits_around(frame, hand, points.data() + 3 * each * hand, each, 0.001f, moved.data() + 4 * each * hand));
+  check(furthest(moved, around) < CLOSE, "logits around points", furthest(moved, around));
   check(furthest(initial, refined) > 100 * CLOSE, "corrections are made", furthest(initial, refined));
 
   auto boxes = next<float>(), segments = next<float>(), reach = next<float>();
@@ -199,5 +154,7 @@ int main(int count, char** arguments) {
   tokens();
   meshes(resolution);
   published_layers();
+  depth_images();
+  files();
   return failures ? 1 : 0;
 }

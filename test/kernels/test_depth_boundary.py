@@ -29,10 +29,8 @@ def pixels():
 def fronts():
     random = np.random.default_rng(0)
     rays = np.concatenate([random.normal(0, 0.1, (PIXELS, 2)), np.ones((PIXELS, 1))], axis=1)
-    spheres = np.concatenate(
-        [random.normal(0, 0.05, (9, 3)) + [0, 0, 0.5], np.full((9, 1), 0.02)], 1
-    )
-    return [rays, PIXELS, spheres, 9, np.array([1.0, 0.5]), 2, np.zeros((2, PIXELS))]
+    centres, radii = random.normal(0, 0.05, (9, 3)) + [0, 0, 0.5], np.full((3, 9), 0.02)
+    return [rays, PIXELS, centres, 9, radii, 3, np.zeros((3, PIXELS))]
 
 
 def steps():

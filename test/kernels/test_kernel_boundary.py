@@ -12,6 +12,7 @@ from kernel_calls import (
     ANCHORS,
     BAD,
     HAND,
+    IMAGE,
     PIXELS,
     TOKENS,
     WEIGHTS,
@@ -29,11 +30,18 @@ def network(kernels, count=WEIGHTS):
     return kernels.network_new(weights.ctypes.data, count)
 
 
-def frame(kernels, net, hands=2, count=HAND, size=PIXELS, tokens=TOKENS, spoil=None):
+def image(kernels, count=IMAGE, size=PIXELS, tokens=TOKENS, spoil=None):
+    values = block(count, 11)
+    if spoil:
+        values[random.randrange(count)] = spoil
+    return kernels.image_new(values.ctypes.data, count, size, size, tokens)
+
+
+def frame(kernels, net, hands=2, count=HAND, spoil=None):
     blocks = [block(count, seed) for seed in range(hands)]
     if spoil:
         blocks[-1][random.randrange(count)] = spoil
-    return kernels.frame_new(net, rows(blocks), hands, count, size, size, tokens)
+    return kernels.frame_new(net, image(kernels), rows(blocks), hands, count)
 
 
 def refined_frame(kernels, hands=2):
@@ -63,18 +71,35 @@ def test_hands_that_do_not_fit_are_refused(kernels):
     net = network(kernels)
     assert frame(kernels, net) and frame(kernels, net, hands=1)
     refused(kernels, frame(kernels, None), "null")
-    refused(kernels, kernels.frame_new(net, None, 2, HAND, PIXELS, PIXELS, TOKENS), "null")
-    refused(kernels, kernels.frame_new(net, rows([None]), 1, HAND, PIXELS, PIXELS, TOKENS), "null")
+    seen = image(kernels)
+    refused(kernels, kernels.frame_new(net, None, rows([block(HAND)]), 1, HAND), "null")
+    refused(kernels, kernels.frame_new(net, seen, None, 2, HAND), "null")
+    refused(kernels, kernels.frame_new(net, seen, rows([None]), 1, HAND), "null")
     for hands in (0, 3):
         refused(kernels, frame(kernels, net, hands=hands), "give 1 or 2")
     refused(kernels, frame(kernels, net, count=HAND - 1), "not those of a hand")
     refused(kernels, frame(kernels, net, count=HAND + 1), "not those of a hand")
-    for size, tokens in ((PIXELS - 1, TOKENS), (PIXELS, TOKENS + 1)):
-        refused(kernels, frame(kernels, net, size=size, tokens=tokens), "not those of a hand")
-    for size, tokens in ((0, TOKENS), (-5, TOKENS), (5000, TOKENS), (PIXELS, 0), (PIXELS, 257)):
-        refused(kernels, frame(kernels, net, size=size, tokens=tokens), "not those of a crop")
     for bad in BAD:
         refused(kernels, frame(kernels, net, spoil=bad), "not finite")
+
+
+def test_images_that_do_not_fit_are_refused(kernels):
+    assert image(kernels)
+    refused(kernels, kernels.image_new(None, IMAGE, PIXELS, PIXELS, TOKENS), "image")
+    for count in (0, -1, 1 << 40):
+        refused(
+            kernels,
+            kernels.image_new(block(9).ctypes.data, count, PIXELS, PIXELS, TOKENS),
+            "image",
+        )
+    for count in (IMAGE - 1, IMAGE + 1):
+        refused(kernels, image(kernels, count), "not those of an image")
+    for size, tokens in ((PIXELS - 1, TOKENS), (PIXELS, TOKENS + 1)):
+        refused(kernels, image(kernels, size=size, tokens=tokens), "not those of an image")
+    for size, tokens in ((0, TOKENS), (-5, TOKENS), (5000, TOKENS), (PIXELS, 0), (PIXELS, 257)):
+        refused(kernels, image(kernels, size=size, tokens=tokens), "not those of a crop")
+    for bad in BAD:
+        refused(kernels, image(kernels, spoil=bad), "not finite")
 
 
 def test_anchors_that_do_not_fit_are_refused(kernels):
@@ -136,7 +161,7 @@ def test_points_and_hands_that_do_not_fit_are_refused(kernels):
     # Values of a hand that make a projection without end are no reason to read beyond its pixels.
     net = network(kernels)
     wild = [block(HAND, 3, 1e18)]
-    huge = kernels.frame_new(net, rows(wild), 1, HAND, PIXELS, PIXELS, TOKENS)
+    huge = kernels.frame_new(net, image(kernels), rows(wild), 1, HAND)
     kernels.checked(kernels.logits(huge, 0, 0, points.ctypes.data, 10, out.ctypes.data))
 
 

@@ -8,6 +8,7 @@ from kernel_twins import (
     CLOSE,
     drawn_context,
     fully_corrected,
+    image_in,
     native_twin,
     one_hand,
     points_around,
@@ -132,7 +133,7 @@ def test_weights_without_a_refinement_have_initial_logits_alone():
         packing.weights(trained().initial, None).size
         < packing.weights(trained().initial, trained().refinement).size
     )
-    alone = native_initial(network, context.initial)
+    alone = native_initial(image_in(network, context.initial), context.initial)
     points = points_around(context, 100)
     assert torch.equal(alone.logits(points), twin.initial.logits(points))
     with pytest.raises(KernelError, match="no refinement"):

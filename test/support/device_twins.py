@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from kernel_twins import boxes_and_bones, trained
+from numpy.typing import NDArray
 from torch import Tensor
 
-from im2hands_ros.kernels.field import ImageSizes, NativeFrame, NativeNetwork
+from im2hands_ros.kernels.field import ImageSizes, NativeFrame, NativeImage, NativeNetwork
 from im2hands_ros.kernels.gpu import layout
 from im2hands_ros.kernels.gpu.field import Blocks, DeviceField
 from im2hands_ros.kernels.gpu.points import PointList
@@ -32,7 +34,8 @@ class LibraryField:
         self.lists: list[int] = []
 
     def __call__(self, points: PointList, blocks: Blocks) -> Tensor:
-        frame = NativeFrame(self._network, blocks.hands.numpy(), SIZES)
+        image, hands = image_and_hands(blocks.hands)
+        frame = NativeFrame(NativeImage(self._network, image, SIZES), hands)
         if blocks.anchors is not None:
             count = (blocks.anchors.shape[1] - 13) * 2 // (4 * 2 * layout.ANCHOR_KEY + 3)
             frame.refine(blocks.anchors.numpy(), count)
@@ -52,9 +55,19 @@ class LibraryField:
         return out
 
 
+def image_and_hands(rows: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What rows of the device hold of the image and of each hand, in the library's order."""
+    at = layout.hand(*SIZES).at
+    side, tokens = rows[:, : at["keys"]], rows[:, at["keys"] : at["projection"]]
+    frames, pixels = rows[:, at["projection"] : at["pixels"]], rows[:, at["pixels"] :]
+    image = torch.cat([tokens, pixels], 1)[0]
+    return image.numpy(), torch.cat([side, frames], 1).numpy()
+
+
 def blocks_of(context: RefinedContext) -> Blocks:
     """A context's packed hands and anchors."""
-    hands = torch.from_numpy(packing.hands(context.initial))
+    with torch.no_grad():
+        hands = packing.hand_rows(context.initial)
     return Blocks(hands, torch.from_numpy(packing.anchors(context)), torch.arange(len(hands)))
 
 

@@ -9,9 +9,15 @@ import torch
 from torch import Tensor
 
 from im2hands_ros.canonical import canonicalise
+from im2hands_ros.kernels.field import NativeImage, NativeNetwork
 from im2hands_ros.kernels.library import Library
-from im2hands_ros.networks.compact.initial_occupancy import InitialContext
-from im2hands_ros.networks.compact.native import native_initial, native_network, native_refined
+from im2hands_ros.networks.compact.initial_occupancy import ImageMemory, InitialContext
+from im2hands_ros.networks.compact.native import (
+    native_image,
+    native_initial,
+    native_network,
+    native_refined,
+)
 from im2hands_ros.networks.compact.networks import CompactNetworks
 from im2hands_ros.networks.compact.refined_occupancy import RefinedContext
 from im2hands_ros.networks.protocol import EncodedFrame, take
@@ -70,10 +76,20 @@ def fully_corrected(context: RefinedContext) -> RefinedContext:
 def native_twin(library: Library, context: RefinedContext) -> RefinedContext:
     """The same context evaluated by the library."""
     network = native_network(library, context.initial.network, context.network)
-    initial = native_initial(network, context.initial)
+    initial = native_initial(image_in(network, context.initial), context.initial)
     twin = native_refined(replace(context, initial=initial))
     assert type(twin) is not RefinedContext
     return twin
+
+
+def image_of(context: InitialContext) -> ImageMemory:
+    """The single crop that a context's hands are in."""
+    return ImageMemory(context.pixels[:1], take(context.memory, [0]))
+
+
+def image_in(network: NativeNetwork, context: InitialContext) -> NativeImage:
+    """The same in the library."""
+    return native_image(network, context.network, image_of(context))
 
 
 def points_around(context: InitialContext | RefinedContext, count: int = 2000) -> Tensor:

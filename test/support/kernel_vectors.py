@@ -1,6 +1,6 @@
-"""Writes what torch computes of a drawn frame, for test/kernels/equality.cpp on another processor.
+"""Writes what torch computes of a drawn frame, for test/kernels/*equality.cpp on another processor.
 
-One file: each array is its number of elements (int64) and the elements, float32 or int64.
+One file: each array is its number of elements (int64) and the elements, float32, float64 or int64.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import depth_vectors
 import layer_vectors
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from kernel_twins import (
     boxes_and_bones,
     drawn_context,
     fully_corrected,
+    image_of,
     points_around,
     trained,
 )
@@ -43,11 +45,13 @@ def arrays() -> list[np.ndarray]:
     return [
         np.array(sizes, np.int64),
         packing.weights(networks.initial, networks.refinement),
+        packing.image(networks.initial, image_of(context.initial)),
         packing.hands(context.initial),
         packing.anchors(context),
         points.numpy(),
         context.initial.logits(points).numpy(),
         context.logits(points).numpy(),
+        context.initial.logits_around(points, 0.001).numpy(),
         torch.cat([boxes.origin, boxes.side[:, None]], 1).numpy(),
         bones.numpy(),
         np.array([reach], np.float32),
@@ -56,13 +60,14 @@ def arrays() -> list[np.ndarray]:
         context.hands.mirrored.numpy().astype(np.int64),
         torch.cat([part.flatten(1) for part in frames[:-1]], 1).numpy(),
         *layer_vectors.arrays(found),
+        *depth_vectors.arrays(),
     ]
 
 
 def main() -> None:
     with Path(sys.argv[1]).open("wb") as file, torch.no_grad():
         for array in arrays():
-            assert array.dtype in (np.float32, np.int64)
+            assert array.dtype in (np.float32, np.float64, np.int64)
             file.write(np.int64(array.size).tobytes() + np.ascontiguousarray(array).tobytes())
 
 

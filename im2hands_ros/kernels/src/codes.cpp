@@ -39,22 +39,23 @@ void project(const Network& network, const Hand& hand, const float* points, floa
     for (int i = 0; i < 3; ++i) store(place + i * TILE + p, row_of(hand.relative + 3 * i, x, y, z));
     store(place + 3 * TILE + p, across);
     store(place + 4 * TILE + p, down);
-    float width = hand.width, height = hand.height;
+    const Image& image = *hand.image;
+    float width = image.width, height = image.height;
     Floats column = within(((across + 1.0f) * width - 1.0f) * 0.5f, 0.0f, width - 1.0f);
     Floats row = within(((down + 1.0f) * height - 1.0f) * 0.5f, 0.0f, height - 1.0f);
-    for (int l = 0; l < LANES; ++l) corners.set(p + l, column[l], row[l], hand.width, hand.height);
+    for (int l = 0; l < LANES; ++l) corners.set(p + l, column[l], row[l], image.width, image.height);
   }
 }
 
 // The image's features between pixels: [WIDTH][TILE].
-void sample(const Hand& hand, const Corners& corners, float* features) {
+void sample(const Image& image, const Corners& corners, float* features) {
   alignas(64) float rows[TILE * WIDTH];
   const float* row[TILE];
   for (int l = 0; l < TILE; ++l) {
     row[l] = rows + l * WIDTH;
     for (int c = 0; c < WIDTH; c += LANES) {
       Floats sum = {};
-      for (int k = 0; k < 4; ++k) sum += corners.weight[k][l] * load(hand.pixels + corners.offset[k][l] + c);
+      for (int k = 0; k < 4; ++k) sum += corners.weight[k][l] * load(image.pixels + corners.offset[k][l] + c);
       store(rows + l * WIDTH + c, sum);
     }
   }
@@ -62,10 +63,10 @@ void sample(const Hand& hand, const Corners& corners, float* features) {
 }
 
 // One head: query, key, value [HEAD][TILE] of the points; attended [HEAD][TILE].
-void attend(const Hand& hand, int head, const float* query, const float* key, const float* value, float* attended) {
-  int tokens = hand.tokens;
+void attend(const Image& image, int head, const float* query, const float* key, const float* value, float* attended) {
+  int tokens = image.tokens;
   alignas(64) float scores[(MOST_TOKENS + 1) * TILE], scale[TILE];
-  layer<After::NOTHING>(hand.keys + head * HEAD * tokens, nullptr, query, HEAD, tokens, scores);
+  layer<After::NOTHING>(image.keys + head * HEAD * tokens, nullptr, query, HEAD, tokens, scores);
   float* own = scores + tokens * TILE;
   for (int p = 0; p < TILE; p += LANES) {
     Floats sum = {};
@@ -73,7 +74,7 @@ void attend(const Hand& hand, int head, const float* query, const float* key, co
     store(own + p, sum);
   }
   weights_of(scores, tokens + 1, scale);
-  layer<After::NOTHING>(hand.values + head * tokens * HEAD, nullptr, scores, tokens, HEAD, attended);
+  layer<After::NOTHING>(image.values + head * tokens * HEAD, nullptr, scores, tokens, HEAD, attended);
   for (int i = 0; i < HEAD * TILE; i += LANES) {
     int p = i % TILE;
     store(attended + i, (load(attended + i) + load(own + p) * load(value + i)) * load(scale + p));
@@ -86,7 +87,7 @@ void image_codes(const Network& network, const Hand& hand, const float* points, 
   alignas(64) float place[5 * TILE], a[WIDTH * TILE], b[WIDTH * TILE], c[3 * WIDTH * TILE];
   Corners corners;
   project(network, hand, points, place, corners);
-  sample(hand, corners, a);
+  sample(*hand.image, corners, a);
   layer<After::ADD>(network.place, hand.side_bias, place, 5, WIDTH, a);
   for (int i = 0; i < WIDTH * TILE; i += LANES) store(a + i, larger(load(a + i), Floats{}));
   layer<After::NOTHING>(network.second, network.second_bias, a, WIDTH, WIDTH, b);
@@ -94,7 +95,7 @@ void image_codes(const Network& network, const Hand& hand, const float* points, 
   layer<After::NOTHING>(network.attention, network.attention_bias, a, WIDTH, 3 * WIDTH, c);
   for (int head = 0; head < HEADS; ++head) {
     const float* query = c + head * HEAD * TILE;
-    attend(hand, head, query, query + WIDTH * TILE, query + 2 * WIDTH * TILE, a + head * HEAD * TILE);
+    attend(*hand.image, head, query, query + WIDTH * TILE, query + 2 * WIDTH * TILE, a + head * HEAD * TILE);
   }
   layer<After::ADD>(network.output, network.output_bias, a, WIDTH, WIDTH, b);
   normalise(b, WIDTH, a);

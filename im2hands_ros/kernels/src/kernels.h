@@ -13,6 +13,7 @@ extern "C" {
 #define IM2HANDS_API __attribute__((visibility("default")))
 
 typedef struct im2hands_network im2hands_network;
+typedef struct im2hands_image im2hands_image;
 typedef struct im2hands_frame im2hands_frame;
 typedef struct im2hands_search im2hands_search;
 typedef struct im2hands_blocks im2hands_blocks;
@@ -42,10 +43,15 @@ IM2HANDS_API int im2hands_threads(int count);
 IM2HANDS_API im2hands_network* im2hands_network_new(const float* block, int64_t count);
 IM2HANDS_API void im2hands_network_free(im2hands_network* network);
 
-// A frame of 1 or 2 hands, copied. blocks: per hand `count` floats in the order of struct Hand up to `pixels`, that
-// is of image features (height, width, 32) and `tokens` image tokens. The network must outlive it. NULL if refused.
-IM2HANDS_API im2hands_frame* im2hands_frame_new(const im2hands_network* network, const float* const* blocks, int hands,
-                                                int64_t count, int height, int width, int tokens);
+// What is read of a crop, copied: `count` floats in the order of struct Image, of image features (height, width, 32) and
+// `tokens` image tokens. NULL if refused.
+IM2HANDS_API im2hands_image* im2hands_image_new(const float* block, int64_t count, int height, int width, int tokens);
+IM2HANDS_API void im2hands_image_free(im2hands_image* image);
+
+// A frame of 1 or 2 hands in an image, copied. blocks: per hand `count` floats in the order of struct Hand up to
+// `second_bias`. The network and the image must outlive it. NULL if refused.
+IM2HANDS_API im2hands_frame* im2hands_frame_new(const im2hands_network* network, const im2hands_image* image,
+                                                const float* const* blocks, int hands, int64_t count);
 IM2HANDS_API void im2hands_frame_free(im2hands_frame* frame);
 
 // The hands' anchors, copied: per hand `count` floats in the order of struct Hand from `anchor_keys` on, of `anchors`
@@ -194,10 +200,10 @@ IM2HANDS_API int64_t im2hands_known_pixels(const float* depth, int height, int w
 
 // All arrays of the following are float64 unless said otherwise.
 
-// Depths along z (shares, count), infinite where they miss, at which rays (count, 3), z = 1, meet the first of spheres
-// (spheres, 4), centre and radius in metres, of shares of their radii.
-IM2HANDS_API int im2hands_fronts(const double* rays, int64_t count, const double* spheres, int spheres_count,
-                                 const double* shares, int shares_count, double* out);
+// Depths along z (rows, count), infinite where they miss, at which rays (count, 3), z = 1, meet the first of spheres of
+// radii (rows, spheres) about centres (spheres, 3), metres. A radius of 0: no sphere.
+IM2HANDS_API int im2hands_fronts(const double* rays, int64_t count, const double* centres, int spheres,
+                                 const double* radii, int rows, double* out);
 
 // The likeliest of the tried steps (steps), metres, of each of 1 or 2 hands: best (hands) int32. depth (count), metres, at
 // pixels that show a hand with probability shown (count), near sides limb and core (hands, count), infinite where missed.

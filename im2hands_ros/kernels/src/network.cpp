@@ -31,11 +31,17 @@ bool Network::read() {
   return from.exact();
 }
 
+bool Image::read() {
+  Reader from(block);
+  from.take(keys, static_cast<size_t>(HEADS) * HEAD * tokens);
+  from.take(values, static_cast<size_t>(HEADS) * HEAD * tokens);
+  from.take(pixels, static_cast<size_t>(height) * width * WIDTH);
+  return from.exact();
+}
+
 bool Hand::read() {
   Reader from(block);
   from.take(side_bias, WIDTH);
-  from.take(keys, static_cast<size_t>(HEADS) * HEAD * tokens);
-  from.take(values, static_cast<size_t>(HEADS) * HEAD * tokens);
   from.take(projection, 12);
   from.take(relative, 9);
   from.take(frame, BONES * 12);
@@ -46,7 +52,6 @@ bool Hand::read() {
   from.take(floor, BONES * 2);
   from.take(first_bias, BONES * WIDTH);
   from.take(second_bias, BONES * WIDTH);
-  from.take(pixels, static_cast<size_t>(height) * width * WIDTH);
   return from.exact();
 }
 

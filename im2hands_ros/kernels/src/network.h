@@ -1,5 +1,5 @@
-// Weights of the compact networks, and what they know of a frame's hands before a query point.
-// Both come as one block of floats whose parts follow each other in the order of the members below.
+// Weights of the compact networks, and what they know of a frame's image and hands before a query point.
+// Each comes as one block of floats whose parts follow each other in the order of the members below.
 #pragma once
 
 #include <cstdint>
@@ -45,10 +45,20 @@ struct Network {
   bool read();  // set the members from the block; false when its size does not fit
 };
 
-struct Hand {
-  const float *side_bias;          // [32] bias of the query layer, the hand's side in it
-  const float *keys;               // [2][16][tokens] of the image
+// The image that all hands of a frame are seen in.
+struct Image {
+  const float *keys;               // [2][16][tokens]
   const float *values;             // [2][tokens][16]
+  const float *pixels;             // [height][width][32] image features after the query layer
+  int height, width, tokens;
+
+  std::vector<float> block;
+  bool read();
+};
+
+struct Hand {
+  const Image* image;
+  const float *side_bias;          // [32] bias of the query layer, the hand's side in it
   const float *projection;         // [3][4] palm frame (metres) to homogeneous pixels
   const float *relative;           // [3][3] palm frame to the query's relative place
   const float *frame;              // [20][12] rotation rows and translation into a bone's frame
@@ -58,8 +68,6 @@ struct Hand {
   const float *length;             // [20] metres
   const float *floor;              // [20][2] least radius of the flesh at a bone's start and end, metres
   const float *first_bias, *second_bias;  // [20][32]
-  const float *pixels;             // [height][width][32] image features after the query layer
-  int height, width, tokens;
   // Of the refinement: own anchors first, then as many of the other hand's.
   int anchors;
   const float *anchor_keys;        // [2][20][anchors]

@@ -51,7 +51,11 @@ class Pool {
  public:
   const pid_t process = getpid();
 
+  int helpers() const { return helpers_; }
+
+  // Waking the threads would take longer than many a job: only where something changes.
   void resize(int helpers) {
+    if (helpers == helpers_) return;
     std::unique_lock<std::mutex> lock(mutex_);
     helpers_ = helpers;
     while (started_ < helpers && start(started_)) ++started_;
@@ -140,7 +144,8 @@ class Pool {
   std::condition_variable changed_;
   std::vector<Job*> open_;
   std::atomic<unsigned> opened_{0};  // jobs so far
-  int helpers_ = 0, started_ = 0;
+  std::atomic<int> helpers_{0};
+  int started_ = 0;
 };
 
 // Never destroyed: its threads end with the process. A forked process has none of them and gets its own.
@@ -155,6 +160,8 @@ Pool& pool() {
 }  // namespace
 
 void set_threads(int count) { pool().resize(count - 1); }
+
+int threads() { return pool().helpers() + 1; }
 
 void in_parallel(int count, Task task, void* context) {
   Job job{task, context, count};

@@ -6,6 +6,7 @@ namespace im2hands {
 
 // How many threads work from now on, the calling one among them.
 void set_threads(int count);
+int threads();
 
 using Task = void (*)(void* context, int number);
 

@@ -18,10 +18,10 @@ struct Alike {
 int64_t known_pixels(const float* depth, int width, const int32_t* boxes, int count, Alike alike, int32_t* places,
                      double* mean, double* deviation, int64_t room);
 
-// Depths along z (shares, count) at which rays (count, 3) meet the first of spheres (spheres, 4: centre, radius), of
-// shares of their radii; infinite where they miss all.
-void fronts(const double* rays, int64_t count, const double* spheres, int spheres_count, const double* shares,
-            int shares_count, double* out);
+// Depths along z (rows, count) at which rays (count, 3) meet the first of spheres of radii (rows, spheres) about centres
+// (spheres, 3); infinite where they miss all. A radius of 0: no sphere.
+void fronts(const double* rays, int64_t count, const double* centres, int spheres, const double* radii, int rows,
+            double* out);
 
 // How likely depths are, in the order of depth/shifts.py.
 struct Chances {

@@ -41,19 +41,19 @@ int64_t im2hands_known_pixels(const float* depth, int height, int width, const i
   return known_pixels(depth, width, boxes, count, {step, share, least}, places, mean, deviation, room);
 }
 
-int im2hands_fronts(const double* rays, int64_t count, const double* spheres, int spheres_count, const double* shares,
-                    int shares_count, double* out) {
-  if (spheres_count < 1 || spheres_count > MOST_SPHERES || shares_count < 1 || shares_count > 8)
-    return refuse("%d spheres at %d shares", spheres_count, shares_count);
+int im2hands_fronts(const double* rays, int64_t count, const double* centres, int spheres, const double* radii, int rows,
+                    double* out) {
+  if (spheres < 1 || spheres > MOST_SPHERES || rows < 1 || rows > 8)
+    return refuse("%d rows of radii of %d spheres", rows, spheres);
   if (count < 0 || count > MOST_PIXELS) return refuse("%lld rays", (long long)count);
   if (!count) return 0;
-  if (!rays || !spheres || !shares || !out) return refuse("the rays, spheres or room for the result is null");
-  if (!bounded(rays, 3 * count, 1e3) || !bounded(spheres, 4 * spheres_count, FURTHEST) ||
-      !bounded(shares, shares_count, 10))
-    return refuse("a ray, sphere or share is not finite or too large");
+  if (!rays || !centres || !radii || !out) return refuse("the rays, spheres or room for the result is null");
+  if (!bounded(rays, 3 * count, 1e3) || !bounded(centres, 3 * spheres, FURTHEST) ||
+      !bounded(radii, int64_t(rows) * spheres, FURTHEST))
+    return refuse("a ray, centre or radius is not finite or too large");
   for (int64_t i = 0; i < count; ++i)
     if (!(rays[3 * i + 2] == 1)) return refuse("a ray has no z of 1");
-  return guarded(-1, [&] { return fronts(rays, count, spheres, spheres_count, shares, shares_count, out), 0; });
+  return guarded(-1, [&] { return fronts(rays, count, centres, spheres, radii, rows, out), 0; });
 }
 
 int im2hands_best_steps(const double* depth, const double* limb, const double* core, int hands, const double* shown,

@@ -12,31 +12,43 @@ namespace {
 // skeleton.py: BONES.
 int parent_of(int joint) { return joint % 4 == 1 ? 0 : joint - 1; }
 
-// Solves a symmetric positive definite system (n, n), of which the lower triangle is read and replaced, in place.
-void solve(double* system, int n, double* right) {
-  for (int i = 0; i < n; ++i) {
-    double* row = system + i * n;
-    for (int j = 0; j <= i; ++j) {
-      const double* other = system + j * n;
-      double sum = row[j];
-      for (int k = 0; k < j; ++k) sum -= row[k] * other[k];
-      if (j < i)
-        row[j] = sum / other[j];
-      else if (sum > 0)
-        row[i] = std::sqrt(sum);
-      else
-        throw std::runtime_error("the normal equations have no solution");
+// A symmetric positive definite system (n, n), of which the lower triangle counts, and its right side. Rows are padded to
+// whole steps, so that loops over them have no rest.
+struct System {
+  static constexpr int STEP = 8;
+  const int n, pitch;
+  std::vector<double> rows, right;
+
+  explicit System(int n) : n(n), pitch((n + STEP - 1) / STEP * STEP), rows(size_t(n) * pitch), right(pitch) {
+    for (int i = 0; i < n; ++i) row(i)[i] = 1;
+  }
+
+  double* row(int i) { return rows.data() + size_t(i) * pitch; }
+
+  // to += factor * from, of the first `count` columns and what fills up the step.
+  static void add(double* __restrict to, double factor, const double* __restrict from, int count) {
+    for (int j = 0; j < count; j += STEP)
+      for (int l = 0; l < STEP; ++l) to[j + l] += factor * from[j + l];
+  }
+
+  // Replaces the right side by the solution, and the rows. The last row goes first: there most are of one finger alone,
+  // and what is zero between fingers stays so.
+  void solve() {
+    for (int k = n - 1; k >= 0; --k) {
+      double* last = row(k);
+      if (!(last[k] > 0)) throw std::runtime_error("the normal equations have no solution");
+      const double scale = 1 / std::sqrt(last[k]);
+      for (int j = 0; j <= k; ++j) last[j] *= scale;
+      right[k] *= scale;
+      for (int i = 0; i < k; ++i)
+        if (last[i] != 0) add(row(i), -last[i], last, i + 1), right[i] -= last[i] * right[k];
+    }
+    for (int i = 0; i < n; ++i) {
+      for (int k = 0; k < i; ++k) right[i] -= row(i)[k] * right[k];
+      right[i] /= row(i)[i];
     }
   }
-  for (int i = 0; i < n; ++i) {
-    for (int k = 0; k < i; ++k) right[i] -= system[i * n + k] * right[k];
-    right[i] /= system[i * n + i];
-  }
-  for (int i = n - 1; i >= 0; --i) {
-    for (int k = i + 1; k < n; ++k) right[i] -= system[k * n + i] * right[k];
-    right[i] /= system[i * n + i];
-  }
-}
+};
 
 }  // namespace
 
@@ -70,8 +82,8 @@ void attach(const double* points, int64_t count, const double* joints, double* s
 
 void skin_step(const SkinPoints& skin, double* amounts) {
   const int n = skin.modes_count;
-  std::vector<double> system(size_t(n) * n, 0.0), right(n, 0.0), slope(n);
-  for (int i = 0; i < n; ++i) system[i * n + i] = 1;
+  System system(n);
+  std::vector<double> slope(system.pitch);
   for (int64_t p = 0; p < skin.count; ++p) {
     const double weight = skin.weight[p], share = skin.share[p];
     if (!(weight > 0)) continue;
@@ -84,15 +96,14 @@ void skin_step(const SkinPoints& skin, double* amounts) {
       }
     double target = skin.distance[p];
     for (int i = 0; i < n; ++i) target += slope[i] * amounts[i];
-    for (int i = 0; i < n; ++i) {
-      const double scaled = weight * slope[i];
-      right[i] += scaled * target;
-      double* row = system.data() + size_t(i) * n;
-      for (int j = 0; j <= i; ++j) row[j] += scaled * slope[j];
-    }
+    for (int i = 0; i < n; ++i)
+      if (slope[i] != 0) {  // most modes move other fingers
+        System::add(system.row(i), weight * slope[i], slope.data(), i + 1);
+        system.right[i] += weight * slope[i] * target;
+      }
   }
-  solve(system.data(), n, right.data());
-  std::copy(right.begin(), right.end(), amounts);
+  system.solve();
+  std::copy_n(system.right.begin(), n, amounts);
 }
 
 }  // namespace im2hands

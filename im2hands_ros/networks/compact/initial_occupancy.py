@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +14,24 @@ from im2hands_ros.networks.attention import QueryImageAttention, TokenMemory
 from im2hands_ros.networks.compact.articulated_decoder import ArticulatedDecoder, BoneSlots
 from im2hands_ros.networks.compact.image_encoder import ImageEncoder, ImageFeatures
 from im2hands_ros.networks.compact.presets import InitialPreset
-from im2hands_ros.networks.protocol import HandContext, take
+from im2hands_ros.networks.protocol import HandContext
 from im2hands_ros.precision import autocast_disabled
 
 # Metres per unit of the query's wrist-relative position.
 POSITION_UNIT = 0.1
 _POSITION_WIDTH = 3 + 2 + 1
+
+
+class ImageMemory(NamedTuple):
+    """What query points read of B crops, whichever hands are in them.
+
+    Attributes:
+        pixels: (B, C, h, w) image features.
+        tokens: attention keys and values.
+    """
+
+    pixels: Tensor
+    tokens: TokenMemory
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +97,32 @@ class InitialOccupancy(nn.Module):
         """Bind H hands to their crops' features; once per frame.
 
         Args:
-            features: of B crops.
+            features: of B crops. The others: as ``bind`` takes them.
+        """
+        return self.bind(self.image_memory(features), image_index, intrinsics, hands)
+
+    def image_memory(self, features: ImageFeatures) -> ImageMemory:
+        """What does not depend on the hands."""
+        return ImageMemory(features.pixels, self.attention.precompute(features.context))
+
+    def bind(
+        self,
+        image: ImageMemory,
+        image_index: Tensor,
+        intrinsics: Tensor,
+        hands: CanonicalHands,
+    ) -> InitialContext:
+        """Bind H hands to their crops.
+
+        Args:
+            image: of B crops.
             image_index: (H,) which crop each hand is in.
             intrinsics: (H, 3, 3) of those crops, pixels.
             hands: canonical frames of the H hands.
         """
-        memory = take(self.attention.precompute(features.context), image_index)
-        pixels = features.pixels[image_index]
-        return InitialContext(hands, self, self.decoder.bones(hands), pixels, memory, intrinsics)
+        keys, values = (_of_crops(part, image_index) for part in image.tokens)
+        pixels, bones = _of_crops(image.pixels, image_index), self.decoder.bones(hands)
+        return InitialContext(hands, self, bones, pixels, TokenMemory(keys, values), intrinsics)
 
     def forward(
         self, points_palm: Tensor, context: InitialContext, use_image: bool = True
@@ -128,6 +159,11 @@ class InitialOccupancy(nn.Module):
             projected = points_camera @ intrinsics.transpose(1, 2)
         pixel = projected[..., :2] / projected[..., 2:].clamp_min(1e-3)
         return ((2 * pixel + 1) / self.image_size - 1).clamp(-2, 2)
+
+
+def _of_crops(values: Tensor, index: Tensor) -> Tensor:
+    """(H, ...) of values (B, ...): each hand's crop is named by the index; one is not copied."""
+    return values.expand(len(index), *values.shape[1:]) if len(values) == 1 else values[index]
 
 
 def _sample(pixels: Tensor, grid: Tensor) -> Tensor:

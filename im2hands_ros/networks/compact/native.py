@@ -7,10 +7,20 @@ from typing import Any
 
 from torch import Tensor
 
-from im2hands_ros.kernels.field import ImageSizes, NativeField, NativeFrame, NativeNetwork
+from im2hands_ros.kernels.field import (
+    ImageSizes,
+    NativeField,
+    NativeFrame,
+    NativeImage,
+    NativeNetwork,
+)
 from im2hands_ros.kernels.library import Library
 from im2hands_ros.networks.compact import packing
-from im2hands_ros.networks.compact.initial_occupancy import InitialContext, InitialOccupancy
+from im2hands_ros.networks.compact.initial_occupancy import (
+    ImageMemory,
+    InitialContext,
+    InitialOccupancy,
+)
 from im2hands_ros.networks.compact.presets import COMPACT
 from im2hands_ros.networks.compact.refined_occupancy import RefinedContext, RefinedOccupancy
 
@@ -84,10 +94,17 @@ class NativeRefinedContext(RefinedContext):
         return RefinedContext(**values)
 
 
-def native_initial(network: NativeNetwork, context: InitialContext) -> InitialContext:
-    """The same context with native logits, of one or two hands."""
-    sizes = ImageSizes._make([*context.pixels.shape[2:], context.memory.keys.shape[2]])
-    frame = NativeFrame(network, packing.hands(context), sizes)
+def native_image(
+    network: NativeNetwork, initial: InitialOccupancy, memory: ImageMemory
+) -> NativeImage:
+    """What the library's query points read of a single crop."""
+    sizes = ImageSizes._make([*memory.pixels.shape[2:], memory.tokens.keys.shape[2]])
+    return NativeImage(network, packing.image(initial, memory), sizes)
+
+
+def native_initial(image: NativeImage, context: InitialContext) -> InitialContext:
+    """The same context with native logits, of one or two hands in an image."""
+    frame = NativeFrame(image, packing.hands(context))
     native = NativeField(frame, tuple(range(len(context.intrinsics))))
     return NativeInitialContext(**_values(context), native=native)
 

@@ -24,6 +24,7 @@ from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact import packing
 from im2hands_ros.networks.compact.articulated_decoder import DEPTH_UNIT
 from im2hands_ros.networks.compact.device import DeviceContext, DeviceNetworks
+from im2hands_ros.networks.compact.encoded_image import EncodedImage, hand_mask_probability
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.initial_occupancy import InitialContext, InitialOccupancy
 from im2hands_ros.networks.compact.joint_features import CoarseHands
@@ -31,7 +32,6 @@ from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement
 from im2hands_ros.networks.compact.landmark_fusion import FusedLandmarks, LandmarkFusion
 from im2hands_ros.networks.compact.native import (
     image_sizes,
-    native_initial,
     native_network,
     native_refined,
     of_known_sizes,
@@ -82,6 +82,7 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
         self.on_device: DeviceNetworks | None = None
         self.native_encoder: NativeEncoder | None = None
         self.native_keypoints: NativeKeypoints | None = None
+        self._image: EncodedImage | None = None  # the last frame's
         self.initial = InitialOccupancy(preset.initial)
         self.keypoints = (
             KeypointRefinement(preset.keypoints, encoder) if "keypoints" in stages else None
@@ -149,11 +150,21 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
         return canonical.canonicalise(compiled, joints, mirrored)
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
-        encode = self.on_device.encode if self.on_device else self.native_encoder
-        return (encode or self.initial.encoder)(pixels)
+        if self.on_device:
+            return self.on_device.encode(pixels)
+        features = (self.native_encoder or self.initial.encoder)(pixels)
+        return self._image_of(features).features
+
+    def _image_of(self, features: ImageFeatures) -> EncodedImage:
+        """Hands are bound to a frame's image twice where there is depth, and else once."""
+        if self._image is None or self._image.features is not features:
+            self._image = EncodedImage(features, self.initial, self.native)
+        return self._image
 
     def hand_mask_probability(self, frame: CompactFrame) -> Tensor:
-        return self.initial.encoder.masks(frame.features).float().softmax(1)[:, 1:].sum(1)
+        if self.on_device:  # whose features the next frame overwrites
+            return hand_mask_probability(self.initial, frame.features)
+        return self._image_of(frame.features).hand_mask
 
     def refine_keypoints(self, frame: CompactFrame, joints: KeypointPair) -> EstimatedJoints:
         if self.keypoints is None:
@@ -189,8 +200,7 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
     ) -> InitialContext | DeviceContext:
         if self.on_device:
             return self.on_device.initial_context(hands, torch.as_tensor(frame.camera.K).float())
-        context = self.initial.context(frame.features, *frame.crop_of(hands), hands)
-        return native_initial(self.native, context) if self.native else context
+        return self._image_of(frame.features).context(frame, hands)
 
     def refine_occupancy(
         self, frame: CompactFrame, context: InitialContext | DeviceContext

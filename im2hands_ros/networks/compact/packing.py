@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.kernels.field import Block
+from im2hands_ros.networks.attention import TokenMemory
 from im2hands_ros.networks.compact.anchor_attention import QueryAnchorDecoder
 from im2hands_ros.networks.compact.articulated_decoder import (
     LENGTH_UNIT,
@@ -19,6 +20,7 @@ from im2hands_ros.networks.compact.articulated_decoder import (
 )
 from im2hands_ros.networks.compact.initial_occupancy import (
     POSITION_UNIT,
+    ImageMemory,
     InitialContext,
     InitialOccupancy,
 )
@@ -47,22 +49,44 @@ def weights(initial: InitialOccupancy, refinement: RefinedOccupancy | None) -> B
 
 def hands(context: InitialContext) -> Block:
     """(H, count): each hand as the initial occupancy sees it."""
-    return _block(hand_rows(context))
+    return _block(_rows([_side(context), *_frames(context)]))
+
+
+@torch.no_grad()
+def image(initial: InitialOccupancy, memory: ImageMemory) -> Block:
+    """(count,): what hands in a single crop read of it."""
+    return _block(_rows([*_tokens(memory.tokens), _query_pixels(initial, memory.pixels)])[0])
 
 
 def hand_rows(context: InitialContext) -> Tensor:
-    """The same on the context's device."""
-    frames, geometry = context.hands, context.bones.geometry
+    """(H, count): each hand and its image, on the context's device."""
+    pixels = _query_pixels(context.network, context.pixels)
+    return _rows([_side(context), *_tokens(context.memory), *_frames(context), pixels])
+
+
+def _side(context: InitialContext) -> Tensor:
     query = context.network.query[0]
     assert isinstance(query, nn.Linear)
-    side = torch.where(frames.mirrored, 1.0, -1.0)[:, None]
+    side = torch.where(context.hands.mirrored, 1.0, -1.0)[:, None]
+    return query.bias + side * query.weight[:, _SIDE]
+
+
+def _tokens(memory: TokenMemory) -> list[Tensor]:
+    return [memory.keys.transpose(2, 3), memory.values]
+
+
+def _query_pixels(initial: InitialOccupancy, pixels: Tensor) -> Tensor:
+    """(B, h, w, width) image features (B, C, h, w) after the query layer."""
+    query = initial.query[0]
+    assert isinstance(query, nn.Linear)
+    return F.linear(pixels.float().permute(0, 2, 3, 1), query.weight[:, _PIXELS])
+
+
+def _frames(context: InitialContext) -> list[Tensor]:
+    frames, geometry = context.hands, context.bones.geometry
     axis = torch.cat([geometry.frame[:, :, 3], geometry.offset[:, :, 3:]], -1)
     local = torch.cat([geometry.frame[:, :, :3].flatten(2), geometry.offset[:, :, :3]], -1)
-    pixels = context.pixels.float().permute(0, 2, 3, 1)
-    parts = [
-        query.bias + side * query.weight[:, _SIDE],
-        context.memory.keys.transpose(2, 3),
-        context.memory.values,
+    return [
         context.intrinsics.double() @ _camera_from_palm(frames),
         frames.palm_from_hand.transpose(1, 2) / POSITION_UNIT,
         local,
@@ -73,9 +97,7 @@ def hand_rows(context: InitialContext) -> Tensor:
         geometry.floor,
         context.bones.first_bias,
         context.bones.second_bias,
-        F.linear(pixels, query.weight[:, _PIXELS]),
     ]
-    return _rows(parts)
 
 
 def anchors(context: RefinedContext) -> Block:
