@@ -15,6 +15,8 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.scene import HandSurface
 from im2hands_ros.skeleton import JOINT_NAMES, SIDES
 from im2hands_ros.tracking.interfaces import EncodedScene, Joints
+from im2hands_ros.tracking.picture_evidence import PictureEvidence
+from im2hands_ros.tracking.picture_looks import LookAt
 from im2hands_ros.tracking.repeats import Repeats
 from im2hands_ros.tracking.unlikely_hands import unlikely_depth, unlikely_hands
 
@@ -26,8 +28,8 @@ _OFF_CENTRE = 0.15  # of the picture's size; lenses are centred to a few hundred
 _FOCAL = (0.2, 20.0)  # of the picture's width: lenses of 136 to 3 degrees
 _MOST_ASPECT = 1.4  # of fx and fy; pixels binned in one direction alone have 2
 _LOW_CONFIDENCE = 0.4
-# On the demo, hands whose sides are swapped have 0.43 to 0.63 in a first frame and 0.85 later;
-# those with y mirrored 0.18 to 0.41, and 0.3 in the mean.
+# Where the picture was not looked at. On the demo, hands whose sides are swapped have 0.43 to 0.63
+# in a first frame and 0.85 later; those with y mirrored 0.18 to 0.41, and 0.3 in the mean.
 _MIRRORED_BELOW = 0.42
 _CONFIDENCE_FRAMES = 30
 # A frame or two of these are noise.
@@ -41,12 +43,21 @@ _MIRRORED = (
     "the keypoints bend as the other hands' do and lie beside the hands in the image: one axis is "
     "mirrored: with y up (Unity) negate y, or give the tracker images that are not mirrored"
 )
+_MIRRORED_DEPTH = (
+    "the keypoints bend as the other hands' do, but lie on the hands in the image, on the sides "
+    "that they are called: their depths are mirrored: negate each joint's depth from its wrist"
+)
 
 
 class Plausibility:
-    """Tests the frames of one stream, one after the other."""
+    """Tests the frames of one stream, one after the other.
 
-    def __init__(self) -> None:
+    Args:
+        look_at: sees hands in a picture, as `LandmarkEncoder.see`; None: nothing does.
+    """
+
+    def __init__(self, look_at: LookAt | None = None) -> None:
+        self._picture = PictureEvidence(look_at) if look_at else None
         self._runs: Counter[str] = Counter()
         self._repeats = Repeats()
         self._confidence = {side: deque[float](maxlen=_CONFIDENCE_FRAMES) for side in SIDES}
@@ -74,6 +85,8 @@ class Plausibility:
         if depth is not None:
             found |= dict(unlikely_depth(camera, joints, depth))
         if scene is not None:
+            if self._picture:
+                found |= dict(self._picture.check(image, camera, joints, scene.swapped))
             if not scene.swapped:
                 self._swapped_hands, self._their_confidence = 0, 0.0
             elif "joint_order" not in found:
@@ -88,7 +101,14 @@ class Plausibility:
         )
 
     def _swapped(self, scene: EncodedScene) -> tuple[str, str]:
-        """Sides or an axis, by the confidence of all frames since the sides were seen swapped."""
+        """Sides or an axis, by the picture; where that was not looked at, by the confidence of all
+        frames since the sides were seen swapped."""
+        agrees = self._picture.agrees() if self._picture else None
+        if self._picture and agrees is not None:
+            if not agrees:
+                return "mirrored_axis", _MIRRORED
+            is_depth = self._picture.own_sides()
+            return ("mirrored_depth", _MIRRORED_DEPTH) if is_depth else ("swapped", _SWAPPED)
         known = [value for side in SIDES if (value := scene.confidence.get(side)) is not None]
         self._swapped_hands += len(known)
         self._their_confidence += sum(known)
