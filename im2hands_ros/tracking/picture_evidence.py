@@ -16,6 +16,7 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.tracking.interfaces import Joints
 from im2hands_ros.tracking.picture_looks import (
+    BOTH,
     KEPT,
     Finding,
     LookAt,
@@ -23,11 +24,11 @@ from im2hands_ros.tracking.picture_looks import (
     each_once,
 )
 
-_LEAST_PRESENCE = 0.5
-# Beyond one of them, or less of both, the keypoints are another hand's, another moment's or of
-# another camera: shares of the hand's size, and logarithm of a ratio of sizes.
-_OFFSET, _GROWTH = 0.27, 0.38
+_OFFSET = 0.27  # share of the hand's size
 _SHAPE = 0.3  # root mean square
+# Clasped hands hide each other, but errors of a tracker are seldom those of both.
+_PRESENCE = {**dict.fromkeys(SIDES, 0.5), BOTH: 0.35}
+_GROWTH = {**dict.fromkeys(SIDES, 0.38), BOTH: 0.21}  # logarithm of a ratio of sizes
 # Of a single look, which may be at a hard pose.
 _ONCE_PRESENCE, _ONCE_MISFIT = 0.15, 1.5
 # A look takes a hand for the other one in some poses, all of them in a stream: both hands count.
@@ -44,6 +45,7 @@ class PictureEvidence:
     def __init__(self, look_at: LookAt) -> None:
         self._looks = PictureLooks(look_at, is_odd)
         self._are_swapped = False
+        self._found: dict[str, list[Finding]] = {}
 
     def check(
         self,
@@ -59,78 +61,78 @@ class PictureEvidence:
         if swapped != self._are_swapped:
             self._looks.begin()
         self._are_swapped = swapped
-        self._looks.update(image, camera, joints, at_once=swapped)
-        judged = {
-            side: found
-            for side, found in self._looks.findings.items()
-            if side in joints and len(found) == KEPT
-        }
-        for side, found in judged.items():
-            yield from _contradictions(side, found)
-        if not swapped and judged and not any(map(is_odd, judged.values())):
-            yield from _other_side(judged)
+        self._found = self._looks.update(image, camera, joints, at_once=swapped)
+        judged = {name: found for name, found in self._found.items() if len(found) == KEPT}
+        odd = {name: found for name, found in judged.items() if is_odd(name, found)}
+        for name, found in odd.items():
+            yield _contradiction(name, found)
+        sides = {name: found for name, found in judged.items() if name != BOTH}
+        if sides and not odd and not swapped:
+            yield from _other_side(sides)
 
     def agrees(self) -> bool | None:
         """Whether hands are seen where the keypoints have them; None: nothing was seen."""
-        found = self._looks.findings.values()
-        return None if not found else not any(map(is_odd, found))
+        return not any(is_odd(*each) for each in self._found.items()) if self._found else None
 
     def own_sides(self) -> bool:
         """Whether the hands that are seen are of the sides that the keypoints are called."""
-        seen = [each.own_side for found in self._looks.findings.values() for each in found]
+        seen = [each.own_side for found in self._found.values() for each in found]
         return len(seen) >= KEPT and float(np.mean(seen)) > _OWN_SIDE
 
 
-def is_odd(found: list[Finding]) -> bool:
-    """Whether looks at a hand contradict that it is where its keypoints have it."""
-    presence, misfit, shape = _judged(found)
-    return presence < _LEAST_PRESENCE or misfit > 1 or shape > _SHAPE
+def is_odd(name: str, found: list[Finding]) -> bool:
+    """Whether looks at a hand, or at both, contradict that they are where their keypoints are."""
+    presence, misfit, shape = _judged(name, found)
+    return presence < _PRESENCE[name] or misfit > 1 or shape > _SHAPE
 
 
 def contradicted_once(
     look_at: LookAt, image: NDArray[np.uint8], camera: Camera, joints: Mapping[str, Joints]
 ) -> Iterator[tuple[str, str]]:
     """Kind and text of what a single picture contradicts plainly; arguments as `check`'s."""
-    for side, finding in each_once(look_at, image, camera, joints):
-        presence, misfit, _ = _judged([finding])
+    for name, finding in each_once(look_at, image, camera, joints).items():
+        presence, misfit, _ = _judged(name, [finding])
         if presence < _ONCE_PRESENCE or misfit > _ONCE_MISFIT:
-            yield from _contradictions(side, [finding])
+            yield _contradiction(name, [finding])
 
 
-def _judged(found: list[Finding]) -> tuple[float, float, float]:
+def _judged(name: str, found: list[Finding]) -> tuple[float, float, float]:
     """Mean presence, how far beyond the limits place and size are, and the shape's difference."""
-    offset = float(np.linalg.norm(np.mean([each.offset for each in found], axis=0)))
-    growth = float(np.mean([each.growth for each in found]))
+    offset = _offset(found) / _OFFSET
+    growth = float(np.mean([each.growth for each in found])) / _GROWTH[name]
     shape = np.square(np.mean([each.shape for each in found], axis=0)).sum(1).mean()
     presence = float(np.mean([each.presence for each in found]))
-    return presence, float(np.hypot(offset / _OFFSET, growth / _GROWTH)), float(np.sqrt(shape))
+    return presence, float(np.hypot(offset, growth)), float(np.sqrt(shape))
 
 
-def _contradictions(side: str, found: list[Finding]) -> Iterator[tuple[str, str]]:
-    presence, misfit, shape = _judged(found)
-    if presence < _LEAST_PRESENCE:
-        yield (
+def _offset(found: list[Finding]) -> float:
+    return float(np.linalg.norm(np.mean([each.offset for each in found], axis=0)))
+
+
+def _contradiction(name: str, found: list[Finding]) -> tuple[str, str]:
+    presence, misfit, shape = _judged(name, found)
+    hand = "hands, clasped," if name == BOTH else f"{name} hand"
+    if presence < _PRESENCE[name]:
+        return (
             "picture_empty",
-            f"the picture shows no hand where the {side} hand's keypoints lie, with a presence of "
+            f"the picture shows no hand at the keypoints of the {hand} with a presence of "
             f"{presence:.2f}: check K and its focal length, and unit, frame and stamps of the "
             "keypoints",
         )
-    elif misfit > 1:
-        offset = float(np.linalg.norm(np.mean([each.offset for each in found], axis=0)))
-        size = float(np.mean([each.size_px for each in found]))
+    if misfit > 1:
+        pixels = _offset(found) * float(np.mean([each.size_px for each in found]))
         larger = float(np.exp(np.mean([each.growth for each in found])))
-        yield (
+        return (
             "picture_offset",
-            f"the picture shows the {side} hand {offset * size:.0f} px from where its keypoints "
-            f"lie and {larger:.2f} times as large: check K and its focal length, the stamps, and "
-            "frame and distance of the keypoints",
+            f"the picture shows the {hand} {pixels:.0f} px beside the keypoints and {larger:.2f} "
+            "times as large: check K and its focal length, the stamps, and frame and distance of "
+            "the keypoints",
         )
-    elif shape > _SHAPE:
-        yield (
-            "picture_shape",
-            f"the picture shows the {side} hand in another pose, its joints {shape:.2f} of its "
-            "size from the keypoints: check the joint order, the stamps, and for a mirrored axis",
-        )
+    return (
+        "picture_shape",
+        f"the picture shows the {hand} in another pose, the joints {shape:.2f} of the size beside "
+        "the keypoints: check the joint order, the stamps, and for a mirrored axis",
+    )
 
 
 def _other_side(judged: Mapping[str, list[Finding]]) -> Iterator[tuple[str, str]]:

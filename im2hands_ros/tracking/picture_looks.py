@@ -1,5 +1,7 @@
 """Looks at the picture where a tracker has hands, now and then: what is seen there.
 
+Clasped hands are looked at together, for the network cannot know which of the two is meant.
+
 MediaPipe's network is told nothing of the keypoints but where to look, so it is a second opinion.
 A look takes some milliseconds: there are a few when a stream begins, or changes, and then one in
 seconds.
@@ -8,7 +10,7 @@ seconds.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -26,11 +28,14 @@ Pixels = NDArray[np.float64]  # (21, 2) of a hand's joints
 LookAt = Callable[[NDArray[np.uint8], Mapping[str, Pixels]], Mapping[str, SeenHand]]
 
 KEPT = 4  # looks at each hand that a judgement is made of
-_SOON, _LATER = 4, 90  # frames to the next look at a hand
+_SOON, _LATER = 4, 240  # frames to the next look at a hand
+_WHERE = 16  # frames after which it is seen anew whether hands are clasped, or there
 _MOST_SOON = 8  # looks in a row that may follow each other soon
 _PAUSE = 30  # frames
-# A hand that is looked at is in the picture, and the other one is not in the middle of its region.
-_LEAST_INSIDE, _MOST_OTHER, _MIDDLE = 0.7, 0.2, (0.15, 0.85)
+_LEAST_INSIDE = 0.9  # share of the joints; of hands that are cut off a look says little
+# Hands are clasped where so many joints of one are in the middle of the other's region.
+_MOST_OTHER, _MIDDLE = 0.2, (0.15, 0.85)
+BOTH = "both"  # of clasped hands
 _SMALLEST_PX = 20.0
 
 
@@ -56,26 +61,24 @@ class Finding(NamedTuple):
 
 
 class PictureLooks:
-    """Decides when to look, and keeps the last findings of each side. For one thread.
+    """Decides when to look, and keeps the last findings of each hand, or of both where they are
+    clasped. For one thread.
 
     Args:
         look_at: as `LandmarkEncoder.see`.
-        is_odd: whether some findings of a hand contradict its keypoints; one that differs from
-            those before it makes the next looks come soon.
+        is_odd: whether some findings of `SIDES` or `BOTH` contradict the keypoints; one that
+            differs from those before it makes the next looks come soon.
     """
 
-    def __init__(self, look_at: LookAt, is_odd: Callable[[list[Finding]], bool]) -> None:
+    def __init__(self, look_at: LookAt, is_odd: Callable[[str, list[Finding]], bool]) -> None:
         self._look_at, self._is_odd = look_at, is_odd
-        self._kept: dict[str, deque[Finding]] = {side: deque(maxlen=KEPT) for side in SIDES}
+        self._kept = {name: deque[Finding](maxlen=KEPT) for name in (*SIDES, BOTH)}
         # The sides take turns, so that no frame has two looks.
-        self._due = {side: (1 + number) * _SOON // 2 for number, side in enumerate(SIDES)}
-        self._soon = dict.fromkeys(SIDES, 0)
+        self._due = {name: (1 + number) * _SOON // 2 for number, name in enumerate(self._kept)}
+        self._soon = dict.fromkeys(self._kept, 0)
         self._frame, self._began = 0, -_PAUSE
-
-    @property
-    def findings(self) -> dict[str, list[Finding]]:
-        """The last ones of each side that was looked at."""
-        return {side: list(kept) for side, kept in self._kept.items() if kept}
+        self._current: dict[str, list[Finding]] = {}
+        self._names = [*SIDES]
 
     def update(
         self,
@@ -83,7 +86,7 @@ class PictureLooks:
         camera: Camera,
         joints: Mapping[str, Joints],
         at_once: bool = False,
-    ) -> None:
+    ) -> dict[str, list[Finding]]:
         """Look at the hands of the next frame whose turn it is.
 
         Args:
@@ -91,40 +94,64 @@ class PictureLooks:
             camera: its intrinsics.
             joints: (21, 3) metres, camera frame, of the sides that are there.
             at_once: look also out of turn at hands that nothing is known of.
+
+        Returns:
+            What was found so far of the hands as they are now, clasped or not.
         """
         self._frame += 1
-        waiting = {
-            side
-            for side in joints
-            if self._frame >= self._due[side] or (at_once and not self._kept[side])
-        }
-        if not waiting:
-            return
+        if not at_once and not self._is_due():
+            return self._current
         pixels = {side: camera.project(xyz) for side, xyz in joints.items()}
-        free = {side: pixels[side] for side in waiting if is_free(side, pixels, camera)}
-        for side, seen in (self._look_at(image, free) if free else {}).items():
-            self._take(side, compare(seen, side, free[side]))
+        pixels = {side: each for side, each in pixels.items() if is_inside(each, camera)}
+        self._names = names = [BOTH] if are_clasped(pixels) else list(pixels)
+        due = [
+            name
+            for name in names
+            if self._frame >= self._due[name] or (at_once and not self._kept[name])
+        ]
+        if due:
+            shown = pixels if due == [BOTH] else {side: pixels[side] for side in due}
+            found = compared(self._look_at(image, shown), shown)
+            for name in due:
+                self._take(name, together(list(found.values())) if name == BOTH else found[name])
+        self._current = {name: list(kept) for name in names if (kept := self._kept[name])}
+        return self._current
 
     def begin(self) -> None:
         """Forget what was seen, and look anew; not more often than once in `_PAUSE` frames."""
         if self._frame - self._began < _PAUSE:
             return
         self._began = self._frame
-        for side, kept in self._kept.items():
+        for name, kept in self._kept.items():
             kept.clear()
-            self._due[side], self._soon[side] = self._frame, 0
+            self._due[name], self._soon[name] = self._frame, 0
 
-    def _take(self, side: str, finding: Finding) -> None:
-        kept = self._kept[side]
-        differs = bool(kept) and self._is_odd([finding]) != self._is_odd(list(kept))
-        if differs and not self._soon[side] and len(kept) == KEPT:
+    def _is_due(self) -> bool:
+        by_turn = any(self._frame >= self._due[name] for name in self._names)
+        return self._frame % _WHERE == 0 or (by_turn and self._frame % 2 == 0)
+
+    def _take(self, name: str, finding: Finding) -> None:
+        kept = self._kept[name]
+        differs = bool(kept) and self._is_odd(name, [finding]) != self._is_odd(name, list(kept))
+        if differs and not self._soon[name] and len(kept) == KEPT:
             kept.clear()  # of another moment; a few looks from now on decide
         kept.append(finding)
         is_open = len(kept) < KEPT or differs
-        self._soon[side] = self._soon[side] + 1 if is_open else 0
-        if self._soon[side] >= _MOST_SOON:
-            self._soon[side], is_open = 0, False
-        self._due[side] = self._frame + (_SOON if is_open else _LATER)
+        self._soon[name] = self._soon[name] + 1 if is_open else 0
+        if self._soon[name] >= _MOST_SOON:
+            self._soon[name], is_open = 0, False
+        self._due[name] = self._frame + (_SOON if is_open else _LATER)
+
+
+def compared(seen: Mapping[str, SeenHand], pixels: Mapping[str, Pixels]) -> dict[str, Finding]:
+    """Of each side, what a look says of joints at these (21, 2) pixels."""
+    return {side: compare(hand, side, pixels[side]) for side, hand in seen.items()}
+
+
+def together(found: list[Finding]) -> Finding:
+    """What looks at clasped hands say of them; nothing of their sides."""
+    mean = Finding(*(np.mean(values, axis=0) for values in zip(*found, strict=True)))
+    return mean._replace(own_side=0.5)
 
 
 def compare(seen: SeenHand, side: str, pixels: Pixels) -> Finding:
@@ -147,21 +174,24 @@ def _centred(pixels: Pixels) -> tuple[Pixels, float]:
     return around, 2 * max(float(np.sqrt(np.square(around).sum(1).mean())), 1e-6)
 
 
-def is_free(side: str, pixels: Mapping[str, Pixels], camera: Camera) -> bool:
-    """Whether a look at this hand would show it, and none but it, if the keypoints are right."""
-    own = pixels[side]
-    if not all(np.isfinite(each).all() for each in pixels.values()):
+def is_inside(pixels: Pixels, camera: Camera) -> bool:
+    """Whether a look at this hand would show it, if the keypoints are right."""
+    if not np.isfinite(pixels).all():
         return False
     last = np.array([camera.width, camera.height]) - 0.5
-    inside = ((own > -0.5) & (own < last)).all(axis=1).mean()
-    if inside < _LEAST_INSIDE or np.linalg.norm(np.ptp(own, axis=0)) < _SMALLEST_PX:
+    inside = ((pixels > -0.5) & (pixels < last)).all(axis=1).mean()
+    return bool(inside >= _LEAST_INSIDE and np.linalg.norm(np.ptp(pixels, axis=0)) >= _SMALLEST_PX)
+
+
+def are_clasped(pixels: Mapping[str, Pixels]) -> bool:
+    """Whether a look at one of two hands would show the other one too."""
+    if len(pixels) < len(SIDES):
         return False
-    region = region_of(own, side == "left")
     low, high = (share * INPUT_SIZE for share in _MIDDLE)
-    return all(
-        _inside(moved(each, region), low, high) < _MOST_OTHER
-        for other, each in pixels.items()
-        if other != side
+    left, right = (pixels[side] for side in SIDES)
+    return any(
+        _inside(moved(other, region_of(own, mirrored)), low, high) >= _MOST_OTHER
+        for own, other, mirrored in ((left, right, True), (right, left, False))
     )
 
 
@@ -180,9 +210,9 @@ def looks_on(device: torch.device) -> LookAt:
 
 def each_once(
     look_at: LookAt, image: NDArray[np.uint8], camera: Camera, joints: Mapping[str, Joints]
-) -> Iterator[tuple[str, Finding]]:
-    """One look at each hand of a single picture that can be looked at; arguments as `update`'s."""
+) -> dict[str, Finding]:
+    """One look at each hand of a single picture; arguments as `PictureLooks.update`'s."""
     pixels = {side: camera.project(xyz) for side, xyz in joints.items()}
-    free = {side: each for side, each in pixels.items() if is_free(side, pixels, camera)}
-    for side, seen in (look_at(image, free) if free else {}).items():
-        yield side, compare(seen, side, free[side])
+    shown = {side: each for side, each in pixels.items() if is_inside(each, camera)}
+    found = compared(look_at(image, shown), shown) if shown else {}
+    return {BOTH: together(list(found.values()))} if are_clasped(shown) else found
