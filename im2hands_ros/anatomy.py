@@ -12,7 +12,6 @@ from im2hands_ros.skeleton import (
     ORDER_INTERHAND,
     ORDER_MANO,
     PINKY_MCP,
-    RING_MCP,
     WRIST,
     to_mano_order,
 )
@@ -26,8 +25,12 @@ _BONE_LENGTHS_MM = np.array(
 # Measured on those poses: a right order scores 0.0 to 0.4 with 4 mm of noise, a wrong one 0.4 to
 # 0.9, so an order is called wrong only when another one is far better.
 _UNLIKELY, _FAR_BETTER = 0.38, 0.6
-# Fingers bend towards the palm. Beyond this share of their length no pose is of the other hand.
-_BENT = 0.3
+# By tools/fit_handedness.py, of the joints that are not in the palm's plane, thumb to pinky.
+HEIGHT_WEIGHTS = np.array(
+    [-1.3, 2.6, 3.8, 5.5, -2.5, 0.1, 0.5, -4.2, -1.9, 0.9, 0.7, -3.0, -0.8, 1.4, 0.6, 2.0, 3.1, 2.8]
+)
+_OFF_PALM = [joint for joint in range(21) if joint not in (WRIST, INDEX_MCP, PINKY_MCP)]
+_HIGHEST = 1.2  # palm lengths; beyond it nothing more is learned
 
 # Orders of MANO's own model files (index, middle, pinky, ring, thumb; tips last), by which a
 # MANO-order joint is found.
@@ -56,19 +59,22 @@ def other_order(xyz: Joints) -> str:
     return best if scores[best] < _FAR_BETTER * given else ""
 
 
-def chirality(xyz: Joints) -> str:
-    """The side whose fingers bend as these (21, 3) joints do; empty for hands that are too flat."""
-    normal = np.cross(xyz[INDEX_MCP] - xyz[WRIST], xyz[PINKY_MCP] - xyz[WRIST])
+def handedness(xyz: Joints) -> float:
+    """Logarithm of the odds that (21, 3) joints in MANO order are of a right hand, not of a left.
+
+    Fingers bend towards the palm, the thumb lies before it and the palm is hollow; 0 says nothing.
+    """
+    return float(palm_heights(xyz) @ HEIGHT_WEIGHTS)
+
+
+def palm_heights(xyz: Joints) -> NDArray[np.float64]:
+    """(18,) how far joints lie from the plane of wrist, index and pinky knuckle, in palm lengths,
+    positive on a right hand's inside; those three left out."""
+    along, across = xyz[INDEX_MCP] - xyz[WRIST], xyz[PINKY_MCP] - xyz[WRIST]
+    normal = np.cross(along, across).astype(np.float64)
     normal /= max(float(np.linalg.norm(normal)), 1e-9)
-    bends = []
-    for knuckle in (INDEX_MCP, MIDDLE_MCP, RING_MCP, PINKY_MCP):
-        finger = xyz[knuckle : knuckle + 4]
-        length = float(np.linalg.norm(np.diff(finger, axis=0), axis=1).sum())
-        bends.append((finger[3] - finger[0]) @ normal / max(length, 1e-9))
-    bend = float(np.mean(bends))
-    if abs(bend) < _BENT:
-        return ""
-    return "right" if bend > 0 else "left"
+    heights = (xyz[_OFF_PALM] - xyz[WRIST]) @ normal
+    return np.clip(heights / max(palm_length(xyz), 1e-9), -_HIGHEST, _HIGHEST)
 
 
 def _as_interhand(xyz: Joints) -> Joints:

@@ -13,6 +13,7 @@ from numbers import Real
 import cv2
 import numpy as np
 
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.lens import canonical, distort, undistort
 
 
@@ -176,21 +177,26 @@ def crop_around(camera: Camera, points_camera: np.ndarray, size: int, margin: fl
         margin: share of the points' largest extent that is added on each side.
 
     Raises:
-        ValueError: points behind the camera or outside every usable field of view.
+        BadInput: points behind the camera or outside every usable field of view.
     """
     points = np.asarray(points_camera, np.float64).reshape(-1, 3)
     nearest = points[:, 2].min()
     if not nearest > 0.01:
-        raise ValueError(
+        raise BadInput(
+            "keypoints_range",
             f"a keypoint has depth {nearest:.3f} m: keypoints must be in the camera's optical "
-            "frame (z forward, metres)"
+            "frame (z forward, metres)",
         )
     rays = points[:, :2] / points[:, 2:]
     low, high = rays.min(axis=0), rays.max(axis=0)
     extent = max(float((high - low).max()), 0.02)
     half = extent * (0.5 + margin)
     if not half < 4.0:
-        raise ValueError(f"the keypoints span {2 * half:.1f} focal lengths: they are not one view")
+        raise BadInput(
+            "keypoints_range",
+            f"the keypoints span {2 * half:.1f} focal lengths, the nearest {nearest:.3f} m away: "
+            "give metres in the camera's optical frame, of hands in its view",
+        )
     focal = size / (2 * half)
     centre = (low + high) / 2
     middle = (size - 1) / 2

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera, crop_around
 
 LENSES = [
@@ -87,8 +88,13 @@ def test_an_unusable_camera_is_refused_by_name(change, message):
 
 
 def test_keypoints_behind_the_camera_are_refused_by_name():
-    with pytest.raises(ValueError, match="depth -0.300 m"):
+    with pytest.raises(BadInput, match="depth -0.300 m"):
         crop_around(camera(), np.array([[0.0, 0.0, -0.3], [0.0, 0.1, 0.5]]), 192)
+
+
+def test_keypoints_beside_the_camera_are_refused_by_name():
+    with pytest.raises(BadInput, match="span 80.0 focal lengths, the nearest 0.020 m away: give"):
+        crop_around(camera(), np.array([[-0.5, 0.0, 0.02], [0.5, 0.1, 0.02]]), 192)
 
 
 @pytest.mark.parametrize("name", ["width", "fx", "cy"])

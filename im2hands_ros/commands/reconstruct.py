@@ -49,6 +49,8 @@ from im2hands_ros.keypoint_convention import AUTO, CONVENTIONS, DETECTED
 from im2hands_ros.pictures import orientation_notice, read_image
 from im2hands_ros.skeleton import ORDER_NAMES, SIDES
 from im2hands_ros.tracking.own_joints import OwnJoints
+from im2hands_ros.tracking.picture_evidence import contradicted_once
+from im2hands_ros.tracking.picture_looks import looks_on
 from im2hands_ros.tracking.plausibility import unlikely_inputs
 from im2hands_ros.tracking.settings import FrameSettings
 
@@ -124,6 +126,9 @@ def run(args: argparse.Namespace) -> int:
     )
     for _, text in unlikely_inputs(image, camera, own):
         warn("reconstruct", text)
+    if args.keypoints:  # the detector has looked at the picture itself
+        for _, text in contradicted_once(looks_on(model.device), image, camera, own):
+            warn("reconstruct", text)
     started = time.perf_counter()
     scene = model.encode(image, keypoints, camera, depth)
     hands = scene.reconstruct(resolution=args.resolution)

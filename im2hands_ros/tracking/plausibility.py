@@ -11,12 +11,15 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from im2hands_ros.anatomy import handedness
 from im2hands_ros.camera import Camera
 from im2hands_ros.scene import HandSurface
 from im2hands_ros.skeleton import JOINT_NAMES, SIDES
 from im2hands_ros.tracking.interfaces import EncodedScene, Joints
+from im2hands_ros.tracking.picture_evidence import PictureEvidence
+from im2hands_ros.tracking.picture_looks import LookAt
 from im2hands_ros.tracking.repeats import Repeats
-from im2hands_ros.tracking.unlikely_hands import unlikely_depth, unlikely_hands
+from im2hands_ros.tracking.unlikely_hands import other_hand, unlikely_depth, unlikely_hands
 
 Warnings = tuple[tuple[str, str], ...]  # kind and text
 
@@ -25,13 +28,17 @@ _FLATTEST = 3  # from the darkest pixel to the brightest
 _OFF_CENTRE = 0.15  # of the picture's size; lenses are centred to a few hundredths
 _FOCAL = (0.2, 20.0)  # of the picture's width: lenses of 136 to 3 degrees
 _MOST_ASPECT = 1.4  # of fx and fy; pixels binned in one direction alone have 2
-_LOW_CONFIDENCE = 0.4
-# On the demo, hands whose sides are swapped have 0.43 to 0.63 in a first frame and 0.85 later;
-# those with y mirrored 0.18 to 0.41, and 0.3 in the mean.
+# Frames -> mean confidence below which keypoints and image do not fit: with a tracker's errors the
+# mean of ten frames is 0.23 and more, with half or twice the focal length 0.21 at most.
+_LOW_CONFIDENCE = {10: 0.19, 30: 0.4}
+# Where the picture was not looked at. On the demo, hands whose sides are swapped have 0.43 to 0.63
+# in a first frame and 0.85 later; those with y mirrored 0.18 to 0.41, and 0.3 in the mean.
 _MIRRORED_BELOW = 0.42
-_CONFIDENCE_FRAMES = 30
 # A frame or two of these are noise.
-_FRAMES_NEEDED = {"chirality": 10, "depth_far": 10, "depth_unknown": 10}
+_FRAMES_NEEDED = {"depth_far": 10, "depth_unknown": 10}
+# Logarithm of the odds that a hand is the other one, in the mean of so many frames: right hands of
+# other rigs with 15 mm of noise have 1.8 for themselves at least.
+_OTHER_HAND, _OTHER_HAND_FRAMES = 2.0, 10
 
 _SWAPPED = (
     "the keypoints call the left hand right and the right one left, which is put right: tell the "
@@ -41,15 +48,25 @@ _MIRRORED = (
     "the keypoints bend as the other hands' do and lie beside the hands in the image: one axis is "
     "mirrored: with y up (Unity) negate y, or give the tracker images that are not mirrored"
 )
+_MIRRORED_DEPTH = (
+    "the keypoints bend as the other hands' do, but lie on the hands in the image, on the sides "
+    "that they are called: their depths are mirrored: negate each joint's depth from its wrist"
+)
 
 
 class Plausibility:
-    """Tests the frames of one stream, one after the other."""
+    """Tests the frames of one stream, one after the other.
 
-    def __init__(self) -> None:
+    Args:
+        look_at: sees hands in a picture, as `LandmarkEncoder.see`; None: nothing does.
+    """
+
+    def __init__(self, look_at: LookAt | None = None) -> None:
+        self._picture = PictureEvidence(look_at) if look_at else None
         self._runs: Counter[str] = Counter()
         self._repeats = Repeats()
-        self._confidence = {side: deque[float](maxlen=_CONFIDENCE_FRAMES) for side in SIDES}
+        self._confidence = {side: deque[float](maxlen=max(_LOW_CONFIDENCE)) for side in SIDES}
+        self._odds = {side: deque[float](maxlen=_OTHER_HAND_FRAMES) for side in SIDES}
         self._swapped_hands, self._their_confidence = 0, 0.0
 
     def check(
@@ -70,10 +87,15 @@ class Plausibility:
             depth: (H, W) metres of the depth image that is used, if one is.
         """
         found = dict(unlikely_inputs(image, camera, joints))
+        found.pop("chirality", None)  # of one frame
+        if "joint_order" not in found:
+            found |= dict(self._other_hands(joints))
         found |= dict(self._repeats.check(image, joints))
         if depth is not None:
             found |= dict(unlikely_depth(camera, joints, depth))
         if scene is not None:
+            if self._picture:
+                found |= dict(self._picture.check(image, camera, joints, scene.swapped))
             if not scene.swapped:
                 self._swapped_hands, self._their_confidence = 0, 0.0
             elif "joint_order" not in found:
@@ -87,8 +109,22 @@ class Plausibility:
             if self._runs[kind] >= _FRAMES_NEEDED.get(kind, 1)
         )
 
+    def _other_hands(self, joints: Mapping[str, Joints]) -> Iterator[tuple[str, str]]:
+        for side, xyz in joints.items():
+            odds = self._odds[side]
+            odds.append(handedness(xyz))
+            if len(odds) == _OTHER_HAND_FRAMES:
+                yield from other_hand(side, sum(odds) / len(odds), _OTHER_HAND)
+
     def _swapped(self, scene: EncodedScene) -> tuple[str, str]:
-        """Sides or an axis, by the confidence of all frames since the sides were seen swapped."""
+        """Sides or an axis, by the picture; where that was not looked at, by the confidence of all
+        frames since the sides were seen swapped."""
+        agrees = self._picture.agrees() if self._picture else None
+        if self._picture and agrees is not None:
+            if not agrees:
+                return "mirrored_axis", _MIRRORED
+            is_depth = self._picture.own_sides()
+            return ("mirrored_depth", _MIRRORED_DEPTH) if is_depth else ("swapped", _SWAPPED)
         known = [value for side in SIDES if (value := scene.confidence.get(side)) is not None]
         self._swapped_hands += len(known)
         self._their_confidence += sum(known)
@@ -102,14 +138,16 @@ class Plausibility:
             if value is None:
                 continue
             window.append(value)
-            mean = sum(window) / len(window)
-            if len(window) == _CONFIDENCE_FRAMES and mean < _LOW_CONFIDENCE:
-                yield (
-                    "low_confidence",
-                    f"the {side} hand has had a mean confidence of {mean:.2f} over "
-                    f"{_CONFIDENCE_FRAMES} frames: keypoints and image do not fit together: check "
-                    "stamps, K, and distance and frame of the keypoints",
-                )
+            for frames, limit in _LOW_CONFIDENCE.items():
+                last = list(window)[-frames:]
+                mean = sum(last) / len(last)
+                if len(last) == frames and mean < limit:
+                    yield (
+                        "low_confidence",
+                        f"the {side} hand has had a mean confidence of {mean:.2f} over {frames} "
+                        "frames: keypoints and image do not fit together: check stamps, K, and "
+                        "distance and frame of the keypoints",
+                    )
 
 
 def severed_pieces(surfaces: Mapping[str, HandSurface]) -> Warnings:

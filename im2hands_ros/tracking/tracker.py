@@ -18,6 +18,7 @@ from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 from im2hands_ros.tracking.interfaces import Detector, EncodedScene, FrameModel, Joints
 from im2hands_ros.tracking.joint_confidence import undeclared
 from im2hands_ros.tracking.own_joints import OwnJoints
+from im2hands_ros.tracking.picture_looks import looks_on
 from im2hands_ros.tracking.plausibility import Plausibility, Warnings, severed_pieces
 from im2hands_ros.tracking.received_joints import ReceivedJoints
 from im2hands_ros.tracking.settings import FrameSettings
@@ -58,7 +59,9 @@ class HandTracker:
         self.settings = settings or FrameSettings()
         self._own_joints = OwnJoints(self.settings)
         self._filters = StreamFilters(self._own_joints.lengths)
-        self._plausibility = Plausibility()
+        # A detector has looked at the picture itself.
+        device = getattr(model, "device", None) if detector is None else None
+        self._plausibility = Plausibility(None if device is None else looks_on(device))
         self._refined: Mapping[str, Joints | None] = {}  # of the last frame
         self._has_depth_without_use = False
 

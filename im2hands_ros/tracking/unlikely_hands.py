@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.anatomy import chirality, other_order, palm_length
+from im2hands_ros.anatomy import handedness, other_order, palm_length
 from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import BONES, JOINT_NAMES, SIDES, WRIST
 from im2hands_ros.tracking.interfaces import Joints
@@ -20,6 +20,7 @@ _LONGEST_BONE = 0.075  # metres, of a finger; a tall man's are 0.06
 _SHORTEST_BONE = 0.0005
 _FINGERS = np.arange(1, 21).reshape(5, 4)  # joints from knuckle to tip
 _DEPTHS_APART = 0.3  # metres of depth image and keypoints, more than they are corrected by
+_SURE = 6.0  # logarithm of the odds in a single frame, in which a joint may be far off
 _FLATTEST = 0.0005  # metres from joint to joint along an axis; even a flat hand's wrist lies off
 
 
@@ -115,11 +116,16 @@ def _anatomy(side: str, xyz: Joints) -> Iterator[tuple[str, str]]:
     else:
         yield from _bones(side, xyz)
         yield from _fingers(side, xyz)
-    seen = chirality(xyz)
-    if seen and seen != side:
+    yield from other_hand(side, handedness(xyz), _SURE)
+
+
+def other_hand(side: str, odds: float, sure: float) -> Iterator[tuple[str, str]]:
+    """Kind and text of a hand whose joints are the other hand's by these `handedness`."""
+    if (odds if side == "left" else -odds) > sure:
+        other = "right" if side == "left" else "left"
         yield (
             "chirality",
-            f"the fingers of the {side} hand bend as a {seen} one's: swap the sides, or undo a "
+            f"the fingers of the {side} hand bend as a {other} one's: swap the sides, or undo a "
             "mirrored axis (with y up, as in Unity, negate y) or mirrored image",
         )
 

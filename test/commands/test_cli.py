@@ -22,6 +22,8 @@ CAMERA = {"fx": 60.0, "fy": 60.0, "cx": 31.5, "cy": 23.5}
 class FakeModel:
     """Keeps what it was given and finds a ball where the left hand is."""
 
+    device = "cpu"
+
     def encode(self, image, keypoints, camera, depth=None, *, settle=None):
         FakeModel.given = SimpleNamespace(
             image=image, keypoints=keypoints, camera=camera, depth=depth
@@ -227,6 +229,16 @@ def test_what_is_unlikely_about_the_input_is_a_warning(files, fake_model, capsys
     lines = capsys.readouterr().err.splitlines()
     assert any("warning: the image is nearly black" in line for line in lines)
     assert any("K has the principal point (0, 0) px" in line for line in lines)
+
+
+def test_a_picture_without_a_hand_where_the_keypoints_lie_is_a_warning(files, fake_model, capsys):
+    wall = np.random.default_rng(0).normal(120, 3, (240, 320, 3)).astype(np.uint8)
+    cv2.imwrite(str(files.image), wall)
+    fields = {"left": (joints("left", x=0.0)).tolist()}
+    files.keypoints.write_text(json.dumps(fields))
+    assert reconstruct(files, "--camera", "300,300,159.5,119.5") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert any("the picture shows no hand at the keypoints of the left hand" in x for x in lines)
 
 
 @pytest.mark.parametrize(("scale", "unit"), [(1000, "millimetres"), (100, "centimetres")])

@@ -11,6 +11,7 @@ from two_hands import CAMERA, joints, picture
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import ORDER_INTERHAND, SIDES, to_mano_order
+from im2hands_ros.synthetic.motion import draw_motion
 from im2hands_ros.tracking.plausibility import Plausibility, unlikely_inputs
 from im2hands_ros.tracking.unlikely_hands import unlikely_depth
 
@@ -148,6 +149,41 @@ def test_low_confidence_is_a_warning_only_when_it_lasts():
     runs = [tests.check(IMAGE, CAMERA, BOTH, scene(0.9)) for _ in range(30)]
     assert runs[-1] == ()
     assert tests.check(IMAGE, CAMERA, BOTH, scene(0.2)) == ()
+
+
+def test_very_low_confidence_is_a_warning_after_ten_frames():
+    tests = Plausibility()
+    runs = [dict(tests.check(IMAGE, CAMERA, BOTH, scene(0.15))) for _ in range(10)]
+    assert runs[:9] == [{}] * 9
+    assert "mean confidence of 0.15 over 10 frames" in runs[9]["low_confidence"]
+    tests = Plausibility()
+    assert all(tests.check(IMAGE, CAMERA, BOTH, scene(0.25)) == () for _ in range(29))
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_the_side_of_a_nearly_straight_hand_is_seen_in_the_mean_of_ten_frames(side):
+    """Its fingers bend by 9 mm, and every joint is off by 4 mm in every frame."""
+    other = "right" if side == "left" else "left"
+    for given, kinds_found in ((joints(side), set()), (joints(side) * [-1, 1, 1], {"chirality"})):
+        noise, tests = np.random.default_rng(0), Plausibility()
+        for _ in range(10):
+            hands = {side: given + noise.normal(scale=0.004, size=(21, 3))}
+            found = dict(tests.check(IMAGE, CAMERA, hands, None))
+        assert found.keys() == kinds_found
+        assert all(f"bend as a {other} one's" in text for text in found.values())
+
+
+def test_hands_of_other_people_are_never_taken_for_the_other_side():
+    for seed in (71, 72, 73):
+        motion = draw_motion(2.0, seed)
+        noise, tests = np.random.default_rng(seed), Plausibility()
+        for frame in range(len(motion)):
+            hands = {
+                side: track[frame] + noise.normal(scale=0.008, size=(21, 3))
+                for side, track in motion.keypoints.items()
+            }
+            found = dict(tests.check(IMAGE, motion.camera, hands, None))
+            assert "chirality" not in found
 
 
 def test_one_frame_of_fingers_that_bend_the_other_way_is_noise():
