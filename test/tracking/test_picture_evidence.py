@@ -99,8 +99,8 @@ def test_hands_where_the_picture_has_them_give_no_warning():
 
 
 def test_a_hand_of_little_presence_whose_landmarks_fit_is_there():
-    assert said(seen_as(presence=0.3), LONG) == {}
-    found = said(seen_as(presence=0.3, move=lambda pixels: pixels + (20.0, 0.0)))
+    assert said(seen_as(presence=0.2), LONG) == {}
+    found = said(seen_as(presence=0.2, move=lambda pixels: pixels + (20.0, 0.0)))
     assert found.keys() == {"picture_empty"}
 
 
