@@ -140,7 +140,7 @@ class Crop:
             return self._extract_distorted(image)
         scale = self.camera.fx / self.source.fx
         # Bilinear sampling aliases when it shrinks: average whole blocks first.
-        shrink = max(1, int(0.7 / scale))
+        shrink = max(1, min(int(0.7 / scale), *image.shape[:2]))
         if shrink > 1:
             rows, columns = (side // shrink * shrink for side in image.shape[:2])
             size = (columns // shrink, rows // shrink)

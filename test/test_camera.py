@@ -62,6 +62,12 @@ def test_a_crop_that_shrinks_much_averages_instead_of_skipping_pixels():
     assert np.abs(seen[20:-20, 20:-20].astype(float) - 127.5).max() < 20
 
 
+def test_a_crop_in_which_the_whole_picture_is_less_than_a_pixel_is_dark_and_no_failure():
+    tiny = Camera(64, 48, 0.06, 0.06, 31.5, 23.5)  # K in millimetres, say
+    crop = crop_around(tiny, np.array([[-0.2, 0.0, 0.4], [0.2, 0.1, 0.4]]), 192)
+    assert crop.extract(np.full((48, 64, 3), 200, np.uint8)).shape == (192, 192, 3)
+
+
 def test_the_crop_holds_all_points_with_the_margin():
     points = hand_points()
     crop = crop_around(camera(), points, 192, margin=0.3)

@@ -28,7 +28,8 @@ Pixels = NDArray[np.float64]  # (21, 2) of a hand's joints
 LookAt = Callable[[NDArray[np.uint8], Mapping[str, Pixels]], Mapping[str, SeenHand]]
 
 KEPT = 4  # looks at each hand that a judgement is made of
-_SOON, _LATER = 4, 240  # frames to the next look at a hand
+# Even numbers of frames to the next look at a hand: soon, and ever later while nothing changes.
+_SOON, _LATER = 4, (16, 64, 240)
 _WHERE = 16  # frames after which it is seen anew whether hands are clasped, or there
 _MOST_SOON = 8  # looks in a row that may follow each other soon
 _PAUSE = 30  # frames
@@ -74,8 +75,9 @@ class PictureLooks:
         self._look_at, self._is_odd = look_at, is_odd
         self._kept = {name: deque[Finding](maxlen=KEPT) for name in (*SIDES, BOTH)}
         # The sides take turns, so that no frame has two looks.
-        self._due = {name: (1 + number) * _SOON // 2 for number, name in enumerate(self._kept)}
+        self._due = {name: 2 * (1 + number) for number, name in enumerate(self._kept)}
         self._soon = dict.fromkeys(self._kept, 0)
+        self._calm = dict.fromkeys(self._kept, 0)  # looks since the last one that came soon
         self._frame, self._began = 0, -_PAUSE
         self._current: dict[str, list[Finding]] = {}
         self._names = [*SIDES]
@@ -114,6 +116,8 @@ class PictureLooks:
             found = compared(self._look_at(image, shown), shown)
             for name in due:
                 self._take(name, together(list(found.values())) if name == BOTH else found[name])
+        if len(self._kept[BOTH]) < KEPT and names == [BOTH]:
+            names = [*names, *pixels]  # what was seen before they clasped
         self._current = {name: list(kept) for name in names if (kept := self._kept[name])}
         return self._current
 
@@ -140,7 +144,9 @@ class PictureLooks:
         self._soon[name] = self._soon[name] + 1 if is_open else 0
         if self._soon[name] >= _MOST_SOON:
             self._soon[name], is_open = 0, False
-        self._due[name] = self._frame + (_SOON if is_open else _LATER)
+        self._calm[name] = 0 if is_open else self._calm[name] + 1
+        later = _LATER[min(self._calm[name], len(_LATER)) - 1]
+        self._due[name] = self._frame + (_SOON if is_open else later)
 
 
 def compared(seen: Mapping[str, SeenHand], pixels: Mapping[str, Pixels]) -> dict[str, Finding]:

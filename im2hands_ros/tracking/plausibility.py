@@ -6,7 +6,7 @@ A frame that fails one is reconstructed all the same: each is a warning with its
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,22 +86,22 @@ class Plausibility:
             scene: what the networks found; None where they did not run.
             depth: (H, W) metres of the depth image that is used, if one is.
         """
-        found = dict(unlikely_inputs(image, camera, joints))
+        found = _by_kind(unlikely_inputs(image, camera, joints))
         found.pop("chirality", None)  # of one frame
         if "joint_order" not in found:
-            found |= dict(self._other_hands(joints))
+            found |= _by_kind(self._other_hands(joints))
         found |= dict(self._repeats.check(image, joints))
         if depth is not None:
-            found |= dict(unlikely_depth(camera, joints, depth))
+            found |= _by_kind(unlikely_depth(camera, joints, depth))
         if scene is not None:
             if self._picture:
-                found |= dict(self._picture.check(image, camera, joints, scene.swapped))
+                found |= _by_kind(self._picture.check(image, camera, joints, scene.swapped))
             if not scene.swapped:
                 self._swapped_hands, self._their_confidence = 0, 0.0
             elif "joint_order" not in found:
                 found.pop("chirality", None)  # the network has seen the image too
                 found |= [self._swapped(scene)]
-            found |= dict(self._low_confidence(scene))
+            found |= _by_kind(self._low_confidence(scene))
         self._runs = Counter({kind: self._runs[kind] + 1 for kind in found})
         return tuple(
             (kind, text)
@@ -148,6 +148,15 @@ class Plausibility:
                         "frames: keypoints and image do not fit together: check stamps, K, and "
                         "distance and frame of the keypoints",
                     )
+                    break
+
+
+def _by_kind(found: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Kind -> text; what holds for both hands names both."""
+    texts: dict[str, list[str]] = {}
+    for kind, text in found:
+        texts.setdefault(kind, []).append(text)
+    return {kind: "; ".join(dict.fromkeys(each)) for kind, each in texts.items()}
 
 
 def severed_pieces(surfaces: Mapping[str, HandSurface]) -> Warnings:

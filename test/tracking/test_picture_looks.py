@@ -18,7 +18,7 @@ from im2hands_ros.tracking.picture_looks import LookAt, are_clasped, looks_on
 from im2hands_ros.tracking.plausibility import Plausibility
 
 DEMO = load_demo_sequence()
-FRAMES = DEMO.frames[:18]
+FRAMES = DEMO.frames[:24]
 Hands = dict[str, np.ndarray]
 
 

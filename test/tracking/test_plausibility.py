@@ -151,6 +151,13 @@ def test_low_confidence_is_a_warning_only_when_it_lasts():
     assert tests.check(IMAGE, CAMERA, BOTH, scene(0.2)) == ()
 
 
+def test_what_holds_for_both_hands_names_both_in_one_line():
+    tests = Plausibility()
+    runs = [dict(tests.check(IMAGE, CAMERA, BOTH, scene(0.15))) for _ in range(10)]
+    text = runs[9]["low_confidence"]
+    assert text.startswith("the left hand has had") and "; the right hand has had" in text
+
+
 def test_very_low_confidence_is_a_warning_after_ten_frames():
     tests = Plausibility()
     runs = [dict(tests.check(IMAGE, CAMERA, BOTH, scene(0.15))) for _ in range(10)]
