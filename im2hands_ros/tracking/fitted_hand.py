@@ -16,7 +16,6 @@ from im2hands_ros.tracking.kalman import decay
 
 # A correction falls to 1/e in so many seconds, as trackers' errors do, and is forgotten after some.
 _PERSISTENCE, _FORGOTTEN = 1.5, 4.5
-_AGILITY = 0.5  # what is fitted was filtered before
 
 
 class FittedHand:
@@ -70,6 +69,6 @@ class FittedHand:
             self._filter = self._filter if away < REACH else None
         if self._filter is None:
             self._memory.pause()
-            self._filter = HandFilter(joints, stamp, self._memory, _AGILITY)
+            self._filter = HandFilter(joints, stamp, self._memory)
         self._filter.correct(joints)
         return self._filter.joints

@@ -53,24 +53,19 @@ class HandFilter:
         joints: (21, 3) first ones, metres, camera frame, MANO order.
         stamp: theirs, seconds.
         memory: of the same hand, from before.
-        agility: share of the usual accelerations; less for joints that are filtered already.
     """
 
     def __init__(
-        self,
-        joints: NDArray[np.floating],
-        stamp: float,
-        memory: HandMemory | None = None,
-        agility: float = 1.0,
+        self, joints: NDArray[np.floating], stamp: float, memory: HandMemory | None = None
     ) -> None:
         first = np.asarray(joints, np.float64)
         self.stamp = stamp
         self.centre = first.mean(axis=0)
         self.bent = first - self.centre  # joints about the centre, in the frame `turned`
         self.turned = np.eye(3)  # camera_from_hand
-        self._place = Motion(1, agility * _PLACE_ACCELERATION)
-        self._turn = Motion(1, agility * _TURN_ACCELERATION)
-        self._bend = Motion(JOINT_COUNT, agility * _BEND_ACCELERATION[:, None])
+        self._place = Motion(1, _PLACE_ACCELERATION)
+        self._turn = Motion(1, _TURN_ACCELERATION)
+        self._bend = Motion(JOINT_COUNT, _BEND_ACCELERATION[:, None])
         self._memory = memory or HandMemory()
 
     @property
