@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,8 @@ class Im2Hands:
             depth: (H, W) metres along z, registered to the image, 0 or NaN where unknown: each hand
                 is moved to where its skin is seen.
             settle: from the joints that were estimated from this image, or given, to those that
-                the shapes are made from: what a stream of images knows more.
+                the shapes are made from: what a stream of images knows more. With a depth image
+                twice: to what is fitted to it, then of what was ``fitted``.
 
         Raises:
             BadInput: an image, keypoints, camera or depth image that do not fit together.
@@ -213,18 +215,21 @@ class Im2Hands:
         settle: Settle | None,
         clock: Stopwatch,
     ) -> EstimatedJoints:
-        """The joints that the shapes are made from: refined, under the observed skin, settled."""
+        """The joints that the shapes are made from: refined, settled, under the observed skin."""
         estimate = EstimatedJoints.as_given(given)
         if self.refine_keypoints:
             with clock.stage("keypoints"), self._precision.autocast():
                 estimate = self.networks.refine_keypoints(frame, given)
-        if depth is not None:
-            with clock.stage("depth"):
-                fit = DepthFit(self.networks, self._precision, self._canonicalise)
-                estimate = fit(estimate, frame, depth)
         if settle is not None:
             with clock.stage("filter"):
                 estimate = settle(estimate)
+        if depth is not None:
+            with clock.stage("depth"):
+                fit = DepthFit(self.networks, self._precision, self._canonicalise)
+                estimate = replace(fit(estimate, frame, depth), fitted=True)
+            if settle is not None:
+                with clock.stage("filter"):
+                    estimate = settle(estimate)
         return estimate
 
     def _context(

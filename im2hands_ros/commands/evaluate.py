@@ -31,6 +31,7 @@ steps of disparities or millimetres, holes, and edges that mix hand and wall. Ba
 With --sequences nothing of that, but how well hands are followed over time: rendered sequences of
 drawn hands in motion at 30 Hz, with errors of a tracker that last for a second or two and 10 mm of
 noise in every frame, beside single frames; hands that are lost, that cross, and that move steadily.
+With --depth as well, one row more: followed and single frames, both with depth images.
 
 IoU: volume points against the published mesh (iou) and the field (iou_field). Means are over
 hands, those of penetration over pairs. Time is the median of a frame from picture to meshes, of
@@ -173,7 +174,8 @@ def _run_sequences(args: argparse.Namespace) -> int:
         "seconds": SECONDS,
         "weights": describe_weights(model, args.weights),
     }
-    report = sequence_report(model, args.sequences, settings, describe(model.device))
+    machine = describe(model.device)
+    report = sequence_report(model, args.sequences, settings, machine, args.depth)
     write_report(args.out, report, sequence_tables(report))
     return 0
 

@@ -27,9 +27,16 @@ _COLUMNS = {
 
 
 def sequence_report(
-    model: Im2Hands, sequences: int, settings: dict[str, Any], machine: dict[str, Any]
+    model: Im2Hands,
+    sequences: int,
+    settings: dict[str, Any],
+    machine: dict[str, Any],
+    depth_camera: str | None = None,
 ) -> dict[str, Any]:
-    """Measure everything; see `commands.evaluate`."""
+    """Measure everything; see `commands.evaluate`.
+
+    depth_camera: of ``depth_images.DEPTH_CAMERAS``, for one row more; None: without it.
+    """
     rows = [
         _row(
             "joints alone", "noise", noise, joints_alone(sequences, SECONDS, noise, False).summary()
@@ -44,10 +51,10 @@ def sequence_report(
             joints_alone(sequences, SECONDS, _NOISES[0], True).summary(),
         )
     )
-    drawn = with_images(model, sequences, SECONDS, _NOISES[0])
-    for scores in tqdm(drawn, total=sequences, desc="rendered", unit="sequence"):
-        last = scores
-    rows.append(_row("refined by images", "noise and lasting errors", _NOISES[0], last.summary()))
+    rows.append(_rendered_row("refined by images", model, sequences, None))
+    if depth_camera is not None:
+        name = f"refined by images and depth ({depth_camera})"
+        rows.append(_rendered_row(name, model, sequences, depth_camera))
     return {
         "settings": settings,
         "machine": machine,
@@ -67,6 +74,15 @@ def sequence_tables(report: dict[str, Any]) -> str:
         lines.append(f"{name}: " + ", ".join(f"{k} {v:g}" for k, v in report[name].items()))
         lines.append("")
     return "\n".join(lines)
+
+
+def _rendered_row(
+    name: str, model: Im2Hands, sequences: int, depth_camera: str | None
+) -> dict[str, Any]:
+    drawn = with_images(model, sequences, SECONDS, _NOISES[0], depth_camera)
+    for scores in tqdm(drawn, total=sequences, desc=name, unit="sequence"):
+        last = scores
+    return _row(name, "noise and lasting errors", _NOISES[0], last.summary())
 
 
 def _row(joints: str, errors: str, noise: float, summary: dict[str, float]) -> dict[str, Any]:

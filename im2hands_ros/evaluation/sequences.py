@@ -8,17 +8,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from im2hands_ros.evaluation.depth_images import motion_depth_images
 from im2hands_ros.evaluation.inputs import TRACKER_ERRORS
 from im2hands_ros.evaluation.sequence_errors import track_with_errors
 from im2hands_ros.networks.protocol import EstimatedJoints
 from im2hands_ros.pair import HandPair
 from im2hands_ros.pipeline import Im2Hands
-from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.motion import Motion, draw_motion
 from im2hands_ros.synthetic.motion_pictures import motion_pictures
 from im2hands_ros.tracking.settings import FrameSettings
@@ -82,34 +83,55 @@ def joints_alone(sequences: int, seconds: float, noise: float, lasting: bool) ->
     return scores
 
 
-def with_images(model: Im2Hands, sequences: int, seconds: float, noise: float) -> Iterator[Scores]:
-    """Rendered streams, with all of a tracker's errors; the scores so far after each sequence."""
+def with_images(
+    model: Im2Hands,
+    sequences: int,
+    seconds: float,
+    noise: float,
+    depth_camera: str | None = None,
+    first_seed: int = 0,
+) -> Iterator[Scores]:
+    """Rendered streams, with all of a tracker's errors; the scores so far after each sequence.
+
+    depth_camera: of ``depth_images.DEPTH_CAMERAS``, whose images single frames get as well; None:
+    no depth images. first_seed: of the sequences, others for choosing than for reporting.
+    """
     scores = Scores()
-    for seed in range(sequences):
+    for seed in range(first_seed, first_seed + sequences):
         motion = draw_motion(seconds, seed, RATE)
         given = _tracked(motion, seed, noise, lasting=True)
-        trackers = {
-            name: HandTracker(model, FrameSettings(tracking=name == "tracked"))
-            for name in ("single", "tracked")
-        }
-        joints: dict[str, dict[str, list[NDArray[np.float32]]]] = {
-            name: {side: [] for side in SIDES} for name in trackers
-        }
-        for number, image in enumerate(motion_pictures(motion, seed)):
-            for name, tracker in trackers.items():
-                frame = tracker.update(
-                    image,
-                    float(motion.stamps[number]),
-                    motion.camera,
-                    {side: track[number] for side, track in given.items()},
-                    extent=Extent.KEYPOINTS,
-                )
-                for side, hand in frame.present.items():
-                    joints[name][side].append(hand.keypoints)
-        for name, into in (("single", scores.single), ("tracked", scores.tracked)):
-            out = {side: np.array(track) for side, track in joints[name].items()}
-            into += _scores(out, motion.keypoints)
+        single, tracked = (
+            HandTracker(model, FrameSettings(tracking=tracking)) for tracking in (False, True)
+        )
+        out = _rendered((single, tracked), motion, seed, given, depth_camera)
+        scores.single += _scores(out[0], motion.keypoints)
+        scores.tracked += _scores(out[1], motion.keypoints)
         yield scores
+
+
+def _rendered(
+    trackers: Sequence[HandTracker],
+    motion: Motion,
+    seed: int,
+    given: Tracks,
+    depth_camera: str | None,
+) -> list[Tracks]:
+    """The joints that each frame engine makes of a motion's images and a tracker's joints."""
+    depths: Iterator[NDArray[np.float32] | None] = repeat(None, len(motion))
+    if depth_camera is not None:
+        depths = motion_depth_images(motion, seed, depth_camera)
+    out = [{side: np.full_like(track, np.nan) for side, track in given.items()} for _ in trackers]
+    images = zip(motion_pictures(motion, seed), depths, strict=True)
+    for number, (image, depth) in enumerate(images):
+        joints = {side: track[number] for side, track in given.items()}
+        stamp = float(motion.stamps[number])
+        for tracker, into in zip(trackers, out, strict=True):
+            frame = tracker.update(
+                image, stamp, motion.camera, joints, depth, extent=Extent.KEYPOINTS
+            )
+            for side, hand in frame.present.items():
+                into[side][number] = hand.keypoints
+    return out
 
 
 def followed(

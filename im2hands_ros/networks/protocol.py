@@ -75,12 +75,14 @@ class EstimatedJoints:
         confidence: share in [0, 1] of each present hand's joints that are probably near the truth.
         spread: (21,) expected error of each joint, metres; None: unknown.
         swapped: left and right were given the wrong way round and have been swapped back.
+        fitted: to the skin that a depth image shows.
     """
 
     joints: KeypointPair
     confidence: HandPair[float]
     spread: HandPair[NDArray[np.float32]] = HandPair()
     swapped: bool = False
+    fitted: bool = False
 
     @classmethod
     def as_given(cls, joints: KeypointPair) -> EstimatedJoints:

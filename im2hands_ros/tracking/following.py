@@ -12,6 +12,7 @@ from im2hands_ros.networks.protocol import EstimatedJoints
 from im2hands_ros.pair import HandPair
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.tracking.association import REACH, are_exchanged, exchange
+from im2hands_ros.tracking.fitted_hand import FittedHand
 from im2hands_ros.tracking.hand_filter import HandFilter, HandMemory
 from im2hands_ros.tracking.interfaces import Joints
 
@@ -28,10 +29,11 @@ _SPREAD_RANGE = (0.7, 3.0)
 
 @dataclass
 class _Hand:
-    """One followed hand. seen: stamp, seconds; confidence: when it was seen; far: see
-    `_PLACE_PATIENCE`; frames: how many it was seen in."""
+    """One followed hand. fitted: the same under its observed skin; seen: stamp, seconds;
+    confidence: when it was seen; far: see `_PLACE_PATIENCE`; frames: how many it was seen in."""
 
     filter: HandFilter
+    fitted: FittedHand
     seen: float
     confidence: float = 1.0
     far: int = 0
@@ -41,7 +43,8 @@ class _Hand:
 class HandFollower:
     """Predicts both hands, tells them apart, and filters what is measured of them.
 
-    For each frame `expect`, then `settle` with what came of the joints. For one thread.
+    For each frame `expect`, then `settle` with what came of the joints, then `fit` with what a
+    depth image made of those, or `carry` where there is none. For one thread.
 
     Args:
         lengths: (24,) metres of the person's bones, in the order of `skeleton.LINKS`; None: they
@@ -55,9 +58,11 @@ class HandFollower:
     def __init__(self, lengths: NDArray[np.float64] | None = None) -> None:
         self._hands: dict[str, _Hand] = {}
         self._memory = {side: HandMemory(lengths) for side in SIDES}
+        self._fits = {side: HandMemory(lengths) for side in SIDES}
         self._stamp, self._max_gap = -np.inf, 0.0
         self._by_name = self._by_image = 0  # frames in a row that contradict the sides
         self._given: dict[str, Joints] = {}
+        self._settled: dict[str, Joints] = {}
         self.exchanged = False
         self.ages: dict[str, float] = {}
 
@@ -102,12 +107,34 @@ class HandFollower:
             joints[side], self.ages[side] = hand.filter.joints, age
             left = 1 - age / self._max_gap if age and self._max_gap else 1.0
             confidence[side] = (hand.confidence if age else share) * max(left, 0.0)
+        self._settled = joints
         return replace(
             estimate,
             joints=HandPair(**joints),
             confidence=HandPair(**confidence),
             swapped=self.exchanged,
         )
+
+    def fit(self, estimate: EstimatedJoints) -> EstimatedJoints:
+        """Filter what a depth image made of the joints that `settle` returned.
+
+        Hands that were not given are where they were expected.
+        """
+        fitted = {
+            side: self._hands[side].fitted.carry(xyz, self._stamp, seen=False)
+            if self.ages[side]
+            else self._hands[side].fitted.fit(xyz, self._settled[side], self._stamp)
+            for side, xyz in estimate.joints.present.items()
+        }
+        return replace(estimate, joints=HandPair(**fitted))
+
+    def carry(self, estimate: EstimatedJoints) -> EstimatedJoints:
+        """Correct what `settle` returned, in a frame without a depth image, by the last ones."""
+        carried = {
+            side: self._hands[side].fitted.carry(xyz, self._stamp, not self.ages[side])
+            for side, xyz in estimate.joints.present.items()
+        }
+        return replace(estimate, joints=HandPair(**carried))
 
     def _move_to(self, stamp: float, max_gap: float) -> None:
         if not stamp > self._stamp:
@@ -157,6 +184,7 @@ class HandFollower:
 
     def _exchange_hands(self) -> None:
         self._hands, self._memory = exchange(self._hands), exchange(self._memory)
+        self._fits = exchange(self._fits)
 
     def _correct(
         self, side: str, joints: Joints, confidence: float, spread: NDArray[np.float32] | None
@@ -170,7 +198,8 @@ class HandFollower:
         if hand is None:
             self._memory[side].pause()
             new = HandFilter(joints, self._stamp, self._memory[side])
-            hand = self._hands[side] = _Hand(new, self._stamp, frames=0)
+            fitted = FittedHand(self._fits[side])
+            hand = self._hands[side] = _Hand(new, fitted, self._stamp, frames=0)
         hand.filter.correct(joints, _trust(spread))
         hand.seen, hand.confidence, hand.far = self._stamp, confidence, 0
         hand.frames += 1

@@ -56,12 +56,22 @@ class StreamFilters:
                 self._smoothers[side].reset()
         return joints
 
-    def settle(self, estimate: EstimatedJoints) -> EstimatedJoints:
-        """The joints that the shapes are made from, of those refined or as `expect` gave them."""
+    def settle(self, estimate: EstimatedJoints, before_fit: bool = False) -> EstimatedJoints:
+        """The joints that the shapes are made from, of those refined or as `expect` gave them.
+
+        before_fit: they will be fitted to a depth image first; `fit` comes next.
+        """
         if self._follower is None:
             return estimate
         estimate = self._follower.settle(estimate)
         self.ages = self._follower.ages
+        return estimate if before_fit else self._smoothed(self._follower.carry(estimate))
+
+    def fit(self, estimate: EstimatedJoints) -> EstimatedJoints:
+        """The same, of what a depth image made of the joints that `settle` returned."""
+        return self._smoothed(self._follower.fit(estimate)) if self._follower else estimate
+
+    def _smoothed(self, estimate: EstimatedJoints) -> EstimatedJoints:
         return replace(estimate, joints=HandPair(**self._smooth(estimate.joints.present)))
 
     def _smooth(self, joints: Mapping[str, Joints]) -> dict[str, Joints]:

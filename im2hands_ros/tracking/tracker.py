@@ -113,7 +113,7 @@ class HandTracker:
         scene = self._encode(image, joints, camera, depth, received) if needed else None
         warnings += self._plausibility.check(image, camera, received.joints, scene, depth)
         if scene is None:
-            kept = self._settle(received, EstimatedJoints.as_given(HandPair(**joints)))
+            kept = self._settle(received, False, EstimatedJoints.as_given(HandPair(**joints)))
             return received.frame(self._hands(kept.joints), warnings=warnings)
         if extent < Extent.SURFACES:
             hands = self._hands(scene.keypoints, scene.confidence)
@@ -144,14 +144,18 @@ class HandTracker:
         received: ReceivedJoints,
     ) -> EncodedScene:
         both = {side: joints.get(side) for side in SIDES}
-        settle = partial(self._settle, received)
+        settle = partial(self._settle, received, depth is not None)
         scene = self._model.encode(image, both, camera, depth, settle=settle)
         self._refined = scene.keypoints
         return scene
 
-    def _settle(self, received: ReceivedJoints, estimate: EstimatedJoints) -> EstimatedJoints:
+    def _settle(
+        self, received: ReceivedJoints, has_depth: bool, estimate: EstimatedJoints
+    ) -> EstimatedJoints:
         """The joints as the filters have them, the more so the less a tracker is sure of them."""
-        return self._filters.settle(received.trust(estimate))
+        if estimate.fitted:
+            return self._filters.fit(estimate)
+        return self._filters.settle(received.trust(estimate), before_fit=has_depth)
 
     def _unused_depth(self, depth: NDArray[np.float32] | None) -> Warnings:
         """Says once that depth images come to nothing."""

@@ -7,6 +7,7 @@ import json
 import numpy as np
 
 from im2hands_ros.evaluation import sequence_report
+from im2hands_ros.evaluation.depth_images import motion_depth_images
 from im2hands_ros.evaluation.inputs import TRACKER_ERRORS
 from im2hands_ros.evaluation.sequence_errors import track_with_errors
 from im2hands_ros.evaluation.sequence_events import crossings, dropouts, lag
@@ -59,11 +60,32 @@ def test_images_are_used_with_and_without_tracking():
     assert len(scores.single) == len(scores.tracked) == 2
 
 
+def test_depth_images_take_the_lasting_errors_away_with_and_without_tracking():
+    (scores,) = with_images(Im2Hands.load(device="cpu"), 1, 1.4, 0.010, "realsense")
+    row = scores.summary()
+    assert row["single_error_mm"] < 15 and row["tracked_error_mm"] < row["single_error_mm"]
+
+
+def test_depth_images_of_a_motion_show_both_hands_where_their_joints_are():
+    motion = draw_motion(0.1, seed=3)
+    images = list(motion_depth_images(motion, 3, "kinect"))
+    assert len(images) == len(motion) and not np.array_equal(images[0], images[1])
+    for side, track in motion.keypoints.items():
+        u, v = np.rint(motion.camera.project(track[0])).astype(int).T
+        inside = (u >= 0) & (u < 320) & (v >= 0) & (v < 240)
+        seen = images[0][v[inside], u[inside]]
+        behind = (track[0, inside, 2] - seen)[seen > 0]
+        # Joints lie under the skin that is seen, fingers of a fist under others of them too.
+        assert 0.0 < np.median(behind) < 0.06, side
+
+
 def test_the_report_has_a_row_for_each_kind_of_error(monkeypatch):
     monkeypatch.setattr(sequence_report, "SECONDS", 1.2)
     monkeypatch.setattr(sequence_report, "dropouts", lambda: {"tracker_mm": 1.0})
     monkeypatch.setattr(sequence_report, "crossings", lambda: {"crossings": 20})
     report = report_of(Im2Hands.load(device="cpu"), 1, {"command": "x"}, {"cpu": "y"})
     assert len(json.loads(json.dumps(report))["rows"]) == 5
+    report = report_of(Im2Hands.load(device="cpu"), 1, {"command": "x"}, {"cpu": "y"}, "realsense")
+    assert report["rows"][5]["joints"] == "refined by images and depth (realsense)"
     table = sequence_tables(report)
     assert "refined by images" in table and "lag_ms" in table
