@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,19 @@ from im2hands_ros.detection.landmarks import FloatArray, Landmarks
 from im2hands_ros.detection.voting import APART, LEAST_PRESENCE, credible
 from im2hands_ros.skeleton import SIDES
 
+T = TypeVar("T")
+
 LONGEST_GAP = 0.5
 """Seconds between two frames; after a longer one, or a step back, nothing is known any more."""
 # Looks in a row at which a hand must look like one of the other side before it is called so.
 PATIENCE = 5
 _SHARE = 0.3  # of a new frame in a hand's running probability of its side
+# Logarithms of the odds that a hand is the one that was meant, by the network that is told of both.
+# From this one on it is kept, whatever its proportions: seen edge-on, a hand has odd ones.
+_FITS = 2.0
+_UNFIT = -0.5  # the same in the mean of frames, from which on down it is dropped
+# Of both hands together, by which they must be seen better as they are for sides not to change.
+_BETTER = 2.0
 # Of a hand's extent: how far its middle may move between frames, or a hand nearby was seen instead.
 _REACH = 0.7
 
@@ -41,11 +50,12 @@ class HandFinder(Protocol):
 @dataclass
 class _Followed:
     """last: as it was seen last; right: running probability; contradictions: looks in a row that
-    tell sides."""
+    tell sides; fits: running mean."""
 
     last: Landmarks
     right: float
     contradictions: int = 0
+    fits: float = 0.0
 
 
 class HandFollower:
@@ -90,8 +100,10 @@ class HandFollower:
         around = {side: hand.last.pixels for side, hand in self._hands.items()}
         hands = self._seen(image, around | dict(previous or {}), self._hands)
         if len(hands) < len(SIDES):
-            hands |= self._finder.search(image, hands, None if fresh else self._next_part())
-        return self._remember(hands)
+            found = self._finder.search(image, hands, None if fresh else self._next_part())
+            # Beside a hand that is followed, one of the other side: not another person's.
+            hands |= found if not hands else _of_their_sides(found)
+        return self._remember(image, hands)
 
     def _next_part(self) -> int:
         self._part += self._searches
@@ -111,7 +123,10 @@ class HandFollower:
         hands = {
             side: hand
             for side, hand in looks.items()
-            if credible(hand) and _is_near(hand, around, side)
+            if _is_believable(hand)
+            and _is_near(hand, around, side)
+            # One that has long been seen worse than nothing is another person's, or none.
+            and not (side in known and known[side].fits < _UNFIT)
         }
         if len(hands) == len(SIDES) and hands["left"].distance(hands["right"]) < APART:
             # One hand is seen twice: it is that whose side it is.
@@ -143,28 +158,55 @@ class HandFollower:
             return SIDES
         return () if self._frame % 2 else (SIDES[self._frame // 2 % 2],)
 
-    def _remember(self, hands: dict[str, Landmarks]) -> dict[str, Landmarks]:
+    def _remember(
+        self, image: NDArray[np.uint8], hands: dict[str, Landmarks]
+    ) -> dict[str, Landmarks]:
         """Sides as they were, unless contradicted for long; the state of the next frame."""
         self._hands = {side: self._updated(side, hand) for side, hand in hands.items()}
         contradicted = [s for s, hand in self._hands.items() if hand.contradictions >= PATIENCE]
         # One of two hands is believed only together with the other.
         if contradicted and len(contradicted) == len(self._hands):
-            other = dict(zip(SIDES, reversed(SIDES), strict=True))
-            hands = {other[side]: hand for side, hand in hands.items()}
-            self._hands = {other[side]: hand for side, hand in self._hands.items()}
-            for hand in self._hands.values():
-                hand.contradictions = 0
+            if not self._fit_as_they_are(image, hands):
+                hands = _exchanged(hands)
+                self._hands = _exchanged(self._hands)
+            for followed in self._hands.values():
+                followed.contradictions = 0
         return {side: hand.said_right(self._hands[side].right) for side, hand in hands.items()}
+
+    def _fit_as_they_are(self, image: NDArray[np.uint8], hands: dict[str, Landmarks]) -> bool:
+        """Whether both hands are seen better as of their sides than as of the other ones: whether
+        clasped hands are, a look at one of them alone cannot tell."""
+        if len(hands) < len(SIDES):
+            return False
+        turned = _exchanged({side: hand.pixels for side, hand in hands.items()})
+        other = self._finder.see_pair(image, turned)
+        return sum(hands[s].fits - other[s].fits for s in SIDES) > _BETTER
 
     def _updated(self, side: str, hand: Landmarks) -> _Followed:
         before = self._hands.get(side)
         if before is None:
             return _Followed(hand, hand.right)
+        fits = before.fits
+        if not math.isnan(hand.fits):
+            fits += _SHARE * (hand.fits - fits)
         if side in self._unjudged:
-            return _Followed(hand, before.right, before.contradictions)
+            return _Followed(hand, before.right, before.contradictions, fits)
         right = before.right + _SHARE * (hand.right - before.right)
         contradictions = before.contradictions + 1 if hand.is_of(side) < 0.5 else 0
-        return _Followed(hand, right, contradictions)
+        return _Followed(hand, right, contradictions, fits)
+
+
+def _exchanged(hands: Mapping[str, T]) -> dict[str, T]:
+    """The same by the other sides."""
+    return {SIDES[1 - SIDES.index(side)]: hand for side, hand in hands.items()}
+
+
+def _of_their_sides(found: Mapping[str, Landmarks]) -> dict[str, Landmarks]:
+    return {s: hand for s, hand in found.items() if hand.is_of(s) > 0.5 or hand.fits > _FITS}
+
+
+def _is_believable(hand: Landmarks) -> bool:
+    return credible(hand) or (hand.presence >= LEAST_PRESENCE and hand.fits > _FITS)
 
 
 def _is_near(hand: Landmarks, around: Mapping[str, FloatArray], side: str) -> bool:

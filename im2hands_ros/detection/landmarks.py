@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +24,8 @@ class Landmarks:
             z forward); at the origin, of a typical size.
         right: probability that it is a right hand.
         presence: probability that a hand is there at all.
+        fits: logarithm of the odds that it is the hand that was meant, where the network was told
+            of both; NaN: it was not.
     """
 
     pixels: FloatArray
@@ -30,6 +33,7 @@ class Landmarks:
     shape: FloatArray
     right: float
     presence: float = 1.0
+    fits: float = math.nan
 
     @property
     def centre(self) -> FloatArray:

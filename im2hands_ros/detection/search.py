@@ -193,7 +193,7 @@ class HandSearch:
 
 def landmarks_of(seen: SeenHand) -> Landmarks:
     """A finding of the landmark network."""
-    return Landmarks(seen.pixels, seen.relief, seen.shape, seen.right, seen.presence)
+    return Landmarks(seen.pixels, seen.relief, seen.shape, seen.right, seen.presence, seen.fits)
 
 
 def _confirmed(elected: Landmarks, last: Landmarks) -> Landmarks:

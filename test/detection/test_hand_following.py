@@ -192,3 +192,48 @@ def test_joints_that_are_given_are_where_hands_are_looked_for(film) -> None:
     film.shown, film.search = moved, lambda *_: {}
     previous = {side: each.pixels for side, each in moved.items()}
     assert set(follow(PICTURE, 1.1, previous)) == {"left", "right"}
+
+
+class Told(Film):
+    """Its look at two hands says how well they fit as of the sides that are believed."""
+
+    fits = 5.0
+
+    def see_pair(self, image, joints_px):
+        def fit(side: str) -> float:
+            swapped = np.mean(joints_px[side][:, 0] - 320) * PLACES[side] < 0
+            return -self.fits if swapped else self.fits
+
+        hands = super().see_pair(image, joints_px)
+        return {side: replace(each, fits=fit(side)) for side, each in hands.items()}
+
+
+@pytest.mark.parametrize(("fits", "swapped"), [(5.0, False), (-5.0, True)])
+def test_sides_change_only_where_the_hands_fit_better_so(fits: float, swapped: bool) -> None:
+    film = Told(both())
+    film.fits = fits
+    follow = HandFollower(film)
+    run(follow, 1.0)
+    film.shown = {"left": hand("left", 0.9), "right": hand("right", 0.1)}
+    exchanged = [run(follow, 1.1 + n / 30)["left"].centre[0] > 320 for n in range(12)]
+    assert any(exchanged) == swapped
+
+
+def test_of_the_hands_that_are_found_beside_a_followed_one_those_of_its_side_are_left_out(
+    film,
+) -> None:
+    follow = HandFollower(film)
+    run(follow, 1.0)
+    del film.shown["left"]
+    for right, count in ((0.8, 1), (0.2, 2)):
+        film.search = lambda *_, right=right: {"left": hand("left", right, x=-0.02)}
+        assert len(run(follow, 1.1)) == count
+
+
+def test_a_hand_that_fits_worse_than_nothing_for_long_is_dropped() -> None:
+    film = Told(both())
+    follow = HandFollower(film)
+    run(follow, 1.0, 3)
+    film.fits, film.search = -2.0, lambda *_: {}
+    assert len(run(follow, 1.1)) == 2
+    assert any(len(run(follow, 1.2 + n / 30)) < 2 for n in range(20))
