@@ -39,7 +39,7 @@ struct im2hands_search {
 
 namespace {
 
-constexpr int VERSION = 5;
+constexpr int VERSION = 6;
 
 // Why vertices and triangles are no mesh, or null.
 const char* problem_of(const float* vertices, int64_t vertex_count, const int32_t* triangles, int64_t triangle_count) {
