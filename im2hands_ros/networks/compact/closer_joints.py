@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from im2hands_ros.networks.compact.close_up_refinement import CloseUpRefinement
-from im2hands_ros.networks.compact.close_ups import region, shown_in
+from im2hands_ros.networks.compact.close_ups import CloseUps, region, shown_in
 from im2hands_ros.networks.compact.joint_features import CoarseHands
 from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement, RefinedKeypoints
 from im2hands_ros.networks.compact.native_close_ups import NativeCloseUps
@@ -19,7 +19,7 @@ def refine_closer(
     coarse: CoarseHands,
     refined: RefinedKeypoints,
 ) -> RefinedKeypoints:
-    """The same, refined once more on the CPU; as it was where no close-ups can be cut.
+    """The same, refined once more; as it was where no close-ups can be cut.
 
     Args:
         coarse: what the tracker gave; refined: what `keypoints` made of it.
@@ -35,7 +35,10 @@ def refine_closer(
     if isinstance(network, NativeCloseUps):
         joints, spread = network(*found, begin, given.joints)
     else:
-        shown = shown_in(*found, begin.joints, begin.present)
-        joints, spread = network(shown, begin, given.joints)[:2]
+        on = network.identity.device
+        shown = CloseUps(*(part.to(on) for part in shown_in(*found, begin.joints, begin.present)))
+        hands = CoarseHands(*(part.to(on) for part in begin))
+        result = network(shown, hands, given.joints.to(on))
+        joints, spread = result.joints.float().cpu(), result.spread.cpu()
     joints = keypoints.large_corrections(given.joints, joints)
     return refined._replace(joints=joints.to(device), spread=spread.to(device))

@@ -64,7 +64,7 @@ def close_up_weights(network: CloseUpRefinement) -> Block:
     for each in network.rounds:
         assert isinstance(each, CloseUpRound)
         parts += _round(each)
-    return torch.cat([part.float().flatten() for part in parts]).numpy()
+    return torch.cat([part.float().cpu().flatten() for part in parts]).numpy()
 
 
 def _convolutions(network: CloseUpRefinement) -> list[Tensor]:

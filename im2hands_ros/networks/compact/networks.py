@@ -136,15 +136,20 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
             self.native_encoder = NativeEncoder(kernels, self.initial.encoder)
             if self.keypoints is not None and self.keypoints.preset == COMPACT.keypoints:
                 self.native_keypoints = NativeKeypoints(kernels, self.keypoints)
-            if self.closeups is not None and self.closeups.preset == COMPACT.closeups:
-                self.native_closeups = NativeCloseUps(kernels, self.closeups)
+        self._compile_closeups(kernels)
 
     def use_device_kernels(self, device: torch.device, dtype: torch.dtype) -> None:
-        """By the Triton kernel where Triton is there, else in torch."""
+        """By the Triton kernel where Triton is there, else in torch; close-ups on the host, where
+        the picture is."""
+        self._compile_closeups(library.chosen())
         if choice.triton_chosen(device) and of_known_sizes(self.initial, self.refinement):
             weights = torch.from_numpy(packing.weights(self.initial, self.refinement)).to(device)
             precision = "ieee" if dtype is torch.float32 else "tf32"
             self.run_on(device, TritonField(weights, image_sizes(self.initial), precision))
+
+    def _compile_closeups(self, kernels: library.Library | None) -> None:
+        if kernels and self.closeups is not None and self.closeups.preset == COMPACT.closeups:
+            self.native_closeups = NativeCloseUps(kernels, self.closeups)
 
     def run_on(self, device: torch.device, evaluator: Evaluator) -> None:
         """Record the steps on a device, with this evaluator of its points."""
