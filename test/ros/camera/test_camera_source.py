@@ -7,9 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from harness import ROOT, Client, NodeProcess, new_namespace
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image
+from camera_watcher import LOSSLESS_CAMERA, CameraWatcher
+from harness import ROOT, NodeProcess, new_namespace
 
 from im2hands_ros.messages.camera_info import camera_from_info
 from im2hands_ros.messages.images import read_image
@@ -152,7 +151,9 @@ def run(tmp_path):
 
     def start(*parameters, command=CAMERA, namespace="") -> NodeProcess:
         log = tmp_path / f"log{len(processes)}.txt"
-        processes.append(NodeProcess(command, parameters, log, namespace=namespace))
+        processes.append(
+            NodeProcess(command, (*LOSSLESS_CAMERA, *parameters), log, namespace=namespace)
+        )
         return processes[-1]
 
     yield start
@@ -160,25 +161,9 @@ def run(tmp_path):
         process.stop()
 
 
-KEEP_ALL = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
-
-
-class Watcher(Client):
-    """Listens to a camera."""
-
-    def __init__(self, namespace):
-        super().__init__(namespace, False, {"unused": Image})
-        self.received = {"image": [], "camera_info": []}
-        self._listen("image", Image)
-        self._listen("camera_info", CameraInfo)
-
-    def _listen(self, topic, kind):
-        self.node.create_subscription(kind, topic, self.received[topic].append, KEEP_ALL)
-
-
 def test_a_video_comes_over_dds_as_it_is_with_its_calibration(run, calibration, video):
     namespace = new_namespace()
-    watcher = Watcher(namespace)
+    watcher = CameraWatcher(namespace)
     process = run(
         f"source:={video}",
         f"camera_info_url:={calibration}",
@@ -206,7 +191,7 @@ def test_a_video_comes_over_dds_as_it_is_with_its_calibration(run, calibration, 
 
 def test_a_mirrored_source_is_mirrored_back_and_a_loop_goes_on(run, video):
     namespace = new_namespace()
-    watcher = Watcher(namespace)
+    watcher = CameraWatcher(namespace)
     process = run(
         f"source:={video}",
         "assumed_field_of_view:=70.0",
@@ -249,7 +234,7 @@ def test_what_can_never_work_ends_the_program_with_one_line(
 
 def test_a_device_that_is_lost_is_an_error_until_it_is_back(run):
     namespace = new_namespace()
-    watcher = Watcher(namespace)
+    watcher = CameraWatcher(namespace)
     process = run(
         "device_number:=7", "assumed_field_of_view:=70.0", command=[FLAKY], namespace=namespace
     )

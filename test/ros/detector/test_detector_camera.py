@@ -5,10 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from harness import Client, NodeProcess, new_namespace
+from camera_watcher import LOSSLESS_CAMERA, CameraWatcher
+from harness import LOSSLESS_INPUTS, NodeProcess, new_namespace
 from im2hands_ros.msg import HandKeypoints
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image
 
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
@@ -17,7 +16,6 @@ CAMERA = ("-m", "im2hands_ros.ros", "camera.node")
 DETECTOR = ("-m", "im2hands_ros.ros", "detector.node")
 FRAMES = range(20, 32)  # both hands in full view, nearing each other
 RATE = 2.0  # slow enough for a busy machine to answer most frames
-KEEP_ALL = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 # The mean error over the joints of a hand, as measured on this video: 10 px (of 640) and 9 % of the
 # distance, which one picture can only guess from the size of a hand.
@@ -43,17 +41,6 @@ def write_calibration(path, camera) -> None:
     )
 
 
-class Watcher(Client):
-    """Listens to both nodes."""
-
-    def __init__(self, namespace: str) -> None:
-        super().__init__(namespace, False, {"unused": Image})
-        self.received = {"camera_info": [], "keypoints": []}
-        for topic, kind in (("camera_info", CameraInfo), ("keypoints", HandKeypoints)):
-            callback = self.received[topic].append
-            self.node.create_subscription(kind, topic, callback, KEEP_ALL)
-
-
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
     """(true frame, answer) for every frame that the detector answered."""
@@ -62,15 +49,17 @@ def answers(tmp_path_factory):
     write_video(str(folder / "video.avi"), [sequence.frames[i].image for i in FRAMES])
     write_calibration(folder / "camera.yaml", sequence.camera)
     namespace = new_namespace()
-    watcher = Watcher(namespace)
+    watcher = CameraWatcher(namespace, {"keypoints": HandKeypoints})
     parameters = [
         f"source:={folder}/video.avi",
         f"camera_info_url:={folder}/camera.yaml",
-        "wait_for_subscribers:=1",
+        "wait_for_subscribers:=2",  # detector and watcher: neither may miss the start
+        *LOSSLESS_CAMERA,
     ]
-    processes = [NodeProcess(DETECTOR, (), folder / "detector.txt", namespace=namespace)]
+    log = folder / "detector.txt"
+    processes = [NodeProcess(DETECTOR, LOSSLESS_INPUTS, log, namespace=namespace)]
     try:
-        # The camera waits for an ear to its images; the detector listens when it can work.
+        # The detector subscribes when it can work, and the camera waits for it.
         processes[0].wait_for_log("active: ")
         processes.append(NodeProcess(CAMERA, parameters, folder / "camera.txt", None, namespace))
         watcher.wait_until(lambda: len(watcher.stamps("camera_info")) == len(FRAMES), "the video")
