@@ -31,7 +31,8 @@ def averaged(
         optimiser.step()
         keep = min(AVERAGE, (step + 2) / (step + 11))
         for name, value in network.state_dict().items():
-            average[name].lerp_(value, 1 - keep)
+            if value.is_floating_point():  # what is left counts batches
+                average[name].lerp_(value, 1 - keep)
         if (step + 1) % 100 == 0:
             print(f"step {step + 1} of {steps}: loss {float(loss.detach()):.3f}", flush=True)
     return average

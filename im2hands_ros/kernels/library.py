@@ -13,7 +13,7 @@ import im2hands_ros
 from im2hands_ros.kernels import choice
 from im2hands_ros.kernels.choice import VARIABLE
 
-VERSION = 6
+VERSION = 7
 # Suffixes of the library's files by the level of the processor that they need (src/kernels.h).
 LEVELS = {1: "", 3: "_v3", 4: "_v4"}
 _REMEDY = (
@@ -56,6 +56,12 @@ _FUNCTIONS = {
     "im2hands_keypoints_new": (c_void_p, (c_void_p, c_int64)),
     "im2hands_keypoints_free": (None, (c_void_p,)),
     "im2hands_keypoints_run": (c_int, (c_void_p,) * 9),
+    "im2hands_closeups_new": (c_void_p, (c_void_p, c_int64)),
+    "im2hands_closeups_free": (None, (c_void_p,)),
+    "im2hands_closeups_run": (
+        c_int,
+        (c_void_p, c_void_p, c_int, c_int, *(c_void_p,) * 7),
+    ),
     "im2hands_attention_new": (c_void_p, (c_void_p, c_int64, c_int)),
     "im2hands_attention_free": (None, (c_void_p,)),
     "im2hands_attention_run": (

@@ -139,15 +139,16 @@ def joint_terms(
     target: Tensor,
     present: Tensor,
     swapped: Tensor,
+    weights: tuple[float, ...] = _ROUND_WEIGHTS,
 ) -> dict[str, Term]:
-    """The same; all but the first as in ``TrackedBatch``."""
+    """The same; all but the first as in ``TrackedBatch``. weights: of the rounds."""
     count = int(present.sum())
     coarse = given.swap(swapped).joints
     unit = _SHARE * _scene_mean(coarse - target, present) + 1.5 * _GOOD_ENOUGH
     placed, shaped = (
         sum(
             weight * (_error(joints - target, relative) / unit)[present].mean()
-            for weight, joints in zip(_ROUND_WEIGHTS, refined.rounds, strict=True)
+            for weight, joints in zip(weights, refined.rounds, strict=True)
         )
         for relative in (False, True)
     )

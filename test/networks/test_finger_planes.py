@@ -52,6 +52,6 @@ def test_a_consistent_hand_keeps_its_joints_where_a_shaken_one_is_corrected():
     shaken = flat + 0.006 * torch.randn(flat.shape, generator=torch.Generator().manual_seed(4))
     for size, given, kept in ((0.004, flat, True), (0.004, shaken, False), (0.02, flat, False)):
         moved = given + size / 3**0.5
-        out = network._large_corrections(given, moved)
+        out = network.large_corrections(given, moved)
         assert torch.equal(out, given) == kept
         assert torch.allclose(out, moved, atol=1e-5) != kept

@@ -11,7 +11,7 @@ thread_local char im2hands::reason[256] = "";
 
 namespace {
 
-constexpr int VERSION = 6;
+constexpr int VERSION = 7;
 
 }  // namespace
 

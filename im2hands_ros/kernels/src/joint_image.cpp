@@ -2,14 +2,14 @@
 #include <algorithm>
 #include <cmath>
 
-#include "keypoints.h"
+#include "joint_geometry.h"
 #include "pool.h"
 #include "vector.h"
 
 namespace im2hands {
 namespace {
 
-constexpr float STRIDE = 4.0f, STEP_UNIT = 0.01f, LAST = GRID - 1.0f;
+constexpr float STRIDE = 4.0f, LAST = GRID - 1.0f;
 constexpr float WINDOW_SPACINGS[WINDOWS] = {1.0f, 2.5f};
 constexpr int WINDOW_SIDE = 2 * WINDOW_REACH + 1, WINDOW = WINDOW_SIDE * WINDOW_SIDE;
 static_assert(GRID * GRID % 16 == 0 && PIXEL_WIDTH % LANES == 0, "rows of whole registers");

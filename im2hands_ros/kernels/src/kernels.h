@@ -20,6 +20,7 @@ typedef struct im2hands_blocks im2hands_blocks;
 typedef struct im2hands_encoder im2hands_encoder;
 typedef struct im2hands_mesher im2hands_mesher;
 typedef struct im2hands_keypoints im2hands_keypoints;
+typedef struct im2hands_closeups im2hands_closeups;
 typedef struct im2hands_attention im2hands_attention;
 typedef struct im2hands_decoder im2hands_decoder;
 
@@ -131,6 +132,17 @@ IM2HANDS_API void im2hands_keypoints_free(im2hands_keypoints* network);
 IM2HANDS_API int im2hands_keypoints_run(const im2hands_keypoints* network, const float* pixels, const float* context,
                                         const float* heat, const float* intrinsics, float* joints, uint8_t* present,
                                         float* spread, float* swapped);
+
+// The refinement by close-ups (networks/compact/close_up_refinement.py); `count` floats in the order of
+// CloseUpNetwork::read (close_up_network.cpp), copied. NULL when they do not fit.
+IM2HANDS_API im2hands_closeups* im2hands_closeups_new(const float* block, int64_t count);
+IM2HANDS_API void im2hands_closeups_free(im2hands_closeups* network);
+
+// Refined hands of a frame. image (rows, columns, 3) RGB; of the close-ups in it pixels (42, 2), axes (42, 2, 2) and step (2).
+// given (42, 3): the tracker's joints. joints (42, 3): those that the close-ups are around, replaced; spread (42) metres.
+IM2HANDS_API int im2hands_closeups_run(const im2hands_closeups* network, const uint8_t* image, int rows, int columns,
+                                       const float* pixels, const float* axes, const float* step, const float* given,
+                                       const uint8_t* present, float* joints, float* spread);
 
 // Marching cubes; `count` numbers of the tables in the order of CubeTables (marching.h), copied. NULL if refused.
 IM2HANDS_API im2hands_mesher* im2hands_mesher_new(const int8_t* tables, int64_t count);

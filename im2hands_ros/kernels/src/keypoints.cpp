@@ -3,14 +3,14 @@
 #include <cmath>
 #include <cstring>
 
+#include "joint_geometry.h"
 #include "reader.h"
 #include "rows.h"
 
 namespace im2hands {
 namespace {
 
-constexpr float HAND_UNIT = 0.05f, BONE_UNIT = 0.03f, STEP_UNIT = 0.01f;
-constexpr int PARENTS[JOINTS] = {0, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19};
+constexpr float HAND_UNIT = 0.05f, BONE_UNIT = 0.03f;
 constexpr int BLOCKS = 2, ATTENTION_HEADS = 4;
 constexpr size_t BLOCK_SIZE = BLOCKS * (size_t(TOKEN_WIDTH) * 6 * TOKEN_WIDTH + 6 * TOKEN_WIDTH);
 
@@ -22,52 +22,10 @@ void cross(const float* a, const float* b, float* to) {
   for (int i = 0; i < 3; ++i) to[i] = a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3];
 }
 
-// Axes of the palm as columns [3][3], those of the left hand mirrored.
-void palm_axes(const float (*joints)[3], bool left, float* axes) {
-  float forward[3], across[3], x[3], y[3], z[3], normal[3];
-  for (int i = 0; i < 3; ++i) {
-    forward[i] = (joints[5][i] + joints[9][i] + joints[13][i] + joints[17][i]) / 4 - joints[0][i];
-    across[i] = joints[5][i] - joints[17][i];
-  }
-  normalise(forward, 1e-4f, x);
-  cross(x, across, normal);
-  normalise(normal, 1e-4f, z);
-  cross(z, x, y);
-  for (int i = 0; i < 3; ++i) axes[3 * i] = x[i], axes[3 * i + 1] = y[i], axes[3 * i + 2] = left ? -z[i] : z[i];
-}
-
 void centre_of(const float (*joints)[3], float* centre) {
   for (int i = 0; i < 3; ++i) {
     centre[i] = 0;
     for (int j = 0; j < JOINTS; ++j) centre[i] += joints[j][i] / JOINTS;
-  }
-}
-
-// geometry_of in joint_features.py: [42][GEOMETRY].
-void geometry_of(const JointPair& hands, const float* palms, const float* k, float* to) {
-  float centres[2][3], both = hands.present[0] && hands.present[1] ? 1.0f : 0.0f;
-  for (int hand = 0; hand < 2; ++hand) centre_of(hands.joints + hand * JOINTS, centres[hand]);
-  for (int number = 0; number < BOTH; ++number, to += GEOMETRY) {
-    int hand = number / JOINTS;
-    const float(*joints)[3] = hands.joints + hand * JOINTS;
-    const float *place = hands.joints[number], *parent = joints[PARENTS[number % JOINTS]], *palm = palms + 9 * hand;
-    float square = 0, projected[3];
-    for (int i = 0; i < 3; ++i) {
-      to[i] = (place[i] - centres[hand][i]) / HAND_UNIT;
-      to[3 + i] = 0;
-      for (int a = 0; a < 3; ++a) to[3 + i] += (place[a] - joints[0][a]) * palm[3 * a + i] / HAND_UNIT;
-      to[6 + i] = (place[i] - centres[1 - hand][i]) * both / (4 * HAND_UNIT);
-      to[10 + i] = (place[i] - parent[i]) / BONE_UNIT;
-      square += (place[i] - parent[i]) * (place[i] - parent[i]);
-      projected[i] = k[3 * i] * place[0] + k[3 * i + 1] * place[1] + k[3 * i + 2] * place[2];
-    }
-    float depth = std::max(projected[2], 0.05f);
-    to[9] = both;
-    to[13] = std::sqrt(square) / BONE_UNIT;
-    to[14] = projected[0] / depth / 96 - 1;
-    to[15] = projected[1] / depth / 96 - 1;
-    to[16] = depth;
-    to[17] = k[0] / 1000;
   }
 }
 
@@ -106,6 +64,58 @@ Rows rows(float* at, int count, int width) { return {at, count, width}; }
 Rows rows(const float* at, int count, int width) { return {const_cast<float*>(at), count, width}; }
 
 }  // namespace
+
+void palm_axes(const float (*joints)[3], bool left, float* axes) {
+  float forward[3], across[3], x[3], y[3], z[3], normal[3];
+  for (int i = 0; i < 3; ++i) {
+    forward[i] = (joints[5][i] + joints[9][i] + joints[13][i] + joints[17][i]) / 4 - joints[0][i];
+    across[i] = joints[5][i] - joints[17][i];
+  }
+  normalise(forward, 1e-4f, x);
+  cross(x, across, normal);
+  normalise(normal, 1e-4f, z);
+  cross(z, x, y);
+  for (int i = 0; i < 3; ++i) axes[3 * i] = x[i], axes[3 * i + 1] = y[i], axes[3 * i + 2] = left ? -z[i] : z[i];
+}
+
+void geometry_of(const JointPair& hands, const float* palms, const float* k, float* to) {
+  float centres[2][3], both = hands.present[0] && hands.present[1] ? 1.0f : 0.0f;
+  for (int hand = 0; hand < 2; ++hand) centre_of(hands.joints + hand * JOINTS, centres[hand]);
+  for (int number = 0; number < BOTH; ++number, to += GEOMETRY) {
+    int hand = number / JOINTS;
+    const float(*joints)[3] = hands.joints + hand * JOINTS;
+    const float *place = hands.joints[number], *parent = joints[PARENTS[number % JOINTS]], *palm = palms + 9 * hand;
+    float square = 0, projected[3];
+    for (int i = 0; i < 3; ++i) {
+      to[i] = (place[i] - centres[hand][i]) / HAND_UNIT;
+      to[3 + i] = 0;
+      for (int a = 0; a < 3; ++a) to[3 + i] += (place[a] - joints[0][a]) * palm[3 * a + i] / HAND_UNIT;
+      to[6 + i] = (place[i] - centres[1 - hand][i]) * both / (4 * HAND_UNIT);
+      to[10 + i] = (place[i] - parent[i]) / BONE_UNIT;
+      square += (place[i] - parent[i]) * (place[i] - parent[i]);
+      projected[i] = k[3 * i] * place[0] + k[3 * i + 1] * place[1] + k[3 * i + 2] * place[2];
+    }
+    float depth = std::max(projected[2], 0.05f);
+    to[9] = both;
+    to[13] = std::sqrt(square) / BONE_UNIT;
+    to[14] = projected[0] / depth / 96 - 1;
+    to[15] = projected[1] / depth / 96 - 1;
+    to[16] = depth;
+    to[17] = k[0] / 1000;
+  }
+}
+
+void normalised_tokens(const float* tokens, float* to) {
+  for (int joint = 0; joint < BOTH; ++joint, tokens += TOKEN_WIDTH, to += TOKEN_WIDTH) {
+    float mean = 0, square = 0;
+    for (int i = 0; i < TOKEN_WIDTH; ++i) mean += tokens[i] / TOKEN_WIDTH;
+    for (int i = 0; i < TOKEN_WIDTH; ++i) square += (tokens[i] - mean) * (tokens[i] - mean) / TOKEN_WIDTH;
+    float scale = 1 / std::sqrt(square + 1e-5f);
+    for (int i = 0; i < TOKEN_WIDTH; ++i) to[i] = (tokens[i] - mean) * scale;
+  }
+}
+
+float soft_plus(float x) { return std::max(x, 0.0f) + std::log1p(std::exp(-std::fabs(x))); }
 
 void JointPair::swap() {
   std::swap_ranges(joints[0], joints[0] + 3 * JOINTS, joints[JOINTS]);
@@ -163,14 +173,7 @@ void KeypointNetwork::add_inputs(const Round& round, const float* intrinsics, co
 
 void KeypointNetwork::move(const Round& round, const float* tokens, const float* palms, JointPair& hands) const {
   alignas(64) float normal[BOTH * TOKEN_WIDTH], step[BOTH * HEADS_WIDTH];
-  for (int joint = 0; joint < BOTH; ++joint) {
-    const float* x = tokens + joint * TOKEN_WIDTH;
-    float mean = 0, square = 0;
-    for (int i = 0; i < TOKEN_WIDTH; ++i) mean += x[i] / TOKEN_WIDTH;
-    for (int i = 0; i < TOKEN_WIDTH; ++i) square += (x[i] - mean) * (x[i] - mean) / TOKEN_WIDTH;
-    float scale = 1 / std::sqrt(square + 1e-5f);
-    for (int i = 0; i < TOKEN_WIDTH; ++i) normal[joint * TOKEN_WIDTH + i] = (x[i] - mean) * scale;
-  }
+  normalised_tokens(tokens, normal);
   linear(round.step, round.step_bias, rows(normal, BOTH, TOKEN_WIDTH), TOKEN_WIDTH, HEADS_WIDTH, false, false,
          rows(step, BOTH, HEADS_WIDTH));
   for (int joint = 0; joint < BOTH; ++joint) {
@@ -226,10 +229,7 @@ float KeypointNetwork::run(const FrameImage& image, JointPair& hands, float* spr
     }
   }
   apply_heads(tokens.data(), heads);
-  for (int joint = 0; joint < BOTH; ++joint) {
-    float x = heads[joint * HEADS_WIDTH + 1];
-    spread[joint] = (std::max(x, 0.0f) + std::log1p(std::exp(-std::fabs(x)))) * STEP_UNIT;
-  }
+  for (int joint = 0; joint < BOTH; ++joint) spread[joint] = soft_plus(heads[joint * HEADS_WIDTH + 1]) * STEP_UNIT;
   keep_small(given, hands);
   return side;
 }

@@ -111,10 +111,10 @@ class KeypointRefinement(nn.Module):
             history.append(hands.joints)
         spread = F.softplus(self.spread(tokens).float()) * STEP_UNIT
         spread = spread[..., 0].unflatten(1, (len(SIDES), JOINT_COUNT))
-        joints = self._large_corrections(coarse.swap(swap).joints, hands.joints)
+        joints = self.large_corrections(coarse.swap(swap).joints, hands.joints)
         return RefinedKeypoints(joints, hands.present, spread, side, tuple(history))
 
-    def _large_corrections(self, given: Tensor, refined: Tensor) -> Tensor:
+    def large_corrections(self, given: Tensor, refined: Tensor) -> Tensor:
         """Joints (B, 2, 21, 3); a hand with a small correction stays as given, one whose joints are
         as consistent as true ones also with a larger one."""
         preset = self.preset

@@ -63,7 +63,7 @@ def keypoint_weights(network: KeypointRefinement) -> Block:
         *layer_weights(network.image),
         network.image_positions,
         network.identity,
-        *_filled_up(heads.T, biases),
+        *filled_up(heads.T, biases),
         torch.tensor([*preset.correction_ramp, *preset.consistent_ramp]),
         torch.tensor([*preset.out_of_plane, preset.swap_logit]),
     ]
@@ -77,7 +77,7 @@ def _round(each: Round) -> list[Tensor]:
     places, hands = [each.place[0], each.place[2]], [each.hand[number] for number in (0, 2, 4)]
     layers: list[nn.Module] = [*places, each.look, *hands]
     bias = each.step.weight @ each.norm.bias + each.step.bias
-    step = _filled_up((each.step.weight * each.norm.weight).T, bias)
+    step = filled_up((each.step.weight * each.norm.weight).T, bias)
     return [*(part for layer in layers for part in layer_weights(layer)), *step]
 
 
@@ -86,6 +86,7 @@ def _blocks(each: Round) -> list[Tensor]:
     return [part for block in known for part in attention_weights(block)]
 
 
-def _filled_up(weight: Tensor, bias: Tensor) -> list[Tensor]:
+def filled_up(weight: Tensor, bias: Tensor) -> list[Tensor]:
+    """A layer's [input][output] weights and its bias, with zeros for outputs to fill up rows."""
     missing = -weight.shape[1] % _MULTIPLE
     return [F.pad(weight, (0, missing)), F.pad(bias, (0, missing))]

@@ -2,7 +2,8 @@
 
 A weights file holds any of them, each stage's tensors under its name: ``initial.…``,
 ``keypoints.…``, ``refinement.…``. Only the first is needed. ``landmarks.…`` and ``fusion.…``
-belong to the keypoint refinement: what is seen of each hand, and what that says of its joints.
+belong to the keypoint refinement: what is seen of each hand, and what that says of its joints;
+``closeups.…``, too: it refines once more what the others found.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from im2hands_ros.kernels.gpu.field import Evaluator, TritonField
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact import packing
 from im2hands_ros.networks.compact.articulated_decoder import DEPTH_UNIT
+from im2hands_ros.networks.compact.close_up_refinement import CloseUpRefinement
+from im2hands_ros.networks.compact.closer_joints import refine_closer
 from im2hands_ros.networks.compact.device import DeviceContext, DeviceNetworks
 from im2hands_ros.networks.compact.encoded_image import EncodedImage, hand_mask_probability
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
@@ -36,6 +39,7 @@ from im2hands_ros.networks.compact.native import (
     native_refined,
     of_known_sizes,
 )
+from im2hands_ros.networks.compact.native_close_ups import NativeCloseUps
 from im2hands_ros.networks.compact.native_encoder import NativeEncoder
 from im2hands_ros.networks.compact.native_keypoints import NativeKeypoints
 from im2hands_ros.networks.compact.person_shape import take_shape
@@ -68,6 +72,7 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
         keypoints: coarse to refined keypoints.
         landmarks, fusion: what is seen of each hand, and what that says of its joints; part of the
             stage ``keypoints`` where there are both.
+        closeups: refines the keypoints once more; part of that stage, too.
         refinement: occupancy of two interacting hands.
     """
 
@@ -82,6 +87,7 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
         self.on_device: DeviceNetworks | None = None
         self.native_encoder: NativeEncoder | None = None
         self.native_keypoints: NativeKeypoints | None = None
+        self.native_closeups: NativeCloseUps | None = None
         self._image: EncodedImage | None = None  # the last frame's
         self.initial = InitialOccupancy(preset.initial)
         self.keypoints = (
@@ -89,6 +95,7 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
         )
         self.landmarks = ToldLandmarks() if "landmarks" in stages else None
         self.fusion = fusion_of(preset) if "fusion" in stages else None
+        self.closeups = CloseUpRefinement(preset.closeups) if "closeups" in stages else None
         self.refinement = (
             RefinedOccupancy(preset.refinement, encoder) if "refinement" in stages else None
         )
@@ -130,13 +137,20 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
             self.native_encoder = NativeEncoder(kernels, self.initial.encoder)
             if self.keypoints is not None and self.keypoints.preset == COMPACT.keypoints:
                 self.native_keypoints = NativeKeypoints(kernels, self.keypoints)
+        self._compile_closeups(kernels)
 
     def use_device_kernels(self, device: torch.device, dtype: torch.dtype) -> None:
-        """By the Triton kernel where Triton is there, else in torch."""
+        """By the Triton kernel where Triton is there, else in torch; close-ups on the host, where
+        the picture is."""
+        self._compile_closeups(library.chosen())
         if choice.triton_chosen(device) and of_known_sizes(self.initial, self.refinement):
             weights = torch.from_numpy(packing.weights(self.initial, self.refinement)).to(device)
             precision = "ieee" if dtype is torch.float32 else "tf32"
             self.run_on(device, TritonField(weights, image_sizes(self.initial), precision))
+
+    def _compile_closeups(self, kernels: library.Library | None) -> None:
+        if kernels and self.closeups is not None and self.closeups.preset == COMPACT.closeups:
+            self.native_closeups = NativeCloseUps(kernels, self.closeups)
 
     def run_on(self, device: torch.device, evaluator: Evaluator) -> None:
         """Record the steps on a device, with this evaluator of its points."""
@@ -178,6 +192,9 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
         else:
             refine = self.native_keypoints or self.keypoints
             refined = refine(frame.features, coarse_hands(joints, frame))
+        if self.closeups is not None and frame.picture is not None:
+            closer, given = self.native_closeups or self.closeups, coarse_hands(joints, frame)
+            refined = refine_closer(closer, self.keypoints, frame.picture, given, refined)
         places = refined.joints[0].float().cpu().numpy()
         near = (1 - torch.exp(-_NEAR / refined.spread[0].clamp_min(1e-4))).mean(-1).tolist()
         spread = refined.spread[0].float().cpu().numpy()

@@ -85,6 +85,19 @@ class FusionPreset:
 
 
 @dataclass(frozen=True)
+class CloseUpPreset:
+    """Keypoints refined once more, from close-ups of the picture around each joint."""
+
+    width: int = 128
+    heads: int = 4
+    # Channels of the two convolutions that halve the close-up.
+    convolutions: tuple[int, int] = (24, 48)
+    rounds: int = 2
+    blocks: int = 2
+    hand_width: int = 256
+
+
+@dataclass(frozen=True)
 class RefinementPreset:
     """Two-hand refinement (after Im2Hands, section 3.3)."""
 
@@ -112,6 +125,7 @@ class CompactPreset:
     initial: InitialPreset = InitialPreset()
     keypoints: KeypointPreset = KeypointPreset()
     fusion: FusionPreset = FusionPreset()
+    closeups: CloseUpPreset = CloseUpPreset()
     refinement: RefinementPreset = RefinementPreset()
 
     def with_code(self, hidden: int, width: int) -> CompactPreset:
