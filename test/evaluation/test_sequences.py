@@ -61,7 +61,9 @@ def test_images_are_used_with_and_without_tracking():
 
 
 def test_depth_images_take_the_lasting_errors_away_with_and_without_tracking():
-    (scores,) = with_images(Im2Hands.load(device="cpu"), 1, 1.4, 0.010, "realsense")
+    (scores,) = with_images(
+        Im2Hands.load(device="cpu"), 1, 1.4, 0.010, "realsense", first_seed=1001
+    )
     row = scores.summary()
     assert row["single_error_mm"] < 15 and row["tracked_error_mm"] < row["single_error_mm"]
 
