@@ -1,11 +1,16 @@
-"""Training by AdamW with warm-up and a cosine, the weights averaged over the last steps."""
+"""Training of one stage by AdamW with warm-up and a cosine, its weights averaged at the end."""
 
+import argparse
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from im2hands_ros.networks import checkpoints
 
 WARM_UP, DECAY, AVERAGE = 100, 1e-4, 0.998
 
@@ -36,3 +41,36 @@ def averaged(
         if (step + 1) % 100 == 0:
             print(f"step {step + 1} of {steps}: loss {float(loss.detach()):.3f}", flush=True)
     return average
+
+
+def stage_arguments(parser: argparse.ArgumentParser, steps: int) -> argparse.Namespace:
+    """The command line of a tool that trains one stage of a weights file on shards."""
+    parser.add_argument("weights", type=Path, help="weights file to begin with")
+    parser.add_argument("out", type=Path, help="weights file to write")
+    parser.add_argument("shards", nargs="+", metavar="FOLDER=SHARE")
+    parser.add_argument("--steps", type=int, default=steps)
+    return parser.parse_args()
+
+
+def folders_and_shares(shards: list[str]) -> tuple[list[Path], NDArray[np.float64]]:
+    """Of FOLDER=SHARE each; the shares' sum is one."""
+    names, parts = zip(*(part.rsplit("=", 1) for part in shards), strict=True)
+    shares = np.array([float(part) for part in parts])
+    return [Path(name) for name in names], shares / shares.sum()
+
+
+def write_stage(
+    given: argparse.Namespace, tool: str, stage: str, tensors: Mapping[str, Tensor]
+) -> None:
+    """The weights file with these tensors of a stage, and a record of how they were made.
+
+    Args:
+        given: as of `stage_arguments`.
+        tensors: by their names within the stage.
+    """
+    kept, record = checkpoints.read(given.weights)
+    kept |= {f"{stage}.{name}": value.detach().contiguous() for name, value in tensors.items()}
+    command = " ".join([f"tools/{tool}.py", *given.shards])
+    made = {"stage": stage, "command": command, "steps": given.steps}
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    checkpoints.write(kept, given.out, record | {"parts": [*record.get("parts", []), made]})

@@ -10,17 +10,15 @@ Shards are those of `im2hands synthesize`; each folder has the share of draws th
 
 import argparse
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from averaged_training import averaged
+from averaged_training import averaged, folders_and_shares, stage_arguments, write_stage
 from torch import Tensor
 from torch.nn import functional as F
 from train_keypoints import seen
 
-from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.close_up_refinement import CloseUpRefinement, Found
 from im2hands_ros.networks.compact.close_ups import CloseUps, region, shown_in
 from im2hands_ros.networks.compact.joint_features import STEP_UNIT, CoarseHands
@@ -161,34 +159,23 @@ class RoundsOf(NamedTuple):
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("weights", type=Path, help="weights file to begin with")
-    parser.add_argument("out", type=Path, help="weights file to write")
-    parser.add_argument("shards", nargs="+", metavar="FOLDER=SHARE")
-    parser.add_argument("--steps", type=int, default=4000)
-    given = parser.parse_args()
-    names, parts = zip(*(part.rsplit("=", 1) for part in given.shards), strict=True)
-    shares = np.array([float(part) for part in parts])
+    given = stage_arguments(parser, steps=4000)
+    names, shares = folders_and_shares(given.shards)
     networks = CompactNetworks.load(given.weights)[0].eval()
     if networks.keypoints is None:
         parser.error(f"{given.weights} has no stage 'keypoints': train it first")
     rng = np.random.default_rng(5)
-    folders = [SceneFolder(Path(name)) for name in names]
+    folders = [SceneFolder(name) for name in names]
     groups = [
         [drawn for index in range(len(folder)) for drawn in draws(networks, folder[index], rng)]
         for folder in folders
     ]
     torch.manual_seed(0)
     network = networks.closeups or CloseUpRefinement(COMPACT.closeups)
-    step = partial(loss_of, network.train(), groups, shares / shares.sum())
+    step = partial(loss_of, network.train(), groups, shares)
     state = averaged(network, step, given.steps, RATE)
-    tensors, record = checkpoints.read(given.weights)
-    for name, value in state.items():
-        kept = value.half() if value.is_floating_point() else value
-        tensors[f"closeups.{name}"] = kept.detach().contiguous()
-    command = " ".join(["tools/train_close_ups.py", *given.shards])
-    made = {"stage": "closeups", "command": command, "steps": given.steps}
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    checkpoints.write(tensors, given.out, record | {"parts": [*record.get("parts", []), made]})
+    halved = {n: v.half() if v.is_floating_point() else v for n, v in state.items()}
+    write_stage(given, "train_close_ups", "closeups", halved)
 
 
 if __name__ == "__main__":

@@ -10,16 +10,14 @@ costs the refinement alone; the tracker's errors are drawn afresh in every step.
 
 import argparse
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from averaged_training import averaged
+from averaged_training import averaged, folders_and_shares, stage_arguments, write_stage
 from torch import Tensor
 
 from im2hands_ros.camera import crop_around
-from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.image_encoder import ImageEncoder, ImageFeatures
 from im2hands_ros.networks.compact.joint_features import CoarseHands
 from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement
@@ -39,7 +37,6 @@ DISTURBED = 0.4  # of pictures in other light, blurred, grey or partly covered
 # encoder knows, and then the hands alone must do.
 WITHOUT, OTHERS = 0.12, 0.08
 RATE = 0.0004
-PREFIX = "keypoints."
 
 
 class SeenScene(NamedTuple):
@@ -94,28 +91,18 @@ def loss_of(
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("weights", type=Path, help="weights file to begin with")
-    parser.add_argument("out", type=Path, help="weights file to write")
-    parser.add_argument("shards", nargs="+", metavar="FOLDER=SHARE")
-    parser.add_argument("--steps", type=int, default=4400)
-    given = parser.parse_args()
-    names, parts = zip(*(part.rsplit("=", 1) for part in given.shards), strict=True)
-    shares = np.array([float(part) for part in parts])
+    given = stage_arguments(parser, steps=4400)
+    names, shares = folders_and_shares(given.shards)
     networks = CompactNetworks.load(given.weights)[0]
     if networks.keypoints is None:
         parser.error(f"{given.weights} has no stage 'keypoints': train it first")
     encoder = networks.initial.encoder.eval().requires_grad_(False)
     rng = np.random.default_rng(5)
-    folders = [SceneFolder(Path(name)) for name in names]
+    folders = [SceneFolder(name) for name in names]
     groups = [[seen(encoder, folder[i], rng) for i in range(len(folder))] for folder in folders]
-    network, shares = networks.keypoints, shares / shares.sum()
+    network = networks.keypoints
     state = averaged(network, partial(loss_of, network, groups, shares), given.steps, RATE)
-    tensors, record = checkpoints.read(given.weights)
-    tensors |= {PREFIX + name: value.detach().contiguous() for name, value in state.items()}
-    command = " ".join(["tools/train_keypoints.py", *given.shards])
-    made = {"stage": "keypoints", "command": command, "steps": given.steps}
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    checkpoints.write(tensors, given.out, record | {"parts": [*record.get("parts", []), made]})
+    write_stage(given, "train_keypoints", "keypoints", state)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,7 @@ from two_hands import joints
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.messages.header import Header, nanoseconds, read_stamp
-from im2hands_ros.messages.markers import (
-    write_markers,
-)
+from im2hands_ros.messages.markers import write_markers
 from im2hands_ros.messages.meshes import read_meshes, write_meshes
 from im2hands_ros.messages.occupancy import (
     CLOUD_DTYPE,
