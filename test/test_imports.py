@@ -46,7 +46,7 @@ MAY_IMPORT = {
         *("synthetic", "datasets", "training", "evaluation", "bags", "calibration", "ros"),
     },
 }
-PIPELINE = {"pipeline", "depth_fit", "scene"}
+PIPELINE = {"pipeline", "depth_fit", "scene", "field_surfaces"}
 # Public names are imported on first use, and subcommands when they are called.
 LAZY = {"im2hands_ros", "im2hands_ros.cli"}
 ROS = {
