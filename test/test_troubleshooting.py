@@ -18,7 +18,7 @@ PAGE = ROOT / "docs" / "troubleshooting.md"
 # What images, calibrations and keypoints go through; the viewer reads results, which are ours.
 READ_IN = ("images", "encodings", "camera_info", "keypoints", "named_poses", "matching", "stamps")
 FILES = (
-    *("checks.py", "camera.py", "lens.py", "pictures.py"),
+    *("checks.py", "unlike_metres.py", "camera.py", "lens.py", "pictures.py"),
     *(f"messages/{name}.py" for name in READ_IN),
     *(
         f"ros/{name}.py"
