@@ -26,6 +26,10 @@ _NO_DEPTH = 1e-3
 _MOST_LOST = 5  # joints
 _BESIDE_ORIGIN = 0.15  # of the middle of joints that are relative to one of the hand's points
 _UNITS = {"millimetres": 1000.0, "centimetres": 100.0, "inches": 39.37}
+_AXES = (
+    ": from x forward and z up give (-y, -z, x)",
+    ": from y forward and z up give (x, -z, y)",
+)
 _TOO_SMALL = (0.001, 0.01)  # metres that were divided as millimetres or centimetres
 
 
@@ -121,12 +125,15 @@ def _normalised(xyz: Joints, size: float) -> str:
     has_no_depth = abs(xyz[WRIST, 2]) < _NO_DEPTH and np.abs(xyz[:, 2]).max() < 1
     if not (has_no_depth and low > -1.5 and high < 2 and size > _SMALLEST_HAND):
         return ""
-    reaches = f"reaches from {low:.2f} to {high:.2f} with the wrist at depth 0, as coordinates "
+    text = (
+        f"reaches from {low:.2f} to {high:.2f} with the wrist at depth 0, as coordinates "
+        "normalised to the picture"
+    )
     if low >= 0 and high <= 1:
-        return reaches + "normalised to the picture: lift them to metres (im2hands_detector does)"
-    return reaches + (
-        "normalised to the picture, or depths relative to the wrist: lift them to metres "
-        "(im2hands_detector does), or add the wrist's depth"
+        return f"{text}: lift them to metres (im2hands_detector does)"
+    return (
+        f"{text}, or depths relative to the wrist: lift them to metres (im2hands_detector does), "
+        "or add the wrist's depth"
     )
 
 
@@ -198,11 +205,7 @@ def _other_axes(xyz: Joints, size: float) -> str:
             "optical frame (z forward): from OpenGL negate y and z"
         )
     ahead = xyz.min(axis=0)
-    hint = ""
-    if max(ahead[:2]) > 0.1:
-        is_x = ahead[0] > ahead[1]
-        given, wanted = ("x forward", "(-y, -z, x)") if is_x else ("y forward", "(x, -z, y)")
-        hint = f": from {given} and z up give {wanted}"
+    hint = _AXES[int(ahead[:2].argmax())] if max(ahead[:2]) > 0.1 else ""
     return f"has depth {nearest:.3f} m: give points in the camera's optical frame (z forward){hint}"
 
 
