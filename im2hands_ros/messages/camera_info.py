@@ -188,7 +188,8 @@ def _intrinsics(k: Sequence[float]) -> tuple[float, float, float, float]:
     if not np.isfinite(k).all():
         raise BadInput(
             "camera_info_values",
-            "camera_info has K with numbers that are not finite: calibrate the camera",
+            f"camera_info has K with numbers that are not finite, {[float(each) for each in k]}: "
+            "calibrate the camera",
         )
     fx, skew, cx, _, fy, cy, _, _, scale = k
     if not (cx or cy) and (k[6] or k[7]):
