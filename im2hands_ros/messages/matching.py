@@ -123,6 +123,7 @@ class StampMatcher:
             (name, reason if lacks[name] else self._gap(_OTHER[name], stamp))
             for name, stream in self._streams.items()
             for stamp in stream.waiting
+            if name != IMAGE or not self._is_refused(stamp)
         ]
         self.clear()
         for name, detail in details:
@@ -235,11 +236,14 @@ class StampMatcher:
     def _give_up(self, name: str, stamp: int) -> None:
         self._take(name, stamp)
         if name == IMAGE:
-            if any(self._fits(refused, stamp) for refused in self._refused):
+            if self._is_refused(stamp):
                 self._on_drop("image_keypoints_refused", "its keypoints were refused")
                 return
             self._given_up.append(stamp)
         self._on_drop(f"{name}_unmatched", self._gap(_OTHER[name], stamp))
+
+    def _is_refused(self, stamp: int) -> bool:
+        return any(self._fits(refused, stamp) for refused in self._refused)
 
     def _gap(self, partner: str, stamp: int) -> str:
         if partner == KEYPOINTS and self._are_late:
