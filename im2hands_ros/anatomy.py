@@ -1,4 +1,4 @@
-"""What 21 joints must be like to be a hand: proportions, chirality, and which order they are in."""
+"""What 21 joints must be like to be a hand: proportions and chirality."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from im2hands_ros.skeleton import (
     BONES,
     INDEX_MCP,
     MIDDLE_MCP,
-    ORDER_INTERHAND,
-    ORDER_MANO,
     PINKY_MCP,
     WRIST,
-    to_mano_order,
 )
 
 Joints = NDArray[np.floating]
@@ -22,9 +19,6 @@ Joints = NDArray[np.floating]
 _BONE_LENGTHS_MM = np.array(
     [37, 31, 36, 25, 99, 24, 22, 24, 93, 31, 27, 23, 90, 27, 23, 23, 87, 19, 15, 18], np.float64
 )
-# Measured on those poses: a right order scores 0.0 to 0.4 with 4 mm of noise, a wrong one 0.4 to
-# 0.9, so an order is called wrong only when another one is far better.
-_UNLIKELY, _FAR_BETTER = 0.38, 0.6
 # By tools/fit_handedness.py, of the joints that are not in the palm's plane, thumb to pinky.
 HEIGHT_WEIGHTS = np.array(
     [-1.3, 2.6, 3.8, 5.5, -2.5, 0.1, 0.5, -4.2, -1.9, 0.9, 0.7, -3.0, -0.8, 1.4, 0.6, 2.0, 3.1, 2.8]
@@ -32,31 +26,10 @@ HEIGHT_WEIGHTS = np.array(
 _OFF_PALM = [joint for joint in range(21) if joint not in (WRIST, INDEX_MCP, PINKY_MCP)]
 _HIGHEST = 1.2  # palm lengths; beyond it nothing more is learned
 
-# Orders of MANO's own model files (index, middle, pinky, ring, thumb; tips last), by which a
-# MANO-order joint is found.
-_MANO_FILE_INDEX = (0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20)
-
 
 def palm_length(xyz: Joints) -> float:
     """Distance of wrist and middle knuckle of (21, 3) joints in MANO order, in their unit."""
     return float(np.linalg.norm(xyz[MIDDLE_MCP] - xyz[WRIST]))
-
-
-def other_order(xyz: Joints) -> str:
-    """The joint order that fits (21, 3) joints far better than MANO's; empty when none does."""
-    given = disproportion(xyz)
-    if given < _UNLIKELY:
-        return ""
-    orders = {
-        "InterHand (joint_order ORDER_INTERHAND)": to_mano_order(xyz, ORDER_INTERHAND),
-        "MANO sent as InterHand (joint_order ORDER_MANO)": _as_interhand(xyz),
-        "that of MANO's model files (index, middle, pinky, ring, thumb, then the tips)": xyz[
-            list(_MANO_FILE_INDEX)
-        ],
-    }
-    scores = {name: disproportion(joints) for name, joints in orders.items()}
-    best = min(scores, key=scores.__getitem__)
-    return best if scores[best] < _FAR_BETTER * given else ""
 
 
 def handedness(xyz: Joints) -> float:
@@ -75,14 +48,6 @@ def palm_heights(xyz: Joints) -> NDArray[np.float64]:
     normal /= max(float(np.linalg.norm(normal)), 1e-9)
     heights = (xyz[_OFF_PALM] - xyz[WRIST]) @ normal
     return np.clip(heights / max(palm_length(xyz), 1e-9), -_HIGHEST, _HIGHEST)
-
-
-def _as_interhand(xyz: Joints) -> Joints:
-    """Undo a conversion from InterHand order that was made of joints in MANO order."""
-    source = np.empty_like(xyz)
-    positions = to_mano_order(np.arange(21 * 3).reshape(21, 3), ORDER_INTERHAND)[:, 0] // 3
-    source[positions] = to_mano_order(xyz, ORDER_MANO)
-    return source
 
 
 def disproportion(xyz: Joints) -> float:

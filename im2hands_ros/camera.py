@@ -52,7 +52,10 @@ class Camera:
         if not (0 < self.fx < np.inf and 0 < self.fy < np.inf):
             raise ValueError(f"focal length ({self.fx}, {self.fy}) px: calibrate the camera")
         if not np.isfinite([self.cx, self.cy, *self.distortion]).all():
-            raise ValueError("principal point or distortion is not finite: calibrate the camera")
+            raise ValueError(
+                f"principal point ({self.cx:g}, {self.cy:g}) px or distortion "
+                f"{[float(each) for each in self.distortion]} is not finite: calibrate the camera"
+            )
         model, coefficients = canonical(self.distortion_model, self.distortion)
         object.__setattr__(self, "distortion_model", model)
         object.__setattr__(self, "distortion", coefficients)

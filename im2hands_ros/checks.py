@@ -9,13 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera
-from im2hands_ros.skeleton import JOINT_COUNT, SIDES, WRIST
+from im2hands_ros.skeleton import JOINT_COUNT, SIDES
+from im2hands_ros.unlike_metres import unlike_metres
 from im2hands_ros.unseen_joints import MOST_UNSEEN, Shares, estimate_doubtful, seen_joints
 
-# What 21 points must be like to be a hand in front of a camera, metres.
-_FARTHEST, _NEAREST_DEPTH = 10.0, 0.01
-_SMALLEST_HAND, _LARGEST_HAND = 0.03, 0.5
-_MOST_PIXELS = 20_000
 _FARTHEST_DEPTH = 100.0  # metres
 
 
@@ -90,66 +87,10 @@ def check_hand(xyz: NDArray[np.float32], name: str, when_absent: str) -> None:
         )
     if not xyz[seen].any():
         raise BadInput("keypoints_zero", f"{name} holds zeros alone: {when_absent}")
-    if problem := _unlike_metres(np.where(seen[:, None], xyz, np.median(xyz[seen], axis=0))):
+    all_finite = np.where(seen[:, None], xyz, np.median(xyz[seen], axis=0))
+    if problem := unlike_metres(all_finite, when_absent):
         reason, text = problem
         raise BadInput(reason, f"{name} {text}")
-
-
-def _unlike_metres(xyz: NDArray[np.floating]) -> tuple[str, str] | None:
-    """Why joints cannot be a hand's metres in the optical frame: reason, value and remedy."""
-    xyz = xyz.astype(np.float64)  # squares of what is no metre may overflow
-    farthest, nearest = float(np.abs(xyz).max()), float(xyz[:, 2].min())
-    size = float(np.linalg.norm(np.ptp(xyz, axis=0)))
-    near_enough = farthest <= _FARTHEST and nearest >= _NEAREST_DEPTH
-    if near_enough and _SMALLEST_HAND < size < _LARGEST_HAND:
-        return None
-    if cause := _other_convention(xyz, size):
-        return ("keypoints_range" if not near_enough else "keypoints_size"), cause
-    if farthest > _FARTHEST:
-        return "keypoints_range", (
-            f"reaches {farthest:.4g} m: give metres in the camera's optical frame, within "
-            f"{_FARTHEST:.0f} m of the camera"
-        )
-    if nearest < _NEAREST_DEPTH:
-        return "keypoints_range", (
-            f"has depth {nearest:.3f} m: give points in the camera's optical frame (z forward)"
-        )
-    return "keypoints_size", f"is {size:.3f} m across: give a hand's 21 joints in metres"
-
-
-def _other_convention(xyz: NDArray[np.floating], size: float) -> str:
-    """The convention that the joints follow, and the remedy; empty when none is recognised."""
-    low, high = xyz[:, :2].min(), xyz[:, :2].max()
-    depths = np.abs(xyz[:, 2])
-    is_hand = _SMALLEST_HAND < size < _LARGEST_HAND
-    if not xyz[WRIST].any():
-        return "has its wrist at the origin: add the wrist's position in the camera's frame"
-    if low >= 0 and high <= 1 and depths.max() < 1 and depths[WRIST] < 1e-3:
-        return (
-            f"reaches from {low:.2f} to {high:.2f} with the wrist at depth 0, as coordinates "
-            "normalised to the picture: lift them to metres (im2hands_detector does)"
-        )
-    middle = float(np.median(xyz[:, :2].max(axis=1)))
-    flat = depths.max() <= _FARTHEST or (low >= 0 and depths[WRIST] < 1e-3)
-    if flat and _FARTHEST < middle < _MOST_PIXELS:
-        return (
-            f"reaches {high:.4g} with depths up to {depths.max():.3g}, as pixels: lift them to "
-            "metres (im2hands_detector does)"
-        )
-    for unit, scale in (("millimetres", 1000), ("centimetres", 100)):
-        nearest, farthest = xyz[:, 2].min() / scale, np.abs(xyz).max() / scale
-        hand = 0.08 < size / scale < 0.35
-        if hand and nearest > 0.05 and farthest < _FARTHEST:
-            return (
-                f"reaches {np.abs(xyz).max():.4g} m and is {size:.4g} m across: give metres, not "
-                f"{unit}: divide by {scale}"
-            )
-    if is_hand and xyz[:, 2].max() < 0:
-        return (
-            f"has depth {xyz[:, 2].min():.3f} m, behind the camera: give points in the camera's "
-            "optical frame (z forward): from OpenGL negate y and z"
-        )
-    return ""
 
 
 def _check_array(name: str, given: object) -> None:

@@ -1,7 +1,7 @@
 """Every refusal and warning about what comes in has a row in docs/troubleshooting.md, and a remedy.
 
-The messages are read from the source: texts of `BadInput`, of throttled warnings, and of pairs of a
-kind and a text that are yielded.
+The messages are read from the source: texts of `BadInput` and of throttled warnings, and every
+other text that has the form of a message, whether it is yielded, returned or kept in a constant.
 """
 
 from __future__ import annotations
@@ -18,19 +18,24 @@ PAGE = ROOT / "docs" / "troubleshooting.md"
 # What images, calibrations and keypoints go through; the viewer reads results, which are ours.
 READ_IN = ("images", "encodings", "camera_info", "keypoints", "named_poses", "matching", "stamps")
 FILES = (
-    *("checks.py", "camera.py", "lens.py", "pictures.py"),
+    *("checks.py", "unlike_metres.py", "camera.py", "lens.py", "pictures.py"),
     *(f"messages/{name}.py" for name in READ_IN),
     *(
         f"ros/{name}.py"
         for name in ("base_node", "inputs", "image_inputs", "processing", "silence")
     ),
 )
-WORDS = 3  # of a message, in a row, that must be on the page
+TEXTS = (ast.Constant, ast.JoinedStr, ast.BinOp)
+PARTS_OF_A_TEXT = (ast.Expr, ast.JoinedStr, ast.FormattedValue, ast.BinOp)  # Expr: a docstring
+SHORTEST = 25
+NOT_SAID = {"settings.py"}  # descriptions of parameters
+WORDS = 4  # of a message, in a row, that must be on the page
 
 
 def sources() -> list[Path]:
     package = ROOT / "im2hands_ros"
-    return [*(package / name for name in FILES), *sorted((package / "tracking").glob("*.py"))]
+    files = [*(package / name for name in FILES), *sorted((package / "tracking").glob("*.py"))]
+    return [each for each in files if each.name not in NOT_SAID]
 
 
 def literal(node: ast.AST) -> str:
@@ -48,18 +53,23 @@ def literal(node: ast.AST) -> str:
     return ""
 
 
-def messages(source: Path) -> Iterator[tuple[str, int, str]]:
-    """Kind, line and text of what a file says to the user."""
-    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-        parts: list[ast.expr] = []
-        if isinstance(node, ast.Call):
-            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if name in ("BadInput", "warn_throttled", "error_throttled"):
-                parts = node.args
-        elif isinstance(node, (ast.Yield, ast.Return)) and isinstance(node.value, ast.Tuple):
-            parts = node.value.elts
-        if len(parts) == 2 and (text := literal(parts[1])) and " " in text:
-            yield literal(parts[0]), node.lineno, text
+def messages(source: Path) -> Iterator[tuple[int, str]]:
+    """Line and text of what a file says to the user: what is wrong, a colon, what to do."""
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    parts = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    for node, parent in parts.items():
+        if isinstance(parent, PARTS_OF_A_TEXT) or not isinstance(node, TEXTS):
+            continue
+        text = literal(node)
+        if len(text) > SHORTEST and (is_given(parent) or re.search(r"\w: [a-z]", text)):
+            yield node.lineno, text
+
+
+def is_given(node: ast.AST) -> bool:
+    """Whether a node refuses or warns."""
+    name = getattr(getattr(node, "func", None), "id", "")
+    attribute = getattr(getattr(node, "func", None), "attr", "")
+    return {name, attribute} & {"BadInput", "warn_throttled", "error_throttled"} != set()
 
 
 def words(text: str) -> list[str]:
@@ -76,7 +86,7 @@ def runs_of(text: str) -> list[str]:
 ALL = [
     pytest.param(text, id=f"{source.stem}-{line}")
     for source in sources()
-    for _, line, text in messages(source)
+    for line, text in messages(source)
     if runs_of(text)
 ]
 

@@ -17,7 +17,7 @@ from im2hands_ros.bags.topics import HAND_KEYPOINTS, POSE_ARRAY, Chosen
 from im2hands_ros.camera import Camera
 from im2hands_ros.messages.camera_info import (
     camera_from_info,
-    is_same_frame,
+    keypoints_elsewhere,
     unlike_frame,
     unusable_frame,
 )
@@ -191,12 +191,9 @@ class Frames:
         if pair is None:
             return None
         message, keypoints = pair.keypoints
-        theirs, ours = keypoints.frame_id, pair.image.fields.header.frame_id
-        if theirs and not is_same_frame(theirs, ours):
-            self.skip(
-                "keypoints_frame",
-                f"the keypoints are in frame '{theirs}' but the image is in '{ours}'",
-            )
+        ours = pair.image.fields.header.frame_id
+        if text := keypoints_elsewhere(keypoints.frame_id, ours):
+            self.skip("keypoints_frame", text)
             return None
         if self._camera_info is None and self._chosen.camera_info is not None:
             self.skip("no_camera_info", "no camera_info can be read: give --camera FX,FY,CX,CY")

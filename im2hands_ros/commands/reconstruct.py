@@ -48,6 +48,7 @@ from im2hands_ros.files import (
 from im2hands_ros.keypoint_convention import AUTO, CONVENTIONS, DETECTED
 from im2hands_ros.pictures import orientation_notice, read_image
 from im2hands_ros.skeleton import ORDER_NAMES, SIDES
+from im2hands_ros.tracking.joint_confidence import undeclared
 from im2hands_ros.tracking.own_joints import OwnJoints
 from im2hands_ros.tracking.picture_evidence import contradicted_once
 from im2hands_ros.tracking.picture_looks import looks_on
@@ -124,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         calibration=settings.read_calibration(),
     )
-    for _, text in unlikely_inputs(image, camera, own):
+    for _, text in (*undeclared(given, None), *unlikely_inputs(image, camera, own)):
         warn("reconstruct", text)
     if args.keypoints:  # the detector has looked at the picture itself
         for _, text in contradicted_once(looks_on(model.device), image, camera, own):

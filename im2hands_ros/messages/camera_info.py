@@ -77,6 +77,16 @@ def unusable_frame(frame_id: str) -> str:
     )
 
 
+def keypoints_elsewhere(keypoints_frame: str, image_frame: str) -> str:
+    """Why keypoints of one frame_id cannot be used with an image of another; empty: they can."""
+    if not keypoints_frame or is_same_frame(keypoints_frame, image_frame):
+        return ""
+    return (
+        f"the keypoints are in frame '{keypoints_frame}' but the image is in '{image_frame}': "
+        "transform them into the image's frame (or leave frame_id empty if they are in it)"
+    )
+
+
 def unlike_frame(info_frame: str, image_frame: str) -> str:
     """Why a camera_info of one frame_id is unlikely to be of an image of another; empty: it is."""
     if not info_frame or is_same_frame(info_frame, image_frame):
@@ -105,11 +115,7 @@ def camera_from_info(info: Any, size: tuple[int, int], topic: str = "") -> Camer
         BadInput: uncalibrated, an unknown lens model, or a size that is not the image's.
     """
     if not (info.width and info.height):
-        raise BadInput(
-            "camera_info_values",
-            f"camera_info describes a {info.width}x{info.height} image, so it is not calibrated: "
-            "calibrate the camera, or give the driver its calibration file",
-        )
+        raise BadInput("camera_info_values", _without_size(info))
     step_x, step_y = max(info.binning_x, 1), max(info.binning_y, 1)
     window = info.roi
     width, height = window.width or info.width, window.height or info.height
@@ -139,6 +145,16 @@ def camera_from_info(info: Any, size: tuple[int, int], topic: str = "") -> Camer
         )
     except ValueError as error:
         raise BadInput("camera_info_values", f"camera_info cannot be used: {error}") from error
+
+
+def _without_size(info: Any) -> str:
+    size = f"camera_info describes a {info.width}x{info.height} image, so it is not calibrated"
+    if not (info.k[0] > 0 and info.k[4] > 0):
+        return f"{size}: calibrate the camera, or give the driver its calibration file"
+    return (
+        f"{size}, although its K has the focal lengths {info.k[0]:.4g} and {info.k[4]:.4g} px: "
+        "fill in width and height of the pictures that K is of"
+    )
 
 
 def _size_remedy(info: Any, size: tuple[int, int]) -> str:
@@ -172,7 +188,8 @@ def _intrinsics(k: Sequence[float]) -> tuple[float, float, float, float]:
     if not np.isfinite(k).all():
         raise BadInput(
             "camera_info_values",
-            "camera_info has K with numbers that are not finite: calibrate the camera",
+            f"camera_info has K with numbers that are not finite, {[float(each) for each in k]}: "
+            "calibrate the camera",
         )
     fx, skew, cx, _, fy, cy, _, _, scale = k
     if not (cx or cy) and (k[6] or k[7]):

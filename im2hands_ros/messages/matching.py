@@ -28,6 +28,7 @@ _KEPT_NS = 2_000_000_000
 _LEAST_KEPT = 16
 _KEPT_BYTES = 256 * 2**20
 _MOST_KEPT = 1024
+_KEPT = f"{_KEPT_NS / 1e9:.0f} s and {_KEPT_BYTES >> 20} MiB of images are kept"
 _RECENT = 256  # stamps of given-up images and of refused keypoints that are still known
 
 
@@ -117,13 +118,12 @@ class StampMatcher:
 
     def finish(self, reason: str) -> None:
         """Drop all that still waits as unmatched, because of `reason` where it is no stamps'."""
+        lacks = {name: not self._streams[_OTHER[name]].waiting for name in self._streams}
         details = [
-            (
-                name,
-                self._gap(_OTHER[name], stamp) if self._streams[_OTHER[name]].waiting else reason,
-            )
+            (name, reason if lacks[name] else self._gap(_OTHER[name], stamp))
             for name, stream in self._streams.items()
             for stamp in stream.waiting
+            if name != IMAGE or not self._is_refused(stamp)
         ]
         self.clear()
         for name, detail in details:
@@ -134,6 +134,7 @@ class StampMatcher:
         self._streams = {name: _Stream(OrderedDict()) for name in (IMAGE, KEYPOINTS)}
         self._given_up: deque[int] = deque(maxlen=_RECENT)
         self._refused: deque[int] = deque(maxlen=_RECENT)
+        self._are_late = False  # the last keypoints came when their image was given up
         self.timing = PairTiming()
 
     def _add(
@@ -157,6 +158,7 @@ class StampMatcher:
     def _match(
         self, stamp: int, image: _Waiting, keypoints_stamp: int, keypoints: _Waiting
     ) -> Match:
+        self._are_late = False
         self.timing.add_pair((keypoints_stamp - stamp) / 1e9, keypoints.arrival - image.arrival)
         return Match(stamp, image.item, keypoints.item)
 
@@ -167,10 +169,10 @@ class StampMatcher:
         """Whether keypoints belong to an image that was given up; counts them."""
         if not any(self._fits(image, stamp) for image in self._given_up):
             return False
-        kept = f"{_KEPT_NS / 1e9:.0f} s and {_KEPT_BYTES >> 20} MiB of images are kept"
+        self._are_late = True
         self._on_drop(
             "keypoints_too_late",
-            f"their image was given up, {kept}: use a faster tracker or smaller images",
+            f"their image was given up, {_KEPT}: use a faster tracker or smaller images",
         )
         return True
 
@@ -234,24 +236,26 @@ class StampMatcher:
     def _give_up(self, name: str, stamp: int) -> None:
         self._take(name, stamp)
         if name == IMAGE:
-            if any(self._fits(refused, stamp) for refused in self._refused):
+            if self._is_refused(stamp):
                 self._on_drop("image_keypoints_refused", "its keypoints were refused")
                 return
             self._given_up.append(stamp)
         self._on_drop(f"{name}_unmatched", self._gap(_OTHER[name], stamp))
 
+    def _is_refused(self, stamp: int) -> bool:
+        return any(self._fits(refused, stamp) for refused in self._refused)
+
     def _gap(self, partner: str, stamp: int) -> str:
-        nearest = self._nearest(partner, stamp)
+        if partner == KEYPOINTS and self._are_late:
+            return f"its keypoints come too late, {_KEPT}: use a faster tracker or smaller images"
+        nearest = self._nearest(partner, stamp) or self._streams[partner].matched
         if nearest is None:
-            nearest = self._streams[partner].matched
-        if nearest is None:
-            return f"no {partner} came: copy the image's stamp into the keypoints"
+            return f"no {partner} came yet, {_KEPT}: start what publishes them, or use a faster one"
         return gap_text(partner, abs(nearest - stamp) / 1e9, self.timing.period)
 
     def _close(self, name: str, stamp: int) -> None:
         """Note a pair at this stamp and drop what is older: pairs never go back in time."""
-        stream = self._streams[name]
-        stream.matched = stamp
-        for old in [other for other in stream.waiting if other < stamp]:
+        self._streams[name].matched = stamp
+        for old in [other for other in self._streams[name].waiting if other < stamp]:
             self._take(name, old)
             self._on_drop(f"{name}_skipped", "a newer one was paired first")

@@ -129,7 +129,8 @@ class PairTiming:
             yield (
                 "keypoints_before_image",
                 f"keypoints come {_range(-lags)} before the image that they are paired with: they "
-                "cannot be made of it: copy the stamp of the image that the tracker processed",
+                "are of another image, or images are delayed on their way: copy the stamp of the "
+                "image that the tracker processed, or send smaller images",
             )
 
 
@@ -139,7 +140,8 @@ def _range(seconds: NDArray[np.floating]) -> str:
 
 def gap_text(partner: str, gap: float, period: float | None) -> str:
     """What keeps a message without a partner whose nearest stamp lies `gap` seconds away."""
-    text = f"the nearest stamp of {partner} is {gap:.3f} s away: "
+    away = f"{gap:.3f}" if gap >= 0.001 else f"{gap:.1g}"
+    text = f"the nearest stamp of {partner} is {away} s away: "
     if gap > _OTHER_CLOCK:
         return (
             f"the stamps of {partner} are {gap:.4g} s away, of another clock: stamp images and "

@@ -11,7 +11,7 @@ from geometry_msgs.msg import PoseArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from im2hands_ros.bad_input import BadInput
-from im2hands_ros.messages.camera_info import is_same_frame
+from im2hands_ros.messages.camera_info import keypoints_elsewhere
 from im2hands_ros.messages.header import nanoseconds
 from im2hands_ros.messages.keypoints import CheckedKeypoints, read_keypoints, read_poses
 from im2hands_ros.messages.matching import Match, StampMatcher
@@ -164,10 +164,5 @@ def _keypoints_input(kind: str) -> tuple[str, type, Callable[[Any], CheckedKeypo
 
 
 def _check_frames(pair: Match) -> None:
-    keypoints, image = pair.keypoints.frame_id, pair.image.header.frame_id
-    if keypoints and not is_same_frame(keypoints, image):
-        raise BadInput(
-            "keypoints_frame",
-            f"the keypoints are in frame '{keypoints}' but the image is in '{image}': transform "
-            "them into the image's frame (or leave frame_id empty if they are in it)",
-        )
+    if text := keypoints_elsewhere(pair.keypoints.frame_id, pair.image.header.frame_id):
+        raise BadInput("keypoints_frame", text)

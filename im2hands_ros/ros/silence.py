@@ -9,6 +9,7 @@ from rclpy.qos import DurabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 _COMPRESSED = "/compressed"
+_MOST_NAMED = 3
 _CURES = {
     "geometry_msgs/msg/PoseArray": "set keypoints_type to pose_array and remap keypoint_poses to "
     "it",
@@ -30,14 +31,13 @@ def why_silent(node: Node, topic: str) -> str:
         topic: full name, after remapping.
     """
     publishers = node.get_publishers_info_by_topic(topic)
-    if not publishers:
-        return _other_transport(node, topic)
-    own = (node.get_namespace(), node.get_name())
     wanted = {
         each.topic_type
         for each in node.get_subscriptions_info_by_topic(topic)
-        if (each.node_namespace, each.node_name) == own
+        if _is_of(node, each)
     }
+    if not publishers:
+        return _other_transport(node, topic) or _other_topic(node, wanted)
     others = [each for each in publishers if each.topic_type not in wanted]
     if wanted and len(others) == len(publishers):
         kind = others[0].topic_type
@@ -72,6 +72,28 @@ def _other_transport(node: Node, topic: str) -> str:
         return ""
     transport = "raw" if is_compressed else "compressed"
     return f"{_named(publishers)} publishes {other} alone: set image_transport to {transport}"
+
+
+def _other_topic(node: Node, wanted: set[str]) -> str:
+    """What others publish of the type under other names."""
+    names = [
+        name
+        for name, types in node.get_topic_names_and_types()
+        if wanted & set(types)
+        and any(not _is_of(node, each) for each in node.get_publishers_info_by_topic(name))
+    ]
+    if not names:
+        return ""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return (
+        f"nobody publishes there, but {' and '.join(sorted(wanted))} on "
+        f"{', '.join(sorted(names)[:_MOST_NAMED])}{more}: remap this node's input"
+    )
+
+
+def _is_of(node: Node, endpoint: TopicEndpointInfo) -> bool:
+    own = (node.get_namespace(), node.get_name())
+    return (endpoint.node_namespace, endpoint.node_name) == own
 
 
 def _named(publishers: Sequence[TopicEndpointInfo]) -> str:

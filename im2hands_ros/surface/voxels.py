@@ -13,6 +13,9 @@ from im2hands_ros.kernels.mesh import voxel_centres
 
 Points = NDArray[np.float32]
 
+# Metres. Smaller voxels are millions a hand and take minutes.
+_SMALLEST, _LARGEST = 0.0005, 1.0
+
 
 def occupied_voxels(
     vertices: NDArray[np.floating],
@@ -32,10 +35,14 @@ def occupied_voxels(
     kernels finds the voxels, if given, in place of NumPy.
     Returns centres (M, 3) float32 metres, sorted by x, y, z, and their occupancy (M,) float32, all
     at least `threshold`.
-    Raises ValueError when voxel_size is not positive.
+    Raises ValueError when voxel_size is not between half a millimetre and a metre.
     """
     if not voxel_size > 0:
         raise ValueError(f"voxel size {voxel_size} m is not positive; 0.005 suits hands")
+    if not _SMALLEST <= voxel_size <= _LARGEST:
+        raise ValueError(
+            f"voxel size {voxel_size:g} m: give {_SMALLEST} to {_LARGEST}; 0.005 suits hands"
+        )
     if not len(triangles):
         return np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
     find = partial(voxel_centres, kernels) if kernels else _voxels_under

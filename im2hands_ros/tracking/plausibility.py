@@ -13,21 +13,23 @@ from numpy.typing import NDArray
 
 from im2hands_ros.anatomy import handedness
 from im2hands_ros.camera import Camera
+from im2hands_ros.joint_orders import Lengths, lengths_by_order, other_order
 from im2hands_ros.scene import HandSurface
 from im2hands_ros.skeleton import JOINT_NAMES, SIDES
 from im2hands_ros.tracking.interfaces import EncodedScene, Joints
 from im2hands_ros.tracking.picture_evidence import PictureEvidence
 from im2hands_ros.tracking.picture_looks import LookAt
 from im2hands_ros.tracking.repeats import Repeats
-from im2hands_ros.tracking.unlikely_hands import other_hand, unlikely_depth, unlikely_hands
+from im2hands_ros.tracking.unlikely_hands import (
+    other_hand,
+    unlikely_depth,
+    unlikely_hands,
+    wrong_order,
+)
+from im2hands_ros.tracking.unlikely_inputs import unlikely_camera, unlikely_picture
 
 Warnings = tuple[tuple[str, str], ...]  # kind and text
 
-_DARKEST = 5.0  # mean brightness, of 255
-_FLATTEST = 3  # from the darkest pixel to the brightest
-_OFF_CENTRE = 0.15  # of the picture's size; lenses are centred to a few hundredths
-_FOCAL = (0.2, 20.0)  # of the picture's width: lenses of 136 to 3 degrees
-_MOST_ASPECT = 1.4  # of fx and fy; pixels binned in one direction alone have 2
 # Frames -> mean confidence below which keypoints and image do not fit: with a tracker's errors the
 # mean of ten frames is 0.23 and more, with half or twice the focal length 0.21 at most.
 _LOW_CONFIDENCE = {10: 0.19, 30: 0.4}
@@ -39,6 +41,16 @@ _FRAMES_NEEDED = {"depth_far": 10, "depth_unknown": 10}
 # Logarithm of the odds that a hand is the other one, in the mean of so many frames: right hands of
 # other rigs with 15 mm of noise have 1.8 for themselves at least.
 _OTHER_HAND, _OTHER_HAND_FRAMES = 2.0, 10
+_ORDER_FRAMES = 10
+# Where the joints are not this hand's, what they bend as and how long bones are says nothing.
+_OF_OTHER_JOINTS = {"joint_order": {"palm_length", "bone_length"}, "same_place": set()}
+# What explains that keypoints and picture do not fit: the lines on that name it, and no others.
+_CAUSES = (
+    *("dark_image", "blank_image", "frozen_image", "frozen_keypoints"),
+    *("camera_centre", "camera_focal", "camera_aspect", "joint_order", "same_place"),
+    *("palm_length", "flat_hand", "outside_image", "tiny_hand", "mirrored_axis", "mirrored_depth"),
+)
+_CONSEQUENCES = ("low_confidence", "picture_empty", "picture_offset", "picture_shape")
 
 _SWAPPED = (
     "the keypoints call the left hand right and the right one left, which is put right: tell the "
@@ -67,6 +79,7 @@ class Plausibility:
         self._repeats = Repeats()
         self._confidence = {side: deque[float](maxlen=max(_LOW_CONFIDENCE)) for side in SIDES}
         self._odds = {side: deque[float](maxlen=_OTHER_HAND_FRAMES) for side in SIDES}
+        self._lengths = {side: deque[Lengths](maxlen=_ORDER_FRAMES) for side in SIDES}
         self._swapped_hands, self._their_confidence = 0, 0.0
 
     def check(
@@ -87,27 +100,56 @@ class Plausibility:
             depth: (H, W) metres of the depth image that is used, if one is.
         """
         found = _by_kind(unlikely_inputs(image, camera, joints))
+        found |= _by_kind(self._wrong_orders(joints))
         found.pop("chirality", None)  # of one frame
-        if "joint_order" not in found:
+        others = [kind for kind in _OF_OTHER_JOINTS if kind in found]
+        for kind in others:
+            found = {
+                each: text for each, text in found.items() if each not in _OF_OTHER_JOINTS[kind]
+            }
+        if not others:
             found |= _by_kind(self._other_hands(joints))
         found |= dict(self._repeats.check(image, joints))
         if depth is not None:
             found |= _by_kind(unlikely_depth(camera, joints, depth))
         if scene is not None:
-            if self._picture:
-                found |= _by_kind(self._picture.check(image, camera, joints, scene.swapped))
-            if not scene.swapped:
-                self._swapped_hands, self._their_confidence = 0, 0.0
-            elif "joint_order" not in found:
+            found |= self._against_picture(image, camera, joints, scene, bool(others))
+            if scene.swapped and not others:
                 found.pop("chirality", None)  # the network has seen the image too
-                found |= [self._swapped(scene)]
-            found |= _by_kind(self._low_confidence(scene))
+        found = _explained(found)
         self._runs = Counter({kind: self._runs[kind] + 1 for kind in found})
         return tuple(
             (kind, text)
             for kind, text in found.items()
             if self._runs[kind] >= _FRAMES_NEEDED.get(kind, 1)
         )
+
+    def _against_picture(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        joints: Mapping[str, Joints],
+        scene: EncodedScene,
+        are_others: bool,
+    ) -> dict[str, str]:
+        """Kind -> text of what the picture contradicts; `are_others`: joints of no or one hand."""
+        found: dict[str, str] = {}
+        if self._picture:
+            found |= _by_kind(self._picture.check(image, camera, joints, scene.swapped))
+        if not scene.swapped:
+            self._swapped_hands, self._their_confidence = 0, 0.0
+        elif not are_others:
+            found |= [self._swapped(scene)]
+        return found | _by_kind(self._low_confidence(scene))
+
+    def _wrong_orders(self, joints: Mapping[str, Joints]) -> Iterator[tuple[str, str]]:
+        for side, xyz in joints.items():
+            lengths = self._lengths[side]
+            lengths.append(lengths_by_order(xyz))
+            if len(lengths) < _ORDER_FRAMES:
+                continue
+            if order := other_order(np.mean(lengths, axis=0), is_mean=True):
+                yield wrong_order(side, order)
 
     def _other_hands(self, joints: Mapping[str, Joints]) -> Iterator[tuple[str, str]]:
         for side, xyz in joints.items():
@@ -151,6 +193,23 @@ class Plausibility:
                     break
 
 
+def _explained(found: dict[str, str]) -> dict[str, str]:
+    """The same, where one cause is known without the other causes that there might be."""
+    cause = next((kind for kind in _CAUSES if kind in found), None)
+    if cause is None:
+        return found
+    return {
+        kind: _because(text, cause) if kind in _CONSEQUENCES else text
+        for kind, text in found.items()
+        if kind != "picture_side"
+    }
+
+
+def _because(text: str, cause: str) -> str:
+    seen = "; ".join(each.partition(": check ")[0] for each in text.split("; "))
+    return f"{seen}: repair what the line of '{cause}' names first"
+
+
 def _by_kind(found: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Kind -> text; what holds for both hands names both."""
     texts: dict[str, list[str]] = {}
@@ -178,49 +237,6 @@ def unlikely_inputs(
     image: NDArray[np.uint8], camera: Camera, joints: Mapping[str, Joints]
 ) -> Iterator[tuple[str, str]]:
     """Kind and text of what is unlikely before any network ran; arguments as `check`'s."""
-    yield from _unlikely_picture(image)
-    yield from _unlikely_camera(camera)
+    yield from unlikely_picture(image)
+    yield from unlikely_camera(camera)
     yield from unlikely_hands(camera, joints)
-
-
-def _unlikely_picture(image: NDArray[np.uint8]) -> Iterator[tuple[str, str]]:
-    sample = image[::8, ::8]
-    brightness = float(sample.mean())
-    if brightness < _DARKEST:
-        yield (
-            "dark_image",
-            f"the image is nearly black, mean brightness {brightness:.1f} of 255: raise the "
-            "exposure, or scale a picture of 10 or 12 bits in 16 to the full range",
-        )
-    elif int(sample.max()) - int(sample.min()) < _FLATTEST:
-        yield (
-            "blank_image",
-            f"the image holds one brightness, {brightness:.0f} of 255, and nothing else: take the "
-            "cap off, lower the exposure, or check what the camera driver sends",
-        )
-
-
-def _unlikely_camera(camera: Camera) -> Iterator[tuple[str, str]]:
-    size = np.array([camera.width, camera.height])
-    centre = np.array([camera.cx, camera.cy])
-    picture = f"{camera.width}x{camera.height}"
-    if (np.abs(centre - (size - 1) / 2) > _OFF_CENTRE * size).any():
-        likely = "calibrate" if not centre.any() else "give the K of this picture's size"
-        yield (
-            "camera_centre",
-            f"K has the principal point ({camera.cx:.0f}, {camera.cy:.0f}) px, far from the middle "
-            f"of the {picture} picture, as of a {2 * camera.cx:.0f}x{2 * camera.cy:.0f} one: "
-            f"{likely}",
-        )
-    if not 1 / _MOST_ASPECT < camera.fx / camera.fy < _MOST_ASPECT:
-        yield (
-            "camera_aspect",
-            f"K has the focal lengths {camera.fx:.4g} and {camera.fy:.4g} px: pixels are as wide "
-            "as high: give fx and fy of this picture's size",
-        )
-    if not _FOCAL[0] * camera.width < camera.fx < _FOCAL[1] * camera.width:
-        yield (
-            "camera_focal",
-            f"K has the focal length {camera.fx:.4g} px for a picture of {picture}: give pixels "
-            "of this picture, not millimetres or another size's",
-        )

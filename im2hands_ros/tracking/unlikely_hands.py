@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.anatomy import handedness, other_order, palm_length
+from im2hands_ros.anatomy import handedness, palm_length
 from im2hands_ros.camera import Camera
+from im2hands_ros.joint_orders import lengths_by_order, other_order
 from im2hands_ros.skeleton import BONES, JOINT_NAMES, SIDES, WRIST
 from im2hands_ros.tracking.interfaces import Joints
 
 _LEAST_INSIDE = 0.5  # share of a hand's joints in the picture
 _SMALLEST_PX = 20.0
-_SAME_PLACE = 0.01  # metres; joints of folded hands are two finger widths apart
+_SAME_PLACE = 0.016  # metres, mean; joints of folded hands are two finger widths apart
 _PALM = (0.05, 0.14)  # metres, of children and of the tallest
 _LONGEST_BONE = 0.075  # metres, of a finger; a tall man's are 0.06
 _SHORTEST_BONE = 0.0005
@@ -98,13 +99,8 @@ def _in_picture(camera: Camera, side: str, xyz: Joints) -> Iterator[tuple[str, s
 
 
 def _anatomy(side: str, xyz: Joints) -> Iterator[tuple[str, str]]:
-    order = other_order(xyz)
-    if order:
-        yield (
-            "joint_order",
-            f"the bones of the {side} hand have no hand's proportions, but would in another joint "
-            f"order: {order}: set joint_order, or reorder",
-        )
+    if order := other_order(lengths_by_order(xyz)):
+        yield wrong_order(side, order)
         return
     palm = palm_length(xyz)
     if not _PALM[0] < palm < _PALM[1]:
@@ -117,6 +113,15 @@ def _anatomy(side: str, xyz: Joints) -> Iterator[tuple[str, str]]:
         yield from _bones(side, xyz)
         yield from _fingers(side, xyz)
     yield from other_hand(side, handedness(xyz), _SURE)
+
+
+def wrong_order(side: str, order: str) -> tuple[str, str]:
+    """Kind and text of a hand whose joints are in another order."""
+    return (
+        "joint_order",
+        f"the bones of the {side} hand have no hand's proportions, but would in another joint "
+        f"order: {order}: set joint_order, or reorder",
+    )
 
 
 def other_hand(side: str, odds: float, sure: float) -> Iterator[tuple[str, str]]:
@@ -147,8 +152,8 @@ def _bones(side: str, xyz: Joints) -> Iterator[tuple[str, str]]:
         yield (
             "bone_length",
             f"{JOINT_NAMES[children[longest]]} of the {side} hand is {1e3 * lengths[longest]:.0f} "
-            f"mm from the joint before it, a finger's at most {1e3 * _LONGEST_BONE:.0f}: check the "
-            "joint order and the tracker, or give NaN for joints that it has lost",
+            f"mm from the joint before it, a finger's at most {1e3 * _LONGEST_BONE:.0f}: check "
+            "scale and joint order, or give NaN for joints that the tracker has lost",
         )
 
 
@@ -168,7 +173,7 @@ def _fingers(side: str, xyz: Joints) -> Iterator[tuple[str, str]]:
             "bone_length",
             f"{JOINT_NAMES[_FINGERS[int(reach.argmax()), 0]]} of the {side} hand is "
             f"{1e3 * reach.max():.0f} mm from the wrist, a hand's at most {1e3 * _PALM[1]:.0f}: "
-            "check the joint order",
+            "check scale and joint order",
         )
 
 

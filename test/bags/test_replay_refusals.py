@@ -16,6 +16,8 @@ from made_bags import (
     write_bag,
 )
 
+from im2hands_ros.messages.camera_info import keypoints_elsewhere
+
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> BallModel:
@@ -86,6 +88,42 @@ def test_a_lens_that_folds_in_the_picture_is_warned_of_once(
     assert replay(write_bag(tmp_path / "bag", entries))[0] == 0
     said = capsys.readouterr().err
     assert said.count("the lens model plumb_bob has no inverse in") == 1
+
+
+MISTAKES = {
+    "zeros": (0.0, "left_xyz holds zeros alone: set left_valid to false"),
+    "millimetres": (1000.0, "give metres, not millimetres: divide by 1000"),
+    "metres divided by 1000": (0.001, "give metres: multiply by 1000"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_bag_of_refused_keypoints_says_why_and_not_that_none_came(
+    tmp_path: Path, model: BallModel, capsys: pytest.CaptureFixture[str], mistake: str
+) -> None:
+    factor, said = MISTAKES[mistake]
+    entries = recording(3)
+    for entry in entries[2::3]:
+        for side in ("left", "right"):
+            setattr(entry.message, f"{side}_xyz", factor * getattr(entry.message, f"{side}_xyz"))
+    status, out = replay(write_bag(tmp_path / "bag", entries))
+    assert status == 2 and not out.exists()
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert said in line
+    assert "unmatched" not in line and "partner" not in line
+
+
+def test_keypoints_of_another_frame_are_refused_in_the_node_s_words(
+    tmp_path: Path, model: BallModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = recording(2)
+    for entry in entries[2::3]:
+        entry.message.header.frame_id = "base_link"
+    status, out = replay(write_bag(tmp_path / "bag", entries))
+    assert status == 2 and not out.exists()
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert keypoints_elsewhere("base_link", "camera_optical_frame") in line
+    assert "transform them into the image's frame" in line
 
 
 def test_two_cameras_are_listed_and_one_is_chosen_by_name(

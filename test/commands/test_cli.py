@@ -231,6 +231,14 @@ def test_what_is_unlikely_about_the_input_is_a_warning(files, fake_model, capsys
     assert any("K has the principal point (0, 0) px" in line for line in lines)
 
 
+def test_joints_that_are_not_numbers_are_named_and_estimated(files, fake_model, capsys):
+    hand = joints("left", x=0.0).tolist()
+    hand[8] = [None] * 3
+    files.keypoints.write_text(json.dumps({"left": hand, "camera": CAMERA}))
+    assert reconstruct(files) == 0
+    assert "warning: index_tip of the left hand are NaN or infinite" in capsys.readouterr().err
+
+
 def test_a_picture_without_a_hand_where_the_keypoints_lie_is_a_warning(files, fake_model, capsys):
     wall = np.random.default_rng(0).normal(120, 3, (240, 320, 3)).astype(np.uint8)
     cv2.imwrite(str(files.image), wall)

@@ -85,6 +85,15 @@ def test_a_calibration_that_is_not_the_images_is_refused(new, changes, reason, s
     assert raised.value.reason == reason
 
 
+@pytest.mark.parametrize("size", [(0, 0), (64, 0), (0, 48)])
+def test_a_calibration_without_a_size_is_told_from_none_at_all(new, size):
+    lacking = {"width": size[0], "height": size[1]}
+    with pytest.raises(BadInput, match="fill in width and height of the pictures that K is of"):
+        camera_from_info(info(new, **lacking), (64, 48))
+    with pytest.raises(BadInput, match="not calibrated: calibrate the camera, or give the driver"):
+        camera_from_info(info(new, **lacking, k=np.zeros(9)), (64, 48))
+
+
 @pytest.mark.parametrize(
     ("theirs", "is_said"), [("camera", False), ("", False), ("depth_camera", True)]
 )

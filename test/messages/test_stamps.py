@@ -112,6 +112,49 @@ def test_keypoints_whose_image_was_given_up_are_late_and_not_offset():
     assert "use a faster tracker" in stream.details["keypoints_too_late"]
 
 
+def test_an_image_that_is_given_up_before_its_late_keypoints_lacks_no_stamp():
+    for latency, size in ((2.5, 0), (0.5, 32 * 2**20)):
+        stream = Stream()
+        first: list[str] = []
+        stream.matcher._on_drop = lambda reason, text, kept=first: kept.append((reason, text))
+        stream.play(constant(latency), constant(0.0), size=size)
+        texts = [text for reason, text in first if reason == "image_unmatched"]
+        assert texts[0].startswith("no keypoints came yet, 2 s and 256 MiB of images are kept")
+        assert texts[-1].startswith("its keypoints come too late, 2 s and 256 MiB")
+        assert not any("stamp" in text for text in texts)
+
+
+def test_images_that_are_delayed_on_their_way_are_not_called_other_ones_alone():
+    matcher = StampMatcher(0.01, lambda *_: None)
+    for i in range(40):  # a camera that tracks hands itself, with large images on a slow link
+        stamp = round(1e9 * (START + i * PERIOD))
+        matcher.add_keypoints(stamp, i, arrival=i * PERIOD + 0.01)
+        assert matcher.add_image(stamp, i, arrival=i * PERIOD + 0.1).keypoints == i
+    text = dict(matcher.timing.warnings(0.01))["keypoints_before_image"]
+    assert "90 ± 0 ms before" in text and "or images are delayed on their way" in text
+
+
+@pytest.mark.parametrize(("offset", "said"), [(0.0001, "0.0001 s away"), (0.004, "0.004 s away")])
+def test_a_small_gap_is_said_with_its_digits(offset, said):
+    stream = Stream(slop=0.0).play(constant(0.02), constant(offset))
+    assert said in stream.details["image_unmatched"]
+
+
+@pytest.mark.parametrize("rate", [15, 60, 90])
+@pytest.mark.parametrize("offset", [0.033, -0.033, 0.04, 0.08])
+def test_an_offset_is_a_warning_or_leads_to_nothing_at_any_rate(rate, offset):
+    matcher, pairs, said = StampMatcher(0.01, lambda *_: None), [], set()
+    events = [(i / rate, 0, i) for i in range(150)] + [(i / rate + 0.02, 1, i) for i in range(150)]
+    for arrival, kind, i in sorted(events):
+        stamp = round(1e9 * (START + i / rate + kind * offset))
+        add = matcher.add_keypoints if kind else matcher.add_image
+        pair = add(stamp, i, arrival=arrival)
+        if pair is not None:
+            pairs.append(pair.image - pair.keypoints)
+            said |= dict(matcher.timing.warnings(matcher.slop)).keys()
+    assert not pairs or said & {"stamps_never_equal", "sync_slop"}
+
+
 def test_images_are_kept_by_memory():
     large = 32 * 2**20
     stream = Stream().play(constant(0.2), constant(0.0), size=large)

@@ -44,6 +44,19 @@ def test_images_that_are_only_compressed_are_named(watched):
     wait(client, process, "/image/compressed alone: set image_transport to compressed")
 
 
+def test_images_that_are_only_raw_are_named(watched):
+    process, client = watched("image_transport:=compressed", image=Image)
+    wait(client, process, "/image alone: set image_transport to raw")
+
+
+def test_keypoints_on_a_topic_of_another_name_are_named(watched):
+    process, client = watched(**{"tracker/hands": HandKeypoints, "image": Image})
+    text = "nobody publishes there, but im2hands_ros/msg/HandKeypoints on "
+    wait(client, process, f"{process.namespace}/keypoints: nothing comes: {text}")
+    line = next(line for line in process.log.splitlines() if text in line)
+    assert f"{process.namespace}/tracker/hands" in line and "refined_keypoints" not in line
+
+
 def test_a_latched_camera_info_that_came_too_early_is_named(watched):
     process, client = watched(image=Image, keypoints=HandKeypoints)
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

@@ -43,6 +43,31 @@ def test_illegal_transitions_are_answered_in_every_state(start):
     client.close()
 
 
+def test_the_node_that_activated_itself_refuses_what_its_users_send_first(start):
+    process = start()
+    client = Client(process.namespace)
+    client.wait_until(lambda: state(client) == State.PRIMARY_STATE_ACTIVE, "activation")
+    for _ in range(2):
+        assert not change(client, CONFIGURE) and not change(client, ACTIVATE)
+    assert state(client) == State.PRIMARY_STATE_ACTIVE and process.is_alive
+    client.send_frame(10.0)
+    client.wait_for_frame(10.0)
+    client.close()
+
+
+def test_transitions_that_come_at_once_are_answered_one_after_the_other(start):
+    process = start("auto_activate:=false")
+    client = Client(process.namespace)
+    service = client.node.create_client(ChangeState, "im2hands/change_state")
+    client.wait_until(service.service_is_ready, "the service")
+    request = ChangeState.Request(transition=Transition(id=CONFIGURE))
+    answers = [service.call_async(request) for _ in range(5)]
+    client.wait_until(lambda: all(each.done() for each in answers), "five answers")
+    assert sum(each.result().success for each in answers) == 1
+    assert state(client) == State.PRIMARY_STATE_INACTIVE and process.is_alive
+    client.close()
+
+
 @pytest.mark.parametrize("name", ["configure", "activate", "deactivate", "cleanup", "shutdown"])
 def test_an_exception_in_a_transition_is_answered_and_the_node_is_alive(name):
     def fail(self: Im2HandsNode, state: object) -> None:

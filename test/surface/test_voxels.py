@@ -83,6 +83,14 @@ def test_a_mesh_without_triangles_gives_empty_arrays() -> None:
     assert centres.shape == (0, 3)
 
 
+@pytest.mark.parametrize("size", [1e-6, 1e-4, 5.0, float("inf")])
+def test_voxels_of_another_unit_are_refused_and_not_counted_for_minutes(
+    ball: trimesh.Trimesh, size: float
+) -> None:
+    with pytest.raises(ValueError, match=f"voxel size {size:g} m: give 0.0005 to 1.0"):
+        occupied_voxels(ball.vertices, ball.faces, probability, size)
+
+
 def test_a_voxel_size_of_zero_is_refused(ball: trimesh.Trimesh) -> None:
     with pytest.raises(ValueError, match="voxel size 0 m is not positive"):
         occupied_voxels(ball.vertices, ball.faces, probability, 0)

@@ -117,6 +117,34 @@ def test_fingers_in_one_place_and_one_from_its_tip_on_are_named():
     assert "mm from the wrist, a hand's at most 140" in kinds({"left": hand})["bone_length"]
 
 
+@pytest.mark.parametrize(
+    ("length_mm", "is_said"), [(30, True), (49, True), (52, False), (138, False), (145, True)]
+)
+def test_a_palm_is_50_to_140_mm_long(length_mm, is_said):
+    hand = 1e-3 * length_mm / 0.095 * (joints("left") - [0, 0, 0.5]) + [0, 0, 0.5]
+    hand[9] = hand[0] + [0, -1e-3 * length_mm, 0]
+    assert ("palm_length" in kinds({"left": hand})) == is_said
+
+
+@pytest.mark.parametrize(("inside", "is_said"), [(4, True), (10, True), (11, False), (21, False)])
+def test_a_hand_is_outside_when_most_of_its_joints_are(inside, is_said):
+    hand = joints("left", x=0.0)
+    across = np.linspace(100, 180, 21)[np.argsort(np.argsort(CAMERA.project(hand)[:, 0]))]
+    if inside < 21:  # the picture's edge lies between two joints
+        across += CAMERA.width - 0.5 - np.sort(across)[inside - 1 : inside + 1].mean()
+    hand[:, 0] = (across - CAMERA.cx) / CAMERA.fx * hand[:, 2]
+    assert ("outside_image" in kinds({"left": hand})) == is_said
+
+
+@pytest.mark.parametrize(("width_px", "is_said"), [(3, True), (18, True), (24, False)])
+def test_a_hand_of_a_few_pixels_is_named(width_px, is_said):
+    hand = joints("left", x=0.0, depth=0.0)
+    hand[:, 2] += CAMERA.fx * np.linalg.norm(np.ptp(hand[:, :2], axis=0)) / width_px
+    found = kinds({"left": hand})
+    assert ("tiny_hand" in found) == is_said
+    assert not is_said or f"{width_px} px across" in found["tiny_hand"]
+
+
 @pytest.mark.parametrize(("axis", "name"), [(0, "x"), (1, "y"), (2, "depth")])
 def test_a_column_of_joints_that_holds_one_value_is_named(axis, name):
     hand = bent("left")
