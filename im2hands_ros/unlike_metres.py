@@ -51,7 +51,7 @@ def unlike_metres(given: NDArray[np.floating], when_absent: str) -> tuple[str, s
             f"is 0.000 m across, all joints at ({place}): {when_absent} when the hand is not "
             "tracked"
         )
-    causes = (_relative, _normalised, _pixels, _other_unit, _other_axes)
+    causes = (_pixels, _relative, _normalised, _other_unit, _other_axes)
     text = next(filter(None, (cause(xyz, size) for cause in causes)), _plain(xyz, size))
     return reason, text + _lost(xyz)
 
@@ -142,7 +142,9 @@ def _pixels(xyz: Joints, size: float) -> str:
     depths = np.abs(xyz[:, 2])
     middle = float(np.median(xyz[:, :2].max(axis=1)))
     is_flat = depths.max() <= _FARTHEST or (low >= 0 and depths[WRIST] < _NO_DEPTH)
-    if size < _LARGEST_HAND or not (is_flat and _FARTHEST < middle < _MOST_PIXELS):
+    if size < _LARGEST_HAND or _reference(xyz) is not None:
+        return ""
+    if not (is_flat and _FARTHEST < middle < _MOST_PIXELS):
         return ""
     return (
         f"reaches {high:.4g} with depths up to {depths.max():.3g}, as pixels: lift them to "
@@ -199,7 +201,8 @@ def _other_axes(xyz: Joints, size: float) -> str:
     nearest = float(xyz[:, 2].min())
     if not _SMALLEST_HAND < size < _LARGEST_HAND or nearest >= _NEAREST_DEPTH:
         return ""
-    if float(xyz[:, 2].max()) < 0:
+    middle = np.abs(np.median(xyz, axis=0))
+    if float(xyz[:, 2].max()) < 0 and middle.argmax() == 2:
         return (
             f"has depth {nearest:.3f} m, behind the camera: give points in the camera's "
             "optical frame (z forward): from OpenGL negate y and z"

@@ -70,6 +70,14 @@ MISTAKES = {
         "where x and y are pixels, lift them",
     ),
     "pixels with relative millimetres": (with_depth(PIXELS, 1000 * RELATIVE[:, 2]), "as pixels"),
+    "pixels of a corner": (
+        with_depth(PIXELS - PIXELS.min(0) + 3, 1000 * RELATIVE[:, 2]),
+        "as pixels",
+    ),
+    "x forward, all below": (
+        (RIGHT + [0, 0.2, 0])[:, [2, 0, 1]] * [1, -1, -1],
+        "optical frame (z forward): from x forward and z up give (-y, -z, x)",
+    ),
     "pixels of 4K with depth 1": (with_depth(12 * PIXELS, 1.0), "as pixels"),
     "normalised, partly outside": (
         with_depth(NORMALISED - [0.7, 0], RELATIVE[:, 2]),

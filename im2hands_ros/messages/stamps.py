@@ -13,6 +13,7 @@ _ENOUGH = 20
 _OTHER_CLOCK = 3600.0  # seconds
 # Of the offsets: a tracker that takes its own time is before the image as often as after it.
 _LEAST_ON_EACH_SIDE = 0.1
+_ROUNDED, _FEW = 0.0015, 0.05  # seconds that rounded stamps may differ by; share of pairs
 _MEANS = 60  # windows over which drift is measured: two minutes at 30 Hz
 
 
@@ -124,6 +125,13 @@ class PairTiming:
                 "stamps_never_equal",
                 f"the stamps of keypoints and image are never equal, keypoints {_range(offsets)} "
                 f"later: {_NEVER_EQUAL[self.clock]}",
+            )
+        elif (share := float((np.abs(offsets) > _ROUNDED).mean())) > _FEW:
+            yield (
+                "stamps_differ",
+                f"the stamps of keypoints and image differ in {100 * share:.0f} % of the pairs, by "
+                f"up to {1e3 * np.abs(offsets).max():.0f} ms: those keypoints may be of another "
+                "image: copy the stamp of the image that the tracker processed into its keypoints",
             )
         if lags.mean() < -half:
             yield (

@@ -84,10 +84,11 @@ def _other_topic(node: Node, wanted: set[str]) -> str:
     ]
     if not names:
         return ""
+    names.sort(key=lambda name: (not name.startswith(node.get_namespace()), name))  # own robot's
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return (
         f"nobody publishes there, but {' and '.join(sorted(wanted))} on "
-        f"{', '.join(sorted(names)[:_MOST_NAMED])}{more}: remap this node's input"
+        f"{', '.join(names[:_MOST_NAMED])}{more}: remap this node's input"
     )
 
 

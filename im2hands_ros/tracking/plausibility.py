@@ -58,7 +58,8 @@ _SWAPPED = (
 )
 _MIRRORED = (
     "the keypoints bend as the other hands' do and lie beside the hands in the image: one axis is "
-    "mirrored: with y up (Unity) negate y, or give the tracker images that are not mirrored"
+    "mirrored: with y up (Unity) negate y, with depths towards the camera negate these, or give "
+    "the tracker images that are not mirrored"
 )
 _MIRRORED_DEPTH = (
     "the keypoints bend as the other hands' do, but lie on the hands in the image, on the sides "

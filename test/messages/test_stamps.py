@@ -140,6 +140,21 @@ def test_a_small_gap_is_said_with_its_digits(offset, said):
     assert said in stream.details["image_unmatched"]
 
 
+def test_some_pairs_of_other_images_are_a_warning_with_their_share():
+    some = np.where(np.arange(FRAMES) % 5, 0.0, 0.030)  # taken for the next image, 3 ms away
+    stream = Stream().play(constant(0.05), some)
+    assert any(image != keypoints for image, keypoints in stream.pairs)
+    text = stream.warnings["stamps_differ"]
+    assert "differ in 2" in text and "% of the pairs, by up to 3 ms" in text
+
+
+def test_stamps_that_are_rounded_to_milliseconds_are_no_warning():
+    stamps = START + PERIOD * np.arange(FRAMES)
+    stream = Stream().play(constant(0.04), np.round(stamps, 3) - stamps)
+    assert stream.pairs == [(i, i) for i in range(FRAMES)]
+    assert not stream.warnings
+
+
 @pytest.mark.parametrize("rate", [15, 60, 90])
 @pytest.mark.parametrize("offset", [0.033, -0.033, 0.04, 0.08])
 def test_an_offset_is_a_warning_or_leads_to_nothing_at_any_rate(rate, offset):
