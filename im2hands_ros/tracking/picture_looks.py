@@ -69,6 +69,9 @@ class PictureLooks:
         look_at: as `LandmarkEncoder.see`.
         is_odd: whether some findings of `SIDES` or `BOTH` contradict the keypoints; one that
             differs from those before it makes the next looks come soon.
+
+    Attributes:
+        at_most: frames between two looks at a hand, however little changes.
     """
 
     def __init__(self, look_at: LookAt, is_odd: Callable[[str, list[Finding]], bool]) -> None:
@@ -81,6 +84,7 @@ class PictureLooks:
         self._frame, self._began = 0, -_PAUSE
         self._current: dict[str, list[Finding]] = {}
         self._names = [*SIDES]
+        self.at_most = _LATER[-1]
 
     def update(
         self,
@@ -145,7 +149,7 @@ class PictureLooks:
         if self._soon[name] >= _MOST_SOON:
             self._soon[name], is_open = 0, False
         self._calm[name] = 0 if is_open else self._calm[name] + 1
-        later = _LATER[min(self._calm[name], len(_LATER)) - 1]
+        later = min(_LATER[min(self._calm[name], len(_LATER)) - 1], self.at_most)
         self._due[name] = self._frame + (_SOON if is_open else later)
 
 

@@ -31,6 +31,7 @@ _MOST_ASPECT = 1.4  # of fx and fy; pixels binned in one direction alone have 2
 # Frames -> mean confidence below which keypoints and image do not fit: with a tracker's errors the
 # mean of ten frames is 0.23 and more, with half or twice the focal length 0.21 at most.
 _LOW_CONFIDENCE = {10: 0.19, 30: 0.4}
+_LOW_TOO = 1.4  # times as much, of the hand beside one below the limit
 # Where the picture was not looked at. On the demo, hands whose sides are swapped have 0.43 to 0.63
 # in a first frame and 0.85 later; those with y mirrored 0.18 to 0.41, and 0.3 in the mean.
 _MIRRORED_BELOW = 0.42
@@ -133,22 +134,32 @@ class Plausibility:
         return ("mirrored_axis", _MIRRORED) if is_mirrored else ("swapped", _SWAPPED)
 
     def _low_confidence(self, scene: EncodedScene) -> Iterator[tuple[str, str]]:
-        for side, window in self._confidence.items():
-            value = scene.confidence.get(side)
-            if value is None:
-                continue
-            window.append(value)
-            for frames, limit in _LOW_CONFIDENCE.items():
-                last = list(window)[-frames:]
-                mean = sum(last) / len(last)
-                if len(last) == frames and mean < limit:
-                    yield (
-                        "low_confidence",
-                        f"the {side} hand has had a mean confidence of {mean:.2f} over {frames} "
-                        "frames: keypoints and image do not fit together: check stamps, K, and "
-                        "distance and frame of the keypoints",
-                    )
-                    break
+        present = {side: each for side, each in scene.confidence.items() if each is not None}
+        for side, value in present.items():
+            self._confidence[side].append(value)
+        windows = {side: list(self._confidence[side]) for side in present}
+        if any(_low_mean(window, 1.0) for window in windows.values()):
+            # What makes one hand unlikely is mostly wrong for the other one too.
+            for side, window in windows.items():
+                if low := _low_mean(window, _LOW_TOO):
+                    yield _low(side, *low)
+
+
+def _low_mean(window: list[float], times: float) -> tuple[float, int] | None:
+    """Mean confidence and frames of the shortest run below so many times its limit."""
+    for frames, limit in _LOW_CONFIDENCE.items():
+        mean = sum(window[-frames:]) / frames
+        if len(window) >= frames and mean < times * limit:
+            return mean, frames
+    return None
+
+
+def _low(side: str, mean: float, frames: int) -> tuple[str, str]:
+    return (
+        "low_confidence",
+        f"the {side} hand has had a mean confidence of {mean:.2f} over {frames} frames: keypoints "
+        "and image do not fit together: check stamps, K, and distance and frame of the keypoints",
+    )
 
 
 def _by_kind(found: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -82,6 +82,18 @@ def test_what_the_picture_contradicts_is_said_after_a_few_looks_and_goes_on(kind
     assert said(see, LONG).keys() == {kind}
 
 
+@pytest.mark.parametrize(("pixels", "named"), [(0.0, False), (18.0, True)])
+def test_the_other_hand_is_named_too_unless_it_is_surely_where_its_joints_are(pixels, named):
+    def see(side: str, given: np.ndarray) -> SeenHand:
+        beside = (40.0 if side == "left" else pixels, 0.0)
+        return seen_as(move=lambda each: each + beside)(side, given)
+
+    text = said(see)["picture_offset"]
+    assert "the left hand 40 px beside" in text
+    assert ("nor does it confirm the right hand" in text) == named
+    assert named or "right" not in text
+
+
 def test_a_hand_that_is_seen_larger_is_said_with_how_much():
     found = said(seen_as(move=lambda p: p.mean(0) + 1.7 * (p - p.mean(0))))
     assert "1.70 times as large: check K and its focal length" in found["picture_offset"]
