@@ -91,7 +91,7 @@ class Plausibility:
         found.pop("chirality", None)  # of one frame
         if "joint_order" not in found:
             found |= _by_kind(self._other_hands(joints))
-        found |= dict(self._repeats.check(image, joints))
+        found |= dict(self._repeats.check(image, joints, camera))
         if depth is not None:
             found |= _by_kind(unlikely_depth(camera, joints, depth))
         if scene is not None:
