@@ -19,6 +19,7 @@ from im2hands_ros.tracking.interfaces import EncodedScene, Joints
 from im2hands_ros.tracking.picture_evidence import PictureEvidence
 from im2hands_ros.tracking.picture_looks import LookAt
 from im2hands_ros.tracking.repeats import Repeats
+from im2hands_ros.tracking.steadiness import Steadiness
 from im2hands_ros.tracking.unlikely_hands import other_hand, unlikely_depth, unlikely_hands
 
 Warnings = tuple[tuple[str, str], ...]  # kind and text
@@ -65,7 +66,7 @@ class Plausibility:
     def __init__(self, look_at: LookAt | None = None) -> None:
         self._picture = PictureEvidence(look_at) if look_at else None
         self._runs: Counter[str] = Counter()
-        self._repeats = Repeats()
+        self._repeats, self._steadiness = Repeats(), Steadiness()
         self._confidence = {side: deque[float](maxlen=max(_LOW_CONFIDENCE)) for side in SIDES}
         self._odds = {side: deque[float](maxlen=_OTHER_HAND_FRAMES) for side in SIDES}
         self._swapped_hands, self._their_confidence = 0, 0.0
@@ -92,6 +93,7 @@ class Plausibility:
         if "joint_order" not in found:
             found |= _by_kind(self._other_hands(joints))
         found |= dict(self._repeats.check(image, joints, camera))
+        found |= _by_kind(self._steadiness.check(joints))
         if depth is not None:
             found |= _by_kind(unlikely_depth(camera, joints, depth))
         if scene is not None:
