@@ -15,6 +15,7 @@ from im2hands_ros.anatomy import handedness
 from im2hands_ros.camera import Camera
 from im2hands_ros.scene import HandSurface
 from im2hands_ros.skeleton import JOINT_NAMES, SIDES
+from im2hands_ros.tracking.hand_sizes import HandSizes
 from im2hands_ros.tracking.interfaces import EncodedScene, Joints
 from im2hands_ros.tracking.picture_evidence import PictureEvidence
 from im2hands_ros.tracking.picture_looks import LookAt
@@ -66,7 +67,7 @@ class Plausibility:
     def __init__(self, look_at: LookAt | None = None) -> None:
         self._picture = PictureEvidence(look_at) if look_at else None
         self._runs: Counter[str] = Counter()
-        self._repeats, self._steadiness = Repeats(), Steadiness()
+        self._repeats, self._steadiness, self._sizes = Repeats(), Steadiness(), HandSizes()
         self._confidence = {side: deque[float](maxlen=max(_LOW_CONFIDENCE)) for side in SIDES}
         self._odds = {side: deque[float](maxlen=_OTHER_HAND_FRAMES) for side in SIDES}
         self._swapped_hands, self._their_confidence = 0, 0.0
@@ -93,7 +94,7 @@ class Plausibility:
         if "joint_order" not in found:
             found |= _by_kind(self._other_hands(joints))
         found |= dict(self._repeats.check(image, joints, camera))
-        found |= _by_kind(self._steadiness.check(joints))
+        found |= _by_kind(self._steadiness.check(joints)) | dict(self._sizes.check(joints))
         if depth is not None:
             found |= _by_kind(unlikely_depth(camera, joints, depth))
         if scene is not None:
