@@ -23,7 +23,7 @@ _JUMPS = 0.03
 # to and fro twice a second, at 10 frames a second, in 4.
 _TURNS = 0.55
 # The same of two places in turns, where all jumps are about as long: their deviation, a share.
-_APART, _TURNS_ALWAYS, _UNEVEN = 0.015, 0.9, 0.4
+_APART, _TURNS_ALWAYS, _UNEVEN = 0.015, 0.9, 0.25
 
 
 class Steadiness:
