@@ -31,6 +31,8 @@ from im2hands_ros.tracking.picture_looks import (
 _NO_PRESENCE, _UNFIT_MISFIT, _UNFIT_SHAPE = 0.1, 0.5, 0.15
 _OFFSET = 0.27  # share of the hand's size
 _SHAPE = 0.3  # root mean square
+# In the picture's plane, of shapes that agree so well: with all of a tracker's errors 11 degrees.
+_TURN, _AGREE = np.deg2rad(16.0), 0.8
 _PRESENCE = 0.25
 # A tracker's errors of size are seldom those of both hands.
 _GROWTH = {**dict.fromkeys(SIDES, 0.38), BOTH: 0.21}  # logarithm of a ratio of sizes
@@ -111,7 +113,14 @@ class PictureEvidence:
 def is_odd(name: str, found: list[Finding]) -> bool:
     """Whether looks at a hand, or at both, contradict that they are where their keypoints are."""
     presence, misfit, shape = _judged(name, found)
-    return _is_empty(presence, misfit, shape) or misfit > 1 or shape > _SHAPE
+    return _is_empty(presence, misfit, shape) or misfit > 1 or shape > _SHAPE or _turned(found) != 0
+
+
+def _turned(found: list[Finding]) -> float:
+    """Degrees by which a hand is seen turned in the picture, clockwise; 0: none, or not sure."""
+    turn = complex(np.mean([each.turn for each in found]))
+    angle = float(np.angle(turn))
+    return float(np.rad2deg(angle)) if abs(turn) > _AGREE and abs(angle) > _TURN else 0.0
 
 
 def _is_sure(name: str, found: list[Finding]) -> bool:
@@ -168,6 +177,13 @@ def _contradiction(name: str, found: list[Finding]) -> tuple[str, str]:
             f"the picture shows the {hand} {pixels:.0f} px beside the keypoints and {larger:.2f} "
             "times as large: check K and its focal length, the stamps, and frame and distance of "
             "the keypoints",
+        )
+    if turned := _turned(found):
+        return (
+            "picture_turned",
+            f"the picture shows the {hand} turned by {abs(turned):.0f} degrees "
+            f"{'clockwise' if turned > 0 else 'counter-clockwise'} from the keypoints: check the "
+            "frame of the keypoints, or of this hand's rotation, and whether the picture is level",
         )
     return (
         "picture_shape",

@@ -51,6 +51,8 @@ class Finding(NamedTuple):
         growth: logarithm of how many times as large the hand is seen.
         shape: (21, 2) what landmarks and joints differ by, place and size set aside.
         size_px: of the keypoints, pixels.
+        turn: its angle is that from keypoints to landmarks in the picture, clockwise, radians; its
+            length in [0, 1], how well the shapes agree when turned by it.
     """
 
     presence: float
@@ -59,6 +61,7 @@ class Finding(NamedTuple):
     growth: float
     shape: Pixels
     size_px: float
+    turn: complex
 
 
 class PictureLooks:
@@ -175,7 +178,14 @@ def compare(seen: SeenHand, side: str, pixels: Pixels) -> Finding:
         float(np.log(seen_size / size)),
         landmarks / seen_size - given / size,
         size,
+        4
+        * complex(np.vdot(_as_complex(given), _as_complex(landmarks)))
+        / (seen_size * size * len(given)),
     )
+
+
+def _as_complex(points: Pixels) -> NDArray[np.complex128]:
+    return points[:, 0] + 1j * points[:, 1]
 
 
 def _centred(pixels: Pixels) -> tuple[Pixels, float]:
