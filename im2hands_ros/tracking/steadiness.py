@@ -30,7 +30,7 @@ class Steadiness:
     """Watches how hands move. For one thread."""
 
     def __init__(self) -> None:
-        self._places = {side: deque[NDArray[np.float32]](maxlen=_FRAMES) for side in SIDES}
+        self._places = {side: deque[NDArray[np.floating]](maxlen=_FRAMES) for side in SIDES}
         self._frame = 0
         self._said: tuple[tuple[str, str], ...] = ()
 
@@ -65,7 +65,7 @@ class Steadiness:
                 )
 
 
-def _jumps(beside: NDArray[np.float32]) -> tuple[float, float, float]:
+def _jumps(beside: NDArray[np.floating]) -> tuple[float, float, float]:
     """Their median length, the share of them that point away from those before, and by what share
     of the median they deviate."""
     lengths = np.linalg.norm(beside, axis=1)
