@@ -13,14 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
+from im2hands_ros.networks.compact.landmark_encoder import SeenHand
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.tracking.interfaces import Joints
+from im2hands_ros.tracking.late_keypoints import LateKeypoints
 from im2hands_ros.tracking.picture_looks import (
     BOTH,
     KEPT,
     Finding,
     LookAt,
     PictureLooks,
+    Pixels,
     each_once,
 )
 
@@ -28,11 +31,15 @@ from im2hands_ros.tracking.picture_looks import (
 _NO_PRESENCE, _UNFIT_MISFIT, _UNFIT_SHAPE = 0.1, 0.5, 0.15
 _OFFSET = 0.27  # share of the hand's size
 _SHAPE = 0.3  # root mean square
+# In the picture's plane, of shapes that agree so well: with all of a tracker's errors 11 degrees.
+_TURN, _AGREE = np.deg2rad(16.0), 0.8
 _PRESENCE = 0.25
 # A tracker's errors of size are seldom those of both hands.
 _GROWTH = {**dict.fromkeys(SIDES, 0.38), BOTH: 0.21}  # logarithm of a ratio of sizes
 # Of a single look, which may be at a hard pose.
 _ONCE_PRESENCE, _ONCE_MISFIT = 0.15, 1.5
+# Of the other hand, where one is contradicted: a wrong K, frame, unit or stamp is so for both.
+_SURE_PRESENCE, _SURE_MISFIT, _SURE_SHAPE = 0.5, 0.6, 0.2
 # A look takes a hand for the other one in some poses, all of them in a stream: both hands count.
 _OTHER_SIDE, _OTHER_SIDE_ALONE, _OWN_SIDE = 0.15, 0.04, 0.75
 
@@ -45,7 +52,9 @@ class PictureEvidence:
     """
 
     def __init__(self, look_at: LookAt) -> None:
-        self._looks = PictureLooks(look_at, is_odd)
+        self._look_at = look_at
+        self._looks = PictureLooks(self._look, is_odd)
+        self._late = LateKeypoints()
         self._are_swapped = False
         self._found: dict[str, list[Finding]] = {}
 
@@ -64,13 +73,32 @@ class PictureEvidence:
             self._looks.begin()
         self._are_swapped = swapped
         self._found = self._looks.update(image, camera, joints, at_once=swapped)
+        yield from self._late.check(camera, joints)
+        self._looks.at_most = self._late.pause
         judged = {name: found for name, found in self._found.items() if len(found) == KEPT}
         odd = {name: found for name, found in judged.items() if is_odd(name, found)}
         for name, found in odd.items():
             yield _contradiction(name, found)
+        if len(odd) == 1 and BOTH not in odd:
+            yield from self._other_hand(next(iter(odd)), joints)
         sides = {name: found for name, found in judged.items() if name != BOTH}
         if sides and not odd and not swapped:
             yield from _other_side(sides)
+
+    def _other_hand(self, odd: str, joints: Mapping[str, Joints]) -> Iterator[tuple[str, str]]:
+        """The hand beside one that is contradicted, unless it is surely where its joints are."""
+        for side in joints.keys() - {odd}:
+            found = self._found.get(side, [])
+            if not found or not _is_sure(side, found):
+                kind, _ = _contradiction(odd, self._found[odd])
+                yield kind, f"nor does it confirm the {side} hand: look for a cause common to both"
+
+    def _look(
+        self, image: NDArray[np.uint8], pixels: Mapping[str, Pixels]
+    ) -> Mapping[str, SeenHand]:
+        seen = self._look_at(image, pixels)
+        self._late.add(seen, pixels)
+        return seen
 
     def agrees(self) -> bool | None:
         """Whether hands are seen where the keypoints have them; None: nothing was seen."""
@@ -85,7 +113,19 @@ class PictureEvidence:
 def is_odd(name: str, found: list[Finding]) -> bool:
     """Whether looks at a hand, or at both, contradict that they are where their keypoints are."""
     presence, misfit, shape = _judged(name, found)
-    return _is_empty(presence, misfit, shape) or misfit > 1 or shape > _SHAPE
+    return _is_empty(presence, misfit, shape) or misfit > 1 or shape > _SHAPE or _turned(found) != 0
+
+
+def _turned(found: list[Finding]) -> float:
+    """Degrees by which a hand is seen turned in the picture, clockwise; 0: none, or not sure."""
+    turn = complex(np.mean([each.turn for each in found]))
+    angle = float(np.angle(turn))
+    return float(np.rad2deg(angle)) if abs(turn) > _AGREE and abs(angle) > _TURN else 0.0
+
+
+def _is_sure(name: str, found: list[Finding]) -> bool:
+    presence, misfit, shape = _judged(name, found)
+    return presence > _SURE_PRESENCE and misfit < _SURE_MISFIT and shape < _SURE_SHAPE
 
 
 def _is_empty(presence: float, misfit: float, shape: float) -> bool:
@@ -137,6 +177,13 @@ def _contradiction(name: str, found: list[Finding]) -> tuple[str, str]:
             f"the picture shows the {hand} {pixels:.0f} px beside the keypoints and {larger:.2f} "
             "times as large: check K and its focal length, the stamps, and frame and distance of "
             "the keypoints",
+        )
+    if turned := _turned(found):
+        return (
+            "picture_turned",
+            f"the picture shows the {hand} turned by {abs(turned):.0f} degrees "
+            f"{'clockwise' if turned > 0 else 'counter-clockwise'} from the keypoints: check the "
+            "frame of the keypoints, or of this hand's rotation, and whether the picture is level",
         )
     return (
         "picture_shape",

@@ -51,6 +51,8 @@ class Finding(NamedTuple):
         growth: logarithm of how many times as large the hand is seen.
         shape: (21, 2) what landmarks and joints differ by, place and size set aside.
         size_px: of the keypoints, pixels.
+        turn: its angle is that from keypoints to landmarks in the picture, clockwise, radians; its
+            length in [0, 1], how well the shapes agree when turned by it.
     """
 
     presence: float
@@ -59,6 +61,7 @@ class Finding(NamedTuple):
     growth: float
     shape: Pixels
     size_px: float
+    turn: complex
 
 
 class PictureLooks:
@@ -69,6 +72,9 @@ class PictureLooks:
         look_at: as `LandmarkEncoder.see`.
         is_odd: whether some findings of `SIDES` or `BOTH` contradict the keypoints; one that
             differs from those before it makes the next looks come soon.
+
+    Attributes:
+        at_most: frames between two looks at a hand, however little changes.
     """
 
     def __init__(self, look_at: LookAt, is_odd: Callable[[str, list[Finding]], bool]) -> None:
@@ -81,6 +87,7 @@ class PictureLooks:
         self._frame, self._began = 0, -_PAUSE
         self._current: dict[str, list[Finding]] = {}
         self._names = [*SIDES]
+        self.at_most = _LATER[-1]
 
     def update(
         self,
@@ -145,7 +152,7 @@ class PictureLooks:
         if self._soon[name] >= _MOST_SOON:
             self._soon[name], is_open = 0, False
         self._calm[name] = 0 if is_open else self._calm[name] + 1
-        later = _LATER[min(self._calm[name], len(_LATER)) - 1]
+        later = min(_LATER[min(self._calm[name], len(_LATER)) - 1], self.at_most)
         self._due[name] = self._frame + (_SOON if is_open else later)
 
 
@@ -171,7 +178,14 @@ def compare(seen: SeenHand, side: str, pixels: Pixels) -> Finding:
         float(np.log(seen_size / size)),
         landmarks / seen_size - given / size,
         size,
+        4
+        * complex(np.vdot(_as_complex(given), _as_complex(landmarks)))
+        / (seen_size * size * len(given)),
     )
+
+
+def _as_complex(points: Pixels) -> NDArray[np.complex128]:
+    return points[:, 0] + 1j * points[:, 1]
 
 
 def _centred(pixels: Pixels) -> tuple[Pixels, float]:

@@ -16,10 +16,12 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.joint_orders import Lengths, lengths_by_order, other_order
 from im2hands_ros.scene import HandSurface
 from im2hands_ros.skeleton import JOINT_NAMES, SIDES
+from im2hands_ros.tracking.hand_sizes import HandSizes
 from im2hands_ros.tracking.interfaces import EncodedScene, Joints
 from im2hands_ros.tracking.picture_evidence import PictureEvidence
 from im2hands_ros.tracking.picture_looks import LookAt
 from im2hands_ros.tracking.repeats import Repeats
+from im2hands_ros.tracking.steadiness import Steadiness
 from im2hands_ros.tracking.unlikely_hands import (
     other_hand,
     unlikely_depth,
@@ -33,6 +35,7 @@ Warnings = tuple[tuple[str, str], ...]  # kind and text
 # Frames -> mean confidence below which keypoints and image do not fit: with a tracker's errors the
 # mean of ten frames is 0.23 and more, with half or twice the focal length 0.21 at most.
 _LOW_CONFIDENCE = {10: 0.19, 30: 0.4}
+_LOW_TOO = 1.4  # times as much, of the hand beside one below the limit
 # Where the picture was not looked at. On the demo, hands whose sides are swapped have 0.43 to 0.63
 # in a first frame and 0.85 later; those with y mirrored 0.18 to 0.41, and 0.3 in the mean.
 _MIRRORED_BELOW = 0.42
@@ -77,7 +80,7 @@ class Plausibility:
     def __init__(self, look_at: LookAt | None = None) -> None:
         self._picture = PictureEvidence(look_at) if look_at else None
         self._runs: Counter[str] = Counter()
-        self._repeats = Repeats()
+        self._repeats, self._steadiness, self._sizes = Repeats(), Steadiness(), HandSizes()
         self._confidence = {side: deque[float](maxlen=max(_LOW_CONFIDENCE)) for side in SIDES}
         self._odds = {side: deque[float](maxlen=_OTHER_HAND_FRAMES) for side in SIDES}
         self._lengths = {side: deque[Lengths](maxlen=_ORDER_FRAMES) for side in SIDES}
@@ -110,7 +113,8 @@ class Plausibility:
             }
         if not others:
             found |= _by_kind(self._other_hands(joints))
-        found |= dict(self._repeats.check(image, joints))
+        found |= dict(self._repeats.check(image, joints, camera))
+        found |= _by_kind(self._steadiness.check(joints)) | dict(self._sizes.check(joints))
         if depth is not None:
             found |= _by_kind(unlikely_depth(camera, joints, depth))
         if scene is not None:
@@ -176,22 +180,32 @@ class Plausibility:
         return ("mirrored_axis", _MIRRORED) if is_mirrored else ("swapped", _SWAPPED)
 
     def _low_confidence(self, scene: EncodedScene) -> Iterator[tuple[str, str]]:
-        for side, window in self._confidence.items():
-            value = scene.confidence.get(side)
-            if value is None:
-                continue
-            window.append(value)
-            for frames, limit in _LOW_CONFIDENCE.items():
-                last = list(window)[-frames:]
-                mean = sum(last) / len(last)
-                if len(last) == frames and mean < limit:
-                    yield (
-                        "low_confidence",
-                        f"the {side} hand has had a mean confidence of {mean:.2f} over {frames} "
-                        "frames: keypoints and image do not fit together: check stamps, K, and "
-                        "distance and frame of the keypoints",
-                    )
-                    break
+        present = {side: each for side, each in scene.confidence.items() if each is not None}
+        for side, value in present.items():
+            self._confidence[side].append(value)
+        windows = {side: list(self._confidence[side]) for side in present}
+        if any(_low_mean(window, 1.0) for window in windows.values()):
+            # What makes one hand unlikely is mostly wrong for the other one too.
+            for side, window in windows.items():
+                if low := _low_mean(window, _LOW_TOO):
+                    yield _low(side, *low)
+
+
+def _low_mean(window: list[float], times: float) -> tuple[float, int] | None:
+    """Mean confidence and frames of the shortest run below so many times its limit."""
+    for frames, limit in _LOW_CONFIDENCE.items():
+        mean = sum(window[-frames:]) / frames
+        if len(window) >= frames and mean < times * limit:
+            return mean, frames
+    return None
+
+
+def _low(side: str, mean: float, frames: int) -> tuple[str, str]:
+    return (
+        "low_confidence",
+        f"the {side} hand has had a mean confidence of {mean:.2f} over {frames} frames: keypoints "
+        "and image do not fit together: check stamps, K, and distance and frame of the keypoints",
+    )
 
 
 def _explained(found: dict[str, str]) -> dict[str, str]:

@@ -60,6 +60,12 @@ def said(
     return dict([tests.check(IMAGE, CAMERA, hands, scene(swapped)) for _ in range(frames)][-1])
 
 
+def turned(pixels: np.ndarray, degrees: float) -> np.ndarray:
+    """Around their middle, clockwise as the picture shows them."""
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return (pixels - pixels.mean(0)) @ np.array([[cos, sin], [-sin, cos]]) + pixels.mean(0)
+
+
 CONTRADICTED = {
     "picture_empty": (seen_as(presence=0.05), "presence of 0.05: check K"),
     "picture_offset": (
@@ -67,8 +73,12 @@ CONTRADICTED = {
         "40 px beside the keypoints",
     ),
     "picture_shape": (
-        seen_as(move=lambda pixels: 2 * pixels.mean(0) - pixels),
+        seen_as(move=lambda pixels: np.roll(pixels, 7, axis=0)),
         "of the size beside",
+    ),
+    "picture_turned": (
+        seen_as(move=lambda pixels: turned(pixels, 20.0)),
+        "turned by 20 degrees clockwise from the keypoints",
     ),
     "picture_side": (seen_as(own_side=0.02), "left and right hand lie, with a probability of 0.98"),
 }
@@ -82,9 +92,26 @@ def test_what_the_picture_contradicts_is_said_after_a_few_looks_and_goes_on(kind
     assert said(see, LONG).keys() == {kind}
 
 
+@pytest.mark.parametrize(("pixels", "named"), [(0.0, False), (18.0, True)])
+def test_the_other_hand_is_named_too_unless_it_is_surely_where_its_joints_are(pixels, named):
+    def see(side: str, given: np.ndarray) -> SeenHand:
+        beside = (40.0 if side == "left" else pixels, 0.0)
+        return seen_as(move=lambda each: each + beside)(side, given)
+
+    text = said(see)["picture_offset"]
+    assert "the left hand 40 px beside" in text
+    assert ("nor does it confirm the right hand" in text) == named
+    assert named or "right" not in text
+
+
 def test_a_hand_that_is_seen_larger_is_said_with_how_much():
     found = said(seen_as(move=lambda p: p.mean(0) + 1.7 * (p - p.mean(0))))
     assert "1.70 times as large: check K and its focal length" in found["picture_offset"]
+
+
+@pytest.mark.parametrize("degrees", [-12.0, 12.0])
+def test_a_hand_that_is_seen_turned_a_little_is_where_it_should_be(degrees):
+    assert said(seen_as(move=lambda pixels: turned(pixels, degrees)), LONG) == {}
 
 
 def test_keypoints_that_lag_behind_a_hand_that_goes_to_and_fro_are_said():

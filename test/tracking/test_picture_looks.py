@@ -46,6 +46,7 @@ def kinds(look_at: LookAt, camera: Camera, moved: np.ndarray) -> set[str]:
 
 
 STILL = np.zeros(3)
+SCENE = scene(swapped=False)
 
 
 def test_the_demo_as_it_is_agrees_with_its_picture(look_at):
@@ -61,6 +62,19 @@ def test_a_wrong_focal_length_is_found_in_the_picture(look_at, share):
 @pytest.mark.parametrize("moved", [(0.06, 0.0, 0.0), (0.0, -0.12, 0.0), (0.0, 0.0, 0.25)])
 def test_keypoints_of_another_place_are_found_in_the_picture(look_at, moved):
     assert kinds(look_at, DEMO.camera, np.array(moved))
+
+
+@pytest.mark.parametrize("late", [0, 6, 12])
+def test_keypoints_that_are_late_are_found_in_the_picture(look_at, late):
+    """Of slow hands: 18 and 33 mm away."""
+    tests, found = Plausibility(look_at), set()
+    for now in range(20, 56):
+        given = {side: DEMO.frames[now - late].keypoints[side] for side in SIDES}
+        found |= {
+            kind for kind, _ in tests.check(DEMO.frames[now].image, DEMO.camera, given, SCENE)
+        }
+    assert ("late_keypoints" in found) == bool(late)
+    assert "early_keypoints" not in found
 
 
 @pytest.mark.parametrize("number", [0, 6, 12])

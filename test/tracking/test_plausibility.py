@@ -195,6 +195,14 @@ def test_very_low_confidence_is_a_warning_after_ten_frames():
     assert all(tests.check(IMAGE, CAMERA, BOTH, scene(0.25)) == () for _ in range(29))
 
 
+@pytest.mark.parametrize(("other", "named"), [(0.25, True), (0.3, False)])
+def test_a_hand_of_little_confidence_is_named_beside_one_of_hardly_any(other, named):
+    tests = Plausibility()
+    confidence = SimpleNamespace(confidence={"left": 0.15, "right": other}, swapped=False)
+    runs = [dict(tests.check(IMAGE, CAMERA, BOTH, confidence)) for _ in range(10)]
+    assert ("the right hand has had" in runs[9]["low_confidence"]) == named
+
+
 @pytest.mark.parametrize("side", SIDES)
 def test_the_side_of_a_nearly_straight_hand_is_seen_in_the_mean_of_ten_frames(side):
     """Its fingers bend by 9 mm, and every joint is off by 4 mm in every frame."""
