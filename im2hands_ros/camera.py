@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from im2hands_ros.bad_input import BadInput
-from im2hands_ros.lens import canonical, distort, undistort
+from im2hands_ros.lens import canonical, distort, is_fisheye, undistort
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Camera:
 
     @property
     def is_distorted(self) -> bool:
-        """Whether any distortion coefficient is non-zero."""
-        return any(self.distortion)
+        """Whether the lens is no pinhole: a fisheye is none with coefficients of zero, too."""
+        return is_fisheye(self.distortion_model) or any(self.distortion)
 
     @property
     def pinhole(self) -> Camera:

@@ -31,6 +31,10 @@ def camera(model: str, distortion: tuple[float, ...]) -> Camera:
         ("rational_polynomial", TWELVE),
         ("rational_polynomial", (*TWELVE, 0.01, -0.02)),
         ("Brown-Conrady", TWELVE[:5]),
+        ("plumb_bob", TWELVE),
+        ("pinhole-radtan", TWELVE[:4]),
+        ("OPENCV", TWELVE[:4]),
+        ("FULL_OPENCV", TWELVE[:8]),
     ],
 )
 def test_what_opencv_takes_is_projected_and_inverted_as_it_does(model, distortion):
@@ -45,13 +49,15 @@ def test_what_opencv_takes_is_projected_and_inverted_as_it_does(model, distortio
     assert lens_problem(taken) == ""
 
 
-@pytest.mark.parametrize("model", ["equidistant", "fisheye", "Kannala-Brandt4"])
+@pytest.mark.parametrize(
+    "model", ["equidistant", "fisheye", "Kannala-Brandt4", "KannalaBrandt8", "OPENCV_FISHEYE"]
+)
 @pytest.mark.parametrize("zeros", [(), (0.0,), (0.0,) * 4])
-def test_a_fisheye_by_any_name_and_with_zeros_is_opencvs(model, zeros):
-    taken = camera(model, (*FISHEYE, *zeros))
-    points = POINTS[:, None]
+@pytest.mark.parametrize("four", [FISHEYE, (0.0,) * 4])
+def test_a_fisheye_by_any_name_and_with_zeros_is_opencvs(model, zeros, four):
+    taken = camera(model, (*four, *zeros))
     pixels = cv2.fisheye.projectPoints(
-        points, np.zeros(3), np.zeros(3), taken.K, np.array(FISHEYE)
+        POINTS[:, None], np.zeros(3), np.zeros(3), taken.K, np.array(four)
     )[0]
     assert np.allclose(taken.project(POINTS), pixels[:, 0], atol=1e-9)
     assert np.allclose(taken.back_project(pixels[:, 0], POINTS[:, 2]), POINTS, atol=1e-9)

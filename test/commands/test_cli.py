@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import types
 from types import SimpleNamespace
@@ -247,3 +248,14 @@ def test_keypoints_of_another_unit_are_refused_by_its_name(files, fake_model, ca
     files.keypoints.write_text(json.dumps(fields))
     assert reconstruct(files) == 2
     assert f"give metres, not {unit}: divide by {scale}" in the_one_line(capsys)
+
+
+def test_a_progress_bar_starts_no_process():
+    """Python 3.14's default way to start processes, by which tqdm's own lock would start one."""
+    code = (
+        "import multiprocessing; multiprocessing.set_start_method('forkserver')\n"
+        "import psutil; from im2hands_ros import cli; from tqdm import tqdm\n"
+        "for _ in tqdm(range(2)):\n    assert psutil.Process().children() == []"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
