@@ -124,13 +124,14 @@ class BagReader:
                         f"'{each}' is a part of the bag but is not there: copy it there"
                     )
                 opened.append(self._open_file(each))
-            except (FileNotFoundError, ValueError) as error:
+            except (OSError, ValueError) as error:
                 problems.append(error)
         if not opened:
             raise problems[0]
         for problem in problems:
             self._warn(f"{problem}; the other parts are used")
-        return opened
+        # Tools that merge and repair bags list their parts in any order.
+        return sorted(opened, key=lambda file: file.start_ns)
 
     def _open_file(self, path: Path) -> StorageFile:
         if path.suffix == ".zstd":
@@ -152,16 +153,27 @@ class BagReader:
         try:
             fields = YAML(typ="safe").load(metadata.read_text(encoding="utf-8"))
             names = fields["rosbag2_bagfile_information"]["relative_file_paths"]
-            return [folder / Path(name).name for name in names]
+            files = [folder / Path(name).name for name in names]
         except (OSError, YAMLError, KeyError, TypeError, ValueError) as error:
-            files = _listed(folder)
-            if not files:
-                raise FileNotFoundError(f"'{folder}' holds no bag: check the path") from error
-            self._warn(
-                f"'{metadata}' cannot be read ({reason(error)}): all bag files beside it are used, "
-                "in the order of their names"
-            )
-            return files
+            return self._beside(metadata, f"cannot be read ({reason(error)})")
+        if not any(file.exists() for file in files) and (not files or _listed(folder)):
+            listed = ", ".join(file.name for file in files) or "no file"
+            return self._beside(metadata, f"lists {listed}, and nothing that is there")
+        for file in _listed(folder):
+            if file not in files:
+                self._warn(
+                    f"'{file}' lies beside the bag's parts and is left out: list it in "
+                    f"'{metadata}', or remove that to have all"
+                )
+        return files
+
+    def _beside(self, metadata: Path, why: str) -> list[Path]:
+        """All storage files of a folder whose metadata do not name them; raises if none is."""
+        files = _listed(metadata.parent)
+        if not files:
+            raise FileNotFoundError(f"'{metadata.parent}' holds no bag: check the path")
+        self._warn(f"'{metadata}' {why}: all bag files beside it are used")
+        return files
 
     def _decompressed(self, file: Path) -> Path:
         """The file's contents, in a folder that goes when the bag is closed."""
