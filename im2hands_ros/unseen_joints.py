@@ -30,7 +30,7 @@ def seen_joints(xyz: NDArray[np.floating]) -> NDArray[np.bool_]:
 
 
 def zeros_as_unseen(xyz: Joints) -> Joints:
-    """(21, 3) joints with NaN for those at the camera's own centre, as some trackers send lost ones.
+    """(21, 3) joints with NaN for those at the camera's own centre, where trackers put lost ones.
 
     Joints that lie near there all together are relative to one of them, and stay as they are.
     """

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import trimesh
+from compressed_pictures import encoded, with_orientation
 from two_hands import joints
 
 from im2hands_ros import __version__, cli
@@ -164,6 +165,20 @@ def test_reconstruct_hands_the_files_to_the_model_and_writes_the_mesh(files, fak
     assert (given.camera.width, given.camera.height, given.camera.fx) == (64, 48, 60.0)
     assert given.resolution == 32
     assert list(trimesh.load(files.out).geometry) == ["left"]
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_rotation_in_an_image_file_is_said_and_not_applied(
+    files, fake_model, capsys, orientation
+):
+    wide = np.zeros((48, 64, 3), np.uint8)
+    wide[:, :32] = 200
+    files.image = files.image.with_suffix(".jpg")
+    files.image.write_bytes(with_orientation(encoded(".jpg", wide), orientation))
+    assert reconstruct(files) == 0
+    assert np.abs(FakeModel.given.image.astype(int) - wide)[:, :24].max() < 8
+    said = "has an EXIF orientation, which is not applied" in capsys.readouterr().err
+    assert said == (orientation > 1)
 
 
 def test_a_field_of_view_stands_in_for_the_intrinsics(files, fake_model):

@@ -141,7 +141,9 @@ def test_ten_and_twelve_bits_in_sixteen_are_scaled(bits, padding):
     assert (read_image(message(f"mono{bits}", beyond)) == 255).all()
 
 
-@pytest.mark.parametrize("encoding", ["rgb16", "bgr16", "16UC3", "rgba16", "bgra16", "8UC4", "16UC4"])
+@pytest.mark.parametrize(
+    "encoding", ["rgb16", "bgr16", "16UC3", "rgba16", "bgra16", "8UC4", "16UC4"]
+)
 def test_colours_of_sixteen_bits_and_four_channels(encoding):
     ordered = RGB[..., ::-1] if encoding[0] in "b1" or encoding == "8UC4" else RGB
     if encoding in ("rgba16", "bgra16", "8UC4", "16UC4"):

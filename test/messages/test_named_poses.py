@@ -6,25 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from openxr_hands import BOTH, named
 from two_hands import joints
 
 from im2hands_ros.messages.named_poses import read_named_poses
 from im2hands_ros.skeleton import SIDES
-
-FINGERS = {"INDEX": 5, "MIDDLE": 9, "RING": 13, "LITTLE": 17}
-
-
-def named(side: str) -> dict[str, np.ndarray]:
-    """25 joints as the publisher calls them, in its order."""
-    xyz = joints(side)
-    places = {"WRIST": xyz[0]}
-    thumb = ("METACARPAL", "PROXIMAL", "DISTAL", "TIP")
-    places |= {f"THUMB_{bone}": xyz[1 + level] for level, bone in enumerate(thumb)}
-    for finger, first in FINGERS.items():
-        places[f"{finger}_METACARPAL"] = (xyz[0] + xyz[first]) / 2
-        for level, bone in enumerate(("PROXIMAL", "INTERMEDIATE", "DISTAL", "TIP")):
-            places[f"{finger}_{bone}"] = xyz[first + level]
-    return {f"{side}_{name}": place for name, place in places.items()}
 
 
 def message(places: dict[str, np.ndarray], invalid: tuple[str, ...] = ()) -> SimpleNamespace:
@@ -40,9 +26,6 @@ def message(places: dict[str, np.ndarray], invalid: tuple[str, ...] = ()) -> Sim
         pose=[pose(name) for name in places],
         is_valid=[name not in invalid for name in places],
     )
-
-
-BOTH = named("left") | named("right")
 
 
 def test_both_hands_are_read_by_name_in_any_order():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from compressed_pictures import with_orientation
 from geometry_msgs.msg import Point, Pose, PoseArray
 from harness import HEIGHT, WIDTH, camera_info, hand, header
 from sensor_msgs.msg import CameraInfo, CompressedImage
@@ -46,6 +47,14 @@ def test_compressed_images_and_pose_arrays_give_hands(other_node, connect):
         assert [each.side for each in hands] == [0, 1]
         vertices = np.array(hands[0].vertices).reshape(21, -1, 3)
         assert np.allclose(vertices.mean(1), hand("left"), atol=1e-5)
+
+
+def test_a_picture_is_not_turned_as_its_exif_data_say(other_node, connect):
+    client = connect(other_node, inputs=INPUTS)
+    turned = compressed(15.0)
+    turned.data = with_orientation(turned.data.tobytes(), 6)
+    client.send(camera_info(15.0), turned, poses(15.0))
+    assert len(client.wait_for_frame(15.0).hands) == 2  # turned, it would not fit camera_info
 
 
 def test_a_block_of_nan_is_an_absent_hand(other_node, connect):
