@@ -37,6 +37,7 @@ _OTHER_NAMES = {
     "kb4": "equidistant",
 }
 _NEWTON_STEPS = 20
+_STEPS_OUTWARDS = 24
 _DIFFERENCE = 1e-6  # of the numerical derivative, focal lengths
 
 
@@ -116,6 +117,22 @@ def undistort(
             left = np.where(better[:, None], remaining, left)
         good = (np.hypot(*left.T) < 0.1) & (determinant > 0)
     return found, good
+
+
+def folds_before(
+    places: np.ndarray, K: np.ndarray, model: str, coefficients: Sequence[float]
+) -> np.ndarray:
+    """Whether the lens folds between its axis and each of (N, 2) image-plane coordinates.
+
+    Behind a fold the radius may grow again: pixels that are not the picture's any more.
+    """
+    folded = np.zeros(len(places), bool)
+    with np.errstate(all="ignore"):
+        for share in np.linspace(0, 1, _STEPS_OUTWARDS + 1)[1:]:
+            at = share * places
+            _, determinant = _newton_step(at, np.zeros_like(at), K, model, coefficients)
+            folded |= ~(determinant > 0)
+    return folded
 
 
 def _newton_step(

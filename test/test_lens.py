@@ -91,13 +91,22 @@ def test_a_strong_lens_is_inverted_where_opencvs_few_steps_are_pixels_off():
     assert lens_problem(strong) == ""
 
 
-def test_a_lens_that_folds_within_the_picture_says_where():
-    # r (1 - 0.9 r^2) is largest at r = 0.609, where it is 0.406: 203 pixels at 500 a unit.
-    folding = Camera(640, 480, 500.0, 500.0, 319.5, 239.5, "plumb_bob", (-0.9, 0.0, 0.0, 0.0))
+@pytest.mark.parametrize(
+    ("second", "fold"),
+    [
+        # r (1 - 0.9 r^2) is largest at r = 0.609, where it is 0.406: 203 pixels at 500 a unit.
+        (0.0, 203),
+        # r (1 - 0.9 r^2 + 0.35 r^4) at r = 0.786, where it is 0.454; it grows again from 0.962 on.
+        (0.35, 227),
+    ],
+)
+def test_a_lens_that_folds_within_the_picture_says_where(second, fold):
+    coefficients = (-0.9, second, 0.0, 0.0)
+    folding = Camera(640, 480, 500.0, 500.0, 319.5, 239.5, "plumb_bob", coefficients)
     said = lens_problem(folding)
     beyond = float(said.partition("from ")[2].split()[0])
-    assert 203 <= beyond < 203 + 20
+    assert fold <= beyond < fold + 20
     y, x = np.indices((480, 640))
-    share = (np.hypot(x - 319.5, y - 239.5) > 203).mean()
+    share = (np.hypot(x - 319.5, y - 239.5) > fold).mean()
     assert abs(float(said.partition(" in ")[2].split()[0]) - 100 * share) < 5
     assert "640x480" in said and "calibrate" in said
