@@ -34,7 +34,7 @@ def zeros_as_unseen(xyz: Joints) -> Joints:
 
     Joints that lie near there all together are relative to one of them, and stay as they are.
     """
-    lost = ~xyz.any(axis=-1)
+    lost = (xyz == 0).all(axis=-1)
     if not 0 < lost.mean() <= MOST_UNSEEN:
         return xyz
     nearest = np.nanmin(np.linalg.norm(xyz[~lost], axis=1))
