@@ -134,16 +134,27 @@ class BagReader:
         return sorted(opened, key=lambda file: file.start_ns)
 
     def _open_file(self, path: Path) -> StorageFile:
-        if path.suffix == ".zstd":
-            path = self._decompressed(path)
-        if path.suffix not in SUFFIXES:
+        if not path.name.removesuffix(".zstd").endswith(SUFFIXES):
             remedy = (
                 "convert it with rosbags-convert" if path.suffix == ".bag" else "check the path"
             )
             raise ValueError(
                 f"'{path}' is no rosbag2 (a folder, an .mcap or a .db3 file): {remedy}"
             )
+        if path.suffix == ".zstd":
+            return self._open_packed(path)
         file = StorageFile(path, self._warn)
+        self._stack.callback(file.close)
+        return file
+
+    def _open_packed(self, path: Path) -> StorageFile:
+        plain = self._decompressed(path)
+        try:
+            file = StorageFile(plain, lambda text: self._warn(text.replace(str(plain), str(path))))
+        except ValueError as error:
+            raise ValueError(
+                f"'{path}' is damaged and nothing of it can be read: copy it again"
+            ) from error
         self._stack.callback(file.close)
         return file
 

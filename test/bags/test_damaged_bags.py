@@ -135,6 +135,17 @@ def test_parts_are_used_whatever_the_metadata_list(
     assert len(warnings) == bool(said) and said in "".join(warnings)
 
 
+@pytest.mark.parametrize("storage", ["mcap", "db3"])
+def test_a_packed_file_is_called_by_its_own_name(tmp_path: Path, storage: str) -> None:
+    folder = write_bag(tmp_path / "bag", recording(40), storage, CompressionMode.FILE)
+    file = folder / f"bag.{storage}.zstd"
+    file.write_bytes(file.read_bytes()[:20])
+    warnings: list[str] = []
+    with pytest.raises(ValueError, match=f"bag.{storage}.zstd' is damaged and nothing of it can"):
+        BagReader(folder, warnings.append)
+    assert f"'{file}' is damaged" in warnings[0]
+
+
 def test_a_part_that_the_metadata_do_not_list_is_left_out_with_a_warning(tmp_path: Path) -> None:
     folder = write_split_bag(tmp_path / "bag", 1)
     metadata = folder / "metadata.yaml"
