@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from im2hands_ros.bad_input import BadInput
-from im2hands_ros.lens import canonical, distort, undistort
+from im2hands_ros.lens import canonical, distort, folds_before, is_fisheye, undistort
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Camera:
 
     @property
     def is_distorted(self) -> bool:
-        """Whether any distortion coefficient is non-zero."""
-        return any(self.distortion)
+        """Whether the lens is no pinhole: a fisheye is none with coefficients of zero, too."""
+        return is_fisheye(self.distortion_model) or any(self.distortion)
 
     @property
     def pinhole(self) -> Camera:
@@ -114,7 +114,9 @@ def lens_problem(camera: Camera) -> str:
         return ""
     sides = (np.linspace(0, side - 1, 33) for side in (camera.width, camera.height))
     pixels = np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
-    _, good = undistort(pixels, camera.K, camera.distortion_model, camera.distortion)
+    lens = camera.K, camera.distortion_model, camera.distortion
+    places, good = undistort(pixels, *lens)
+    good &= ~folds_before(places, *lens)
     if good.all():
         return ""
     nearest = np.hypot(*(pixels[~good] - (camera.cx, camera.cy)).T).min()

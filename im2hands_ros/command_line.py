@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from tqdm import tqdm
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from im2hands_ros.parameter_schema import ParameterSchema
 
     S = TypeVar("S", bound=ParameterSchema)
+
+# Progress bars are drawn by one process. tqdm's own lock is for several, and from Python 3.14 on
+# starts a process that tracks it.
+tqdm.set_lock(RLock())
 
 Intrinsics = tuple[float, float, float, float]  # fx, fy, cx, cy, pixels
 

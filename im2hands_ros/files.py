@@ -12,6 +12,7 @@ import numpy as np
 from im2hands_ros.camera import Camera
 from im2hands_ros.checks import check_hand
 from im2hands_ros.skeleton import ORDER_NAMES, SIDES, to_mano_order
+from im2hands_ros.unseen_joints import zeros_as_unseen
 
 if TYPE_CHECKING:
     import trimesh
@@ -163,6 +164,7 @@ def _hand_keypoints(points: Any, name: str, order: str) -> np.ndarray | None:
         array = to_mano_order(array, ORDER_NAMES[order])
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
+    array = zeros_as_unseen(array)
     check_hand(array, name, "leave it out")
     return array
 

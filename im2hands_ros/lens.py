@@ -18,17 +18,26 @@ COEFFICIENT_COUNTS = {
     "rational_polynomial": _OPENCV_COUNTS,
     "equidistant": _FISHEYE_COUNTS,
 }
-# As others call them: Kalibr, OpenCV, librealsense, Basalt.
+# As others call them: Kalibr, OpenCV, librealsense, Basalt, COLMAP, ORB-SLAM.
 _OTHER_NAMES = {
     "radtan": "plumb_bob",
+    "pinhole_radtan": "plumb_bob",
+    "opencv": "plumb_bob",
     "brown_conrady": "plumb_bob",
     "rational": "rational_polynomial",
+    "full_opencv": "rational_polynomial",
     "fisheye": "equidistant",
+    "opencv_fisheye": "equidistant",
     "equi": "equidistant",
+    "pinhole_equi": "equidistant",
     "kannala_brandt": "equidistant",
     "kannala_brandt4": "equidistant",
+    "kannala_brandt8": "equidistant",
+    "kannalabrandt8": "equidistant",
+    "kb4": "equidistant",
 }
 _NEWTON_STEPS = 20
+_STEPS_OUTWARDS = 24
 _DIFFERENCE = 1e-6  # of the numerical derivative, focal lengths
 
 
@@ -40,8 +49,7 @@ def canonical(model: str, coefficients: Sequence[float]) -> tuple[str, tuple[flo
     Raises:
         ValueError: an unknown model, or a number of coefficients that it has not.
     """
-    name = model.strip(" \0").lower().replace("-", "_").replace(" ", "_")
-    name = _OTHER_NAMES.get(name, name) or ("plumb_bob" if len(coefficients) else "none")
+    name = _name(model) or ("plumb_bob" if len(coefficients) else "none")
     counts = COEFFICIENT_COUNTS.get(name)
     if counts is None:
         known = ", ".join((*COEFFICIENT_COUNTS, *_OTHER_NAMES))
@@ -53,6 +61,17 @@ def canonical(model: str, coefficients: Sequence[float]) -> tuple[str, tuple[flo
             f"coefficients, needs {' or '.join(map(str, counts))}"
         )
     return name, tuple(coefficients[: fitting[-1]])
+
+
+def is_fisheye(model: str) -> bool:
+    """Whether a model is a fisheye by its name: it bends rays with coefficients of zero, too."""
+    return _name(model) == "equidistant"
+
+
+def _name(model: str) -> str:
+    """A model's name here, or as it is."""
+    plain = model.strip(" \0").lower().replace("-", "_").replace(" ", "_")
+    return _OTHER_NAMES.get(plain, plain)
 
 
 def distort(
@@ -98,6 +117,22 @@ def undistort(
             left = np.where(better[:, None], remaining, left)
         good = (np.hypot(*left.T) < 0.1) & (determinant > 0)
     return found, good
+
+
+def folds_before(
+    places: np.ndarray, K: np.ndarray, model: str, coefficients: Sequence[float]
+) -> np.ndarray:
+    """Whether the lens folds between its axis and each of (N, 2) image-plane coordinates.
+
+    Behind a fold the radius may grow again: pixels that are not the picture's any more.
+    """
+    folded = np.zeros(len(places), bool)
+    with np.errstate(all="ignore"):
+        for share in np.linspace(0, 1, _STEPS_OUTWARDS + 1)[1:]:
+            at = share * places
+            _, determinant = _newton_step(at, np.zeros_like(at), K, model, coefficients)
+            folded |= ~(determinant > 0)
+    return folded
 
 
 def _newton_step(

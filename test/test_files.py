@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import trimesh
@@ -27,6 +29,18 @@ def test_keypoints_from_npz_come_in_mano_order(tmp_path):
     assert keypoints["left"] is None
     np.testing.assert_array_equal(keypoints["right"][:5], HAND[:5])
     assert list(camera) == [60, 60, 31.5, 23.5]
+
+
+@pytest.mark.parametrize("lost", [[None] * 3, [float("nan")] * 3, [0.0] * 3])
+@pytest.mark.parametrize("joint", [0, 7])
+def test_a_joint_that_the_tracker_has_lost_costs_the_joint_and_not_the_hand(tmp_path, lost, joint):
+    path = tmp_path / "hands.json"
+    points = [*HAND.tolist()]
+    points[joint] = lost
+    path.write_text(json.dumps({"right": points}))
+    read = read_keypoints(path)[0]["right"]
+    assert np.isnan(read[joint]).all()
+    np.testing.assert_array_equal(np.delete(read, joint, 0), np.delete(HAND, joint, 0))
 
 
 @pytest.mark.parametrize("suffix", [".obj", ".ply", ".stl", ".glb"])

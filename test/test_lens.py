@@ -31,6 +31,10 @@ def camera(model: str, distortion: tuple[float, ...]) -> Camera:
         ("rational_polynomial", TWELVE),
         ("rational_polynomial", (*TWELVE, 0.01, -0.02)),
         ("Brown-Conrady", TWELVE[:5]),
+        ("plumb_bob", TWELVE),
+        ("pinhole-radtan", TWELVE[:4]),
+        ("OPENCV", TWELVE[:4]),
+        ("FULL_OPENCV", TWELVE[:8]),
     ],
 )
 def test_what_opencv_takes_is_projected_and_inverted_as_it_does(model, distortion):
@@ -45,13 +49,15 @@ def test_what_opencv_takes_is_projected_and_inverted_as_it_does(model, distortio
     assert lens_problem(taken) == ""
 
 
-@pytest.mark.parametrize("model", ["equidistant", "fisheye", "Kannala-Brandt4"])
+@pytest.mark.parametrize(
+    "model", ["equidistant", "fisheye", "Kannala-Brandt4", "KannalaBrandt8", "OPENCV_FISHEYE"]
+)
 @pytest.mark.parametrize("zeros", [(), (0.0,), (0.0,) * 4])
-def test_a_fisheye_by_any_name_and_with_zeros_is_opencvs(model, zeros):
-    taken = camera(model, (*FISHEYE, *zeros))
-    points = POINTS[:, None]
+@pytest.mark.parametrize("four", [FISHEYE, (0.0,) * 4])
+def test_a_fisheye_by_any_name_and_with_zeros_is_opencvs(model, zeros, four):
+    taken = camera(model, (*four, *zeros))
     pixels = cv2.fisheye.projectPoints(
-        points, np.zeros(3), np.zeros(3), taken.K, np.array(FISHEYE)
+        POINTS[:, None], np.zeros(3), np.zeros(3), taken.K, np.array(four)
     )[0]
     assert np.allclose(taken.project(POINTS), pixels[:, 0], atol=1e-9)
     assert np.allclose(taken.back_project(pixels[:, 0], POINTS[:, 2]), POINTS, atol=1e-9)
@@ -85,13 +91,22 @@ def test_a_strong_lens_is_inverted_where_opencvs_few_steps_are_pixels_off():
     assert lens_problem(strong) == ""
 
 
-def test_a_lens_that_folds_within_the_picture_says_where():
-    # r (1 - 0.9 r^2) is largest at r = 0.609, where it is 0.406: 203 pixels at 500 a unit.
-    folding = Camera(640, 480, 500.0, 500.0, 319.5, 239.5, "plumb_bob", (-0.9, 0.0, 0.0, 0.0))
+@pytest.mark.parametrize(
+    ("second", "fold"),
+    [
+        # r (1 - 0.9 r^2) is largest at r = 0.609, where it is 0.406: 203 pixels at 500 a unit.
+        (0.0, 203),
+        # r (1 - 0.9 r^2 + 0.35 r^4) at r = 0.786, where it is 0.454; it grows again from 0.962 on.
+        (0.35, 227),
+    ],
+)
+def test_a_lens_that_folds_within_the_picture_says_where(second, fold):
+    coefficients = (-0.9, second, 0.0, 0.0)
+    folding = Camera(640, 480, 500.0, 500.0, 319.5, 239.5, "plumb_bob", coefficients)
     said = lens_problem(folding)
     beyond = float(said.partition("from ")[2].split()[0])
-    assert 203 <= beyond < 203 + 20
+    assert fold <= beyond < fold + 20
     y, x = np.indices((480, 640))
-    share = (np.hypot(x - 319.5, y - 239.5) > 203).mean()
+    share = (np.hypot(x - 319.5, y - 239.5) > fold).mean()
     assert abs(float(said.partition(" in ")[2].split()[0]) - 100 * share) < 5
     assert "640x480" in said and "calibrate" in said

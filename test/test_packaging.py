@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -123,6 +124,23 @@ def test_requirements_are_exact():
         )
 
 
+def test_every_python_is_the_same_in_classifiers_and_set_up(monkeypatch):
+    check = runpy.run_path(str(ROOT / "scripts/check_python.py"))
+    oldest, newest = check["OLDEST"], check["NEWEST"]
+    versions = [f"3.{minor}" for minor in range(oldest[1], newest[1] + 1)]
+    named = re.findall(
+        r'"Programming Language :: Python :: (3\.\d+)"', (ROOT / "pyproject.toml").read_text()
+    )
+    assert named == versions and newest >= (3, 14)
+    assert f'requires-python = ">={versions[0]}"' in (ROOT / "pyproject.toml").read_text()
+    tried = re.search(r"candidates=\((.*)\)", (ROOT / "scripts/setup.sh").read_text())[1]
+    assert {f"python{version}" for version in versions} <= set(tried.split())
+    for found, refused in ((oldest, False), (newest, False), ((3, 9), True), ((3, 15), True)):
+        monkeypatch.setattr(sys, "version_info", (*found, 0, "final", 0))
+        said = check["problem"]()
+        assert ("CPython 3.10 to 3.14 is needed" in said) == refused, found
+
+
 # Puts its options into object files, and object files into libraries.
 FAKE_COMPILER = """
 import pathlib, sys, time
@@ -168,7 +186,7 @@ def test_the_wheel_holds_the_modules_the_data_and_the_command(tmp_path):
     shutil.copytree(ROOT / "im2hands_ros", source / "im2hands_ros", ignore=ignore)
     build = "import setuptools.build_meta as b; print(b.build_wheel('..'))"
     run = [sys.executable, "-c", build]
-    result = subprocess.run(run, cwd=source, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(run, cwd=source, capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stderr
     with zipfile.ZipFile(tmp_path / result.stdout.split()[-1]) as wheel:
         inside = set(wheel.namelist())

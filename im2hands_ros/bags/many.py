@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -13,6 +15,7 @@ from typing import NamedTuple, TypeVar
 RAY = "ray://"
 _SUFFIX = "_hands.mcap"
 _PART = ".part.mcap"
+_KILLED = "its process was killed, perhaps for want of memory: give fewer --workers and try again"
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -85,17 +88,32 @@ def _run_here(
 ) -> Iterator[tuple[T, R | Exception]]:
     # Each process has a core: threads of several networks would only wait for each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # A fork would copy torch's threads without their locks.
-    pool = ProcessPoolExecutor(min(count, len(jobs)), mp_context=get_context("spawn"))
-    futures = {pool.submit(work, job): job for job in jobs}
+    # A pool for each: where one for all would break, the process that was killed has one bag.
+    idle, left = [_one_process() for _ in range(min(count, len(jobs)))], deque(jobs)
+    running: dict[Future[R], tuple[T, ProcessPoolExecutor]] = {}
     try:
-        for future in as_completed(futures):
-            error = future.exception()
-            if error is not None and not isinstance(error, Exception):
-                raise error
-            yield futures[future], error if error is not None else future.result()
+        while left or running:
+            while left and idle:
+                job, pool = left.popleft(), idle.pop()
+                running[pool.submit(work, job)] = job, pool
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                job, pool = running.pop(future)
+                error = future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    pool.shutdown()
+                    pool, error = _one_process(), RuntimeError(_KILLED)
+                if error is not None and not isinstance(error, Exception):
+                    raise error
+                idle.append(pool)
+                yield job, error if error is not None else future.result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        for pool in (*idle, *(pool for _, pool in running.values())):
+            pool.shutdown(cancel_futures=True)
+
+
+def _one_process() -> ProcessPoolExecutor:
+    # A fork would copy torch's threads without their locks.
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
 
 def run_on_ray(

@@ -124,25 +124,37 @@ class BagReader:
                         f"'{each}' is a part of the bag but is not there: copy it there"
                     )
                 opened.append(self._open_file(each))
-            except (FileNotFoundError, ValueError) as error:
+            except (OSError, ValueError) as error:
                 problems.append(error)
         if not opened:
             raise problems[0]
         for problem in problems:
             self._warn(f"{problem}; the other parts are used")
-        return opened
+        # Tools that merge and repair bags list their parts in any order.
+        return sorted(opened, key=lambda file: file.start_ns)
 
     def _open_file(self, path: Path) -> StorageFile:
-        if path.suffix == ".zstd":
-            path = self._decompressed(path)
-        if path.suffix not in SUFFIXES:
+        if not path.name.removesuffix(".zstd").endswith(SUFFIXES):
             remedy = (
                 "convert it with rosbags-convert" if path.suffix == ".bag" else "check the path"
             )
             raise ValueError(
                 f"'{path}' is no rosbag2 (a folder, an .mcap or a .db3 file): {remedy}"
             )
+        if path.suffix == ".zstd":
+            return self._open_packed(path)
         file = StorageFile(path, self._warn)
+        self._stack.callback(file.close)
+        return file
+
+    def _open_packed(self, path: Path) -> StorageFile:
+        plain = self._decompressed(path)
+        try:
+            file = StorageFile(plain, lambda text: self._warn(text.replace(str(plain), str(path))))
+        except ValueError as error:
+            raise ValueError(
+                f"'{path}' is damaged and nothing of it can be read: copy it again"
+            ) from error
         self._stack.callback(file.close)
         return file
 
@@ -152,16 +164,27 @@ class BagReader:
         try:
             fields = YAML(typ="safe").load(metadata.read_text(encoding="utf-8"))
             names = fields["rosbag2_bagfile_information"]["relative_file_paths"]
-            return [folder / Path(name).name for name in names]
+            files = [folder / Path(name).name for name in names]
         except (OSError, YAMLError, KeyError, TypeError, ValueError) as error:
-            files = _listed(folder)
-            if not files:
-                raise FileNotFoundError(f"'{folder}' holds no bag: check the path") from error
-            self._warn(
-                f"'{metadata}' cannot be read ({reason(error)}): all bag files beside it are used, "
-                "in the order of their names"
-            )
-            return files
+            return self._beside(metadata, f"cannot be read ({reason(error)})")
+        if not any(file.exists() for file in files) and (not files or _listed(folder)):
+            listed = ", ".join(file.name for file in files) or "no file"
+            return self._beside(metadata, f"lists {listed}, and nothing that is there")
+        for file in _listed(folder):
+            if file not in files:
+                self._warn(
+                    f"'{file}' lies beside the bag's parts and is left out: list it in "
+                    f"'{metadata}', or remove that to have all"
+                )
+        return files
+
+    def _beside(self, metadata: Path, why: str) -> list[Path]:
+        """All storage files of a folder whose metadata do not name them; raises if none is."""
+        files = _listed(metadata.parent)
+        if not files:
+            raise FileNotFoundError(f"'{metadata.parent}' holds no bag: check the path")
+        self._warn(f"'{metadata}' {why}: all bag files beside it are used")
+        return files
 
     def _decompressed(self, file: Path) -> Path:
         """The file's contents, in a folder that goes when the bag is closed."""

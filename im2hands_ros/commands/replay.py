@@ -34,6 +34,8 @@ from im2hands_ros.command_line import Intrinsics, add_settings, intrinsics_from,
 from im2hands_ros.tracking.settings import ReplaySettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from im2hands_ros.bags.reader import BagReader
     from im2hands_ros.bags.replay import Engine, Replay
     from im2hands_ros.bags.topics import Chosen
@@ -101,19 +103,20 @@ def _replay(
     from im2hands_ros.bags.reader import BagReader
     from im2hands_ros.bags.replay import Replay
 
+    say = partial(warn, "replay" if bar else f"replay {bag.name}")  # of which of many bags
     settings = settings_from(args, ReplaySettings)
     intrinsics = None if args.camera is None else intrinsics_from(args.camera)
-    with BagReader(bag, partial(warn, "replay")) as source:
+    with BagReader(bag, say) as source:
         chosen = _chosen(args, source)
         window_ns = _window(args, source)
         copied = [source.topics[name] for name in chosen.names] if args.copy_inputs else []
         output = Output(path, copied, source.types)
         frames = Frames(source, chosen, settings.sync_slop, args.every, window_ns)
-        with _engine(args.node, settings, chosen, intrinsics) as engine:
+        with _engine(args.node, settings, chosen, intrinsics, say) as engine:
             replay = Replay(frames, output, bool(copied), bar)
             replay.run(engine, window_ns)
             for text in frames.warnings.values():
-                warn("replay", text)
+                say(text)
             return replay, engine.times.means()
 
 
@@ -162,7 +165,11 @@ def _run_many(args: argparse.Namespace) -> int:
 
 
 def _engine(
-    through_node: bool, settings: ReplaySettings, chosen: Chosen, intrinsics: Intrinsics | None
+    through_node: bool,
+    settings: ReplaySettings,
+    chosen: Chosen,
+    intrinsics: Intrinsics | None,
+    say: Callable[[str], None],
 ) -> AbstractContextManager[Engine]:
     from im2hands_ros.bags.frames import Decoder
 
@@ -170,7 +177,7 @@ def _engine(
     if not through_node:
         from im2hands_ros.bags.replay import TrackerEngine
 
-        return nullcontext(TrackerEngine(settings, decoder, partial(warn, "replay")))
+        return nullcontext(TrackerEngine(settings, decoder, say))
     from im2hands_ros.ros.through_node import ThroughNode
 
     return ThroughNode(settings, decoder, chosen)

@@ -64,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
     settings = settings_from(args, FrameSettings)
     stream = open_stream(args.video, args.rate)
+    if stream.notice:
+        warn("track", stream.notice)
     camera = camera_from_arguments(args, *stream.size)
     if camera is None:
         raise ValueError(f"{args.video} names no camera: give --camera FX,FY,CX,CY or --fov")

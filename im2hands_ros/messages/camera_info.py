@@ -9,6 +9,7 @@ import numpy as np
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera
+from im2hands_ros.lens import is_fisheye
 from im2hands_ros.messages.cdr import CdrWriter
 from im2hands_ros.messages.header import HeaderFields
 
@@ -128,7 +129,7 @@ def camera_from_info(info: Any, size: tuple[int, int], topic: str = "") -> Camer
         )
     _check_region(info)
     fx, cx, fy, cy = _intrinsics(info.k)
-    distorted = any(info.d)
+    distorted = any(info.d) or (len(info.d) > 0 and is_fisheye(info.distortion_model))
     if is_rectified(topic) and info.p[0] > 0 and info.p[5] > 0:
         fx, cx, fy, cy = info.p[0], info.p[2], info.p[5], info.p[6]
         distorted = False

@@ -82,6 +82,12 @@ _BAYER = {
 _SMALLEST_MOSAIC = 4  # OpenCV leaves smaller ones black
 
 
+_OPENCVS = (
+    *(("8uc1", "mono8"), ("8uc3", "bgr8"), ("8uc4", "bgra8")),
+    *(("16uc3", "bgr16"), ("16uc4", "bgra16")),
+)
+
+
 def _encodings() -> dict[str, Encoding]:
     orders: dict[str, tuple[int, _Convert]] = {
         "mono": (1, _grey),
@@ -97,7 +103,7 @@ def _encodings() -> dict[str, Encoding]:
     for bits in (10, 12):
         known[f"mono{bits}"] = Encoding(1, 2, partial(_high_bits, convert=_grey, bits=bits))
     # OpenCV's own order.
-    for name, same in (("8uc1", "mono8"), ("8uc3", "bgr8"), ("8uc4", "bgra8"), ("16uc3", "bgr16")):
+    for name, same in _OPENCVS:
         known[name] = known[same]
     # The names until ROS 2 Iron, and those since.
     yuyv = Encoding(2, 1, partial(_by_opencv, code=cv2.COLOR_YUV2RGB_YUY2), (2, 1))
@@ -119,8 +125,10 @@ DECODERS = _encodings()
 
 
 def demosaic(pixels: np.ndarray, encoding: str) -> np.ndarray | None:
-    """RGB of a (H, W) picture if `encoding` names a mosaic of that size, else None."""
+    """RGB of a (H, W, 3) picture if it is grey and `encoding` names a mosaic, else None."""
     kind, _, order = encoding.lower().rstrip("168 ").partition("_")
-    if kind != "bayer" or order not in _BAYER or min(pixels.shape) < _SMALLEST_MOSAIC:
+    if kind != "bayer" or order not in _BAYER or min(pixels.shape[:2]) < _SMALLEST_MOSAIC:
         return None
-    return cv2.cvtColor(np.ascontiguousarray(pixels), _BAYER[order])
+    mosaic = np.ascontiguousarray(pixels[:, :, 0])
+    is_grey = np.array_equal(mosaic, pixels[:, :, 1]) and np.array_equal(mosaic, pixels[:, :, 2])
+    return cv2.cvtColor(mosaic, _BAYER[order]) if is_grey else None

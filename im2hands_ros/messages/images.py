@@ -192,8 +192,9 @@ def _read_compressed(message: Any) -> np.ndarray:
     if "compressedDepth" in message.format or _plain(encoding) in ("16uc1", "32fc1"):
         raise BadInput("image_encoding", f"{name} is a depth image: publish the colour image")
     pixels = decode(np.frombuffer(message.data, np.uint8), f"{length} bytes of {name}")
-    # image_transport compresses a mosaic as a grey picture, or says that it made colours of it.
-    if "bgr8" not in made and (colours := demosaic(pixels[:, :, 0], encoding)) is not None:
+    # image_transport compresses a mosaic as a grey picture, or says that it made colours of it;
+    # others make colours of it and do not say so.
+    if "bgr8" not in made and (colours := demosaic(pixels, encoding)) is not None:
         return colours
     if "compressed rgb" in made:  # the file's red is the blue, as image_transport reads it
         return np.ascontiguousarray(pixels)

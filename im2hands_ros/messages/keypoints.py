@@ -17,7 +17,7 @@ from im2hands_ros.checks import check_hand
 from im2hands_ros.messages.cdr import CdrWriter
 from im2hands_ros.messages.header import HeaderFields
 from im2hands_ros.skeleton import ORDER_MANO, ORDER_NAMES, ORDER_OPENXR, SIDES, to_mano_order
-from im2hands_ros.unseen_joints import MOST_UNSEEN, Shares, joint_shares
+from im2hands_ros.unseen_joints import MOST_UNSEEN, Shares, joint_shares, zeros_as_unseen
 
 if TYPE_CHECKING:  # read by their fields: a bag's reader makes other classes of them
     from geometry_msgs.msg import PoseArray
@@ -111,6 +111,7 @@ def _read_hand(
         raise BadInput(
             "keypoints_count", f"{side}_xyz holds {flat.size} numbers: {error}"
         ) from error
+    xyz = zeros_as_unseen(xyz)
     _check_confidence(shares, side, flat.size // 3)
     if not len(shares):
         check_hand(xyz, f"{side}_xyz", f"set {side}_valid to false")
@@ -177,6 +178,7 @@ def checked_hands(
     for side, xyz in hands.items():
         try:
             if xyz is not None:
+                xyz = zeros_as_unseen(xyz)
                 check_hand(xyz, f"the block of the {side} hand", when_absent)
             taken[side] = xyz
         except BadInput as problem:

@@ -73,12 +73,17 @@ def _places(message: NamedPoses) -> dict[str, tuple[float, float, float]]:
             "every joint",
         )
     known = {f"{side}_{joint}" for side in SIDES for joint in _JOINTS}
-    names = [name.lower() for name in message.name]
+    names = [name.strip(" \0").lower() for name in message.name]
     if not known & set(names):
         raise BadInput(
             "keypoints_names",
             f"the poses are called {', '.join(message.name[:3]) or 'nothing'}: give OpenXR's names "
             "with the side, such as left_WRIST and right_INDEX_TIP",
+        )
+    twice = next((name for name in names if name in known and names.count(name) > 1), "")
+    if twice:
+        raise BadInput(
+            "keypoints_names", f"two poses are called {twice}: give every joint a pose of its own"
         )
     each = zip(names, message.pose, message.is_valid, strict=True)
     return {

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.pictures import read_image
+from im2hands_ros.pictures import orientation_notice, read_image
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _USUAL_RATE = 30.0  # frames per second of what does not say
@@ -24,11 +24,13 @@ class ImageStream(Protocol):
         size: width and height, pixels.
         rate: frames per second.
         count: how many there are, as the file says; 0 where it does not.
+        notice: what is to be known about their orientation; empty if nothing.
     """
 
     size: tuple[int, int]
     rate: float
     count: int
+    notice: str
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         """(H, W, 3) uint8 RGB each."""
@@ -56,6 +58,8 @@ def open_stream(path: Path, rate: float | None = None) -> ImageStream:
 
 class VideoFile:
     """An `ImageStream` of a video that OpenCV reads, turned as the file says."""
+
+    notice = ""
 
     def __init__(self, path: Path, rate: float | None) -> None:
         self._path = path
@@ -95,7 +99,9 @@ class ImageFolder:
         if not files:
             raise FileNotFoundError(f"no images in '{path}': {' '.join(IMAGE_SUFFIXES)} are read")
         self._files = sorted(files, key=_by_number)
-        height, width = read_image(self._files[0]).shape[:2]
+        first = read_image(self._files[0])
+        self.notice = orientation_notice(self._files[0], first)
+        height, width = first.shape[:2]
         self.size, self.rate, self.count = (width, height), rate, len(files)
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:

@@ -34,8 +34,8 @@ def undeclared(
             more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
             yield (
                 "unseen_joints",
-                f"{', '.join(names[:_MOST_NAMED])}{more} of the {side} hand are NaN or infinite "
-                "and estimated from its other joints: give joints that are not seen the "
+                f"{', '.join(names[:_MOST_NAMED])}{more} of the {side} hand are NaN, infinite "
+                "or zero and estimated from its other joints: give joints that are not seen the "
                 "confidence 0",
             )
 

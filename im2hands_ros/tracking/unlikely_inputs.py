@@ -64,3 +64,9 @@ def unlikely_camera(camera: Camera) -> Iterator[tuple[str, str]]:
             f"K has the focal length {camera.fx:.4g} px for a picture of {picture}: give pixels "
             "of this picture, not millimetres or another size's",
         )
+    if camera.is_distorted and not any(camera.distortion):
+        yield (
+            "camera_lens",
+            f"the lens model {camera.distortion_model} with coefficients of zero alone is an ideal "
+            "fisheye: give plumb_bob with zeros for a picture without distortion",
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from made_bags import (
     stamp_of,
     stamps,
     write_bag,
+    write_split_bag,
 )
 from rosbags.rosbag2 import CompressionMode
 
@@ -78,26 +79,82 @@ def test_a_chunk_that_is_garbled_is_left_out(tmp_path: Path) -> None:
     assert len(warnings) == 1 and "cannot be read on after" in warnings[0]
 
 
+@pytest.mark.parametrize("missing", [0, 1, 2])
+@pytest.mark.parametrize("storage", ["mcap", "db3"])
 def test_a_split_bag_is_used_without_a_part_that_is_missing(
-    tmp_path: Path, model: BallModel, capsys: pytest.CaptureFixture[str], missing_storage: str
+    tmp_path: Path,
+    model: BallModel,
+    capsys: pytest.CaptureFixture[str],
+    missing: int,
+    storage: str,
 ) -> None:
-    folder = write_bag(tmp_path / "bag", recording(4), missing_storage)
-    metadata = folder / "metadata.yaml"
-    text, listed = metadata.read_text(), rf"( +- )bag.{missing_storage}\n"
-    text, count = re.subn(listed, rf"\1gone.{missing_storage}\n\g<0>", text, count=1)
-    assert count == 1
-    metadata.write_text(text)
+    folder = write_split_bag(tmp_path / "bag", 2, storage)
+    (folder / f"part_{missing}.{storage}").unlink()
     status, out = replay(folder)
-    assert status == 0 and stamps(meshes(out)) == numbers(*range(4))
+    there = [number for number in range(6) if number // 2 != missing]
+    assert status == 0 and stamps(meshes(out)) == numbers(*there)
     said = capsys.readouterr().err
-    assert f"gone.{missing_storage}' is a part of the bag but is not there: copy it" in said
+    assert f"part_{missing}.{storage}' is a part of the bag but is not there: copy it" in said
     assert "the other parts are used" in said
     assert "damaged" not in said
 
 
-@pytest.fixture(params=["mcap", "db3"])
-def missing_storage(request: pytest.FixtureRequest) -> str:
-    return request.param
+def listed_backwards(folder: Path) -> None:
+    metadata = folder / "metadata.yaml"
+    text = metadata.read_text()
+    metadata.write_text(text.replace("_0.", "_x.").replace("_2.", "_0.").replace("_x.", "_2."))
+
+
+def renamed(folder: Path) -> None:
+    for number, file in enumerate(sorted(folder.glob("*.mcap"))):
+        file.rename(folder / f"lab_{number}.mcap")
+
+
+def listing_nothing(folder: Path) -> None:
+    fields = "rosbag2_bagfile_information:\n  relative_file_paths: []\n"
+    (folder / "metadata.yaml").write_text(fields)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (listed_backwards, ""),
+        (renamed, "lists part_0.mcap, part_1.mcap, part_2.mcap, and nothing that is there: all"),
+        (listing_nothing, "lists no file, and nothing that is there: all bag files beside it are"),
+    ],
+)
+def test_parts_are_used_whatever_the_metadata_list(
+    tmp_path: Path, change: Callable[[Path], None], said: str
+) -> None:
+    folder = write_split_bag(tmp_path / "bag", 2)
+    change(folder)
+    warnings: list[str] = []
+    with BagReader(folder, warnings.append) as source:
+        found = [each.stamp_ns for each in source.messages("/camera/image_raw")]
+    assert found == numbers(*range(6))
+    assert len(warnings) == bool(said) and said in "".join(warnings)
+
+
+@pytest.mark.parametrize("storage", ["mcap", "db3"])
+def test_a_packed_file_is_called_by_its_own_name(tmp_path: Path, storage: str) -> None:
+    folder = write_bag(tmp_path / "bag", recording(40), storage, CompressionMode.FILE)
+    file = folder / f"bag.{storage}.zstd"
+    file.write_bytes(file.read_bytes()[:20])
+    warnings: list[str] = []
+    with pytest.raises(ValueError, match=f"bag.{storage}.zstd' is damaged and nothing of it can"):
+        BagReader(folder, warnings.append)
+    assert f"'{file}' is damaged" in warnings[0]
+
+
+def test_a_part_that_the_metadata_do_not_list_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    folder = write_split_bag(tmp_path / "bag", 1)
+    metadata = folder / "metadata.yaml"
+    metadata.write_text(metadata.read_text().replace("    - part_1.mcap\n", ""))
+    warnings: list[str] = []
+    with BagReader(folder, warnings.append) as source:
+        assert source.count("/camera/image_raw") == 2
+    (text,) = warnings
+    assert "part_1.mcap' lies beside the bag's parts and is left out: list it in" in text
 
 
 def test_a_database_log_that_was_not_written_back_is_told(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import sys
 from ast import literal_eval
 from importlib.util import find_spec
@@ -50,6 +51,7 @@ def test_each_bag_becomes_a_file_and_a_failure_is_listed(in_this_process, tmp_pa
     assert len(meshes(tmp_path / "out" / "one_hands.mcap")) == 2
     said = capsys.readouterr()
     assert "[3/3]" in said.out and "nothing of " in said.err and "broken.mcap" in said.err
+    assert "im2hands replay two: warning: the image holds one brightness" in said.err
 
 
 def test_the_same_command_goes_on_where_it_was_interrupted(in_this_process, tmp_path, capsys):
@@ -102,6 +104,19 @@ JOBS = [4.0, -1.0, 9.0, 16.0]
 @pytest.mark.slow
 def test_two_processes_do_all_jobs_and_hand_back_what_they_raise():
     check(list(run_all(where, JOBS, "2")))
+
+
+def where_unless_killed(number: float) -> tuple[float, int]:
+    if number == 13.0:
+        os.kill(os.getpid(), signal.SIGKILL)  # as the kernel does when memory runs out
+    return where(number)
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_costs_its_bag_and_no_other():
+    found = dict(run_all(where_unless_killed, [4.0, 13.0, 9.0, 16.0, 25.0], "2"))
+    assert "its process was killed" in str(found.pop(13.0))
+    assert {job: result[0] for job, result in found.items()} == {4: 2, 9: 3, 16: 4, 25: 5}
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from typing import Any
 import made_bags
 import numpy as np
 import pytest
+from compressed_pictures import encoded, with_orientation
 from made_bags import (
     BallModel,
     camera_info,
@@ -70,6 +71,15 @@ def test_every_kind_of_input_in_every_storage_becomes_all_results(
     assert found["/occupancy"][0].width == 10
     kept = np.reshape(found["/refined_keypoints"][0].left_xyz, (21, 3))
     np.testing.assert_allclose(kept, joints("left"), atol=1e-6)
+
+
+def test_a_picture_is_not_turned_as_its_exif_data_say(tmp_path: Path, model: BallModel) -> None:
+    picture = compressed_image(0)
+    wide = np.full((made_bags.HEIGHT, made_bags.WIDTH, 3), 90, np.uint8)
+    file = with_orientation(encoded(".jpg", wide), 6)
+    picture.message.format, picture.message.data = "jpeg", np.frombuffer(file, np.uint8)
+    status, _ = replay(write_bag(tmp_path / "bag", [camera_info(0), picture, keypoints(0)]))
+    assert status == 0 and model.given[0].image.shape == wide.shape
 
 
 def test_results_are_received_when_the_image_was(tmp_path: Path, model: BallModel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import types
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import trimesh
+from compressed_pictures import encoded, with_orientation
 from two_hands import joints
 
 from im2hands_ros import __version__, cli
@@ -124,14 +126,29 @@ def test_a_missing_module_is_named_with_its_remedy(files, capsys, monkeypatch):
     assert "source" in line
 
 
-@pytest.mark.parametrize("module", ["rosbags", "backports", "backports.zstd", "ruamel", "lz4"])
-def test_what_bags_are_read_with_is_named_with_its_extra(capsys, monkeypatch, module):
-    def run(arguments):
-        raise ModuleNotFoundError(f"No module named '{module}'", name=module)
+# Runs the command with one module after the other hidden, as after `pip install .`.
+WITHOUT = """
+import sys
+modules = ["rosbags", "ruamel", "lz4"] + ["backports"] * (sys.version_info < (3, 14))
+for module in modules:
+    ours = ("im2hands_ros", "rosbags", "ruamel", "lz4", "backports", "compression")
+    for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
+        del sys.modules[name]
+    sys.modules[module] = None
+    from im2hands_ros import cli
+    print(module, cli.main(["replay", sys.argv[1]]), file=sys.stderr)
+    del sys.modules[module]
+"""
 
-    monkeypatch.setattr("im2hands_ros.commands.replay.run", run)
-    assert cli.main(["replay", "bag"]) == 2
-    assert "which is not installed: pip install 'im2hands_ros[ros-demo]'" in the_one_line(capsys)
+
+def test_what_bags_are_read_with_is_named_with_its_extra(tmp_path):
+    run = [sys.executable, "-c", WITHOUT, str(tmp_path)]
+    said = subprocess.run(run, capture_output=True, text=True).stderr.splitlines()
+    assert len(said) == 2 * (3 + (sys.version_info < (3, 14)))
+    for line, result in zip(said[::2], said[1::2], strict=True):
+        module, status = result.split()
+        assert f"'replay' needs the module '{module}', which is not installed: pip install" in line
+        assert "'im2hands_ros[ros-demo]'" in line and status == "2"
 
 
 def test_an_interrupt_gives_status_130(files, monkeypatch):
@@ -163,6 +180,20 @@ def test_reconstruct_hands_the_files_to_the_model_and_writes_the_mesh(files, fak
     assert (given.camera.width, given.camera.height, given.camera.fx) == (64, 48, 60.0)
     assert given.resolution == 32
     assert list(trimesh.load(files.out).geometry) == ["left"]
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_rotation_in_an_image_file_is_said_and_not_applied(
+    files, fake_model, capsys, orientation
+):
+    wide = np.zeros((48, 64, 3), np.uint8)
+    wide[:, :32] = 200
+    files.image = files.image.with_suffix(".jpg")
+    files.image.write_bytes(with_orientation(encoded(".jpg", wide), orientation))
+    assert reconstruct(files) == 0
+    assert np.abs(FakeModel.given.image.astype(int) - wide)[:, :24].max() < 8
+    said = "has an EXIF orientation, which is not applied" in capsys.readouterr().err
+    assert said == (orientation > 1)
 
 
 def test_a_field_of_view_stands_in_for_the_intrinsics(files, fake_model):
@@ -255,3 +286,14 @@ def test_keypoints_of_another_unit_are_refused_by_its_name(files, fake_model, ca
     files.keypoints.write_text(json.dumps(fields))
     assert reconstruct(files) == 2
     assert f"give metres, not {unit}: divide by {scale}" in the_one_line(capsys)
+
+
+def test_a_progress_bar_starts_no_process():
+    """Python 3.14's default way to start processes, by which tqdm's own lock would start one."""
+    code = (
+        "import multiprocessing; multiprocessing.set_start_method('forkserver')\n"
+        "import psutil; from im2hands_ros import cli; from tqdm import tqdm\n"
+        "for _ in tqdm(range(2)):\n    assert psutil.Process().children() == []"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr

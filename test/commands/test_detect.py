@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import trimesh
+from compressed_pictures import encoded, with_orientation
 from seen_hands import PerfectFinder, landmarks_of, open_hand, shifted
 
 from im2hands_ros import cli
@@ -93,6 +94,15 @@ def test_a_guessed_camera_is_said_and_a_given_one_is_not(image, shown, tmp_path,
     assert cli.main(["detect", str(image), "-o", out, "--fov", "60"]) == 0
     assert capsys.readouterr().err == ""
     assert json.loads(Path(out).read_text())["camera"]["fx"] == pytest.approx(554.26, abs=0.01)
+
+
+def test_a_rotation_in_an_image_file_is_said_and_not_applied(shown, tmp_path, capsys) -> None:
+    path, out = tmp_path / "turned.jpg", tmp_path / "keypoints.json"
+    path.write_bytes(with_orientation(encoded(".jpg", np.full((480, 640, 3), 60, np.uint8)), 6))
+    assert cli.main(["detect", str(path), "-o", str(out), "--fov", "60"]) == 0
+    # What is the same when it is turned has another size.
+    assert "must be of the pixels as stored, 640x480" in capsys.readouterr().err
+    assert json.loads(out.read_text())["camera"]["width"] == 640
 
 
 def test_a_hand_that_is_not_found_is_left_out(image, shown, tmp_path, capsys) -> None:

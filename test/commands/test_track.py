@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from compressed_pictures import encoded, with_orientation
 from made_bags import BallModel, read
 from two_hands import joints
 
@@ -94,6 +95,16 @@ def test_a_folder_is_read_in_the_order_of_its_numbers(folder: Path) -> None:
     stream = open_stream(folder, rate=10.0)
     assert stream.size == SIZE and stream.count == 11 and stream.rate == 10.0
     assert [int(image[0, 0, 0]) for image in stream] == [40 + 10 * n for n in range(11)]
+
+
+def test_a_rotation_that_is_not_applied_is_said(track, folder: Path) -> None:
+    picture = encoded(".jpg", images(1)[0])
+    for file in folder.iterdir():
+        file.unlink()
+    (folder / "frame_1.jpg").write_bytes(with_orientation(picture, 8))
+    (folder / "frame_2.jpg").write_bytes(picture)
+    found = track(folder, *CAMERA)
+    assert found.status == 0 and f"pixels as stored, {SIZE[0]}x{SIZE[1]}" in found.err
 
 
 def test_the_film_shows_the_meshes_over_the_frames(track, folder: Path, tmp_path: Path) -> None:

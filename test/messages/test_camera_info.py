@@ -50,8 +50,12 @@ def test_lens_models_are_passed_on(new):
     camera = camera_from_info(info(new, d=np.array(coefficients)), (64, 48))
     assert camera.distortion_model == "plumb_bob"
     assert camera.distortion == tuple(coefficients)
-    changes = {"distortion_model": "equidistant", "d": np.array([0.1, 0.0, 0.0, 0.0])}
-    assert camera_from_info(info(new, **changes), (64, 48)).is_distorted
+    for first in (0.1, 0.0):  # an ideal fisheye is no pinhole
+        changes = {"distortion_model": "equidistant", "d": np.array([first, 0.0, 0.0, 0.0])}
+        assert camera_from_info(info(new, **changes), (64, 48)).is_distorted
+    for model, zeros in (("equidistant", ()), ("plumb_bob", (0.0,) * 8), ("", (0.0,) * 5)):
+        changes = {"distortion_model": model, "d": np.array(zeros)}
+        assert not camera_from_info(info(new, **changes), (64, 48)).is_distorted
 
 
 @pytest.mark.parametrize(
@@ -108,6 +112,7 @@ def test_a_calibration_of_another_frame_is_named(theirs, is_said):
     [
         Camera(64, 48, 60.0, 61.0, 31.5, 23.25),
         Camera(64, 48, 60.0, 61.0, 31.5, 23.25, "equidistant", (0.1, 0.2, 0.3, 0.4)),
+        Camera(64, 48, 60.0, 61.0, 31.5, 23.25, "equidistant", (0.0,) * 4),
     ],
 )
 def test_a_written_calibration_is_read_back_as_its_camera(parse, camera):

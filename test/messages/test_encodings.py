@@ -116,6 +116,21 @@ def test_a_mosaic_of_every_order_gets_its_colours_back(order, bits, padding):
         assert np.array_equal(read_image(big), rgb)
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("order", ["rggb", "bggr", "gbrg", "grbg"])
+def test_a_mosaic_of_a_picture_gives_the_picture_and_not_one_beside_it(order, bits):
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    picture = np.stack([60 + 20 * x, 40 + 30 * y, 200 - 10 * x - 20 * y], axis=2).astype(np.uint8)
+    mosaic = np.empty((HEIGHT, WIDTH), np.uint16)
+    for place, letter in enumerate(order):
+        rows, columns = slice(place // 2, None, 2), slice(place % 2, None, 2)
+        mosaic[rows, columns] = picture[rows, columns, "rgb".index(letter)]
+    stored = mosaic.astype(np.uint8) if bits == 8 else (mosaic << 8).astype("<u2")
+    inside = (slice(1, -1), slice(1, -1))  # a pixel of the edge lacks neighbours
+    rgb = read_image(message(f"bayer_{order}{bits}", stored)).astype(int)
+    assert np.abs(rgb - picture)[inside].max() <= 1
+
+
 @pytest.mark.parametrize("padding", [0, 2, 10])
 @pytest.mark.parametrize("bits", [10, 12])
 def test_ten_and_twelve_bits_in_sixteen_are_scaled(bits, padding):
@@ -126,10 +141,12 @@ def test_ten_and_twelve_bits_in_sixteen_are_scaled(bits, padding):
     assert (read_image(message(f"mono{bits}", beyond)) == 255).all()
 
 
-@pytest.mark.parametrize("encoding", ["rgb16", "bgr16", "16UC3", "rgba16", "bgra16", "8UC4"])
+@pytest.mark.parametrize(
+    "encoding", ["rgb16", "bgr16", "16UC3", "rgba16", "bgra16", "8UC4", "16UC4"]
+)
 def test_colours_of_sixteen_bits_and_four_channels(encoding):
     ordered = RGB[..., ::-1] if encoding[0] in "b1" or encoding == "8UC4" else RGB
-    if encoding in ("rgba16", "bgra16", "8UC4"):
+    if encoding in ("rgba16", "bgra16", "8UC4", "16UC4"):
         ordered = np.concatenate([ordered, ALPHA], 2)
     stored = ordered if encoding == "8UC4" else (ordered.astype(np.uint16) << 8 | 200)
     assert np.array_equal(read_image(message(encoding, stored, padding=4)), RGB)

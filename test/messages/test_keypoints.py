@@ -106,6 +106,24 @@ def test_a_joint_that_is_not_finite_costs_the_joint_and_not_the_hand(new, count,
     assert "right" not in read.confidence
 
 
+@pytest.mark.parametrize("joint", [0, 8])
+def test_a_joint_at_the_camera_s_centre_is_one_that_the_tracker_has_lost(new, joint):
+    xyz = joints("right")
+    xyz[joint] = 0
+    read = read_keypoints(right_hand(new, right_xyz=xyz.ravel()))
+    assert not read.problems and np.isnan(read.hands["right"][joint]).all()
+    assert np.array_equal(np.delete(read.hands["right"], joint, 0), np.delete(xyz, joint, 0))
+    read = read_poses(poses(new, None, xyz))
+    assert not read.problems and read.confidence["right"][joint] == 0
+
+
+def test_joints_relative_to_the_wrist_are_no_hand_that_lacks_it(new):
+    relative = joints("right") - joints("right")[0]
+    relative[1:, 2] += 0.1
+    (problem,) = read_keypoints(right_hand(new, right_xyz=relative.ravel())).problems
+    assert "has its wrist at the origin: add the wrist's position" in str(problem)
+
+
 def test_a_joint_of_no_confidence_is_not_seen_wherever_it_lies(new):
     confidence = np.linspace(0, 1, 21, dtype=np.float32)
     xyz = joints("right")

@@ -6,25 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from openxr_hands import BOTH, named
 from two_hands import joints
 
 from im2hands_ros.messages.named_poses import read_named_poses
 from im2hands_ros.skeleton import SIDES
-
-FINGERS = {"INDEX": 5, "MIDDLE": 9, "RING": 13, "LITTLE": 17}
-
-
-def named(side: str) -> dict[str, np.ndarray]:
-    """25 joints as the publisher calls them, in its order."""
-    xyz = joints(side)
-    places = {"WRIST": xyz[0]}
-    thumb = ("METACARPAL", "PROXIMAL", "DISTAL", "TIP")
-    places |= {f"THUMB_{bone}": xyz[1 + level] for level, bone in enumerate(thumb)}
-    for finger, first in FINGERS.items():
-        places[f"{finger}_METACARPAL"] = (xyz[0] + xyz[first]) / 2
-        for level, bone in enumerate(("PROXIMAL", "INTERMEDIATE", "DISTAL", "TIP")):
-            places[f"{finger}_{bone}"] = xyz[first + level]
-    return {f"{side}_{name}": place for name, place in places.items()}
 
 
 def message(places: dict[str, np.ndarray], invalid: tuple[str, ...] = ()) -> SimpleNamespace:
@@ -42,12 +28,11 @@ def message(places: dict[str, np.ndarray], invalid: tuple[str, ...] = ()) -> Sim
     )
 
 
-BOTH = named("left") | named("right")
-
-
 def test_both_hands_are_read_by_name_in_any_order():
     shuffled = dict(sorted(BOTH.items(), key=lambda each: each[0][::-1]))
-    for places in (BOTH, shuffled, {k.lower(): v for k, v in BOTH.items()}):
+    others = {"left_PALM": np.ones(3), "head": np.zeros(3)}
+    padded = {f"{name} \0": place for name, place in BOTH.items()}
+    for places in (BOTH, shuffled, {k.lower(): v for k, v in BOTH.items()}, BOTH | others, padded):
         read = read_named_poses(message(places))
         assert not read.problems and read.frame_id == "camera" and read.confidence == {}
         for side in SIDES:
@@ -80,3 +65,15 @@ def test_names_and_counts_that_do_not_fit_are_said():
     short.is_valid.pop()
     (problem,) = read_named_poses(short).problems
     assert "50 names, 50 poses and 49 is_valid" in str(problem)
+    double = message(BOTH)
+    double.name[3] = double.name[2]
+    (problem,) = read_named_poses(double).problems
+    assert "two poses are called left_thumb_proximal: give every" in str(problem)
+
+
+def test_a_zero_pose_that_is_called_valid_is_a_joint_that_was_not_seen():
+    zero = {"left_INDEX_TIP": np.zeros(3)} | {name: np.zeros(3) for name in named("right")}
+    read = read_named_poses(message(BOTH | zero))
+    assert np.isnan(read.hands["left"][8]).all() and read.confidence["left"][8] == 0
+    assert np.isfinite(np.delete(read.hands["left"], 8, 0)).all()
+    assert read.hands["right"] is None and "zeros alone: set is_valid" in str(read.problems[0])

@@ -240,21 +240,31 @@ def test_a_wrong_parameter_at_start_ends_the_process_with_status_2(start, overri
     assert "Traceback" not in process.log
 
 
+def set_parameter(client, name: str, value: object) -> object:
+    request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+    return client.call(SetParameters, "im2hands/set_parameters", request).results[0]
+
+
 def test_parameters_are_checked_and_applied_while_running(client):
-
-    def set_parameter(name: str, value: object) -> object:
-        request = SetParameters.Request(
-            parameters=[Parameter(name, value=value).to_parameter_msg()]
-        )
-        return client.call(SetParameters, "im2hands/set_parameters", request).results[0]
-
-    assert set_parameter("occupancy_voxel_size", 0.01).successful
+    assert set_parameter(client, "occupancy_voxel_size", 0.01).successful
     client.send_frame(3000.0)
     markers = client.wait_for_frame(3000.0, "markers").markers
     voxels = next(each for each in markers if each.ns == "left_occupancy")
     assert voxels.scale.x == pytest.approx(0.01)
     refused = [("resolution", 9000), ("device", "cuda"), ("occupancy_threshold", 1.5)]
     for name, value in refused:
-        result = set_parameter(name, value)
+        result = set_parameter(client, name, value)
         assert not result.successful
         assert result.reason
+
+
+def test_meshes_are_shaded_smoothly_unless_flat_is_wanted(client):
+    for stamp, shading in ((3100.0, None), (3101.0, "flat"), (3102.0, "smooth")):
+        if shading is not None:
+            assert set_parameter(client, "marker_shading", shading).successful
+        client.send_frame(stamp)
+        markers = client.wait_for_frame(stamp, "markers").markers
+        meshes = [each for each in markers if each.type == Marker.TRIANGLE_LIST]
+        wanted = [0 if shading == "flat" else len(each.points) for each in meshes]
+        assert [len(each.colors) for each in meshes] == wanted and len(meshes) == 2
+    assert "give smooth, flat" in set_parameter(client, "marker_shading", "round").reason

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import cv2
 import numpy as np
 import pytest
+from compressed_pictures import with_orientation
 from geometry_msgs.msg import Point, Pose, PoseArray
-from harness import HEIGHT, WIDTH, camera_info, hand, header
+from harness import ANALYTIC_NODE, HEIGHT, WIDTH, NodeProcess, camera_info, hand, header
 from sensor_msgs.msg import CameraInfo, CompressedImage
 
 INPUTS = {
@@ -18,8 +21,6 @@ INPUTS = {
 
 @pytest.fixture(scope="module")
 def other_node(tmp_path_factory):
-    from harness import ANALYTIC_NODE, NodeProcess
-
     parameters = ("image_transport:=compressed", "keypoints_type:=pose_array")
     process = NodeProcess([ANALYTIC_NODE], parameters, tmp_path_factory.mktemp("node") / "log")
     yield process
@@ -48,6 +49,14 @@ def test_compressed_images_and_pose_arrays_give_hands(other_node, connect):
         assert np.allclose(vertices.mean(1), hand("left"), atol=1e-5)
 
 
+def test_a_picture_is_not_turned_as_its_exif_data_say(other_node, connect):
+    client = connect(other_node, inputs=INPUTS)
+    turned = compressed(15.0)
+    turned.data = with_orientation(turned.data.tobytes(), 6)
+    client.send(camera_info(15.0), turned, poses(15.0))
+    assert len(client.wait_for_frame(15.0).hands) == 2  # turned, it would not fit camera_info
+
+
 def test_a_block_of_nan_is_an_absent_hand(other_node, connect):
     client = connect(other_node, inputs=INPUTS)
     client.send(camera_info(20.0), compressed(20.0), poses(20.0, left=False))
@@ -71,3 +80,15 @@ def test_what_cannot_be_decoded_is_said_with_its_topic_and_the_next_frame_works(
     values = client.diagnostics()
     assert values["dropped.image_data"] == "1"
     assert values["dropped.keypoints_count"] == "1"
+
+
+@pytest.mark.skipif(find_spec("teleop_ros2_interfaces") is not None, reason="its package is here")
+def test_named_poses_without_their_package_are_an_error_with_the_remedy(tmp_path):
+    process = NodeProcess([ANALYTIC_NODE], ("keypoints_type:=named_pose_array",), tmp_path / "log")
+    try:
+        process.wait_for_log(
+            "keypoints_type is named_pose_array but its message cannot be imported"
+        )
+        process.wait_for_log("build teleop_ros2_interfaces of IsaacTeleop in this workspace")
+    finally:
+        process.stop()

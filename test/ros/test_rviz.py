@@ -8,11 +8,14 @@ running demo under Xvfb with software OpenGL, `import -window root` of ImageMagi
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -27,6 +30,7 @@ from rclpy.qos import (
     qos_profile_sensor_data,
 )
 from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
 
 from im2hands_ros.messages.markers import SPHERE_LIST, draw
 from im2hands_ros.pipeline import Im2Hands
@@ -35,9 +39,9 @@ from im2hands_ros.ros.demo.settings import DemoReplaySettings
 from im2hands_ros.skeleton import TIPS
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
-SETTINGS = yaml.safe_load(
-    (Path(__file__).resolve().parents[2] / "config" / "im2hands.rviz").read_text()
-)
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = yaml.safe_load((ROOT / "config" / "im2hands.rviz").read_text())
+RVIZ_VIEW = np.radians(45)  # how much RViz's cameras see, from top to bottom
 DISPLAYS = {each["Name"]: each for each in SETTINGS["Visualization Manager"]["Displays"]}
 ON_TOPICS = [name for name, each in DISPLAYS.items() if "Topic" in each]
 
@@ -169,6 +173,47 @@ def test_rviz_s_view_holds_the_demo_s_hands() -> None:
     frames = load_demo_sequence().frames
     joints = [xyz for frame in frames for xyz in frame.keypoints.values() if xyz is not None]
     assert np.linalg.norm(np.concatenate(joints).mean(0) - focal) < 0.08
+
+
+def test_the_hands_of_the_demo_fill_rviz_s_view() -> None:
+    view = SETTINGS["Visualization Manager"]["Views"]["Current"]
+    focal = np.array([view["Focal Point"][axis] for axis in "XYZ"])
+    for frame in load_demo_sequence().frames[::6]:
+        joints = np.concatenate([xyz for xyz in frame.keypoints.values() if xyz is not None])
+        across = 2 * np.linalg.norm(joints - focal, axis=1).max() / view["Distance"]
+        assert 0.4 < across / RVIZ_VIEW < 1.2
+
+
+def test_the_left_column_is_for_displays_and_the_picture_alone() -> None:
+    assert [each["Class"] for each in SETTINGS["Panels"]] == ["rviz_common/Displays"]
+    window = SETTINGS["Window Geometry"]
+    assert window["Hide Right Dock"] and window["Views"]["collapsed"]
+    assert not window["Image"]["collapsed"] and window["Width"] >= 1280
+
+
+def test_the_demo_s_camera_stands_in_a_map() -> None:
+    """What the launch file gives static_transform_publisher, read without `launch`."""
+    tree = ast.parse((ROOT / "launch" / "demo.launch.py").read_text())
+    (function,) = (each for each in tree.body if getattr(each, "name", "") == "camera_in_a_map")
+    words = [
+        word
+        for each in function.body
+        if isinstance(each, ast.Assign)
+        for word in ast.literal_eval(each.value)
+    ]
+    said = dict(zip(words[::2], words[1::2], strict=True))
+    frame = SETTINGS["Visualization Manager"]["Global Options"]["Fixed Frame"]
+    assert (said["--frame-id"], said["--child-frame-id"]) == ("map", frame)
+    angles = [float(said.get(f"--{name}", "0")) for name in ("roll", "pitch", "yaw")]
+    turn = Rotation.from_euler("xyz", angles)
+    np.testing.assert_allclose(turn.apply([0, -1, 0]), [0, 0, 1], atol=1e-4)  # up is up
+
+
+def test_the_readme_shows_rviz_beside_our_own_view() -> None:
+    shown = re.findall(r"!\[[^\]]*\]\((docs/images/[\w.]+)\)", (ROOT / "README.md").read_text())
+    assert "docs/images/rviz.png" in shown and len(shown) > 1
+    picture = cv2.imread(str(ROOT / "docs/images/rviz.png"))
+    assert picture.shape[1] > 800 and picture.std() > 20
 
 
 def test_the_balls_of_fingertips_and_last_joints_come_out_of_the_flesh() -> None:

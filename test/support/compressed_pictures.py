@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 import cv2
@@ -26,6 +27,13 @@ def jpeg(*options: int, shape: tuple[int, ...] = (120, 160, 3)) -> bytes:
     """Of a picture without a flat place."""
     pixels = np.random.default_rng(5).integers(0, 256, shape, np.uint8)
     return encoded(".jpg", cv2.GaussianBlur(pixels, (5, 5), 0), options)
+
+
+def with_orientation(jpeg: bytes, orientation: int) -> bytes:
+    """The JPEG file with an EXIF block that holds nothing but an orientation."""
+    entry = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
+    body = b"Exif\0\0II*\0\x08\0\0\0\x01\0" + entry + bytes(4)
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
 
 
 def broken(file: bytes, at: float = 0.5) -> bytes:

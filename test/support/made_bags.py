@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -127,6 +129,22 @@ def write_bag(
                 )
             data = MESSAGES.serialise(entry.kind, entry.message)
             writer.write(connections[entry.topic], entry.received_ns, data)
+    return path
+
+
+def write_split_bag(path: Path, count: int, storage: str = "mcap", parts: int = 3) -> Path:
+    """A bag folder of `part_0`, `part_1` and so on, each of `count` frames, and one metadata."""
+    entries = recording(parts * count)
+    each = len(entries) // parts
+    path.mkdir()
+    for i in range(parts):
+        part = write_bag(path / f"folder_{i}", entries[each * i : each * (i + 1)], storage)
+        (part / f"folder_{i}.{storage}").rename(path / f"part_{i}.{storage}")
+        text = (part / "metadata.yaml").read_text()
+        shutil.rmtree(part)
+    names = "".join(f"    - part_{i}.{storage}\n" for i in range(parts))
+    text = re.sub(r"(relative_file_paths:\n)( +- .*\n)+", rf"\1{names}", text)
+    (path / "metadata.yaml").write_text(text)
     return path
 
 

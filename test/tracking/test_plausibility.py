@@ -91,6 +91,10 @@ UNLIKELY = {
     "camera_centre": ({"camera": replace(CAMERA, cx=0.0, cy=0.0)}, "calibrate"),
     "camera_focal": ({"camera": replace(CAMERA, fx=3.6, fy=3.6)}, "3.6 px"),
     "camera_aspect": ({"camera": replace(CAMERA, fx=2 * CAMERA.fx)}, "600 and 300 px"),
+    "camera_lens": (
+        {"camera": replace(CAMERA, distortion_model="equidistant", distortion=(0.0,) * 4)},
+        "equidistant with coefficients of zero",
+    ),
     "flat_hand": ({"hands": {"left": flat("left")}}, "have the depth 0.500 m"),
     "coincident_joints": ({"hands": {"left": fist_of_knuckles("left")}}, "15 joints of the left"),
     "bone_length": ({"hands": {"left": lost_tip("left")}}, "index_tip of the left hand is 1"),

@@ -23,10 +23,13 @@ def read_calibration(url: str) -> Calibration:
     """
     path = _path(url)
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(_as_yaml(path.read_text(encoding="utf-8")), _Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"camera_info_url '{url}' cannot be read: {reason}") from error
+        raise ValueError(
+            f"camera_info_url '{url}' cannot be read: {reason}: check the path, or save one with "
+            "`ros2 run camera_calibration cameracalibrator`"
+        ) from error
     try:
         calibration = _calibration(content)
         camera_from_info(calibration, (calibration.width, calibration.height))
@@ -37,6 +40,20 @@ def read_calibration(url: str) -> Calibration:
             "`ros2 run camera_calibration cameracalibrator`"
         ) from error
     return calibration
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads the matrices of OpenCV's FileStorage, which have the names of ROS's and a tag."""
+
+
+_Loader.add_constructor(
+    "tag:yaml.org,2002:opencv-matrix", lambda loader, node: loader.construct_mapping(node, True)
+)
+
+
+def _as_yaml(text: str) -> str:
+    """Without the first line of OpenCV's files, "%YAML:1.0", which is none of YAML's."""
+    return text.partition("\n")[2] if text.startswith("%YAML:") else text
 
 
 def _path(url: str) -> Path:

@@ -1,7 +1,7 @@
 """Node ``replay``: plays the demo sequence as a camera and a hand tracker would publish it.
 
 Publishes ``image`` (sensor_msgs/Image), ``camera_info`` (sensor_msgs/CameraInfo) and ``keypoints``
-(im2hands_ros/HandKeypoints) with sensor-data QoS, one stamp per frame, in frame ``frame_id``. It
+(im2hands_ros/HandKeypoints), reliably, with one stamp per frame, in frame ``frame_id``. It
 holds its frames back until somebody has subscribed, so that a recording starts at the first frame.
 """
 

@@ -80,6 +80,21 @@ def test_a_calibration_file_may_use_other_tools_names(tmp_path, name):
     assert camera_from_info(info, SIZE).distortion_model == expected
 
 
+@pytest.mark.parametrize("count", [4, 5, 8, 12, 14])
+def test_a_calibration_that_opencv_saved_is_read(tmp_path, count):
+    storage = cv2.FileStorage(str(tmp_path / "opencv.yml"), cv2.FileStorage_WRITE)
+    coefficients = np.linspace(0.1, -0.05, count)
+    storage.write("image_width", SIZE[0])
+    storage.write("image_height", SIZE[1])
+    storage.write("camera_matrix", np.array([[60.0, 0, 31], [0, 61, 23], [0, 0, 1]]))
+    storage.write("distortion_coefficients", coefficients[:, None])
+    storage.release()
+    info = read_calibration(str(tmp_path / "opencv.yml"))
+    assert info.k == (60, 0, 31, 0, 61, 23, 0, 0, 1)
+    camera = camera_from_info(info, SIZE)
+    assert np.allclose(camera.distortion, coefficients) and camera.distortion_model == "plumb_bob"
+
+
 def test_a_calibration_file_can_be_a_url(calibration, monkeypatch):
     assert read_calibration(f"file://{calibration}").width == SIZE[0]
     monkeypatch.setattr(
@@ -92,7 +107,7 @@ def test_a_calibration_file_can_be_a_url(calibration, monkeypatch):
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("nowhere.yaml", "camera_info_url 'nowhere.yaml' cannot be read: .*No such file"),
+        ("nowhere.yaml", "camera_info_url 'nowhere.yaml' cannot be read: .*No such .*: check the"),
         ("http://example/camera.yaml", "of an unknown kind: give a path, file:// or package://"),
         ("package://no_such_package/a.yaml", "no package 'no_such_package' is sourced"),
     ],

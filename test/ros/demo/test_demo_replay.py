@@ -12,7 +12,7 @@ from im2hands_ros.msg import HandKeypoints
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 
 from im2hands_ros.camera import Camera
@@ -40,13 +40,11 @@ def sequence(count: int) -> SimpleNamespace:
 class Listener(Node):
     """Collects what replay publishes."""
 
-    def __init__(self, *topics: str) -> None:
+    def __init__(self, *topics: str, qos: QoSProfile = qos_profile_sensor_data) -> None:
         super().__init__("listener")
         self.heard: dict[str, list] = {topic: [] for topic in topics}
         for topic in topics:
-            self.create_subscription(
-                INPUTS[topic], topic, self.heard[topic].append, qos_profile_sensor_data
-            )
+            self.create_subscription(INPUTS[topic], topic, self.heard[topic].append, qos)
 
 
 @pytest.fixture
@@ -131,6 +129,20 @@ def test_nothing_is_published_before_every_topic_has_a_listener(
     executor.add_node(Listener("camera_info", "keypoints"))
     spin_until(executor, node.finished.done)
     assert len(early.heard["image"]) == 3
+
+
+def test_whoever_comes_late_and_wants_every_message_is_no_incompatible_subscriber(
+    executor: SingleThreadedExecutor, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As RViz does before it has read its settings."""
+    node, listener = replay(2, rate=50.0, loop=True), Listener(*INPUTS)
+    executor.add_node(listener)
+    executor.add_node(node)
+    spin_until(executor, lambda: len(listener.heard["image"]) > 0)
+    late = Listener("image", qos=QoSProfile(depth=5))
+    executor.add_node(late)
+    spin_until(executor, lambda: len(late.heard["image"]) > 0)
+    assert "incompatible QoS" not in capfd.readouterr().err
 
 
 def test_it_gives_up_when_nobody_comes(
