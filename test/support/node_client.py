@@ -119,15 +119,16 @@ class Client:
 
     def wait_for_frame(self, stamp: float, topic: str = "meshes") -> object:
         """Wait for the output of this stamp."""
-        found = []
+        messages, found, looked_at = self.received[topic], [], 0
 
         def look() -> bool:
-            latest = reversed(self.received[topic])
-            found.extend(itertools.islice((m for m in latest if stamp_of(m) == stamp), 1))
+            nonlocal looked_at
+            found.extend(each for each in messages[looked_at:] if stamp_of(each) == stamp)
+            looked_at = len(messages)
             return bool(found)
 
         self.wait_until(look, f"{topic} of {stamp}")
-        return found[0]
+        return found[-1]
 
     def stamps(self, topic: str = "meshes") -> list[float]:
         """Stamps of all messages received on a topic, seconds."""
