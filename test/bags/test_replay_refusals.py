@@ -9,17 +9,11 @@ from made_bags import (
     BallModel,
     camera_info,
     image,
-    instead_of_networks,
     keypoints,
     recording,
     replay,
     write_bag,
 )
-
-
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> BallModel:
-    return instead_of_networks(monkeypatch)
 
 
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:
