@@ -12,8 +12,9 @@ PYTHON ?=
 export PYTHON
 OUT ?= demo_out
 SOAK_OUT ?= build/soak.json
-# Test processes side by side, each with a ROS domain of its own: most tests wait for messages.
-PYTEST_JOBS ?= -n logical --maxprocesses 4 --dist loadfile
+# Test processes side by side, each with a ROS domain of its own: most tests wait for messages. Whole files, in the
+# order of test/conftest.py: those that take longest first.
+PYTEST_JOBS ?= -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 VIEW ?=
 ROS_DOMAIN := $${ROS_DOMAIN_ID:-$$(($$$$ % 100 + 1))}
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from im2hands_ros.precision import autocast_disabled
+from im2hands_ros.rotations import angle, apply, norm, rotation_about, signed_angle, unit
 
 # Side of the published query box: box coordinate = palm coordinate / BOX_SCALE.
 BOX_SCALE = 0.4
@@ -100,11 +101,11 @@ def canonicalise(joints: Tensor, mirrored: Tensor) -> CanonicalHands:
 
 def _align_palm(hand: Tensor) -> Tensor:
     """(B, 3, 3) rotation that puts the middle MCP on -x and the palm normal on +y."""
-    middle, index = _unit(hand[:, 9]), _unit(hand[:, 5])
+    middle, index = unit(hand[:, 9]), unit(hand[:, 5])
     down = middle.new_tensor([0.0, -1.0, 0.0]).expand_as(middle)
     forward = middle.new_tensor([0.0, 0.0, 1.0]).expand_as(middle)
     first = _align(middle, down)
-    second = _align(_apply(first, torch.linalg.cross(middle, index)), forward)
+    second = _align(apply(first, torch.linalg.cross(middle, index)), forward)
     return (second @ first)[:, [1, 2, 0]]
 
 
@@ -114,21 +115,21 @@ def _bone_transforms(joints: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     wrist = torch.zeros_like(fingers[:, :, :1])
     parents = torch.cat([wrist, fingers[:, :, :3]], dim=2)
     difference = fingers - parents
-    lengths = _norm(difference).clamp_min(_LENGTH_EPS)
+    lengths = norm(difference).clamp_min(_LENGTH_EPS)
     bones = difference / lengths
 
     palm_maps = _normalise_planes(bones[:, :, 0])
-    palm_maps = _normalise_spread(_apply(palm_maps, bones[:, :, 0])) @ palm_maps
-    bones = _apply(palm_maps[:, :, None], bones)
+    palm_maps = _normalise_spread(apply(palm_maps, bones[:, :, 0])) @ palm_maps
+    bones = apply(palm_maps[:, :, None], bones)
     rotations = _unposing_rotations(bones)
 
     offset = torch.zeros_like(bones[:, :, 0])
     slots = []
     for level in range(4):
         rotation = rotations[level] @ palm_maps
-        translation = offset - _apply(rotation, parents[:, :, level])
+        translation = offset - apply(rotation, parents[:, :, level])
         slots.append(torch.cat([rotation, translation[..., None]], dim=-1))
-        offset = offset + _apply(rotations[level], lengths[:, :, level] * bones[:, :, level])
+        offset = offset + apply(rotations[level], lengths[:, :, level] * bones[:, :, level])
     lengths = lengths[..., 0]
     return *_gather_slots(slots, lengths), slots[0], lengths[:, :, 0]
 
@@ -149,13 +150,13 @@ def _normalise_planes(roots: Tensor) -> Tensor:
     cross = torch.linalg.cross
     targets = _PLANE_ANGLE_TARGETS
     index_plane = cross(middle, index)
-    thumb_angle = _signed_angle(cross(index, thumb), index_plane, index)
-    thumb_map = _rotation(index, thumb_angle - targets[0])
-    ring_angle = _signed_angle(cross(ring, middle), index_plane, middle)
-    ring_map = _rotation(middle, ring_angle + targets[1])
-    ring, pinky = _apply(ring_map, ring), _apply(ring_map, pinky)
-    pinky_angle = _signed_angle(cross(pinky, ring), cross(ring, middle), ring)
-    pinky_map = _rotation(ring, pinky_angle + targets[2]) @ ring_map
+    thumb_angle = signed_angle(cross(index, thumb), index_plane, index)
+    thumb_map = rotation_about(index, thumb_angle - targets[0])
+    ring_angle = signed_angle(cross(ring, middle), index_plane, middle)
+    ring_map = rotation_about(middle, ring_angle + targets[1])
+    ring, pinky = apply(ring_map, ring), apply(ring_map, pinky)
+    pinky_angle = signed_angle(cross(pinky, ring), cross(ring, middle), ring)
+    pinky_map = rotation_about(ring, pinky_angle + targets[2]) @ ring_map
     identity = torch.eye(3, dtype=roots.dtype, device=roots.device).expand_as(ring_map)
     return torch.stack([thumb_map, identity, identity, ring_map, pinky_map], dim=1)
 
@@ -166,14 +167,14 @@ def _normalise_spread(roots: Tensor) -> Tensor:
     targets = _SPREAD_ANGLE_TARGETS
 
     def turn(a: Tensor, b: Tensor, target: float, sign: float) -> Tensor:
-        axis = _unit(torch.linalg.cross(a, b))
-        return _rotation(axis, sign * (target - _signed_angle(a, b, axis)))
+        axis = unit(torch.linalg.cross(a, b))
+        return rotation_about(axis, sign * (target - signed_angle(a, b, axis)))
 
     index_map = turn(middle, index, targets[1], 1)
-    thumb, index = _apply(index_map, thumb), _apply(index_map, index)
+    thumb, index = apply(index_map, thumb), apply(index_map, index)
     thumb_map = turn(index, thumb, targets[0], 1) @ index_map
     ring_map = turn(ring, middle, targets[2], -1)
-    ring, pinky = _apply(ring_map, ring), _apply(ring_map, pinky)
+    ring, pinky = apply(ring_map, ring), apply(ring_map, pinky)
     pinky_map = turn(pinky, ring, targets[3], -1) @ ring_map
     identity = torch.eye(3, dtype=roots.dtype, device=roots.device).expand_as(ring_map)
     return torch.stack([thumb_map, index_map, identity, ring_map, pinky_map], dim=1)
@@ -182,11 +183,11 @@ def _normalise_spread(roots: Tensor) -> Tensor:
 def _unposing_rotations(bones: Tensor) -> list[Tensor]:
     """Per level, (B, 5, 3, 3) rotations that straighten each finger along its metacarpal."""
     frame = _knuckle_frames(bones)
-    flex, lift = _angles(_apply(frame, bones[:, :, 1]), negative_up=False)
-    frames, straighten = [frame], [_straighten(_apply(frame, bones[:, :, 1]))]
+    flex, lift = _angles(apply(frame, bones[:, :, 1]), negative_up=False)
+    frames, straighten = [frame], [_straighten(apply(frame, bones[:, :, 1]))]
     for level in (2, 3):
         frame = _child_frame(frame, flex, lift)
-        local = _apply(frame, bones[:, :, level])
+        local = apply(frame, bones[:, :, level])
         flex, lift = _angles(local, negative_up=False)
         frames.append(frame)
         straighten.append(_straighten(local))
@@ -201,19 +202,19 @@ def _unposing_rotations(bones: Tensor) -> list[Tensor]:
 def _knuckle_frames(bones: Tensor) -> Tensor:
     """(B, 5, 3, 3) frames (rows x, y, z) of each finger's first bone; z is the metacarpal."""
     roots = bones[:, :, 0]
-    normals = _unit(torch.linalg.cross(roots[:, :-1], roots[:, 1:]), _LENGTH_EPS)
+    normals = unit(torch.linalg.cross(roots[:, :-1], roots[:, 1:]), _LENGTH_EPS)
     q0, q1, q2, q3 = normals.unbind(1)
     finger_normals = torch.stack([q0, q1, (q1 + q2) / 2, (q2 + q3) / 2, q3], dim=1)
     y = torch.linalg.cross(roots, finger_normals)
-    x = _unit(torch.linalg.cross(y, roots))
-    return torch.stack([x, _unit(y), roots], dim=-2)
+    x = unit(torch.linalg.cross(y, roots))
+    return torch.stack([x, unit(y), roots], dim=-2)
 
 
 def _child_frame(frame: Tensor, flex: Tensor, lift: Tensor) -> Tensor:
     """Turn a frame with its bone: the child's z is the bone's direction."""
     axis_y = frame[..., 1, :]
-    axis_x = _apply(frame.transpose(-1, -2), _flexed_x(flex))
-    turn = _rotation(axis_x, -lift) @ _rotation(axis_y, flex)
+    axis_x = apply(frame.transpose(-1, -2), _flexed_x(flex))
+    turn = rotation_about(axis_x, -lift) @ rotation_about(axis_y, flex)
     return frame @ turn.transpose(-1, -2)
 
 
@@ -222,7 +223,7 @@ def _straighten(local: Tensor) -> Tensor:
     flex, lift = _angles(local, negative_up=True)
     y = torch.zeros_like(local)
     y[..., 1] = 1
-    return _rotation(y, -flex) @ _rotation(_flexed_x(flex), -lift)
+    return rotation_about(y, -flex) @ rotation_about(_flexed_x(flex), -lift)
 
 
 def _flexed_x(flex: Tensor) -> Tensor:
@@ -247,46 +248,5 @@ def _angles(local: Tensor, negative_up: bool) -> tuple[Tensor, Tensor]:
     return flex, torch.where(below, -lift, lift)
 
 
-def _norm(vector: Tensor) -> Tensor:
-    """Length along the last axis, kept; its gradient at zero is zero instead of NaN."""
-    squared = (vector**2).sum(-1, keepdim=True)
-    positive = squared > 0
-    root = torch.where(positive, squared, torch.ones_like(squared)).sqrt()
-    return torch.where(positive, root, torch.zeros_like(root))
-
-
-def _unit(vector: Tensor, eps: float = 1e-8) -> Tensor:
-    return vector / _norm(vector).clamp_min(eps)
-
-
-def _apply(matrix: Tensor, vector: Tensor) -> Tensor:
-    return (matrix @ vector[..., None])[..., 0]
-
-
-def _angle(a: Tensor, b: Tensor) -> Tensor:
-    """Angle between vectors, accurate near 0 and pi (Kahan)."""
-    a, b = _unit(a), _unit(b)
-    opening, closing = _norm(a - b)[..., 0], _norm(a + b)[..., 0]
-    # atan2(0, 0) has no gradient; it only occurs when both vectors vanish.
-    return 2 * torch.atan2(opening, torch.where(opening + closing > 0, closing, 1.0))
-
-
-def _signed_angle(a: Tensor, b: Tensor, reference: Tensor) -> Tensor:
-    angle = _angle(a, b)
-    side = (reference * torch.linalg.cross(a, b)).sum(-1)
-    return torch.where(side < 0, -angle, angle)
-
-
-def _rotation(axis: Tensor, angle: Tensor) -> Tensor:
-    """Rodrigues rotation matrices from unit axes (..., 3) and angles (...)."""
-    x, y, z = axis.unbind(-1)
-    zero = torch.zeros_like(x)
-    skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1)
-    skew = skew.reshape(*axis.shape[:-1], 3, 3)
-    sine, versine = angle.sin()[..., None, None], (1 - angle.cos())[..., None, None]
-    identity = torch.eye(3, dtype=axis.dtype, device=axis.device)
-    return identity + sine * skew + versine * (skew @ skew)
-
-
 def _align(a: Tensor, b: Tensor) -> Tensor:
-    return _rotation(_unit(torch.linalg.cross(a, b)), _angle(a, b))
+    return rotation_about(unit(torch.linalg.cross(a, b)), angle(a, b))

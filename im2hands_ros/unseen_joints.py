@@ -45,7 +45,7 @@ def joint_shares(
     keypoints: Mapping[str, NDArray[np.floating] | None],
     confidence: Mapping[str, Shares | None] | None,
 ) -> dict[str, Shares]:
-    """Confidence of the joints of each present hand that is not sure of them all.
+    """Confidence of the joints of each present hand where it is not 1 for all of them.
 
     Args:
         keypoints: side -> (21, 3) as given, NaN where not seen; None: absent.
@@ -68,8 +68,8 @@ def estimate_doubtful(xyz: Joints, side: str, shares: Shares | None = None) -> J
 
     The expected places given all that was seen, where hands are normally distributed about a mean
     hand (`tools/joint_statistics.py`): the tip of a bent finger is where bent fingers have it.
-    Joints less than half as sure as the hand's surest are estimated, their own place being one
-    measurement of many.
+    Joints with less than half the confidence of the hand's best are estimated, their own place
+    being one measurement of many.
 
     Args:
         xyz: (21, 3) metres, any frame, MANO order, NaN where not seen; half of them are finite.
@@ -80,27 +80,29 @@ def estimate_doubtful(xyz: Joints, side: str, shares: Shares | None = None) -> J
         (21, 3) float32; the other joints as they were.
     """
     seen = seen_joints(xyz)
-    sure = np.where(seen, 1.0 if shares is None else shares, 0)
-    doubtful = sure < _DOUBTFUL * sure.max()
+    confidence = np.where(seen, 1.0 if shares is None else shares, 0)
+    doubtful = confidence < _DOUBTFUL * confidence.max()
     if not doubtful.any():
         return xyz
-    mean, gain = _gain(side, sure / sure.max())
+    mean, gain = _gain(side, confidence / confidence.max())
     measured = np.where(seen[:, None], xyz, 0).astype(np.float64)
     estimate = measured.copy()
     estimate[doubtful] = laid_onto(measured[~doubtful], mean[~doubtful], mean)[doubtful]
     for _ in range(_ROUNDS):
         aligned = laid_onto(mean, estimate)
-        residuals = (laid_onto(aligned, estimate, measured) - mean)[sure > 0]
+        residuals = (laid_onto(aligned, estimate, measured) - mean)[confidence > 0]
         expected = mean + (gain @ residuals.ravel()).reshape(-1, 3)
         estimate[doubtful] = laid_onto(estimate, aligned, expected)[doubtful]
     return np.where(doubtful[:, None], estimate, xyz).astype(np.float32)
 
 
-def _gain(side: str, sure: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _gain(
+    side: str, confidence: NDArray[np.floating]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(21, 3) mean, and (63, 3 K) gain on the residuals of the K joints with some confidence."""
     mean, covariance = _statistics(side)
-    known = np.repeat(sure > 0, 3)
-    noise = np.repeat((_TRACKER_NOISE / sure[sure > 0]) ** 2, 3)
+    known = np.repeat(confidence > 0, 3)
+    noise = np.repeat((_TRACKER_NOISE / confidence[confidence > 0]) ** 2, 3)
     gain = np.linalg.solve(covariance[np.ix_(known, known)] + np.diag(noise), covariance[known]).T
     return mean, gain
 

@@ -42,6 +42,18 @@ _MARKED = {
         "test_paper_pipeline.py",
     ),
 }
+# Files that take half a minute and more. Processes side by side begin with them, so that none of
+# them is left when the others are done.
+_LONGEST = (
+    *("ros/test_fault_streams.py", "ros/test_fault_messages.py", "ros/test_fault_interrupts.py"),
+    *("test_gpu_scripts.py", "ros/test_node.py", "ros/test_lifecycle.py", "test_reference.py"),
+    *("training/test_training_runs.py", "training/test_training_distributed.py"),
+    *("ros/demo/test_demo.py", "ros/test_field_diagnoses.py", "evaluation/test_evaluation.py"),
+    *("commands/test_bench.py", "ros/test_node_bad_input.py", "ros/test_fault_process.py"),
+    *("ros/detector/test_detector_camera.py", "ros/viewer/test_viewer_faults.py"),
+    *("ros/test_soak.py", "ros/test_node_budget.py", "ros/test_fault_networks.py"),
+    *("evaluation/test_evaluation_report.py", "synthetic/test_demo_sequence.py"),
+)
 _MARKS = {_HERE / name: mark for mark, names in _MARKED.items() for name in names}
 _left_out: list[Path] = []
 
@@ -62,9 +74,10 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark by their place the tests that start processes, train, or take long."""
-    named = [*_MARKS, *(_HERE / "ros" / name for name in _WITHOUT_DDS)]
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark by their place the tests that start processes, train, or take long; order them."""
+    longest = [_HERE / name for name in _LONGEST]
+    named = [*_MARKS, *longest, *(_HERE / "ros" / name for name in _WITHOUT_DDS)]
     gone = [str(path) for path in named if not path.is_file()]
     assert not gone, f"test/conftest.py names files that are not there: {gone}"
     for item in items:
@@ -73,6 +86,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("dds")
         if item.path in _MARKS:
             item.add_marker(_MARKS[item.path])
+    if hasattr(config, "workerinput"):  # one of several processes
+        counts, first = (
+            Counter(item.path for item in items),
+            {it: i for i, it in enumerate(longest)},
+        )
+        items.sort(key=lambda item: (first.get(item.path, len(first)), -counts[item.path]))
 
 
 @pytest.hookimpl(trylast=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import runpy
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,6 +20,7 @@ import yaml
 import im2hands_ros
 
 ROOT = Path(__file__).resolve().parents[1]
+KERNELS = ROOT / "im2hands_ros/kernels/src"
 CHANGELOG_TITLE = re.compile(r"^(\d.*|Forthcoming)\n(-+)$", re.MULTILINE)
 
 IMPORT_THE_CORE = """
@@ -154,45 +157,68 @@ else:
 """
 
 
-def test_each_library_of_kernels_is_of_its_own_instruction_set_alone(tmp_path):
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / "im2hands_ros").mkdir()
-    shutil.copy(ROOT / "im2hands_ros" / "__init__.py", tmp_path / "im2hands_ros")
-    (tmp_path / "im2hands_ros/kernels/src").mkdir(parents=True)
-    for name in "ab":
-        (tmp_path / f"im2hands_ros/kernels/src/{name}.cpp").touch()
+@pytest.fixture
+def fake_compiler(tmp_path) -> dict[str, str]:
+    """Environment in which setuptools compiles in no time."""
     (tmp_path / "compiler.py").write_text(FAKE_COMPILER)
-    compiler = f"{sys.executable} {tmp_path / 'compiler.py'}"
-    names = dict.fromkeys(("CC", "CXX", "LDSHARED", "LDCXXSHARED"), compiler)
+    command = f"{sys.executable} {tmp_path / 'compiler.py'}"
+    return os.environ | dict.fromkeys(("CC", "CXX", "LDSHARED", "LDCXXSHARED"), command)
+
+
+def source_tree(folder: Path, *kernels: Path) -> Path:
+    """Folder of what `setup.py` needs, with these sources of kernels."""
+    (folder / "im2hands_ros/kernels/src").mkdir(parents=True)
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "im2hands_ros/__init__.py"):
+        shutil.copy(ROOT / name, folder / name)
+    for kernel in kernels:
+        shutil.copy(kernel, folder / "im2hands_ros/kernels/src")
+    return folder
+
+
+def compiled(source: Path, environment: Mapping[str, str]) -> list[Path]:
+    """The libraries that `setup.py` makes of a source tree."""
     run = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
     result = subprocess.run(
-        run, cwd=tmp_path, env=os.environ | names, capture_output=True, text=True, timeout=120
+        run, cwd=source, env=environment, capture_output=True, text=True, timeout=120
     )
     assert result.returncode == 0, result.stderr
-    libraries = sorted((tmp_path / "im2hands_ros/kernels/lib").glob("*.so"))
+    return sorted((source / "im2hands_ros/kernels/lib").glob("*.so"))
+
+
+def test_each_library_of_kernels_is_of_its_own_instruction_set_alone(tmp_path, fake_compiler):
+    two = (KERNELS / "pool.cpp", KERNELS / "corners.cpp")
+    libraries = compiled(source_tree(tmp_path / "source", *two), fake_compiler)
     found = [set(library.read_text().split()) for library in libraries]
     assert found[0] == {"baseline"}
     assert found[1:] in ([], [{"-march=x86-64-v3"}, {"-march=x86-64-v4"}])
 
 
-@pytest.mark.slow
-def test_the_wheel_holds_the_modules_the_data_and_the_command(tmp_path):
-    source = tmp_path / "source"
-    source.mkdir()
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
+@pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler")
+def test_the_compiler_makes_libraries_that_load(tmp_path):
+    made = source_tree(tmp_path, *KERNELS.glob("*.h"), KERNELS / "instructions.cpp")
+    libraries = [ctypes.CDLL(str(library)) for library in compiled(made, os.environ)]
+    for library in libraries:
+        library.im2hands_instructions.restype = ctypes.c_char_p
+    found = [library.im2hands_instructions().decode() for library in libraries]
+    assert found in (["baseline"], ["baseline", "x86-64-v3", "x86-64-v4"])
+
+
+def test_the_wheel_holds_the_modules_the_data_the_kernels_and_the_command(tmp_path, fake_compiler):
+    source = source_tree(tmp_path / "source")
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "im2hands_ros", source / "im2hands_ros", ignore=ignore)
+    package = ROOT / "im2hands_ros"
+    shutil.copytree(package, source / "im2hands_ros", ignore=ignore, dirs_exist_ok=True)
     build = "import setuptools.build_meta as b; print(b.build_wheel('..'))"
     run = [sys.executable, "-c", build]
-    result = subprocess.run(run, cwd=source, capture_output=True, text=True, timeout=600)
+    result = subprocess.run(
+        run, cwd=source, env=fake_compiler, capture_output=True, text=True, timeout=600
+    )
     assert result.returncode == 0, result.stderr
     with zipfile.ZipFile(tmp_path / result.stdout.split()[-1]) as wheel:
         inside = set(wheel.namelist())
-    package = ROOT / "im2hands_ros"
     wanted = [*package.rglob("*.py"), *(path for path in (package / "data").rglob("*.*"))]
     wanted.append(package / "py.typed")  # type checkers ignore our annotations without it
     missing = {str(path.relative_to(ROOT)) for path in wanted if not path.is_dir()} - inside
     assert missing == set()
+    assert "im2hands_ros/kernels/lib/libim2hands_kernels.so" in inside
     assert any(name.endswith("entry_points.txt") for name in inside)

@@ -1,8 +1,7 @@
-"""From a recording to a calibration: what was seen of the hands, the fit, and how good it is."""
+"""From what was seen of hands to a calibration: the fit, and how good it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,32 +15,18 @@ from im2hands_ros.calibration.field_fit import (
     adapted_joints,
     fit,
 )
-from im2hands_ros.calibration.observations import (
-    Observations,
-    SeenFrame,
-    SeenHand,
-    compact_networks,
-    observations_of,
-    seen_frame,
-)
-from im2hands_ros.calibration.recording import RecordedFrame
-from im2hands_ros.calibration.skin import SkinPoints, skin_of_depth, skin_of_outline
+from im2hands_ros.calibration.observations import Observations, compact_networks
+from im2hands_ros.calibration.recorded_hands import SIDE_FEWEST, OnStep, Seen
 from im2hands_ros.calibration.slopes import with_slopes
-from im2hands_ros.depth_fit import shown_along
 from im2hands_ros.hand_calibration import HandCalibration, HandShape
 from im2hands_ros.keypoint_convention import convention_offsets
 from im2hands_ros.networks.compact.initial_occupancy import InitialOccupancy
 from im2hands_ros.networks.compact.person_shape import fingerprint
 from im2hands_ros.pipeline import Im2Hands
 from im2hands_ros.skeleton import JOINT_COUNT, LINKS, SIDES
-from im2hands_ros.unseen_joints import seen_joints
 
 Array = NDArray[np.float64]
-OnStep = Callable[[], None]
 
-FEWEST = 20  # hands that a calibration needs
-_SIDE_FEWEST = 8  # and one side of it, to be counted
-_FEWEST_POINTS = 25
 _HELD_BACK = 5  # one of so many hands is not fitted to
 _TRUSTED = 0.010  # metres: joints that are off by less are off by their convention alone
 _MOVED = 0.010  # standard deviation of whole hands where they are not trusted, metres
@@ -50,20 +35,6 @@ _STEADY = 0.02  # of what is not seen of the flesh, against errors of what is
 _TRIMMED = 0.1  # of the lengths, at both ends
 _FAR_MM = 15.0  # what is farther off is another thing
 _CHUNK = 16
-
-
-class Seen(NamedTuple):
-    """Hands with something to fit to.
-
-    Attributes:
-        observations: of the hands. shifts: (H, 3) metres, by which their joints seem to be off.
-        sides: of the hands. frames: numbers of their frames in the recording.
-    """
-
-    observations: Observations
-    shifts: Array
-    sides: list[str]
-    frames: list[int]
 
 
 class Residuals(NamedTuple):
@@ -82,71 +53,6 @@ class Calibrated(NamedTuple):
     calibration: HandCalibration
     before: Residuals
     after: Residuals
-
-
-def observe(
-    model: Im2Hands, frames: Sequence[RecordedFrame], with_depth: bool, on_step: OnStep
-) -> Seen:
-    """What frames show of the hands.
-
-    Args:
-        model: whose networks encode the images.
-        with_depth: by the depth images; else by the outlines of the hands' masks.
-        on_step: called after each frame.
-
-    Raises:
-        ValueError: too little was seen to calibrate with.
-    """
-    hands: list[SeenHand] = []
-    encoded: list[SeenFrame] = []
-    shifts, numbers = [], []
-    for number, frame in enumerate(frames):
-        on_step()
-        joints = {s: xyz for s, xyz in frame.joints.present.items() if seen_joints(xyz).all()}
-        if not joints or (with_depth and frame.depth is None):
-            continue
-        crop = seen_frame(model, frame.image, joints, frame.camera)
-        for side, skin in _skin_of(model, frame, joints, crop, with_depth).items():
-            if (~skin.bound).sum() >= _FEWEST_POINTS:
-                zero = np.zeros(len(skin.points))
-                own = SeenHand(side, joints[side], skin.points, zero, skin.bound, len(encoded))
-                hands.append(own)
-                shifts.append(skin.shift)
-                numbers.append(number)
-        encoded.append(crop)
-    sides = [hand.side for hand in hands]
-    kept = [side for side in SIDES if sides.count(side) >= _SIDE_FEWEST]
-    if len(hands) < FEWEST or not kept:
-        raise ValueError(_too_few(len(frames), sides, with_depth))
-    return Seen(observations_of(hands, encoded), np.array(shifts), sides, numbers)
-
-
-def _skin_of(
-    model: Im2Hands,
-    frame: RecordedFrame,
-    joints: dict[str, NDArray[np.float32]],
-    crop: SeenFrame,
-    with_depth: bool,
-) -> dict[str, SkinPoints]:
-    with torch.no_grad():
-        masks = compact_networks(model).initial.encoder.masks(crop.features).softmax(1)[0, 1:]
-    hand = masks.sum(0, keepdim=True)
-    if not with_depth:
-        return skin_of_outline(hand[0].double().numpy(), crop.camera, joints)
-    assert frame.depth is not None
-    return skin_of_depth(
-        frame.depth, frame.camera, joints, lambda rays: shown_along(rays, hand, crop.camera)
-    )
-
-
-def _too_few(frames: int, sides: list[str], with_depth: bool) -> str:
-    counts = " and ".join(f"{sides.count(side)} {side}" for side in SIDES)
-    what = "depth images with skin" if with_depth else "outlines"
-    return (
-        f"{frames} frames show {counts} hands with {what} where their joints are: {FEWEST} are "
-        "needed; record half a minute of both hands turning and bending, joints in the image's "
-        "frame, depth registered to it"
-    )
 
 
 def calibrate(
@@ -189,7 +95,7 @@ def calibrate(
         residuals(network, rest, _placed(network, rest, each, start.moves[held], trusted))
         for each in (start, fitted)
     )
-    sides = [side for side in SIDES if seen.sides.count(side) >= _SIDE_FEWEST]
+    sides = [side for side in SIDES if seen.sides.count(side) >= SIDE_FEWEST]
     shape = _shape(network, fitted) if with_depth else None
     joints = adapted_joints(everything, fitted._replace(moves=torch.zeros(count, 3)))
     calibration = HandCalibration(

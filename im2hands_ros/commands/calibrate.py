@@ -27,7 +27,8 @@ from im2hands_ros.command_line import intrinsics_from, warn
 from im2hands_ros.keypoint_convention import AUTO, CONVENTIONS, chosen_convention
 
 if TYPE_CHECKING:
-    from im2hands_ros.calibration.calibrate import Calibrated, Seen
+    from im2hands_ros.calibration.calibrate import Calibrated
+    from im2hands_ros.calibration.recorded_hands import Seen
     from im2hands_ros.calibration.recording import Recording
     from im2hands_ros.pipeline import Im2Hands
 
@@ -115,10 +116,15 @@ def _read(args: argparse.Namespace) -> tuple[Recording, bool]:
                 f"no image of '{args.bag}' came with keypoints: {why or 'none was matched'}"
                 f"{': ' + details if details else ''}"
             )
+    return recording, _has_depth(recording, None if depth is None else depth.name)
+
+
+def _has_depth(recording: Recording, topic: str | None) -> bool:
+    """Whether there are depths; ValueError where those of a topic go with no image."""
     with_depth = recording.with_depth > 0
-    if depth is not None and not with_depth:
+    if topic is not None and not with_depth:
         raise ValueError(
-            f"no depth image of {depth.name} goes with an image: "
+            f"no depth image of {topic} goes with an image: "
             f"{'; '.join(recording.details.values()) or 'their stamps differ too much'}; "
             "choose with --depth TOPIC, or leave depths out with --no-depth"
         )
@@ -128,7 +134,7 @@ def _read(args: argparse.Namespace) -> tuple[Recording, bool]:
             "no depth images: bone lengths alone are calibrated, outlines say too little about "
             "joints and flesh; record depth as well where there is a depth camera",
         )
-    return recording, with_depth
+    return with_depth
 
 
 def _fit(
@@ -141,7 +147,8 @@ def _fit(
     from tqdm import tqdm
 
     from im2hands_ros import __version__
-    from im2hands_ros.calibration.calibrate import STEPS, calibrate, observe
+    from im2hands_ros.calibration.calibrate import STEPS, calibrate
+    from im2hands_ros.calibration.recorded_hands import observe
 
     frames = recording.frames
     with tqdm(total=len(frames), desc="observing", unit="frame") as bar:

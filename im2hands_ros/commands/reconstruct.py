@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera, lens_problem
 from im2hands_ros.checks import check_depth, check_keypoints
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
     import trimesh
 
     from im2hands_ros.pair import Keypoints
+    from im2hands_ros.pipeline import Im2Hands
+    from im2hands_ros.scene import Hands
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,11 +112,7 @@ def run(args: argparse.Namespace) -> int:
     settings = FrameSettings(
         keypoint_convention=args.keypoint_convention, calibration=args.calibration
     )
-    convention = args.order if args.keypoints else DETECTED
-    own, notices = OwnJoints(settings)(check_keypoints(given), convention, settings)
-    keypoints: Keypoints = dict.fromkeys(SIDES) | own
-    for _, text in notices:
-        warn("reconstruct", text)
+    own = _own_joints(args, settings, given)
     if problem := lens_problem(camera):
         warn("reconstruct", problem)
 
@@ -125,27 +124,55 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         calibration=settings.read_calibration(),
     )
-    for _, text in (*undeclared(given, None), *unlikely_inputs(image, camera, own)):
+    for _, text in undeclared(given, None):
         warn("reconstruct", text)
-    if args.keypoints:  # the detector has looked at the picture itself
-        for _, text in contradicted_once(looks_on(model.device), image, camera, own):
-            warn("reconstruct", text)
+    _warn_of_unlikely(args, model, image, camera, own)
     started = time.perf_counter()
-    scene = model.encode(image, keypoints, camera, depth)
+    scene = model.encode(image, dict.fromkeys(SIDES) | own, camera, depth)
     hands = scene.reconstruct(resolution=args.resolution)
     elapsed_ms = 1e3 * (time.perf_counter() - started)
-    surfaces = {side: getattr(hands, side) for side in SIDES}
-    meshes = {side: surface.mesh for side, surface in surfaces.items() if surface is not None}
-    if not meshes:
-        source = args.keypoints or args.image
-        raise ValueError(f"{source}: no surface was found; do the keypoints fit the image?")
-    write_meshes(args.out, meshes)
+    meshes = _written(args, hands)
     if args.picture:
         _draw(args.picture, image, camera, meshes)
     for side, mesh in meshes.items():
         print(_summary(side, mesh))
     print(f"{args.out}: {len(meshes)} hand{'s' * (len(meshes) > 1)}, {elapsed_ms:.0f} ms")
     return 0
+
+
+def _own_joints(
+    args: argparse.Namespace, settings: FrameSettings, given: Keypoints
+) -> dict[str, NDArray[np.float32]]:
+    """The joints where this package has them, of the hands that are there."""
+    convention = args.order if args.keypoints else DETECTED
+    own, notices = OwnJoints(settings)(check_keypoints(given), convention, settings)
+    for _, text in notices:
+        warn("reconstruct", text)
+    return own
+
+
+def _warn_of_unlikely(
+    args: argparse.Namespace,
+    model: Im2Hands,
+    image: np.ndarray,
+    camera: Camera,
+    own: dict[str, NDArray[np.float32]],
+) -> None:
+    for _, text in unlikely_inputs(image, camera, own):
+        warn("reconstruct", text)
+    if args.keypoints:  # the detector has looked at the picture itself
+        for _, text in contradicted_once(looks_on(model.device), image, camera, own):
+            warn("reconstruct", text)
+
+
+def _written(args: argparse.Namespace, hands: Hands) -> dict[str, trimesh.Trimesh]:
+    """The meshes, which are in the file OUT now."""
+    meshes = {side: surface.mesh for side, surface in hands.present.items()}
+    if not meshes:
+        source = args.keypoints or args.image
+        raise ValueError(f"{source}: no surface was found; do the keypoints fit the image?")
+    write_meshes(args.out, meshes)
+    return meshes
 
 
 def _from_file(args: argparse.Namespace, image: np.ndarray) -> tuple[Keypoints, Camera]:

@@ -18,7 +18,7 @@ class ReceivedJoints:
 
     Attributes:
         joints: (21, 3) metres, camera frame, MANO order, of the sides that are there.
-        shares: (21,) confidence of the joints of each hand that is not sure of them all.
+        shares: (21,) confidence of the joints of each hand where it is not 1 for all of them.
     """
 
     joints: Mapping[str, Joints]

@@ -29,7 +29,7 @@ class TrackedHand:
     Attributes:
         keypoints: (21, 3) float32 metres, camera frame, MANO order; refined or as given.
         confidence: share in [0, 1], times the tracker's; None where nothing was evaluated.
-        surface: its shape; None where none was asked for.
+        surface: its shape; None where the frame was not taken so far.
         age: seconds since the hand was last seen.
         joint_confidence: (21,) float32 of each joint, at most 0.1 for one that was not seen and is
             estimated; None: every joint has the hand's.

@@ -143,7 +143,7 @@ class HandTracker:
     def _settle(
         self, received: ReceivedJoints, has_depth: bool, estimate: EstimatedJoints
     ) -> EstimatedJoints:
-        """The joints as the filters have them, the more so the less a tracker is sure of them."""
+        """The joints as the filters have them, the more so the lower their confidence."""
         if estimate.fitted:
             return self._filters.fit(estimate)
         return self._filters.settle(received.trust(estimate), before_fit=has_depth)

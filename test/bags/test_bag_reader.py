@@ -28,14 +28,6 @@ from im2hands_ros.bags.salvage import zstd
 from im2hands_ros.bags.topics import choose
 
 
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> BallModel:
-    """Takes the place of the networks."""
-    fake = BallModel()
-    monkeypatch.setattr("im2hands_ros.bags.replay.load_model", lambda settings: fake)
-    return fake
-
-
 @pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
 @pytest.mark.parametrize("storage", ["mcap", "db3"])
 def test_compressed_bags_are_read_as_a_folder_and_as_a_file(

@@ -25,14 +25,6 @@ from im2hands_ros.bags.reader import BagReader
 from im2hands_ros.bags.topics import choose
 
 
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> BallModel:
-    """Takes the place of the networks."""
-    fake = BallModel()
-    monkeypatch.setattr("im2hands_ros.bags.replay.load_model", lambda settings: fake)
-    return fake
-
-
 @pytest.mark.parametrize(
     ("mode", "kept"),
     [

@@ -17,7 +17,6 @@ from made_bags import (
     camera_info,
     compressed_image,
     image,
-    instead_of_networks,
     keypoints,
     meshes,
     numbers,
@@ -39,11 +38,6 @@ from im2hands_ros.bags.topics import choose
 from im2hands_ros.messages.results import RESULT_TYPES
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> BallModel:
-    return instead_of_networks(monkeypatch)
 
 
 @pytest.mark.parametrize("storage", ["mcap", "db3"])

@@ -13,7 +13,6 @@ from made_bags import (
     BallModel,
     Entry,
     header,
-    instead_of_networks,
     numbers,
     read,
     recording,
@@ -26,11 +25,6 @@ from new_messages import MESSAGES
 
 TOPIC = "/camera/depth"
 OPTION = ("--depth", TOPIC)
-
-
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> BallModel:
-    return instead_of_networks(monkeypatch)
 
 
 def depth(number: int, late_ns: int = 0, off_ns: int = 0, height: int = HEIGHT) -> Entry:

@@ -9,7 +9,6 @@ from made_bags import (
     BallModel,
     camera_info,
     image,
-    instead_of_networks,
     keypoints,
     recording,
     replay,
@@ -17,11 +16,6 @@ from made_bags import (
 )
 
 from im2hands_ros.messages.camera_info import keypoints_elsewhere
-
-
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> BallModel:
-    return instead_of_networks(monkeypatch)
 
 
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:

@@ -11,7 +11,6 @@ import pytest
 from made_bags import (
     BallModel,
     Entry,
-    instead_of_networks,
     meshes,
     recording,
     replay,
@@ -22,11 +21,6 @@ from new_messages import MESSAGES
 
 from im2hands_ros.bags.definitions import full_type, standard_types
 from im2hands_ros.bags.reader import BagReader
-
-
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> BallModel:
-    return instead_of_networks(monkeypatch)
 
 
 def write_mcap(

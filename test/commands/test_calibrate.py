@@ -12,7 +12,7 @@ from new_messages import MESSAGES
 from two_hands import CAMERA, joints
 
 from im2hands_ros import cli
-from im2hands_ros.calibration import calibrate
+from im2hands_ros.calibration import calibrate, recorded_hands
 from im2hands_ros.calibration.skin import SkinPoints
 from im2hands_ros.evaluation.baselines.capsule_hand import CapsuleHand
 from im2hands_ros.hand_calibration import HandCalibration
@@ -131,7 +131,7 @@ def test_without_depth_bone_lengths_alone_are_new(bag, tmp_path, capsys, monkeyp
         none = np.zeros(42, bool)
         return {side: SkinPoints(each, none, np.zeros(3)) for side, each in points.items()}
 
-    monkeypatch.setattr(calibrate, "skin_of_outline", skin_of_outline)
+    monkeypatch.setattr(recorded_hands, "skin_of_outline", skin_of_outline)
     assert run(bag(), "-o", tmp_path / "c.yaml", "--no-depth") == 0
     made = HandCalibration.read(tmp_path / "c.yaml")
     assert made.shape is None and not made.offsets.any()

@@ -16,6 +16,7 @@ from compressed_pictures import encoded, with_orientation
 from two_hands import joints
 
 from im2hands_ros import __version__, cli
+from im2hands_ros.pair import HandPair
 
 HAND = (np.arange(63).reshape(21, 3) * 0.001 + (0, 0, 0.5)).astype(np.float32)
 CAMERA = {"fx": 60.0, "fy": 60.0, "cx": 31.5, "cy": 23.5}
@@ -35,7 +36,7 @@ class FakeModel:
     def reconstruct(self, resolution):
         FakeModel.given.resolution = resolution
         ball = trimesh.creation.icosphere(subdivisions=2, radius=0.05)
-        return SimpleNamespace(left=SimpleNamespace(mesh=ball), right=None)
+        return HandPair(left=SimpleNamespace(mesh=ball))
 
 
 @pytest.fixture

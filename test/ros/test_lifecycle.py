@@ -8,7 +8,7 @@ from harness import Client, NodeProcess
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 
-ROUNDS = 200
+ROUNDS = 100
 STEPS = (
     Transition.TRANSITION_CONFIGURE,
     Transition.TRANSITION_ACTIVATE,
@@ -21,7 +21,7 @@ def open_files(process: NodeProcess) -> int:
     return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
 
 
-def test_200_rounds_grow_neither_memory_nor_files_nor_endpoints(start):
+def test_100_rounds_grow_neither_memory_nor_files_nor_endpoints(start):
     process = start("auto_activate:=false")
     client = Client(process.namespace)
     caller = client.node.create_client(ChangeState, "im2hands/change_state")
@@ -39,8 +39,8 @@ def test_200_rounds_grow_neither_memory_nor_files_nor_endpoints(start):
     rounds(ROUNDS - 20)
     growth = process.memory_mib - before
     print(f"\n{ROUNDS} rounds: {growth:+.1f} MiB, {open_files(process) - files:+d} files")
-    assert growth < 20
-    assert open_files(process) - files < 5
+    assert growth < 8  # 0.1 MiB a round
+    assert open_files(process) - files < 4
     image = f"{process.namespace}/image"
     client.wait_until(lambda: client.node.count_subscribers(image) == 0, "no subscription")
     client.close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -12,6 +13,7 @@ from im2hands_ros.msg import HandKeypoints, HandMeshArray
 from node_process import PATIENCE
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from sent_messages import camera_info, image, keypoints, stamp_of
 from visualization_msgs.msg import MarkerArray
@@ -26,6 +28,34 @@ LOSSLESS_INPUTS = tuple(
 DISCOVERY = 0.5  # seconds
 RETRY = 5.0  # seconds
 _clients = itertools.count(1)
+
+
+class Messages(Sequence[Any]):
+    """Bytes that came, which become messages when they are read.
+
+    A frame's markers hold thousands of points and colours, and to make an object of each takes
+    longer than all that the node does for the frame.
+    """
+
+    def __init__(self, kind: type) -> None:
+        self._kind, self._all = kind, []
+
+    def append(self, content: bytes) -> None:
+        self._all.append(content)
+
+    def clear(self) -> None:
+        self._all.clear()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __getitem__(self, index: int | slice) -> Any:
+        numbers = range(len(self._all))[index]
+        if isinstance(numbers, range):
+            return [self[number] for number in numbers]
+        if isinstance(self._all[numbers], bytes):
+            self._all[numbers] = deserialize_message(self._all[numbers], self._kind)
+        return self._all[numbers]
 
 
 class Client:
@@ -56,7 +86,11 @@ class Client:
         self._publishers = {
             kind: self.node.create_publisher(kind, name, qos) for name, kind in self._topics.items()
         }
-        self.received: dict[str, list] = {"markers": [], "meshes": [], "occupancy": []}
+        self.received: dict[str, Any] = {
+            "markers": Messages(MarkerArray),
+            "meshes": [],
+            "occupancy": [],
+        }
         self._callers: dict[str, rclpy.client.Client] = {}
         self._values: dict[str, str] = {}
         self.level, self.verdict = 0, ""
@@ -64,12 +98,12 @@ class Client:
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 1)
         self._listens = listen
         if listen:
-            self._listen("markers", MarkerArray)
+            self._listen("markers", MarkerArray, raw=True)
             self._listen("meshes", HandMeshArray)
             self._listen("occupancy", PointCloud2)
 
-    def _listen(self, topic: str, kind: type) -> None:
-        self.node.create_subscription(kind, topic, self.received[topic].append, 20)
+    def _listen(self, topic: str, kind: type, raw: bool = False) -> None:
+        self.node.create_subscription(kind, topic, self.received[topic].append, 20, raw=raw)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         status = message.status[0]
@@ -119,15 +153,16 @@ class Client:
 
     def wait_for_frame(self, stamp: float, topic: str = "meshes") -> object:
         """Wait for the output of this stamp."""
-        found = []
+        messages, found, looked_at = self.received[topic], [], 0
 
         def look() -> bool:
-            latest = reversed(self.received[topic])
-            found.extend(itertools.islice((m for m in latest if stamp_of(m) == stamp), 1))
+            nonlocal looked_at
+            found.extend(each for each in messages[looked_at:] if stamp_of(each) == stamp)
+            looked_at = len(messages)
             return bool(found)
 
         self.wait_until(look, f"{topic} of {stamp}")
-        return found[0]
+        return found[-1]
 
     def stamps(self, topic: str = "meshes") -> list[float]:
         """Stamps of all messages received on a topic, seconds."""

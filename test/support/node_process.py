@@ -11,6 +11,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from forked_nodes import ForkedProcess
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # seconds; a busy machine
 ANALYTIC_NODE = str(ROOT / "test/support/analytic_node.py")
@@ -48,13 +50,17 @@ class NodeProcess:
         for parameter in parameters:
             arguments += ["-p", parameter.replace("{namespace}", self.namespace)]
         paths = [str(modules or ""), str(ROOT), os.environ.get("PYTHONPATH", "")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        self._process: subprocess.Popen[bytes] | ForkedProcess
         with log.open("w") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, *arguments],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-            )
+            # The node that is no program of ours may begin with everything imported.
+            if command[0] == ANALYTIC_NODE and modules is None:
+                self._process = ForkedProcess(arguments, log, environment)
+            else:
+                run = [sys.executable, *arguments]
+                self._process = subprocess.Popen(
+                    run, stdout=output, stderr=subprocess.STDOUT, env=environment
+                )
 
     @property
     def log(self) -> str:
