@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.detection.landmarks import FloatArray, Landmarks
+from im2hands_ros.detection.same_person import PersonMemory
 from im2hands_ros.detection.voting import APART, LEAST_PRESENCE, credible
 from im2hands_ros.skeleton import SIDES
 
 T = TypeVar("T")
+# Whether a hand can be the one of a side that is looked for.
+MayBe = Callable[[str, Landmarks], bool]
 
 LONGEST_GAP = 0.5
 """Seconds between two frames; after a longer one, or a step back, nothing is known any more."""
@@ -25,17 +29,23 @@ _SHARE = 0.3  # of a new frame in a hand's running probability of its side
 # From this one on it is kept, whatever its proportions: seen edge-on, a hand has odd ones.
 _FITS = 2.0
 _UNFIT = -0.5  # the same in the mean of frames, from which on down it is dropped
-# Of both hands together, by which they must be seen better as they are for sides not to change.
+# Of both hands together, by which they must be seen better as of the other sides to change them.
 _BETTER = 2.0
 # Of a hand's extent: how far its middle may move between frames, or a hand nearby was seen instead.
 _REACH = 0.7
+_LOOK_FOR_OTHERS = 12  # frames, in one of which palms are looked for, instead of a hand judged
+_SEEN_WELL = 0.7  # presence from which on a followed hand is kept, whatever its proportions
 
 
 class HandFinder(Protocol):
     """Finds hands in single pictures, as `search.HandSearch` does."""
 
     def search(
-        self, image: NDArray[np.uint8], known: Mapping[str, Landmarks], part: int | None = None
+        self,
+        image: NDArray[np.uint8],
+        known: Mapping[str, Landmarks],
+        part: int | None = None,
+        may_be: MayBe | None = None,
     ) -> dict[str, Landmarks]: ...
 
     def see(
@@ -45,6 +55,8 @@ class HandFinder(Protocol):
     def see_pair(
         self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
     ) -> dict[str, Landmarks]: ...
+
+    def palms(self, image: NDArray[np.uint8]) -> list[FloatArray]: ...
 
 
 @dataclass
@@ -74,6 +86,7 @@ class HandFollower:
         self._part = 0
         self._frame = 0
         self._unjudged: frozenset[str] = frozenset()
+        self._person = PersonMemory()
 
     def __call__(
         self,
@@ -95,15 +108,32 @@ class HandFollower:
         fresh = self._stamp is None or not 0 <= stamp - self._stamp < LONGEST_GAP
         if fresh:
             self._hands = {}
+            self._person.forget()
         self._stamp = stamp
         self._frame, self._unjudged = self._frame + 1, frozenset()
-        around = {side: hand.last.pixels for side, hand in self._hands.items()}
-        hands = self._seen(image, around | dict(previous or {}), self._hands)
+        around = self._person.places(stamp) if self._hands else {}
+        around |= {side: hand.last.pixels for side, hand in self._hands.items()}
+        given = dict(previous or {})
+        goes_on = partial(self._person.goes_on, image, stamp)
+        hands = self._seen(image, around | given, self._hands)
+        hands = {side: hand for side, hand in hands.items() if goes_on(side, hand, given.get(side))}
         if len(hands) < len(SIDES):
-            found = self._finder.search(image, hands, None if fresh else self._next_part())
+            may_be = partial(self._person.may_be, image, stamp)
+            part = None if fresh else self._next_part()
+            found = self._of_the_person(self._finder.search(image, hands, part, may_be), may_be)
             # Beside a hand that is followed, one of the other side: not another person's.
             hands |= found if not hands else _of_their_sides(found)
-        return self._remember(image, hands)
+        hands = self._remember(image, hands)
+        self._person.remember(image, stamp, hands)
+        return hands
+
+    @staticmethod
+    def _of_the_person(found: dict[str, Landmarks], may_be: MayBe) -> dict[str, Landmarks]:
+        """Those that can be the person's who was followed, as of the sides that they were."""
+        kept = {side: hand for side, hand in found.items() if may_be(side, hand)}
+        turned = {side: hand.mistaken() for side, hand in _exchanged(found).items()}
+        turned = {side: hand for side, hand in turned.items() if may_be(side, hand)}
+        return turned if len(turned) > len(kept) else kept
 
     def _next_part(self) -> int:
         self._part += self._searches
@@ -123,7 +153,7 @@ class HandFollower:
         hands = {
             side: hand
             for side, hand in looks.items()
-            if _is_believable(hand)
+            if _is_believable(hand, side in known)
             and _is_near(hand, around, side)
             # One that has long been seen worse than nothing is another person's, or none.
             and not (side in known and known[side].fits < _UNFIT)
@@ -143,6 +173,9 @@ class HandFollower:
         their sides, by that which is not: the other one believes what it is told."""
         pair = self._finder.see_pair(image, around)
         due = self._due(known)
+        if len(due) == 1 and self._frame % _LOOK_FOR_OTHERS == 0:
+            due = ()
+            self._person.meet(self._stamp or 0.0, self._finder.palms(image))
         judged = self._finder.see(image, {side: pair[side].pixels for side in due})
         self._unjudged = frozenset(SIDES) - frozenset(due)
         return {
@@ -169,18 +202,19 @@ class HandFollower:
             if not self._fit_as_they_are(image, hands):
                 hands = _exchanged(hands)
                 self._hands = _exchanged(self._hands)
+                self._person.exchange()
             for followed in self._hands.values():
                 followed.contradictions = 0
         return {side: hand.said_right(self._hands[side].right) for side, hand in hands.items()}
 
     def _fit_as_they_are(self, image: NDArray[np.uint8], hands: dict[str, Landmarks]) -> bool:
-        """Whether both hands are seen better as of their sides than as of the other ones: whether
-        clasped hands are, a look at one of them alone cannot tell."""
+        """Whether both hands are not seen clearly better as of the other sides: whether clasped
+        hands are, a look at one of them alone cannot tell."""
         if len(hands) < len(SIDES):
             return False
         turned = _exchanged({side: hand.pixels for side, hand in hands.items()})
         other = self._finder.see_pair(image, turned)
-        return sum(hands[s].fits - other[s].fits for s in SIDES) > _BETTER
+        return sum(hands[s].fits - other[s].fits for s in SIDES) > -_BETTER
 
     def _updated(self, side: str, hand: Landmarks) -> _Followed:
         before = self._hands.get(side)
@@ -205,8 +239,9 @@ def _of_their_sides(found: Mapping[str, Landmarks]) -> dict[str, Landmarks]:
     return {s: hand for s, hand in found.items() if hand.is_of(s) > 0.5 or hand.fits > _FITS}
 
 
-def _is_believable(hand: Landmarks) -> bool:
-    return credible(hand) or (hand.presence >= LEAST_PRESENCE and hand.fits > _FITS)
+def _is_believable(hand: Landmarks, followed: bool) -> bool:
+    odd = hand.presence >= LEAST_PRESENCE and hand.fits > _FITS
+    return credible(hand) or odd or (followed and hand.presence >= _SEEN_WELL)
 
 
 def _is_near(hand: Landmarks, around: Mapping[str, FloatArray], side: str) -> bool:

@@ -45,6 +45,12 @@ class Landmarks:
         """Diagonal of the hand's box in the image, pixels."""
         return float(np.linalg.norm(np.ptp(self.pixels, axis=0)))
 
+    @property
+    def size(self) -> float:
+        """Logarithm of the mean bone length in pixels, as if nothing was foreshortened."""
+        bones = mean_bone_length(np.column_stack([self.pixels, self.relief]))
+        return math.log(max(bones, 1e-6))
+
     def is_of(self, side: str) -> float:
         """Probability that it is a hand of this side, "left" or "right"."""
         return self.right if side == "right" else 1 - self.right

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,13 +18,12 @@ from im2hands_ros.detection.second_hand import (
     regions_beside,
 )
 from im2hands_ros.detection.views import (
-    AREA,
     AREA_ROUNDS,
     PICTURE_ROUNDS,
     Turn,
     picture_views,
+    rounds,
     tiles,
-    view,
 )
 from im2hands_ros.detection.voting import (
     APART,
@@ -48,6 +46,7 @@ _SURE_SIDES = 0.9  # probability that both hands are of their sides, from which 
 _MOST_REGIONS = 4  # of a round
 _SEEN_AGAIN = 0.05  # of a hand's extent: a hand that was seen so near by is not looked at again
 _PASSES = 2  # of the network that is told of both hands, each with the joints of the one before
+_PALM = 0.4  # score of a palm by itself
 _FAINT = 0.05  # presence from which a second look may find a hand
 # Logarithms of the odds among candidates, from which on a second hand is one, and below which one
 # of two is none: nine of ten that are elected are hands, so theirs are even only there.
@@ -74,7 +73,11 @@ class HandSearch:
         self._palms, self._landmarks, self._told = palms, landmarks, told
 
     def search(
-        self, image: NDArray[np.uint8], known: Mapping[str, Landmarks], part: int | None = None
+        self,
+        image: NDArray[np.uint8],
+        known: Mapping[str, Landmarks],
+        part: int | None = None,
+        may_be: Callable[[str, Landmarks], bool] | None = None,
     ) -> dict[str, Landmarks]:
         """The hands of a picture that are not known, by side; see `elect`.
 
@@ -83,24 +86,31 @@ class HandSearch:
             known: hands that are found already.
             part: run the round of views of this number only (any whole number); None: all of them
                 until both hands are found.
+            may_be: whether a hand can be the one of a side that is searched for; None: any can.
         """
+        missing = [side for side in SIDES if side not in known]
+
+        def is_searched(hand: Landmarks) -> bool:
+            return may_be is None or any(may_be(side, hand) for side in missing)
+
         evidence = _Evidence([], [], [])
-        rounds = _rounds(evidence.findings, known, image.shape[:2])
+        steps = rounds(evidence.findings, known, image.shape[:2])
         elected: dict[str, Elected] = {}
-        for number, views in enumerate(rounds):
+        for number, views in enumerate(steps):
             if part is not None and number != part % ROUNDS:
                 continue
             self._look(image, views(), evidence)
-            elected = elect(evidence.findings, known, LEAST_VOTES)
+            elected = elect(list(filter(is_searched, evidence.findings)), known, LEAST_VOTES)
             if _agreed(elected, known):
                 break
         last = part is None or part % ROUNDS == ROUNDS - 1
         if last and not elected and not known:
             self._look(image, list(tiles(image.shape[:2])), evidence)
-            elected = elect(evidence.findings, known, LEAST_VOTES)
+            elected = elect(list(filter(is_searched, evidence.findings)), known, LEAST_VOTES)
         hands = self._settled(image, elected)
         if last and len(known) + len(hands) == 1:
-            hands |= self._second(image, {**known, **hands}, evidence.findings)
+            second = self._second(image, {**known, **hands}, evidence.findings)
+            hands |= {side: hand for side, hand in second.items() if is_searched(hand)}
         return self._told_apart(image, {**known, **hands}, hands) if hands else hands
 
     def see(
@@ -117,6 +127,11 @@ class HandSearch:
         """As `see`, by the network that is told where both are: better joints of clasped hands,
         but presence and side follow what is believed."""
         return {side: landmarks_of(it) for side, it in self._told.see(image, joints_px).items()}
+
+    def palms(self, image: NDArray[np.uint8]) -> list[FloatArray]:
+        """(2,) middles of the hands that a look at the whole picture shows, pixels; anybody's."""
+        view = picture_views(image.shape[:2], (Turn(0, False),))
+        return [palm.middle for palm in self._palms(image, view) if palm.score > _PALM]
 
     def _told_apart(
         self, image: NDArray[np.uint8], pair: Mapping[str, Landmarks], found: dict[str, Landmarks]
@@ -213,29 +228,3 @@ def _agreed(elected: Mapping[str, Elected], known: Mapping[str, Landmarks]) -> b
         and all(it.votes >= _AGREED for it in elected.values())
         and min(side_probabilities({**known, **hands}).values()) >= _SURE_SIDES
     )
-
-
-def _rounds(
-    findings: Sequence[Landmarks], known: Mapping[str, Landmarks], size: tuple[int, int]
-) -> Iterator[Callable[[], list[FloatArray]]]:
-    """Makers of each round's views, which know what the rounds before have found."""
-    for turns in PICTURE_ROUNDS:
-        yield partial(picture_views, size, turns)
-    for turns in AREA_ROUNDS:
-        yield partial(_area_views, findings, known, size, turns)
-
-
-def _area_views(
-    findings: Sequence[Landmarks],
-    known: Mapping[str, Landmarks],
-    size: tuple[int, int],
-    turns: Sequence[Turn],
-) -> list[FloatArray]:
-    """Views of where hands are likely: around a hand, else the picture's inner half."""
-    hands = [*known.values(), *findings]
-    best = max(hands, key=lambda hand: hand.presence, default=None)
-    if best is None or best.presence < LEAST_PRESENCE:
-        middle, side = (np.array(size[::-1]) - 1) / 2, 0.6 * max(size)
-    else:
-        middle, side = best.centre, AREA * best.extent
-    return [view(middle, side, turn) for turn in turns]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from im2hands_ros.detection.landmarks import FloatArray
+from im2hands_ros.detection.landmarks import FloatArray, Landmarks
+from im2hands_ros.detection.voting import LEAST_PRESENCE
 from im2hands_ros.networks.compact.palm_network import INPUT_SIZE
 
 
@@ -59,3 +61,29 @@ def tiles(size: tuple[int, int]) -> Iterator[FloatArray]:
     for x in (side / 2, width - side / 2):
         for y in (min(side, height) / 2, height - min(side, height) / 2):
             yield view(np.array([x, y]), side, Turn(0, False))
+
+
+def rounds(
+    findings: Sequence[Landmarks], known: Mapping[str, Landmarks], size: tuple[int, int]
+) -> Iterator[Callable[[], list[FloatArray]]]:
+    """Makers of each round's views, which know what the rounds before have found."""
+    for turns in PICTURE_ROUNDS:
+        yield partial(picture_views, size, turns)
+    for turns in AREA_ROUNDS:
+        yield partial(_area_views, findings, known, size, turns)
+
+
+def _area_views(
+    findings: Sequence[Landmarks],
+    known: Mapping[str, Landmarks],
+    size: tuple[int, int],
+    turns: Sequence[Turn],
+) -> list[FloatArray]:
+    """Views of where hands are likely: around a hand, else the picture's inner half."""
+    hands = [*known.values(), *findings]
+    best = max(hands, key=lambda hand: hand.presence, default=None)
+    if best is None or best.presence < LEAST_PRESENCE:
+        middle, side = (np.array(size[::-1]) - 1) / 2, 0.6 * max(size)
+    else:
+        middle, side = best.centre, AREA * best.extent
+    return [view(middle, side, turn) for turn in turns]

@@ -28,6 +28,11 @@ _LARGE = 0.8
 # Of a hand's extent: from the first to the second distance a second hand becomes one of its own,
 # and no wrong look at the first.
 _SEPARATE = (0.18, 0.3)
+# Of a hand's extent: from the first to the second distance of two hands they are less and less
+# likely those of one person, down to this share of their worth; so are hands of other sizes, by the
+# logarithm of their mean bone lengths' ratio.
+_TOGETHER, _WIDE = (0.7, 2.5), 0.75
+_SIZES, _OTHER_SIZE = 0.5, 0.75
 _SHARE = 0.05  # of the first hand's votes, that a second one needs
 # Of the logarithms of the odds of both sides. Whatever the network says of each, of two hands of
 # one person one is the left one.
@@ -88,7 +93,8 @@ def elect(
     for index, side in enumerate(known):
         votes[index], right[index] = _KNOWN_VOTES, float(side == "right")
     extents = np.array([hand.extent for hand in hands])
-    pairs = _worth_of_pairs(votes, right, apart, extents)
+    sizes = np.array([hand.size for hand in hands])
+    pairs = _worth_of_pairs(votes, right, apart, extents) * _as_one_person(apart, sizes)
     chosen = _best(pairs, _worth(votes, extents), right, list(known))
     return {
         side: Elected(
@@ -119,6 +125,14 @@ def _worth_of_pairs(
     seconds *= np.minimum(fewer / (_SHARE * more), 1.0)
     pairs = sides * np.maximum(worth[:, None], worth[None]) + seconds
     return np.where(seconds > _LEAST_SECOND, pairs, 0.0)  # type: ignore[no-any-return]
+
+
+def _as_one_person(apart: FloatArray, sizes: FloatArray) -> FloatArray:
+    """(N, N) share of a pair's worth that is left, where another person's hand may be in it."""
+    beside, far = _TOGETHER
+    wide = ((apart - beside) / (far - beside)).clip(0, 1)
+    unequal = (np.abs(sizes[:, None] - sizes[None]) / _SIZES).clip(0, 1)
+    return (1 - (1 - _WIDE) * wide) * (1 - (1 - _OTHER_SIZE) * unequal)  # type: ignore[no-any-return]
 
 
 def _best(

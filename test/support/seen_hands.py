@@ -44,10 +44,18 @@ class PerfectFinder:
         """Of every search the known sides and the part."""
 
     def search(
-        self, image: NDArray[np.uint8], known: Pictured, part: int | None = None
+        self, image: NDArray[np.uint8], known: Pictured, part: int | None = None, may_be=None
     ) -> dict[str, Landmarks]:
         self.searches.append((tuple(known), part))
-        return {side: hand for side, hand in self._hands(image).items() if side not in known}
+        found = {side: hand for side, hand in self._hands(image).items() if side not in known}
+        return {
+            side: hand
+            for side, hand in found.items()
+            if may_be is None or any(may_be(each, hand) for each in found)
+        }
+
+    def palms(self, image: NDArray[np.uint8]) -> list[FloatArray]:
+        return [hand.centre for hand in self._hands(image).values()]
 
     def see(
         self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
