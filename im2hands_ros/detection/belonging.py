@@ -17,8 +17,11 @@ from im2hands_ros.networks.compact.landmark_encoder import SeenHand
 
 # Of `belonging`, in the order of `observations`, and of a constant: logistic regression on
 # candidates for a second hand and elected pairs in whole pictures of 600 scenes of split `train`,
-# by the network of the version before. ``tools/fit_second_hand.py --belonging`` fits candidates.
+# by this network. ``tools/fit_second_hand.py --belonging`` fits candidates.
 WEIGHTS = (0.589, 1.292, 1.341, 0.185, -2.047, -1.864, -0.311)
+# Presence to the network that is told nothing, below which there is no hand: the other one sees
+# what it is told. Of pictures of real hands laid over each other hands have 0.13 and more.
+_THERE = 0.1
 _FARTHEST = 0.6  # of the larger hand's extent: farther apart says nothing more, nor does no hand
 _SUREST = 4.0  # logarithm of the odds of the side
 
@@ -61,7 +64,12 @@ def observations(
 def belonging(
     hand: SeenHand, alone: SeenHand, side: str, other_px: FloatArray | None = None
 ) -> float:
-    """Logarithm of the odds that the joints lie on a hand of that side; see `observations`."""
+    """Logarithm of the odds that the joints lie on a hand of that side; see `observations`.
+
+    Minus infinity where the network that is told nothing sees no hand at all.
+    """
+    if alone.presence < _THERE:
+        return -math.inf
     *weights, constant = WEIGHTS
     seen = observations(hand, alone, side, other_px)
     return constant + sum(w * x for w, x in zip(weights, seen, strict=True))

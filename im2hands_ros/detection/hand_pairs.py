@@ -29,9 +29,6 @@ from im2hands_ros.skeleton import SIDES
 # Logarithms of the odds: from which on a candidate is a second hand, and below which what was
 # elected is none: most of what is elected is a hand, most candidates are not.
 _SECOND, _NONE = 0.0, -1.5
-# Presence to the network that is told nothing: where it sees no hand at all, the other one sees
-# what it is told. Second hands of pictures of two real hands laid over each other have 0.4 on.
-_THERE = 0.1
 # Degrees: of split `val`, three turns take 4 % off the error of the joints, eleven turned, shifted
 # and sized crops 5 %; the mirrored crop and turns of 30 degrees are worse by themselves.
 _TURNS = (0.0, 15.0, -15.0)
@@ -102,7 +99,7 @@ class HandPairs:
         regions = [region_of(hand.pixels, other == "left") for hand in seen]
         for hand, alone in zip(seen, self._landmarks(image, regions), strict=True):
             odds = belonging(hand, alone, other, first.pixels)
-            if odds > best and alone.presence > _THERE:
+            if odds > best:
                 second, best = landmarks_of(hand), odds
         return second
 

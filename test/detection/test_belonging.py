@@ -29,16 +29,22 @@ def test_joints_within_the_other_hand_s_outline_are_counted() -> None:
     assert share_within(square, square) == 1
 
 
-def test_everything_that_speaks_for_a_hand_raises_its_odds() -> None:
+def test_each_sign_of_a_hand_raises_its_odds() -> None:
     hand, other = seen(SHAPE), SHAPE + (70, 0)
     odds = belonging(hand, hand, "left", other)
     assert belonging(seen(SHAPE, fits=0.0), hand, "left", other) < odds
-    assert belonging(hand, seen(SHAPE, presence=0.1), "left", other) < odds
+    assert belonging(hand, seen(SHAPE, presence=0.2), "left", other) < odds
     assert belonging(hand, hand, "right", other) < odds
     assert belonging(hand, seen(SHAPE + 20), "left", other) < odds
     assert belonging(hand, hand, "left", SHAPE + (20, 0)) < odds
     within = seen(0.3 * SHAPE + 110)
     assert belonging(within, within, "left", 2 * SHAPE + 30) < odds
+
+
+def test_where_no_hand_is_seen_without_hints_there_is_none() -> None:
+    hand = seen(SHAPE, fits=9.0)
+    assert belonging(hand, hand, "left") > 0
+    assert belonging(hand, seen(SHAPE, presence=0.05), "left") == -np.inf
 
 
 def test_without_another_hand_it_is_as_one_far_away() -> None:
