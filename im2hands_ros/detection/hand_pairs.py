@@ -55,15 +55,13 @@ class HandPairs:
         if not known:
             turned = {other_side(side): hand.pixels for side, hand in seen.items()}
             exchanged = self._told.see(image, turned)
-            if fit_better(exchanged, seen):
+            # What is no hand says nothing about the other one's side.
+            if fit_better(exchanged, seen) and self._none_of(image, exchanged, exchanged) is None:
                 seen = exchanged
                 new = {other_side(side): hand.mistaken() for side, hand in new.items()}
         new = {side: confirmed(hand, landmarks_of(seen[side])) for side, hand in new.items()}
-        odds = self._belonging(image, seen, new)
-        worst = min(odds, key=odds.__getitem__)
-        if odds[worst] < _NONE or _upon_each_other(seen):
-            del new[worst]
-        return new
+        none = self._none_of(image, seen, new)
+        return {side: hand for side, hand in new.items() if side != none}
 
     def with_second(
         self,
@@ -116,6 +114,14 @@ class HandPairs:
             side: _averaged(seen[index * count : (index + 1) * count])
             for index, side in enumerate(around)
         }
+
+    def _none_of(
+        self, image: NDArray[np.uint8], seen: Mapping[str, SeenHand], sides: Iterable[str]
+    ) -> str | None:
+        """Which of these sides' hands is none; None: all are hands."""
+        odds = self._belonging(image, seen, tuple(sides))
+        worst = min(odds, key=odds.__getitem__)
+        return worst if odds[worst] < _NONE or _upon_each_other(seen) else None
 
     def _belonging(
         self, image: NDArray[np.uint8], seen: Mapping[str, SeenHand], sides: Iterable[str]
