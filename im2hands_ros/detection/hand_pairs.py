@@ -52,7 +52,8 @@ class HandPairs:
         if not new:
             return new
         seen = self._seen(image, {**known, **new})
-        if not known:
+        # `fits` was learned of hands beside others: of one alone it does not tell the side.
+        if not known and len(new) == len(SIDES):
             turned = {other_side(side): hand.pixels for side, hand in seen.items()}
             exchanged = self._told.see(image, turned)
             # What is no hand says nothing about the other one's side.

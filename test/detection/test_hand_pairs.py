@@ -57,10 +57,10 @@ EXCHANGED_FIT_BETTER = {
 }
 
 
-def told_apart(fits: dict, presence: dict) -> dict[str, str]:
+def told_apart(fits: dict, presence: dict, given: tuple = tuple(PLACES)) -> dict[str, str]:
     """Side -> the place of the hand that it was given."""
     pairs = HandPairs(PresentWhere(presence), FitsWhere(fits))
-    new = {side: landmarks_of(seen(pixels)) for side, pixels in PLACES.items()}
+    new = {side: landmarks_of(seen(pixels)) for side, pixels in PLACES.items() if side in given}
     hands = pairs.told_apart(IMAGE, {}, new)
     return {
         side: "left" if np.allclose(hand.pixels, PLACES["left"]) else "right"
@@ -83,3 +83,9 @@ def test_what_is_no_hand_does_not_exchange_the_side_of_the_other_one(none) -> No
     there = dict.fromkeys(PLACES, 0.9) | {none: 0.01}
     (kept,) = set(PLACES) - {none}
     assert told_apart(EXCHANGED_FIT_BETTER, there) == {kept: kept}
+
+
+@pytest.mark.parametrize("side", PLACES)
+def test_a_hand_alone_keeps_its_side(side) -> None:
+    there = dict.fromkeys(PLACES, 0.9)
+    assert told_apart(EXCHANGED_FIT_BETTER, there, (side,)) == {side: side}
