@@ -1,19 +1,23 @@
 """Fit the classifier that tells a second hand from what only looks like one (`SeenHand.fits`).
 
     python tools/fit_second_hand.py --data data --told told.safetensors --out OUT --count 1000
+    python tools/fit_second_hand.py --data data --told OUT --belonging --count 500
 
 In training scenes (`im2hands synthesize`, `tools/overlay_hands.py`) one hand is found, and all
 candidates for the other one are looked at as `detection/second_hand.py` does. The network's codes
 of those looks, and whether the joints lie on the other hand, are fitted by logistic regression.
 OUT holds the network of --told and the classifier. --codes keeps what was seen, to go on or to put
-together several runs.
+together several runs. --belonging then fits and prints `detection.belonging.WEIGHTS`, which weigh
+the classifier's answer against what else is seen.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,14 +25,16 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
+from im2hands_ros.detection.belonging import observations
+from im2hands_ros.detection.hand_pairs import landmarks_of
 from im2hands_ros.detection.landmarks import Landmarks
 from im2hands_ros.detection.palms import PalmDetector
-from im2hands_ros.detection.search import landmarks_of
 from im2hands_ros.detection.second_hand import candidates, looked_at, other_side, regions_beside
 from im2hands_ros.detection.views import PICTURE_ROUNDS, picture_views
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.networks.compact.landmark_encoder import ToldEncoder
+from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, SeenHand, ToldEncoder
 from im2hands_ros.networks.compact.landmark_network import CODE_WIDTH
+from im2hands_ros.networks.compact.landmark_regions import region_of
 from im2hands_ros.networks.compact.told_landmarks import ToldLandmarks
 from im2hands_ros.synthetic.sample import Sample, present
 from im2hands_ros.synthetic.shards import load_shard
@@ -58,8 +64,18 @@ def found_in(image: NDArray[np.uint8], palms: PalmDetector, told: ToldEncoder) -
     return found
 
 
-def codes_of(sample: Sample, palms: PalmDetector, told: ToldEncoder) -> Codes:
-    """(N, CODE_WIDTH) codes of candidates for a second hand, and (N,) whether they are on it."""
+class Candidates(NamedTuple):
+    """Of one scene: the first hand, and for a second one what was seen (N), codes and truth."""
+
+    side: str
+    first: Landmarks
+    seen: list[SeenHand]
+    codes: NDArray[np.float32]
+    on: NDArray[np.float32]
+
+
+def candidates_of(sample: Sample, palms: PalmDetector, told: ToldEncoder) -> Candidates | None:
+    """What a search would look at beside the hand that it finds best; None: it finds none."""
     true = {s: sample.camera.project(xyz) for s, xyz in present(sample.keypoints).items()}
 
     def off(pixels: NDArray[np.float64], side: str) -> float:
@@ -69,15 +85,14 @@ def codes_of(sample: Sample, palms: PalmDetector, told: ToldEncoder) -> Codes:
     found = found_in(sample.image, palms, told)
     likely = [(off(hand.pixels, s), s, hand) for hand in found for s in true]
     likely = [it for it in likely if it[0] < FIRST[0] and it[2].presence > FIRST[1]]
-    nothing = np.zeros((0, CODE_WIDTH), np.float32), np.zeros(0, np.float32)
     if not likely:
-        return nothing
+        return None
     _, side, first = min(likely, key=lambda it: it[0])
     regions = regions_beside(first.pixels, side)
     beside = [landmarks_of(it) for it in told.alone(sample.image, regions)]
     hands = candidates(first, found, beside)
     if not hands:
-        return nothing
+        return None
     codes: list[NDArray[np.float32]] = []
     hook = told.fits.register_forward_pre_hook(lambda _, given: codes.append(given[0].numpy()))
     seen = looked_at(told, sample.image, side, first, hands, kept=len(hands))
@@ -86,15 +101,26 @@ def codes_of(sample: Sample, palms: PalmDetector, told: ToldEncoder) -> Codes:
     # The last looks come back in the order of their scores.
     last = codes[-1][scores.argsort(descending=True).numpy()]
     on = [other in true and off(hand.pixels, other) < ON_THE_HAND for hand in seen]
-    return last, np.array(on, np.float32)
+    return Candidates(side, first, seen, last, np.array(on, np.float32))
+
+
+def observed(sample: Sample, it: Candidates, landmarks: LandmarkEncoder) -> NDArray[np.float32]:
+    """(N, 6) `observations` of the candidates."""
+    other = other_side(it.side)
+    regions = [region_of(hand.pixels, other == "left") for hand in it.seen]
+    alone = landmarks(sample.image, regions)
+    pairs = zip(it.seen, alone, strict=True)
+    rows = [observations(hand, each, other, it.first.pixels) for hand, each in pairs]
+    return np.array(rows, np.float32)
 
 
 def fitted(codes: Codes, decay: float) -> nn.Linear:
     """The classifier, of codes as they are."""
     x, y = (torch.from_numpy(array).double() for array in codes)
-    middle, scale = x.mean(0), (x.std(0) + 1e-6) * np.sqrt(CODE_WIDTH) / SPREAD
+    width = x.shape[1]
+    middle, scale = x.mean(0), (x.std(0) + 1e-6) * np.sqrt(width) / SPREAD
     x = (x - middle) / scale
-    weight = torch.zeros(CODE_WIDTH, dtype=x.dtype, requires_grad=True)
+    weight = torch.zeros(width, dtype=x.dtype, requires_grad=True)
     bias = torch.zeros((), dtype=x.dtype, requires_grad=True)
     optimiser = torch.optim.LBFGS([weight, bias], max_iter=300, line_search_fn="strong_wolfe")
 
@@ -106,27 +132,35 @@ def fitted(codes: Codes, decay: float) -> nn.Linear:
         return error
 
     optimiser.step(loss)
-    layer = nn.Linear(CODE_WIDTH, 1)
+    layer = nn.Linear(width, 1)
     with torch.no_grad():
         layer.weight.copy_((weight / scale)[None])
         layer.bias.copy_(bias - (weight * middle / scale).sum())
     return layer
 
 
+def networks(path: Path) -> ToldEncoder:
+    """The network of a weights file, and its classifier where it holds one."""
+    network, fits = ToldLandmarks(), nn.Linear(CODE_WIDTH, 1)
+    tensors, _ = checkpoints.read(path)
+    for name, part in (("landmarks.", network), ("fits.", fits)):
+        state = {k.removeprefix(name): v for k, v in tensors.items() if k.startswith(name)}
+        if state or part is network:
+            part.load_state_dict(state)
+    return ToldEncoder(network, fits)
+
+
 def collected(given: argparse.Namespace) -> Codes:
-    """Codes of --count scenes."""
-    network = ToldLandmarks()
-    tensors, _ = checkpoints.read(given.told)
-    state = {k.removeprefix("landmarks."): v for k, v in tensors.items() if "landmarks." in k}
-    network.load_state_dict(state)
-    told, palms = ToldEncoder(network, nn.Linear(CODE_WIDTH, 1)), PalmDetector.load()
+    """Codes, or observations, of the candidates in --count scenes."""
+    told, palms, landmarks = networks(given.told), PalmDetector.load(), LandmarkEncoder.load()
     rows: list[Codes] = []
-    for sample in scenes(given.data, given.start, given.step):
-        if len(rows) == given.count:
-            break
-        rows.append(codes_of(sample, palms, told))
-        if len(rows) % 50 == 0:
-            print(f"{len(rows)} scenes, {sum(len(y) for _, y in rows)} candidates", flush=True)
+    for seen, sample in enumerate(islice(scenes(given.data, given.start, given.step), given.count)):
+        it = candidates_of(sample, palms, told)
+        if it is not None:
+            x = observed(sample, it, landmarks) if given.belonging else it.codes
+            rows.append((x, it.on))
+        if seen % 50 == 49:
+            print(f"{seen + 1} scenes, {sum(len(y) for _, y in rows)} candidates", flush=True)
     codes, on = zip(*rows, strict=True)
     return np.concatenate(codes), np.concatenate(on)
 
@@ -142,6 +176,7 @@ def main() -> None:
     parser.add_argument("--start", type=int, default=0, help="first shard (0)")
     parser.add_argument("--step", type=int, default=1, help="of the shards every nth (1)")
     parser.add_argument("--decay", type=float, default=3e-5, help="of the weights (3e-5)")
+    parser.add_argument("--belonging", action="store_true", help="fit belonging.WEIGHTS")
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.data:
@@ -154,7 +189,10 @@ def main() -> None:
             np.concatenate([file["codes"].astype(np.float32) for file in files]),
             np.concatenate([file["on"] for file in files]),
         )
-    if given.out:
+    if given.belonging:
+        layer = fitted(codes, given.decay)
+        print([round(float(x), 3) for x in (*layer.weight[0], layer.bias[0])])
+    elif given.out:
         tensors, record = checkpoints.read(given.told)
         layer = fitted(codes, given.decay)
         made = {"command": "python tools/fit_second_hand.py", "decay": given.decay}

@@ -8,15 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from im2hands_ros.detection.hand_pairs import HandPairs, confirmed, landmarks_of
 from im2hands_ros.detection.landmarks import FloatArray, Landmarks
 from im2hands_ros.detection.palms import Palm, PalmDetector
-from im2hands_ros.detection.second_hand import (
-    candidates,
-    fit_better,
-    looked_at,
-    other_side,
-    regions_beside,
-)
 from im2hands_ros.detection.views import (
     AREA_ROUNDS,
     PICTURE_ROUNDS,
@@ -28,13 +22,11 @@ from im2hands_ros.detection.views import (
 from im2hands_ros.detection.voting import (
     APART,
     LEAST_PRESENCE,
-    SAME,
     Elected,
-    credible,
     elect,
     side_probabilities,
 )
-from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, SeenHand, ToldEncoder
+from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, ToldEncoder
 from im2hands_ros.networks.compact.landmark_regions import region_of
 from im2hands_ros.skeleton import SIDES
 
@@ -45,12 +37,8 @@ _AGREED = 1.5  # votes of a hand from which on no more are needed
 _SURE_SIDES = 0.9  # probability that both hands are of their sides, from which on the same holds
 _MOST_REGIONS = 4  # of a round
 _SEEN_AGAIN = 0.05  # of a hand's extent: a hand that was seen so near by is not looked at again
-_PASSES = 2  # of the network that is told of both hands, each with the joints of the one before
 _PALM = 0.4  # score of a palm by itself
 _FAINT = 0.05  # presence from which a second look may find a hand
-# Logarithms of the odds among candidates, from which on a second hand is one, and below which one
-# of two is none: nine of ten that are elected are hands, so theirs are even only there.
-_FITS, _UNFIT = 1.0, -3.5
 
 
 class _Evidence(NamedTuple):
@@ -71,6 +59,7 @@ class HandSearch:
 
     def __init__(self, palms: PalmDetector, landmarks: LandmarkEncoder, told: ToldEncoder) -> None:
         self._palms, self._landmarks, self._told = palms, landmarks, told
+        self._pairs = HandPairs(landmarks, told)
 
     def search(
         self,
@@ -107,11 +96,12 @@ class HandSearch:
         if last and not elected and not known:
             self._look(image, list(tiles(image.shape[:2])), evidence)
             elected = elect(list(filter(is_searched, evidence.findings)), known, LEAST_VOTES)
-        hands = self._settled(image, elected)
-        if last and len(known) + len(hands) == 1:
-            second = self._second(image, {**known, **hands}, evidence.findings)
-            hands |= {side: hand for side, hand in second.items() if is_searched(hand)}
-        return self._told_apart(image, {**known, **hands}, hands) if hands else hands
+        hands = self._pairs.told_apart(image, known, self._settled(image, elected))
+        if not last:
+            return hands
+        both = self._pairs.with_second(image, known, hands, evidence.findings)
+        new = [side for side in both if side not in hands]
+        return both if all(is_searched(both[side]) for side in new) else hands
 
     def see(
         self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
@@ -132,30 +122,6 @@ class HandSearch:
         """(2,) middles of the hands that a look at the whole picture shows, pixels; anybody's."""
         view = picture_views(image.shape[:2], (Turn(0, False),))
         return [palm.middle for palm in self._palms(image, view) if palm.score > _PALM]
-
-    def _told_apart(
-        self, image: NDArray[np.uint8], pair: Mapping[str, Landmarks], found: dict[str, Landmarks]
-    ) -> dict[str, Landmarks]:
-        """The hands that were found, with joints that are seen knowing of all; exchanged, where
-        all of them are seen better so, and without one that does not fit."""
-        around = {side: hand.pixels for side, hand in pair.items()}
-        for _ in range(_PASSES):
-            seen = self._told.see(image, around)
-            around = {side: hand.pixels for side, hand in seen.items()}
-        if len(found) == len(pair):
-            turned = {other_side(side): pixels for side, pixels in around.items()}
-            exchanged = self._told.see(image, turned)
-            if fit_better(exchanged, seen):
-                seen = exchanged
-                found = {other_side(side): hand.mistaken() for side, hand in found.items()}
-        last = {side: landmarks_of(it) for side, it in seen.items()}
-        worst = min(seen, key=lambda side: seen[side].fits)
-        if len(seen) == len(SIDES):
-            if last["left"].distance(last["right"]) < APART:
-                return found
-            if seen[worst].fits < _UNFIT:
-                found = {side: hand for side, hand in found.items() if side != worst}
-        return {side: _confirmed(hand, last[side]) for side, hand in found.items()}
 
     def _look(
         self, image: NDArray[np.uint8], views: Sequence[FloatArray], evidence: _Evidence
@@ -178,42 +144,18 @@ class HandSearch:
         evidence.seen_again.extend(new)
         evidence.findings.extend([*first, *map(landmarks_of, again)])
 
-    def _second(
-        self, image: NDArray[np.uint8], one: Mapping[str, Landmarks], findings: list[Landmarks]
-    ) -> dict[str, Landmarks]:
-        """The other hand of the one that was found, where it is seen well enough."""
-        ((side, first),) = one.items()
-        regions = regions_beside(first.pixels, side)
-        beside = [landmarks_of(it) for it in self._told.alone(image, regions)]
-        seen = looked_at(self._told, image, side, first, candidates(first, findings, beside))
-        if not seen or seen[0].fits < _FITS:
-            return {}
-        second = landmarks_of(seen[0])
-        new = credible(second) and second.distance(first) > SAME
-        return {other_side(side): second} if new else {}
-
     def _settled(
         self, image: NDArray[np.uint8], elected: dict[str, Elected]
     ) -> dict[str, Landmarks]:
         """The hands as seen around what was elected, where that confirms it."""
         around = {side: it.hand.pixels for side, it in elected.items()}
         last = self.see(image, around)
-        hands = {side: _confirmed(elected[side].hand, last[side]) for side in last}
+        hands = {side: confirmed(elected[side].hand, last[side]) for side in last}
         if len(hands) == len(SIDES) and hands["left"].distance(hands["right"]) < APART:
             # Both looks ended at one hand.
             weaker = min(SIDES, key=lambda side: elected[side].votes * hands[side].is_of(side))
             del hands[weaker]
         return hands
-
-
-def landmarks_of(seen: SeenHand) -> Landmarks:
-    """A finding of the landmark network."""
-    return Landmarks(seen.pixels, seen.relief, seen.shape, seen.right, seen.presence, seen.fits)
-
-
-def _confirmed(elected: Landmarks, last: Landmarks) -> Landmarks:
-    same = elected.distance(last) < SAME and last.presence > LEAST_PRESENCE
-    return last.judged_as(elected) if same else elected
 
 
 def _alike(hand: Landmarks, other: Landmarks) -> bool:

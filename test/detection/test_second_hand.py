@@ -15,9 +15,21 @@ from im2hands_ros.detection.second_hand import (
     looked_at,
     regions_beside,
 )
-from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, SeenHand, ToldEncoder
+from im2hands_ros.networks.compact.landmark_encoder import (
+    LandmarkEncoder,
+    Look,
+    SeenHand,
+    ToldEncoder,
+)
 from im2hands_ros.networks.compact.landmark_network import INPUT_SIZE
-from im2hands_ros.networks.compact.landmark_regions import is_mirrored, moved_back, scale_of
+from im2hands_ros.networks.compact.landmark_regions import (
+    is_mirrored,
+    moved,
+    moved_back,
+    region_of,
+    scale_of,
+    turned,
+)
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
@@ -128,3 +140,18 @@ def test_beside_a_hand_that_is_alone_nothing_is_found(told, touching) -> None:
     search = HandSearch(PalmDetector.load(), LandmarkEncoder.load(), told)
     known = search.see(lone, {"right": pixels})
     assert search.search(lone, known, ROUNDS - 1) == {}
+
+
+def test_a_turned_crop_shows_the_hand_at_the_same_place(told, touching) -> None:
+    image, true = touching
+    upright, turned = told(image, [Look("left", true), Look("left", true, 15.0)])
+    assert error(upright.pixels, turned.pixels) < 10
+    assert not np.allclose(upright.pixels, turned.pixels, atol=0.1)
+
+
+def test_a_region_turns_about_its_middle(touching) -> None:
+    region = region_of(touching[1]["left"])
+    quarter = turned(region, 90)
+    assert np.allclose(moved_back(MIDDLE, quarter), moved_back(MIDDLE, region))
+    right_of_it = moved_back(MIDDLE + (10, 0), region)
+    assert np.allclose(moved(right_of_it, quarter), MIDDLE + (0, 10))

@@ -28,6 +28,7 @@ from im2hands_ros.networks.compact.landmark_regions import (
     moved_back,
     region_of,
     scale_of,
+    turned,
 )
 from im2hands_ros.networks.compact.told_landmarks import Hints, ToldLandmarks
 
@@ -159,10 +160,12 @@ class Look(NamedTuple):
         side: of the hand that is meant, "left" or "right".
         joints_px: per side (21, 2) where hands are believed to be, pixels; of that one, and of the
             other one where there is one.
+        turn: of the crop, degrees clockwise.
     """
 
     side: str
     joints_px: Mapping[str, np.ndarray]
+    turn: float = 0.0
 
 
 def see_told(
@@ -184,9 +187,12 @@ def see_each(
     if not looks:
         return []
     device = network.spread.weight.device
-    regions = [region_of(look.joints_px[look.side], look.side == "left") for look in looks]
+    regions = [
+        turned(region_of(look.joints_px[look.side], look.side == "left"), look.turn)
+        for look in looks
+    ]
     hints = []
-    for (side, joints), region in zip(looks, regions, strict=True):
+    for (side, joints, _), region in zip(looks, regions, strict=True):
         other = next((x for s, x in joints.items() if s != side), joints[side])
         hints.append(moved(np.stack([joints[side], other]).astype(np.float64), region))
     crops = np.stack([cut_out(image, region) for region in regions])

@@ -47,6 +47,13 @@ def region_of(joints_px: np.ndarray, mirrored: bool = False) -> FloatArray:
     return np.column_stack([scale * upright, (INPUT_SIZE - 1) / 2 - scale * middle])
 
 
+def turned(region: FloatArray, degrees: float) -> FloatArray:
+    """The region whose crop shows the same turned clockwise about its middle."""
+    angle, middle = np.radians(degrees), np.full(2, (INPUT_SIZE - 1) / 2)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return np.column_stack([turn @ region[:, :2], turn @ (region[:, 2] - middle) + middle])
+
+
 def is_mirrored(region: FloatArray) -> bool:
     """Whether a region shows the hand in the mirror."""
     return bool(np.linalg.det(region[:, :2]) < 0)

@@ -1,0 +1,75 @@
+"""What tells joints on a hand from joints on the other one's fingers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from im2hands_ros.detection.belonging import belonging, observations, share_within
+from im2hands_ros.networks.compact.landmark_encoder import (
+    LandmarkEncoder,
+    Look,
+    SeenHand,
+    ToldEncoder,
+)
+from im2hands_ros.skeleton import SIDES
+from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
+
+SHAPE = np.random.default_rng(0).uniform(0, 100, (21, 2))
+
+
+def seen(pixels: np.ndarray, fits: float = 2.0, presence: float = 0.9, right: float = 0.1):
+    return SeenHand(pixels, np.zeros(21), np.zeros((21, 3)), presence, right, None, fits)
+
+
+def test_joints_within_the_other_hand_s_outline_are_counted() -> None:
+    square = np.array([(0, 0), (0, 10), (10, 10), (10, 0), (5, 5)], float)
+    points = np.array([(5, 5), (1, 9), (11, 5), (-1, -1)], float)
+    assert share_within(points, square) == 0.5
+    assert share_within(square, square) == 1
+
+
+def test_each_sign_of_a_hand_raises_its_odds() -> None:
+    hand, other = seen(SHAPE), SHAPE + (70, 0)
+    odds = belonging(hand, hand, "left", other)
+    assert belonging(seen(SHAPE, fits=0.0), hand, "left", other) < odds
+    assert belonging(hand, seen(SHAPE, presence=0.2), "left", other) < odds
+    assert belonging(hand, hand, "right", other) < odds
+    assert belonging(hand, seen(SHAPE + 20), "left", other) < odds
+    assert belonging(hand, hand, "left", SHAPE + (20, 0)) < odds
+    within = seen(0.3 * SHAPE + 110)
+    assert belonging(within, within, "left", 2 * SHAPE + 30) < odds
+
+
+def test_where_no_hand_is_seen_without_hints_there_is_none() -> None:
+    hand = seen(SHAPE, fits=9.0)
+    assert belonging(hand, hand, "left") > 0
+    assert belonging(hand, seen(SHAPE, presence=0.05), "left") == -np.inf
+
+
+def test_without_another_hand_it_is_as_one_far_away() -> None:
+    hand = seen(SHAPE)
+    far = observations(hand, hand, "left", SHAPE + 500)
+    assert observations(hand, hand, "left", None) == far
+
+
+def test_a_coinciding_hand_has_finite_observations() -> None:
+    point = seen(np.zeros((21, 2)), right=1.0)
+    assert np.isfinite(observations(point, point, "left", np.zeros((21, 2)))).all()
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_hand_has_better_odds_than_one_upon_the_other_s_fingers(side) -> None:
+    told, landmarks = ToldEncoder.load(), LandmarkEncoder.load()
+    sequence = load_demo_sequence()
+    frame = sequence.frames[30]
+    true = {s: sequence.camera.project(x) for s, x in frame.true_keypoints.items()}
+    other = true[SIDES[1 - SIDES.index(side)]]
+    small = 0.45 * (true[side] - true[side].mean(0)) + other[5:].mean(0)
+    odds = []
+    for pixels in (true[side], small):
+        (hand,) = told(frame.image, [Look(side, true | {side: pixels})])
+        hand = hand._replace(pixels=pixels)
+        alone = landmarks.see(frame.image, {side: pixels})[side]
+        odds.append(belonging(hand, alone, side, other))
+    assert odds[0] > 0 and odds[0] > odds[1] + 2

@@ -1,0 +1,91 @@
+"""Which hands of a pair there are, and of which sides, from what two networks see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from im2hands_ros.detection.hand_pairs import HandPairs, landmarks_of
+from im2hands_ros.networks.compact.landmark_encoder import SeenHand
+
+IMAGE = np.zeros((8, 8, 3), np.uint8)
+SHAPE = np.random.default_rng(0).uniform(0, 100, (21, 2))
+PLACES = {"left": SHAPE, "right": SHAPE + (150, 0)}
+
+
+def seen(pixels, fits: float = 2.0, presence: float = 0.9, right: float = 0.5) -> SeenHand:
+    return SeenHand(pixels, np.zeros(21), np.zeros((21, 3)), presence, right, None, fits)
+
+
+class FitsWhere:
+    """The network that is told of both hands: hands fit by their place and side."""
+
+    def __init__(self, fits: dict[tuple[str, str], float]) -> None:
+        self.fits = fits
+
+    def see(self, image, joints_px):
+        return {side: self._one(side, pixels) for side, pixels in joints_px.items()}
+
+    def __call__(self, image, looks):
+        return [self._one(look.side, look.joints_px[look.side]) for look in looks]
+
+    def _one(self, side, pixels):
+        place = "left" if np.allclose(pixels, PLACES["left"]) else "right"
+        return seen(pixels, self.fits[place, side])
+
+
+class PresentWhere:
+    """The network that is told nothing: presence by place."""
+
+    def __init__(self, presence: dict[str, float]) -> None:
+        self.presence = presence
+
+    def see(self, image, joints_px):
+        return {
+            side: seen(pixels, presence=self.presence[place])
+            for side, pixels in joints_px.items()
+            for place in PLACES
+            if np.allclose(pixels, PLACES[place])
+        }
+
+
+EXCHANGED_FIT_BETTER = {
+    ("left", "left"): 2.0,
+    ("right", "right"): 2.0,
+    ("left", "right"): 4.0,
+    ("right", "left"): 4.0,
+}
+
+
+def told_apart(fits: dict, presence: dict, given: tuple = tuple(PLACES)) -> dict[str, str]:
+    """Side -> the place of the hand that it was given."""
+    pairs = HandPairs(PresentWhere(presence), FitsWhere(fits))
+    new = {side: landmarks_of(seen(pixels)) for side, pixels in PLACES.items() if side in given}
+    hands = pairs.told_apart(IMAGE, {}, new)
+    return {
+        side: "left" if np.allclose(hand.pixels, PLACES["left"]) else "right"
+        for side, hand in hands.items()
+    }
+
+
+def test_hands_that_fit_clearly_better_exchanged_are_of_the_other_sides() -> None:
+    found = told_apart(EXCHANGED_FIT_BETTER, {"left": 0.9, "right": 0.9})
+    assert found == {"left": "right", "right": "left"}
+
+
+def test_hands_that_fit_as_they_are_keep_their_sides() -> None:
+    fits = {(place, side): 4.0 if place == side else 2.0 for place in PLACES for side in PLACES}
+    assert told_apart(fits, {"left": 0.9, "right": 0.9}) == {"left": "left", "right": "right"}
+
+
+@pytest.mark.parametrize("none", PLACES)
+def test_what_is_no_hand_does_not_exchange_the_side_of_the_other_one(none) -> None:
+    there = dict.fromkeys(PLACES, 0.9) | {none: 0.01}
+    (kept,) = set(PLACES) - {none}
+    assert told_apart(EXCHANGED_FIT_BETTER, there) == {kept: kept}
+
+
+@pytest.mark.parametrize("side", PLACES)
+def test_a_hand_alone_keeps_its_side(side) -> None:
+    there = dict.fromkeys(PLACES, 0.9)
+    assert told_apart(EXCHANGED_FIT_BETTER, there, (side,)) == {side: side}
