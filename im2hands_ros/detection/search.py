@@ -21,7 +21,6 @@ from im2hands_ros.detection.views import (
 )
 from im2hands_ros.detection.voting import (
     APART,
-    LEAST_PRESENCE,
     Elected,
     elect,
     side_probabilities,
