@@ -11,8 +11,8 @@
 namespace im2hands {
 namespace {
 
-constexpr int FIRST = 24, CELL_COUNT = CELLS * CELLS, FIRST_COUNT = FIRST_SIDE * FIRST_SIDE, FLAT = CELL_COUNT * SECOND;
-constexpr int FIRST_INPUTS = 5 * 5 * 3, SECOND_INPUTS = 9 * FIRST + 9 * BONE_MAPS, THIRD_INPUTS = 9 * SECOND;
+constexpr int CELL_COUNT = CELLS * CELLS, FIRST_COUNT = FIRST_SIDE * FIRST_SIDE, FLAT = CELL_COUNT * SECOND;
+constexpr int FIRST_INPUTS = 5 * 5 * 3, SECOND_INPUTS = 9 * FIRST + 9 * BONE_MAPS, MORE_INPUTS = 9 * SECOND;
 constexpr int ATTENTION_HEADS = 4, ATTENTION_BLOCKS = 2;
 constexpr size_t BLOCK_SIZE = ATTENTION_BLOCKS * (size_t(TOKEN_WIDTH) * 6 * TOKEN_WIDTH + 6 * TOKEN_WIDTH);
 
@@ -44,10 +44,10 @@ float limited(float value) { return std::min(std::max(value, -6.0f), 6.0f); }
 
 bool CloseUpNetwork::read() {
   Reader from(block);
-  from.layer(first_, first_bias_, FIRST_INPUTS, FIRST_STORED);
+  from.layer(first_, first_bias_, FIRST_INPUTS, FIRST);
   from.layer(second_, second_bias_, SECOND_INPUTS, SECOND);
   from.take(who_, JOINTS * SECOND);
-  from.layer(third_, third_bias_, THIRD_INPUTS, SECOND);
+  for (int i = 0; i < MORE; ++i) from.layer(more_[i], more_bias_[i], MORE_INPUTS, SECOND);
   from.layer(flat_, flat_bias_, FLAT, TOKEN_WIDTH);
   from.layer(offset_, offset_bias_, TOKEN_WIDTH, HEADS_WIDTH);
   from.take(identity_, BOTH * TOKEN_WIDTH);
@@ -70,23 +70,25 @@ bool CloseUpNetwork::read() {
   return from.exact();
 }
 
-// One close-up's convolutions: [6][6][48].
+// One close-up's convolutions: [6][6][64].
 void CloseUpNetwork::encode(const float* colours, const float* bones, int joint, float* flat) const {
-  std::vector<float> inputs(static_cast<size_t>(CELL_COUNT) * THIRD_INPUTS), first(FIRST_COUNT * FIRST_STORED);
-  static_assert(FIRST_COUNT * FIRST_INPUTS <= CELL_COUNT * THIRD_INPUTS && SECOND_INPUTS <= THIRD_INPUTS, "room for all");
+  std::vector<float> inputs(static_cast<size_t>(CELL_COUNT) * MORE_INPUTS), first(FIRST_COUNT * FIRST);
+  static_assert(FIRST_COUNT * FIRST_INPUTS <= CELL_COUNT * MORE_INPUTS && SECOND_INPUTS <= MORE_INPUTS, "room for all");
   gather(colours, CLOSE_SIDE, 3, 3, 5, 2, inputs.data(), FIRST_INPUTS);
-  linear(first_, first_bias_, rows(inputs.data(), FIRST_COUNT, FIRST_INPUTS), FIRST_INPUTS, FIRST_STORED, true, false,
-         rows(first.data(), FIRST_COUNT, FIRST_STORED));
-  gather(first.data(), FIRST_SIDE, FIRST, FIRST_STORED, 3, 2, inputs.data(), SECOND_INPUTS);
+  linear(first_, first_bias_, rows(inputs.data(), FIRST_COUNT, FIRST_INPUTS), FIRST_INPUTS, FIRST, true, false,
+         rows(first.data(), FIRST_COUNT, FIRST));
+  gather(first.data(), FIRST_SIDE, FIRST, FIRST, 3, 2, inputs.data(), SECOND_INPUTS);
   gather(bones, CELLS, BONE_MAPS, BONE_MAPS, 3, 1, inputs.data() + 9 * FIRST, SECOND_INPUTS);
   for (int cell = 0; cell < CELL_COUNT; ++cell) std::memcpy(flat + cell * SECOND, who_ + joint * SECOND, SECOND * sizeof(float));
   linear(second_, second_bias_, rows(inputs.data(), CELL_COUNT, SECOND_INPUTS), SECOND_INPUTS, SECOND, false, true,
          rows(flat, CELL_COUNT, SECOND));
   cut_negative(flat, FLAT);
-  gather(flat, CELLS, SECOND, SECOND, 3, 1, inputs.data(), THIRD_INPUTS);
-  linear(third_, third_bias_, rows(inputs.data(), CELL_COUNT, THIRD_INPUTS), THIRD_INPUTS, SECOND, false, true,
-         rows(flat, CELL_COUNT, SECOND));
-  cut_negative(flat, FLAT);
+  for (int i = 0; i < MORE; ++i) {
+    gather(flat, CELLS, SECOND, SECOND, 3, 1, inputs.data(), MORE_INPUTS);
+    linear(more_[i], more_bias_[i], rows(inputs.data(), CELL_COUNT, MORE_INPUTS), MORE_INPUTS, SECOND, false, true,
+           rows(flat, CELL_COUNT, SECOND));
+    cut_negative(flat, FLAT);
+  }
 }
 
 CloseUpNetwork::Seen CloseUpNetwork::see(const CloseFrames& frames, const JointPair& hands) const {

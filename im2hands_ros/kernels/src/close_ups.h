@@ -10,8 +10,8 @@
 
 namespace im2hands {
 
-constexpr int CLOSE_SIDE = 24, CELLS = 6, BONE_MAPS = 6, FIRST_SIDE = CLOSE_SIDE / 2, FIRST_STORED = 32, SECOND = 48;
-constexpr int CLOSE_INPUTS = 33, OF_WHOLE_HAND = 12, CLOSE_ROUNDS = 2;
+constexpr int CLOSE_SIDE = 24, CELLS = 6, BONE_MAPS = 6, FIRST_SIDE = CLOSE_SIDE / 2, FIRST = 32, SECOND = 64;
+constexpr int CLOSE_INPUTS = 33, OF_WHOLE_HAND = 12, CLOSE_ROUNDS = 2, MORE = 2;
 
 struct CloseFrames {
   const uint8_t* image;  // [rows][columns][3]
@@ -52,11 +52,11 @@ class CloseUpNetwork {
                   const JointPair& hands, const float* palms, float* tokens) const;
   void move(const Round& round, const CloseFrames& frames, const float* tokens, const float* palms, JointPair& hands) const;
 
-  const float *first_, *first_bias_;    // [5 5 3][32], 24 of them
-  const float *second_, *second_bias_;  // [3 3 24 + 3 3 6][48]
-  const float* who_;                    // [21][48]
-  const float *third_, *third_bias_;    // [3 3 48][48]
-  const float *flat_, *flat_bias_;      // [6 6 48][128]
+  const float *first_, *first_bias_;    // [5 5 3][32]
+  const float *second_, *second_bias_;  // [3 3 32 + 3 3 6][64]
+  const float* who_;                    // [21][64]
+  const float *more_[MORE], *more_bias_[MORE];  // [3 3 64][64]
+  const float *flat_, *flat_bias_;      // [6 6 64][128]
   const float *offset_, *offset_bias_;  // [128][16]
   const float* identity_;               // [42][128]
   const float *spread_, *spread_bias_;  // [128][16], 1 of them
