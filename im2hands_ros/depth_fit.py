@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.canonical import CanonicalHands
@@ -18,6 +17,7 @@ from im2hands_ros.checks import check_depth
 from im2hands_ros.depth.likely_shifts import likely_shifts
 from im2hands_ros.depth.pixels import depth_pixels
 from im2hands_ros.depth.skin_fit import fitted_joints
+from im2hands_ros.hand_mask import mask_at
 from im2hands_ros.kernels.field import NativeField
 from im2hands_ros.networks.protocol import EncodedFrame, EstimatedJoints, HandContext, HandNetworks
 from im2hands_ros.pair import HandPair, KeypointPair
@@ -120,7 +120,5 @@ def shown_along(rays: NDArray[np.float64], mask: Tensor, camera: Camera) -> NDAr
 
     rays: (N, 3) with z = 1. mask: (1, s, s) probability over a crop; camera: the crop's.
     """
-    grid = (2 * camera.pixels_of(rays[:, :2]) + 1) / camera.width - 1
-    at = torch.as_tensor(grid, dtype=torch.float32, device=mask.device)
-    sampled = F.grid_sample(mask.float()[:, None], at[None, None], align_corners=False)[0, 0, 0]
-    return np.asarray(_DOUBT + (1 - 2 * _DOUBT) * sampled.clamp(0, 1).cpu().double().numpy())
+    shown = mask_at(camera.pixels_of(rays[:, :2])[None], mask, camera)[0]
+    return np.asarray(_DOUBT + (1 - 2 * _DOUBT) * shown.clamp(0, 1).cpu().double().numpy())

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera, crop_around
@@ -19,6 +18,8 @@ from im2hands_ros.canonical import CanonicalHands
 from im2hands_ros.checks import check_image, check_keypoints
 from im2hands_ros.depth_fit import DepthFit
 from im2hands_ros.hand_calibration import HandCalibration
+from im2hands_ros.hand_mask import hand_confidence
+from im2hands_ros.loaded_networks import LoadedNetworks, choose_device
 from im2hands_ros.networks.protocol import (
     EncodedFrame,
     EstimatedJoints,
@@ -28,7 +29,7 @@ from im2hands_ros.networks.protocol import (
 )
 from im2hands_ros.networks.registry import networks_of
 from im2hands_ros.pair import HandPair, KeypointPair, Keypoints
-from im2hands_ros.precision import Precision, inference_dtype
+from im2hands_ros.precision import inference_dtype
 from im2hands_ros.scene import Scene
 from im2hands_ros.stopwatch import Stopwatch
 from im2hands_ros.surface.pruned_search import SearchCache
@@ -38,13 +39,8 @@ Settle = Callable[[EstimatedJoints], EstimatedJoints]
 WEIGHTS = Path(__file__).parent / "data" / "weights"
 
 
-class Im2Hands:
-    """A loaded model. Use it from one thread; it keeps buffers between frames.
-
-    Attributes:
-        networks: of the preset, on the device. device: theirs.
-        record: of the making of the weights.
-    """
+class Im2Hands(LoadedNetworks):
+    """A loaded model. Use it from one thread; it keeps buffers between frames."""
 
     def __init__(
         self,
@@ -53,65 +49,8 @@ class Im2Hands:
         dtype: torch.dtype,
         record: dict[str, Any],
     ) -> None:
-        networks.to(device).eval().requires_grad_(False)
-        for encoder in networks.encoders:
-            encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.networks, self.device, self.record = networks, device, record
-        self._precision = Precision(device, dtype)
-        if device.type == "cpu" and dtype is torch.float32:
-            networks.use_kernels()
-        if networks.kernels == "torch":
-            networks.use_device_kernels(device, dtype)
+        super().__init__(networks, device, dtype, record)
         self._searches = SearchCache(device)
-        self._switches = {name: name in self.stages for name in ("keypoints", "refinement")}
-
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """What the weights hold, of ``initial``, ``keypoints`` and ``refinement``."""
-        return self.networks.stages
-
-    @property
-    def kernels(self) -> str:
-        """What evaluates the fields: ``native`` (`im2hands_ros.kernels`), ``triton`` on a GPU, or
-        ``torch``."""
-        return self.networks.kernels
-
-    @property
-    def can_use_depth(self) -> bool:
-        """Whether ``encode`` takes depth images: the logits are depths under the skin."""
-        return self.networks.depth_unit is not None
-
-    @property
-    def refine_keypoints(self) -> bool:
-        """Whether the given keypoints are refined first. May be set at any time.
-
-        Raises ValueError when set without weights for it.
-        """
-        return self._switches["keypoints"]
-
-    @refine_keypoints.setter
-    def refine_keypoints(self, value: bool) -> None:
-        self._switch("keypoints", value, "refine_keypoints")
-
-    @property
-    def refine_occupancy(self) -> bool:
-        """Whether two hands' occupancies are refined together. May be set at any time.
-
-        Raises ValueError when set without weights for it.
-        """
-        return self._switches["refinement"]
-
-    @refine_occupancy.setter
-    def refine_occupancy(self, value: bool) -> None:
-        self._switch("refinement", value, "refine_occupancy")
-
-    def _switch(self, stage: str, value: bool, name: str) -> None:
-        if value and stage not in self.stages:
-            raise ValueError(
-                f"{name} is true, but the weights hold {', '.join(self.stages)} alone: "
-                f"load weights with the stage '{stage}' or set it to false"
-            )
-        self._switches[stage] = value
 
     @classmethod
     def load(
@@ -183,7 +122,7 @@ class Im2Hands:
         estimate = self._estimated(frame, given, depth, settle, clock)
         context = self._context(frame, estimate.joints, clock)
         with self._precision.autocast():
-            confidence = self._confidence(frame, estimate)
+            confidence = hand_confidence(self.networks, frame, estimate)
         unit = self.networks.depth_unit
         return Scene(context, estimate, confidence, self._searches, self._precision, clock, unit)
 
@@ -268,35 +207,6 @@ class Im2Hands:
         # On the host: hundreds of small steps. The networks on a device take them from there.
         hands = self.networks.canonicalise(given, mirrored)
         return hands if self.networks.kernels == "triton" else hands.to(self.device)
-
-    def _confidence(self, frame: EncodedFrame[Any], estimate: EstimatedJoints) -> HandPair[float]:
-        """Per hand, the mean probability that the image shows a hand at its keypoints, times the
-        confidence of their estimate."""
-        joints, confidence = estimate.joints.present, estimate.confidence.present
-        mask = self.networks.hand_mask_probability(frame)
-        pixels = np.stack([frame.camera.project(hand) for hand in joints.values()])
-        places = (2 * pixels + 1) / frame.camera.width - 1
-        grid = torch.as_tensor(places, dtype=torch.float32, device=self.device)
-        sampled = F.grid_sample(mask[:, None], grid[None], align_corners=False)
-        means = zip(joints, sampled[0, 0].mean(-1).tolist(), strict=True)
-        return HandPair(**{side: mean * confidence[side] for side, mean in means})
-
-
-def choose_device(name: str) -> torch.device:
-    """The torch device of a ``device`` setting. Raises ValueError when it cannot be had."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind = name.partition(":")[0]
-    if kind not in ("cpu", "cuda"):
-        raise ValueError(f"device '{name}' is unknown: use auto, cpu or cuda[:n]")
-    if kind == "cuda":
-        device = torch.device(name)
-        if (device.index or 0) >= torch.cuda.device_count():
-            raise ValueError(
-                f"device '{name}' is not there ({torch.cuda.device_count()} GPUs found): "
-                "use 'auto' or 'cpu', or check the driver"
-            )
-    return torch.device(name)
 
 
 def _flat_hand(x: float) -> NDArray[np.float32]:

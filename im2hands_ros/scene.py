@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,32 +13,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from im2hands_ros.canonical import CanonicalHands
-from im2hands_ros.kernels.library import Library, best
-from im2hands_ros.networks.protocol import (
-    EstimatedJoints,
-    HandContext,
-    HandTriangles,
-    cloned,
-    take,
-)
+from im2hands_ros.field_surfaces import FieldSurfaces
+from im2hands_ros.networks.protocol import EstimatedJoints, HandContext, cloned, take
 from im2hands_ros.pair import HandPair
 from im2hands_ros.precision import Precision
-from im2hands_ros.skeleton import BONES, JOINT_COUNT
+from im2hands_ros.skeleton import JOINT_COUNT
 from im2hands_ros.stopwatch import Stopwatch
-from im2hands_ros.surface.boxes import FLESH_REACH, SearchBoxes
 from im2hands_ros.surface.chunking import chunks_of
-from im2hands_ros.surface.device_search import DeviceSearch
-from im2hands_ros.surface.extract import Triangles, extract, orient
+from im2hands_ros.surface.extract import Triangles
 from im2hands_ros.surface.pruned_search import SearchCache
 from im2hands_ros.surface.search import SurfaceCells
-from im2hands_ros.surface.severed import inside_of
 from im2hands_ros.surface.voxels import occupied_voxels
 
 if TYPE_CHECKING:
     import trimesh
-
-# Beside the bones, lines across the palm, so that the search's first round covers all of it.
-_PALM_LINES = ((1, 5), (5, 9), (9, 13), (13, 17), (2, 5))
 
 
 @dataclass(frozen=True)
@@ -99,8 +87,7 @@ class HandField:
             ValueError: another shape, or non-finite coordinates.
         """
         points = np.ascontiguousarray(points, np.float32)
-        if points.ndim != 2 or points.shape[1] != 3:
-            raise ValueError(f"points have shape {points.shape}: give (N, 3), metres, camera frame")
+        _check_shape(points.shape)
         if not np.isfinite(points).all():
             raise ValueError("points have non-finite coordinates: remove them before the query")
         return self._scene.probabilities(self._hand, points)
@@ -117,9 +104,7 @@ class HandField:
         Raises:
             ValueError: another shape, or a preset whose logits are no depths.
         """
-        if points.ndim != 2 or points.shape[1] != 3:
-            shape = tuple(points.shape)
-            raise ValueError(f"points have shape {shape}: give (N, 3), metres, camera frame")
+        _check_shape(points.shape)
         return self._scene.depths(self._hand, points)
 
 
@@ -201,101 +186,52 @@ class Scene(HandPair[HandField]):
         """
         if not 0 < threshold < 1:
             raise ValueError(f"occupancy threshold {threshold}: choose it between 0 and 1")
-        boxes = SearchBoxes.around(self._complete_context().hands.joints_palm)
+        found = self._field_surfaces(self._complete_context())
         with self._clock.stage("search"):
-            cells = self._search(boxes, resolution, threshold)
+            cells = found.cells(resolution, threshold)
         surfaces: dict[str, HandSurface] = {}
         for hand, side in enumerate(self.sides):
             with self._clock.stage("extract"):
-                found = extract(cells, hand, kernels=self._kernels())
-            if found is not None:
-                surfaces[side] = self._surface(hand, found, boxes, threshold, voxel_size)
+                triangles = found.triangles(cells, hand)
+            if triangles is not None:
+                surfaces[side] = self._surface(hand, triangles, found, threshold, voxel_size)
         return Hands(**surfaces, timings_ms=dict(self._clock.milliseconds))
 
     @torch.inference_mode()
     def surface_cells(
         self, resolution: int, threshold: float = 0.5, dense: bool = False
     ) -> SurfaceCells:
-        """The lattice cells that the surfaces pass through, found by the search or, ``dense``, from
-        every lattice point. Valid until the model's next search."""
-        boxes = SearchBoxes.around(self._complete_context().hands.joints_palm)
-        return self._search(boxes, resolution, threshold, dense)
+        """The lattice cells that the surfaces pass through; see `FieldSurfaces.cells`."""
+        return self._field_surfaces(self._complete_context()).cells(resolution, threshold, dense)
+
+    def _field_surfaces(self, context: HandContext) -> FieldSurfaces:
+        logits = partial(self._logits, context=context)
+        return FieldSurfaces(context, logits, self._searches, self._precision.device)
 
     def _complete_context(self) -> HandContext:
         """The context, with the initial surfaces where it needs them: once per frame."""
         resolution = self._context.surface_resolution
         if resolution is not None:
-            boxes = SearchBoxes.around(self._context.hands.joints_palm)
+            initial = self._field_surfaces(self._context)
             with self._clock.stage("refine"):
-                cells = self._search(boxes, resolution, 0.5)
-                found = [extract(cells, hand, self._kernels()) for hand in range(len(self.sides))]
-                surfaces = [
-                    None if each is None else self._in_camera(each, hand, boxes)
-                    for hand, each in enumerate(found)
-                ]
+                surfaces = initial.all_in_camera(resolution, 0.5)
                 with self._precision.autocast():
                     self._context = self._context.with_surfaces(surfaces)
         return self._context
 
-    def _search(
-        self, boxes: SearchBoxes, resolution: int, threshold: float, dense: bool = False
-    ) -> SurfaceCells:
-        boxes_there = boxes.to(self._precision.device)
-
-        def field_in_boxes(points_box: Tensor, valid: Tensor) -> Tensor:
-            return self._logits(boxes_there.palm_from_box(points_box), self._context)
-
-        hands, field = len(self.sides), self._context.native_field
-        logit = float(np.log(threshold / (1 - threshold)))
-        if dense:
-            return self._searches.get(resolution, hands).densely(field_in_boxes, logit)
-        bones, reach = self._bone_segments(boxes), float(FLESH_REACH / boxes.side.min()) + 1.0 / 16
-        on_device = self._context.device_field
-        if on_device is not None and DeviceSearch.covers(resolution):
-            search = self._searches.on_device(on_device, resolution, hands)
-            if (found := search(on_device, logit, boxes, bones, reach)) is not None:
-                return found
-        if field is not None:
-            native = self._searches.native(field.frame.library, resolution, hands)
-            return native(field, logit, boxes, bones, reach)
-        bones = bones.to(self._precision.device)
-        return self._searches.get(resolution, hands)(field_in_boxes, logit, bones, reach)
-
-    def _kernels(self) -> Library | None:
-        """The library for what the host does with this frame's fields, None for torch."""
-        field = self._context.native_field
-        if self._context.device_field is not None:
-            return best()
-        return field.frame.library if field else None
-
-    def _bone_segments(self, boxes: SearchBoxes) -> Tensor:
-        """(H, S, 2, 3) bones and palm lines in box coordinates."""
-        joints = boxes.box_from_palm(self._context.hands.joints_palm)
-        return joints[:, torch.tensor(BONES + _PALM_LINES, device=joints.device)]
-
-    def _in_camera(self, found: Triangles, hand: int, boxes: SearchBoxes) -> HandTriangles:
-        """One hand's surface in the camera frame."""
-        one = slice(hand, hand + 1)
-        hands, box = take(self._context.hands, one), SearchBoxes(boxes.origin[one], boxes.side[one])
-        points = torch.from_numpy(found.vertices).to(hands.wrist)[None]
-        vertices = hands.camera_from_palm(box.palm_from_box(points))[0].cpu().numpy()
-        return HandTriangles(vertices, orient(found.triangles, bool(hands.mirrored[0])))
-
-    def _severed(self, found: Triangles, hand: int, boxes: SearchBoxes) -> tuple[int, ...]:
-        """Joints in what was left out of one hand's surface."""
-        if not len(found.left_out):
-            return ()
-        joints = boxes.box_from_palm(self._context.hands.joints_palm)[hand].cpu().numpy()
-        return tuple(np.flatnonzero(inside_of(found.left_out, joints)).tolist())
-
     def _surface(
-        self, hand: int, found: Triangles, boxes: SearchBoxes, threshold: float, voxel_size: float
+        self,
+        hand: int,
+        found: Triangles,
+        surfaces: FieldSurfaces,
+        threshold: float,
+        voxel_size: float,
     ) -> HandSurface:
         """One hand's triangles with its surface voxels, keypoints and confidence."""
         keypoints = self.keypoints.present[self.sides[hand]]
         with self._clock.stage("extract"):
-            triangles = self._in_camera(found, hand, boxes)
-            severed = self._severed(found, hand, boxes)
+            triangles = surfaces.in_camera(found, hand)
+            severed = surfaces.severed(found, hand)
         voxels, occupancy = np.empty((0, 3), np.float32), np.empty(0, np.float32)
         if voxel_size:
             with self._clock.stage("voxels"):
@@ -304,7 +240,7 @@ class Scene(HandPair[HandField]):
                     lambda centres: self.probabilities(hand, centres),
                     voxel_size,
                     threshold,
-                    self._kernels(),
+                    surfaces.kernels,
                 )
         confidence = self.confidence.present[self.sides[hand]] * (1 - len(severed) / JOINT_COUNT)
         return HandSurface(*triangles, voxels, occupancy, keypoints, confidence, severed)
@@ -312,3 +248,8 @@ class Scene(HandPair[HandField]):
     def _logits(self, points_palm: Tensor, context: HandContext) -> Tensor:
         with self._precision.autocast():
             return context.logits(points_palm).float()
+
+
+def _check_shape(shape: Sequence[int]) -> None:
+    if len(shape) != 2 or shape[1] != 3:
+        raise ValueError(f"points have shape {tuple(shape)}: give (N, 3), metres, camera frame")

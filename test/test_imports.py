@@ -46,7 +46,10 @@ MAY_IMPORT = {
         *("synthetic", "datasets", "training", "evaluation", "bags", "calibration", "ros"),
     },
 }
-PIPELINE = {"pipeline", "depth_fit", "scene"}
+PIPELINE = {
+    *("pipeline", "loaded_networks", "hand_mask", "depth_fit"),
+    *("scene", "field_surfaces"),
+}
 # Public names are imported on first use, and subcommands when they are called.
 LAZY = {"im2hands_ros", "im2hands_ros.cli"}
 ROS = {

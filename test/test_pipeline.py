@@ -6,8 +6,8 @@ import torch
 from two_hands import CAMERA, joints, keypoints, picture, untrained_networks
 
 from im2hands_ros import Camera, Im2Hands
+from im2hands_ros.loaded_networks import choose_device
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.pipeline import choose_device
 
 
 @pytest.fixture(scope="module")

@@ -167,7 +167,8 @@ def _further(
 
 def _model(args: argparse.Namespace) -> Im2Hands:
     from im2hands_ros.evaluation.reference.frame import paper_model
-    from im2hands_ros.pipeline import Im2Hands, choose_device
+    from im2hands_ros.loaded_networks import choose_device
+    from im2hands_ros.pipeline import Im2Hands
     from im2hands_ros.precision import inference_dtype
 
     if args.preset == "paper" and args.weights is None:

@@ -22,14 +22,12 @@ from im2hands_ros.tracking.picture_looks import looks_on
 from im2hands_ros.tracking.plausibility import Plausibility, Warnings, severed_pieces
 from im2hands_ros.tracking.received_joints import ReceivedJoints
 from im2hands_ros.tracking.settings import FrameSettings
+from im2hands_ros.tracking.stages import missing_stages, running_stages, switch_stages
 from im2hands_ros.tracking.stream_filters import StreamFilters
 from im2hands_ros.tracking.tracked_frame import Extent, TrackedFrame, TrackedHand
 from im2hands_ros.unseen_joints import Shares, joint_shares
 
 __all__ = ["Extent", "HandTracker", "TrackedFrame", "TrackedHand"]
-
-# Setting -> the stage of the model that it switches; the model's attribute has the setting's name.
-_OPTIONAL_STAGES = {"refine_keypoints": "keypoints", "refine_occupancy": "refinement"}
 
 _UNUSED_DEPTH = (
     "depth images come and are not used, these networks give no depths: use the preset 'compact', "
@@ -96,7 +94,7 @@ class HandTracker:
             BadInput: an image or keypoints that cannot be used.
             ValueError: neither keypoints nor a detector.
         """
-        self._switch_stages()
+        switch_stages(self._model, self.settings)
         check_image(image, camera)
         if keypoints is None:
             keypoints, confidence = self._detect(image, stamp, camera, depth)
@@ -107,21 +105,14 @@ class HandTracker:
         if not joints:
             return TrackedFrame(warnings=warnings)
         warnings += tuple(undeclared(keypoints, confidence)) + self._unused_depth(depth)
-        has_use = depth is not None and self.settings.use_depth and self._model.can_use_depth
-        depth = depth if has_use else None
+        depth = depth if self._uses_depth(depth) else None
         needed = extent > Extent.KEYPOINTS or self._model.refine_keypoints or depth is not None
         scene = self._encode(image, joints, camera, depth, received) if needed else None
         warnings += self._plausibility.check(image, camera, received.joints, scene, depth)
         if scene is None:
             kept = self._settle(received, False, EstimatedJoints.as_given(HandPair(**joints)))
             return received.frame(self._hands(kept.joints), warnings=warnings)
-        if extent < Extent.SURFACES:
-            hands = self._hands(scene.keypoints, scene.confidence)
-            return received.frame(hands, scene, warnings=warnings)
-        surfaces = self._surfaces(scene)
-        warnings += severed_pieces(surfaces.present)
-        hands = self._with_surfaces(surfaces)
-        return received.frame(hands, scene, surfaces.timings_ms, warnings)
+        return self._frame(received, scene, extent, warnings)
 
     def _receive(
         self,
@@ -157,6 +148,9 @@ class HandTracker:
             return self._filters.fit(estimate)
         return self._filters.settle(received.trust(estimate), before_fit=has_depth)
 
+    def _uses_depth(self, depth: NDArray[np.float32] | None) -> bool:
+        return depth is not None and self.settings.use_depth and self._model.can_use_depth
+
     def _unused_depth(self, depth: NDArray[np.float32] | None) -> Warnings:
         """Says once that depth images come to nothing."""
         wanted = depth is not None and self.settings.use_depth
@@ -164,6 +158,18 @@ class HandTracker:
             return ()
         self._has_depth_without_use = True
         return (("depth_unused", _UNUSED_DEPTH),)
+
+    def _frame(
+        self, received: ReceivedJoints, scene: EncodedScene, extent: Extent, warnings: Warnings
+    ) -> TrackedFrame:
+        """An encoded frame, taken as far as is wanted."""
+        if extent < Extent.SURFACES:
+            hands = self._hands(scene.keypoints, scene.confidence)
+            return received.frame(hands, scene, warnings=warnings)
+        surfaces = self._surfaces(scene)
+        warnings += severed_pieces(surfaces.present)
+        hands = self._with_surfaces(surfaces)
+        return received.frame(hands, scene, surfaces.timings_ms, warnings)
 
     def _surfaces(self, scene: EncodedScene) -> Hands:
         return scene.reconstruct(
@@ -193,7 +199,7 @@ class HandTracker:
 
     def warm_up(self) -> None:
         """Run a made-up frame, so that the first real one takes no longer than the others."""
-        self._switch_stages()
+        switch_stages(self._model, self.settings)
         self._model.warm_up(self.settings.resolution)
 
     @property
@@ -205,34 +211,12 @@ class HandTracker:
     @property
     def running_stages(self) -> tuple[str, ...]:
         """The model's stages that the settings let run, in the order of the work."""
-        off = {stage for name, stage in _OPTIONAL_STAGES.items() if not self._runs(name)}
-        return tuple(each for each in ("keypoints", "initial", "refinement") if each not in off)
+        return running_stages(self._model, self.settings)
 
     @property
     def missing_stages(self) -> str:
-        """What the settings ask for and the weights lack, in a line; empty when nothing.
-
-        That is no error: the default asks so of weights that hold one network only.
-        """
-        idle = [
-            name
-            for name in _OPTIONAL_STAGES
-            if getattr(self.settings, name) and not self._runs(name)
-        ]
-        if not idle:
-            return ""
-        return (
-            f"the weights hold the stages {', '.join(self._model.stages)}: {' and '.join(idle)} "
-            "cannot refine anything until 'weights' names a file that holds "
-            + " and ".join(_OPTIONAL_STAGES[name] for name in idle)
-        )
-
-    def _runs(self, name: str) -> bool:
-        return getattr(self.settings, name) and _OPTIONAL_STAGES[name] in self._model.stages
-
-    def _switch_stages(self) -> None:
-        self._model.refine_keypoints = self._runs("refine_keypoints")
-        self._model.refine_occupancy = self._runs("refine_occupancy")
+        """What the settings switch on and the weights lack, in a line; empty when nothing."""
+        return missing_stages(self._model, self.settings)
 
     def _detect(
         self,
