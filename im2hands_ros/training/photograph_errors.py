@@ -56,8 +56,8 @@ def _clutter(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generator) ->
         begin = rng.uniform(0, size, 2)
         end = begin + rng.normal(0, 0.2, 2) * size
         width = int(np.exp(rng.uniform(np.log(4), np.log(40))))
-        ends = (tuple(map(int, point)) for point in (begin, end))
-        cv2.line(drawn, *ends, colour.tolist(), width, cv2.LINE_AA)
+        first, last = begin.astype(int).tolist(), end.astype(int).tolist()
+        cv2.line(drawn, first, last, colour.tolist(), width, cv2.LINE_AA)
     drawn = cv2.GaussianBlur(drawn, (0, 0), rng.uniform(0.5, 2.5))
     behind = cv2.GaussianBlur((mask == 0).astype(np.float32), (0, 0), 0.7)[..., None]
     picture += (drawn - picture) * behind
@@ -70,9 +70,9 @@ def _texture(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     for coarse in (1, 2, 4, 10):
         noise = rng.standard_normal((rows // coarse + 1, columns // coarse + 1), np.float32)
         if rng.random() < 0.4:
-            noise = cv2.blur(noise, (5, 1) if rng.random() < 0.5 else (1, 5)) * 2.2
-        noise = cv2.resize(noise, (columns, rows), interpolation=cv2.INTER_CUBIC)
-        change += noise * np.float32(rng.uniform(0, 0.06))
+            noise[:] = cv2.blur(noise, (5, 1) if rng.random() < 0.5 else (1, 5)) * 2.2
+        whole = cv2.resize(noise, (columns, rows), interpolation=cv2.INTER_CUBIC)
+        change += whole * np.float32(rng.uniform(0, 0.06))
     return 1 + change * (mask > 0)
 
 
@@ -89,4 +89,6 @@ def _shadows(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
 
 def _compressed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(12, 75))]
-    return cv2.imdecode(cv2.imencode(".jpg", picture, quality)[1], cv2.IMREAD_COLOR)
+    found = cv2.imdecode(cv2.imencode(".jpg", picture, quality)[1], cv2.IMREAD_COLOR)
+    assert found is not None
+    return found
