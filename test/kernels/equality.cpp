@@ -37,6 +37,22 @@ void encoder_and_keypoints() {
   check(furthest(side, swapped) < 1e-3f, "swapped sides", furthest(side, swapped));
 }
 
+void close_ups() {
+  auto weights = next<float>();
+  auto sizes = next<int64_t>(), bytes = next<int64_t>();
+  auto pixels = next<float>(), axes = next<float>(), step = next<float>(), given = next<float>(), joints = next<float>();
+  auto refined = next<float>(), spread = next<float>();
+  std::vector<uint8_t> image(bytes.begin(), bytes.end());
+  auto* network = made(im2hands_closeups_new(weights.data(), weights.size()));
+  const uint8_t present[2] = {1, 1};
+  std::vector<float> errors(spread.size()), before = joints;
+  expect(im2hands_closeups_run(network, image.data(), sizes[0], sizes[1], pixels.data(), axes.data(), step.data(), given.data(),
+                               present, joints.data(), errors.data()));
+  check(furthest(joints, refined) < 2e-6f, "joints refined by close-ups, metres", furthest(joints, refined));
+  check(furthest(before, refined) > 1e-3f, "close-ups move them, metres", furthest(before, refined));
+  check_close(errors, spread, 1e-4f, "their spread");
+}
+
 void tokens() {
   auto weights = next<float>(), given = next<float>(), expected = next<float>();
   auto* blocks = made(im2hands_blocks_new(weights.data(), weights.size(), 2, 64, 4));
@@ -151,6 +167,7 @@ int main(int count, char** arguments) {
   check(furthest(found, frames) < CLOSE_FRAME, "canonical frames", furthest(found, frames));
 
   encoder_and_keypoints();
+  close_ups();
   tokens();
   meshes(resolution);
   published_layers();

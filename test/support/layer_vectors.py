@@ -1,5 +1,5 @@
-"""What torch, NumPy and scikit-image compute of encoder, keypoints, tokens, meshes and the
-published networks' layers, for test/kernels/equality.cpp on another processor."""
+"""What torch, NumPy and scikit-image compute of encoder, keypoints, close-ups, tokens, meshes and
+the published networks' layers, for test/kernels/equality.cpp on another processor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from two_hands import CAMERA, joints, picture
 
 from im2hands_ros.kernels import marching
 from im2hands_ros.networks.attention import AttentionBlocks
+from im2hands_ros.networks.compact.close_ups import region, shown_in
 from im2hands_ros.networks.compact.joint_features import CoarseHands
+from im2hands_ros.networks.compact.native_close_ups import close_up_weights
 from im2hands_ros.networks.compact.native_encoder import encoder_weights
 from im2hands_ros.networks.compact.native_keypoints import keypoint_weights
 from im2hands_ros.networks.native_attention import block_weights
@@ -37,7 +39,8 @@ _NOISE, _VOXEL, _WIDTH, _NEAR = 0.008, 0.005, 48, 9
 def arrays(cells: SurfaceCells) -> list[np.ndarray]:
     """In the order that equality.cpp reads; cells: of a search in torch."""
     torch.manual_seed(0)
-    return [*_keypoints(), *_tokens(), *_meshes(cells), *_attention(), *_decoder()]
+    parts = (_keypoints(), _close_ups(), _tokens(), _meshes(cells), _attention(), _decoder())
+    return [array for part in parts for array in part]
 
 
 def _keypoints() -> list[np.ndarray]:
@@ -46,18 +49,39 @@ def _keypoints() -> list[np.ndarray]:
     size = networks.image_size
     image = torch.from_numpy(picture()[:size, :size]).permute(2, 0, 1)[None].float() / 255
     features = networks.encode(image)
-    places = torch.stack([torch.as_tensor(joints(side)).float() for side in ("left", "right")])
-    places = (places + _NOISE * torch.randn(places.shape))[None]
-    camera = torch.as_tensor(CAMERA.K, dtype=torch.float32)[None]
+    hands = _hands()
     assert networks.keypoints is not None
-    refined = networks.keypoints(features, CoarseHands(places, torch.ones(1, 2).bool(), camera))
+    refined = networks.keypoints(features, hands)
     maps = (features.pixels.permute(0, 2, 3, 1), features.context.permute(0, 2, 3, 1))
     return [
         encoder_weights(networks.initial.encoder),
         *_numbers(image.permute(0, 2, 3, 1), *maps, features.joints),
         keypoint_weights(networks.keypoints),
-        *_numbers(camera, places, refined.joints, refined.spread, refined.swapped),
+        *_numbers(hands.intrinsics, hands.joints, refined.joints, refined.spread, refined.swapped),
     ]
+
+
+def _close_ups() -> list[np.ndarray]:
+    """The part of the picture that the refinement by close-ups reads, and what it makes of it."""
+    network, begin, given = trained().closeups, _hands(), _hands()
+    found = region(picture(), CAMERA, begin.joints, begin.present)
+    assert network is not None and found is not None
+    refined = network(shown_in(*found, begin.joints, begin.present), begin, given.joints)
+    part, frames = found
+    return [
+        close_up_weights(network),
+        np.array(part.shape[:2], np.int64),
+        part.astype(np.int64),
+        *_numbers(*frames, given.joints, begin.joints, refined.joints, refined.spread),
+    ]
+
+
+def _hands() -> CoarseHands:
+    """Both hands of the picture with noise."""
+    places = torch.stack([torch.as_tensor(joints(side)).float() for side in ("left", "right")])
+    places = (places + _NOISE * torch.randn(places.shape))[None]
+    camera = torch.as_tensor(CAMERA.K, dtype=torch.float32)[None]
+    return CoarseHands(places, torch.ones(1, 2).bool(), camera)
 
 
 def _tokens() -> list[np.ndarray]:

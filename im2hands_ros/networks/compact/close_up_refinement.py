@@ -14,21 +14,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from im2hands_ros.networks.attention import AttentionBlocks
 from im2hands_ros.networks.compact.close_ups import BONE_MAPS, CELLS, CloseUps
 from im2hands_ros.networks.compact.joint_features import (
     GEOMETRY_WIDTH,
+    OF_HAND,
     STEP_UNIT,
     CoarseHands,
     geometry_of,
     palm_axes,
 )
+from im2hands_ros.networks.compact.joint_round import JointRound, step_in_camera
 from im2hands_ros.networks.compact.presets import CloseUpPreset
 from im2hands_ros.precision import autocast_disabled
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 
 _BOTH = len(SIDES) * JOINT_COUNT
-_BY_HAND = 6 + 3 + 3
+_BY_HAND = OF_HAND + 3 + 3
 _BESIDE = 3 + 2 + 4 + 3 + 3
 _REACH = 6.0
 
@@ -112,29 +113,11 @@ class CloseUpEncoder(nn.Module):
         return offsets, features.view(len(offsets), _BOTH, -1)
 
 
-class CloseUpRound(nn.Module):
-    """Attend, and move the joints."""
+class CloseUpRound(JointRound):
+    """Attend, and move the joints; steps also in the axes of the close-ups."""
 
     def __init__(self, preset: CloseUpPreset) -> None:
-        super().__init__()
-        width = preset.width
-        self.place = nn.Sequential(
-            nn.Linear(GEOMETRY_WIDTH + _BESIDE, width), nn.ReLU(), nn.Linear(width, width)
-        )
-        self.look = nn.Linear(width, width)
-        self.hand = nn.Sequential(
-            nn.Linear(JOINT_COUNT * _BY_HAND, preset.hand_width),
-            nn.ReLU(),
-            nn.Linear(preset.hand_width, preset.hand_width),
-            nn.ReLU(),
-            nn.Linear(preset.hand_width, JOINT_COUNT * width),
-        )
-        self.blocks = AttentionBlocks(preset.blocks, width, preset.heads)
-        self.norm = nn.LayerNorm(width)
-        # In the axes of the palm, in those of the camera, and in those of the close-up.
-        self.step = nn.Linear(width, 8)
-        nn.init.zeros_(self.step.weight)
-        nn.init.zeros_(self.step.bias)
+        super().__init__(preset, GEOMETRY_WIDTH + _BESIDE, _BY_HAND, preset.width, 8)
 
     def forward(
         self,
@@ -154,13 +137,12 @@ class CloseUpRound(nn.Module):
             palm = palm_axes(hands.joints)
             across = F.pad(axes, (0, 1))
             of_hand, of_joint = inputs_of(hands, palm, offsets, given, moved, across)
-        added = self.hand(of_hand.flatten(2)).unflatten(2, (JOINT_COUNT, -1)) + self.place(of_joint)
-        tokens = tokens + added.flatten(1, 2) + self.look(features)
+        tokens = tokens + self.shown(of_hand, of_joint).flatten(1, 2) + self.look(features)
         tokens = self.blocks(tokens, hands.present.repeat_interleave(JOINT_COUNT, dim=1))
-        step = self.step(self.norm(tokens)).float().unflatten(1, (len(SIDES), JOINT_COUNT))
+        steps = self.steps(tokens)
         with autocast_disabled(hands.joints):
-            by = step[..., :3] @ palm.mT + step[..., 3:6] + _turned(step[..., 6:], across)
-        return tokens, hands.joints + by * STEP_UNIT
+            step = step_in_camera(steps, palm) + _turned(steps[..., 6:], across)
+        return tokens, hands.joints + step * STEP_UNIT
 
 
 def inputs_of(
@@ -177,7 +159,7 @@ def inputs_of(
     off = offsets[..., :2] + _in_axes(moved, across)
     off_across = _turned(off, across)
     joint = [geometry, back, beside, across[..., :2].flatten(-2), off, offsets[..., 2:], off_across]
-    return torch.cat([geometry[..., :6], back, off_across], -1), torch.cat(joint, -1)
+    return torch.cat([geometry[..., :OF_HAND], back, off_across], -1), torch.cat(joint, -1)
 
 
 def _in_axes(vectors: Tensor, across: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,12 +12,15 @@ from torch.nn import functional as F
 from im2hands_ros.constants import constant, indices
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.presets import KeypointPreset
+from im2hands_ros.networks.protocol import EncodedFrame
+from im2hands_ros.pair import KeypointPair
 from im2hands_ros.skeleton import JOINT_COUNT, PARENTS, SIDES
 
 # Metres per unit of the network's inputs and outputs.
 HAND_UNIT, BONE_UNIT, STEP_UNIT = 0.05, 0.03, 0.01
-# Channels of ``geometry_of``, and of each of the heat map's moments.
-GEOMETRY_WIDTH = 3 + 3 + 4 + 4 + 4
+# Channels of ``geometry_of``, the first of them that are of one hand alone, and of each of the heat
+# map's moments.
+GEOMETRY_WIDTH, OF_HAND = 3 + 3 + 4 + 4 + 4, 6
 MOMENTS = 4
 _STRIDE = 4
 
@@ -39,6 +43,23 @@ class CoarseHands(NamedTuple):
         joints = torch.where(swapped[:, None, None, None], self.joints.flip(1), self.joints)
         present = torch.where(swapped[:, None], self.present.flip(1), self.present)
         return self._replace(joints=joints, present=present)
+
+
+def coarse_hands(
+    joints: KeypointPair, frame: EncodedFrame[ImageFeatures], device: torch.device | None = None
+) -> CoarseHands:
+    """The hands of one frame as the keypoint refinement takes them, on the frame's device or this
+    one."""
+    # An absent hand's joints are masked; any finite ones will do.
+    present = joints.present
+    known = next(iter(present.values()))
+    both = np.stack([present.get(side, known) for side in SIDES])
+    device = device or frame.pixels.device
+    return CoarseHands(
+        torch.as_tensor(both, dtype=torch.float32, device=device)[None],
+        torch.tensor([[side in present for side in SIDES]], device=device),
+        torch.as_tensor(frame.camera.K, dtype=torch.float32, device=device)[None],
+    )
 
 
 class JointFeatures:
@@ -117,7 +138,7 @@ def _moments_of_maps(heat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def geometry_of(hands: CoarseHands, palm: Tensor) -> Tensor:
-    """(B, 2, 21, C) features of the joints' positions; the first 6 are of one hand alone.
+    """(B, 2, 21, C) features of the joints' positions; the first OF_HAND are of one hand alone.
 
     palm: (B, 2, 3, 3) axes of the palms.
     """

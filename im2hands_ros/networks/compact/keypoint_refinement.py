@@ -14,22 +14,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from im2hands_ros.networks.attention import AttentionBlocks
 from im2hands_ros.networks.compact.finger_planes import out_of_plane
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.joint_features import (
     GEOMETRY_WIDTH,
     MOMENTS,
+    OF_HAND,
     STEP_UNIT,
     CoarseHands,
     JointFeatures,
     geometry_of,
     palm_axes,
 )
+from im2hands_ros.networks.compact.joint_round import JointRound, step_in_camera
 from im2hands_ros.networks.compact.landmark_fusion import FusedLandmarks
 from im2hands_ros.networks.compact.presets import EncoderPreset, KeypointPreset
+from im2hands_ros.networks.protocol import EstimatedJoints
+from im2hands_ros.pair import HandPair
 from im2hands_ros.precision import autocast_disabled
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
+
+# A joint's confidence is the probability that it is this near to the truth, metres.
+_NEAR = 0.01
 
 
 class RefinedKeypoints(NamedTuple):
@@ -49,6 +55,18 @@ class RefinedKeypoints(NamedTuple):
     spread: Tensor
     swapped: Tensor
     rounds: tuple[Tensor, ...]
+
+    def estimate(self, swap_logit: float) -> EstimatedJoints:
+        """Of the first scene; swap_logit: above which its sides have been swapped."""
+        joints, spread = (part[0].float().cpu().numpy() for part in (self.joints, self.spread))
+        near = (1 - torch.exp(-_NEAR / self.spread[0].clamp_min(1e-4))).mean(-1).tolist()
+        present = [slot for slot, there in enumerate(self.present[0].tolist()) if there]
+        return EstimatedJoints(
+            HandPair(**{SIDES[slot]: joints[slot] for slot in present}),
+            HandPair(**{SIDES[slot]: near[slot] for slot in present}),
+            HandPair(**{SIDES[slot]: spread[slot] for slot in present}),
+            swapped=bool(self.swapped[0] > swap_logit),
+        )
 
 
 class KeypointRefinement(nn.Module):
@@ -135,33 +153,13 @@ def _rise(values: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
     return ((values - low) / (high - low)).clamp(0, 1)
 
 
-class Round(nn.Module):
+class Round(JointRound):
     """Sample features at the joints' positions, attend, and move the joints."""
 
     def __init__(self, preset: KeypointPreset, sampled: int) -> None:
-        super().__init__()
-        width = preset.width
-        self.place = nn.Sequential(
-            nn.Linear(GEOMETRY_WIDTH, width), nn.ReLU(inplace=True), nn.Linear(width, width)
-        )
+        super().__init__(preset, GEOMETRY_WIDTH, OF_HAND, sampled, 6)
         # Starts at zero, so that a network trained without images goes on as it was.
-        self.look = nn.Linear(sampled, width)
         nn.init.zeros_(self.look.weight)
-        # From a whole hand's pose to each of its joints: hands are much alike.
-        self.hand = nn.Sequential(
-            nn.Linear(2 * 3 * JOINT_COUNT, preset.hand_width),
-            nn.ReLU(inplace=True),
-            nn.Linear(preset.hand_width, preset.hand_width),
-            nn.ReLU(inplace=True),
-            nn.Linear(preset.hand_width, JOINT_COUNT * width),
-        )
-        self.blocks = AttentionBlocks(preset.blocks, width, preset.heads)
-        self.norm = nn.LayerNorm(width)
-        # In the axes of the palm, where hands are alike, and in those of the camera.
-        self.step = nn.Linear(width, 6)
-        # Starts by leaving the joints where they are.
-        nn.init.zeros_(self.step.weight)
-        nn.init.zeros_(self.step.bias)
 
     def forward(
         self, tokens: Tensor, image: Tensor, hands: CoarseHands, sampled: Tensor | None
@@ -171,8 +169,7 @@ class Round(nn.Module):
         with autocast_disabled(hands.joints):
             palm = palm_axes(hands.joints)
             geometry = geometry_of(hands, palm)
-        added = self.hand(geometry[..., :6].flatten(2)).unflatten(2, (JOINT_COUNT, -1))
-        added = added + self.place(geometry)
+        added = self.shown(geometry[..., :OF_HAND], geometry)
         if sampled is not None:
             added = added + self.look(sampled)
         tokens = tokens + added.flatten(1, 2)
@@ -182,7 +179,7 @@ class Round(nn.Module):
         mask = F.pad(mask, (0, image.shape[1]), value=True)
         sequence = self.blocks(sequence, mask)
         tokens, image = sequence[:, :joint_count], sequence[:, joint_count:]
-        step = self.step(self.norm(tokens)).float().unflatten(1, (len(SIDES), JOINT_COUNT))
+        steps = self.steps(tokens)
         with autocast_disabled(hands.joints):
-            moved = step[..., :3] @ palm.transpose(2, 3) + step[..., 3:]
-        return tokens, image, hands.joints + moved * STEP_UNIT
+            step = step_in_camera(steps, palm)
+        return tokens, image, hands.joints + step * STEP_UNIT

@@ -7,16 +7,15 @@ import weakref
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from im2hands_ros.kernels.field import Block
 from im2hands_ros.kernels.library import Library
-from im2hands_ros.networks.compact.close_up_refinement import CloseUpRefinement, CloseUpRound
+from im2hands_ros.networks.compact.close_up_refinement import CloseUpRefinement
 from im2hands_ros.networks.compact.close_ups import CELLS, Frames
 from im2hands_ros.networks.compact.joint_features import CoarseHands
-from im2hands_ros.networks.compact.native_keypoints import filled_up
-from im2hands_ros.networks.native_attention import block_weights, layer_weights
+from im2hands_ros.networks.compact.native_keypoints import filled_up, round_weights
 
 
 class NativeCloseUps:
@@ -60,10 +59,8 @@ def close_up_weights(network: CloseUpRefinement) -> Block:
         *_convolutions(network),
         network.identity,
         *filled_up(network.spread.weight.T, network.spread.bias),
+        *(part for each in network.rounds for part in round_weights(each)),
     ]
-    for each in network.rounds:
-        assert isinstance(each, CloseUpRound)
-        parts += _round(each)
     return torch.cat([part.float().cpu().flatten() for part in parts]).numpy()
 
 
@@ -99,12 +96,3 @@ def _rows(weight: Tensor) -> Tensor:
 def _known(bias: Tensor | None) -> Tensor:
     assert bias is not None
     return bias
-
-
-def _round(each: CloseUpRound) -> list[Tensor]:
-    places, hands = [each.place[0], each.place[2]], [each.hand[number] for number in (0, 2, 4)]
-    layers: list[nn.Module] = [*places, each.look, *hands]
-    bias = each.step.weight @ each.norm.bias + each.step.bias
-    step = filled_up((each.step.weight * each.norm.weight).T, bias)
-    known = [part for layer in layers for part in layer_weights(layer)]
-    return [*known, *step, torch.from_numpy(block_weights(each.blocks))]

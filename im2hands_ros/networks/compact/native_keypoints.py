@@ -10,15 +10,11 @@ from torch.nn import functional as F
 
 from im2hands_ros.kernels.field import Block
 from im2hands_ros.kernels.library import Library
-from im2hands_ros.networks.attention import AttentionBlock
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.joint_features import CoarseHands
-from im2hands_ros.networks.compact.keypoint_refinement import (
-    KeypointRefinement,
-    RefinedKeypoints,
-    Round,
-)
-from im2hands_ros.networks.native_attention import attention_weights, layer_weights
+from im2hands_ros.networks.compact.joint_round import JointRound
+from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement, RefinedKeypoints
+from im2hands_ros.networks.native_attention import block_weights, layer_weights
 
 # Outputs of a layer are filled up to a multiple of this.
 _MULTIPLE = 16
@@ -65,25 +61,21 @@ def keypoint_weights(network: KeypointRefinement) -> Block:
         network.identity,
         *filled_up(heads.T, biases),
         torch.tensor([*preset.correction_ramp, *preset.consistent_ramp]),
-        torch.tensor([*preset.out_of_plane, preset.swap_logit]),
+        torch.tensor([*preset.out_of_plane, preset.swap_logit, *preset.patch_spacings]),
+        *(part for each in network.rounds for part in round_weights(each)),
     ]
-    for each, spacing in zip(network.rounds, preset.patch_spacings, strict=True):
-        assert isinstance(each, Round)
-        parts += [*_round(each), torch.tensor([spacing]), *_blocks(each)]
     return torch.cat([part.float().flatten() for part in parts]).numpy()
 
 
-def _round(each: Round) -> list[Tensor]:
+def round_weights(each: nn.Module) -> list[Tensor]:
+    """What `JointRound::read` (src/joint_round.cpp) reads of a `JointRound`."""
+    assert isinstance(each, JointRound)
     places, hands = [each.place[0], each.place[2]], [each.hand[number] for number in (0, 2, 4)]
     layers: list[nn.Module] = [*places, each.look, *hands]
     bias = each.step.weight @ each.norm.bias + each.step.bias
     step = filled_up((each.step.weight * each.norm.weight).T, bias)
-    return [*(part for layer in layers for part in layer_weights(layer)), *step]
-
-
-def _blocks(each: Round) -> list[Tensor]:
-    known = [block for block in each.blocks if isinstance(block, AttentionBlock)]
-    return [part for block in known for part in attention_weights(block)]
+    known = [part for layer in layers for part in layer_weights(layer)]
+    return [*known, *step, torch.from_numpy(block_weights(each.blocks))]
 
 
 def filled_up(weight: Tensor, bias: Tensor) -> list[Tensor]:

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -30,8 +29,8 @@ from im2hands_ros.networks.compact.device import DeviceContext, DeviceNetworks
 from im2hands_ros.networks.compact.encoded_image import EncodedImage, hand_mask_probability
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
 from im2hands_ros.networks.compact.initial_occupancy import InitialContext, InitialOccupancy
-from im2hands_ros.networks.compact.joint_features import CoarseHands
-from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement
+from im2hands_ros.networks.compact.joint_features import coarse_hands
+from im2hands_ros.networks.compact.keypoint_refinement import KeypointRefinement, RefinedKeypoints
 from im2hands_ros.networks.compact.landmark_fusion import FusedLandmarks, LandmarkFusion
 from im2hands_ros.networks.compact.native import (
     image_sizes,
@@ -55,13 +54,9 @@ from im2hands_ros.networks.protocol import (
     HandContext,
     HandNetworks,
 )
-from im2hands_ros.pair import HandPair, KeypointPair
-from im2hands_ros.skeleton import SIDES
+from im2hands_ros.pair import KeypointPair
 
 CompactFrame: TypeAlias = EncodedFrame[ImageFeatures]
-
-# A joint's confidence is the probability that it is this near to the truth, metres.
-_NEAR = 0.01
 
 
 class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContext"]):
@@ -183,28 +178,24 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
     def refine_keypoints(self, frame: CompactFrame, joints: KeypointPair) -> EstimatedJoints:
         if self.keypoints is None:
             return super().refine_keypoints(frame, joints)
-        seen = self._seen(frame, joints)
-        if seen is not None:  # what is compiled or recorded reads no landmarks
-            refined = self.keypoints(frame.features, coarse_hands(joints, frame), seen=seen)
-        elif self.on_device:
-            host = torch.device("cpu")
-            refined = self.on_device.refine_keypoints(coarse_hands(joints, frame, host))
-        else:
-            refine = self.native_keypoints or self.keypoints
-            refined = refine(frame.features, coarse_hands(joints, frame))
+        refined = self._refined(self.keypoints, frame, joints)
         if self.closeups is not None and frame.picture is not None:
             closer, given = self.native_closeups or self.closeups, coarse_hands(joints, frame)
             refined = refine_closer(closer, self.keypoints, frame.picture, given, refined)
-        places = refined.joints[0].float().cpu().numpy()
-        near = (1 - torch.exp(-_NEAR / refined.spread[0].clamp_min(1e-4))).mean(-1).tolist()
-        spread = refined.spread[0].float().cpu().numpy()
-        present = [slot for slot, there in enumerate(refined.present[0].tolist()) if there]
-        return EstimatedJoints(
-            HandPair(**{SIDES[slot]: places[slot] for slot in present}),
-            HandPair(**{SIDES[slot]: near[slot] for slot in present}),
-            HandPair(**{SIDES[slot]: spread[slot] for slot in present}),
-            swapped=bool(refined.swapped[0] > self.keypoints.preset.swap_logit),
-        )
+        return refined.estimate(self.keypoints.preset.swap_logit)
+
+    def _refined(
+        self, keypoints: KeypointRefinement, frame: CompactFrame, joints: KeypointPair
+    ) -> RefinedKeypoints:
+        """By what sees the hands, and else by what is fastest on the device."""
+        seen = self._seen(frame, joints)
+        if seen is not None:  # what is compiled or recorded reads no landmarks
+            return keypoints(frame.features, coarse_hands(joints, frame), seen=seen)
+        if self.on_device:
+            host = torch.device("cpu")
+            return self.on_device.refine_keypoints(coarse_hands(joints, frame, host))
+        refine = self.native_keypoints or keypoints
+        return refine(frame.features, coarse_hands(joints, frame))
 
     def _seen(self, frame: CompactFrame, joints: KeypointPair) -> FusedLandmarks | None:
         if self.landmarks is None or self.fusion is None or frame.picture is None:
@@ -245,23 +236,6 @@ def fusion_of(preset: CompactPreset) -> LandmarkFusion:
     """The fusion that fits a preset's keypoint refinement."""
     keypoints = preset.keypoints
     return LandmarkFusion(preset.fusion, keypoints.width, len(keypoints.patch_spacings))
-
-
-def coarse_hands(
-    joints: KeypointPair, frame: CompactFrame, device: torch.device | None = None
-) -> CoarseHands:
-    """The hands of one frame as the keypoint refinement takes them, on the frame's device or this
-    one."""
-    # An absent hand's joints are masked; any finite ones will do.
-    present = joints.present
-    known = next(iter(present.values()))
-    both = np.stack([present.get(side, known) for side in SIDES])
-    device = device or frame.pixels.device
-    return CoarseHands(
-        torch.as_tensor(both, dtype=torch.float32, device=device)[None],
-        torch.tensor([[side in present for side in SIDES]], device=device),
-        torch.as_tensor(frame.camera.K, dtype=torch.float32, device=device)[None],
-    )
 
 
 def under(stage: str, network: nn.Module) -> dict[str, Tensor]:
