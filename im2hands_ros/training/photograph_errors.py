@@ -41,7 +41,7 @@ def photographed(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) 
         picture += (picture - soft) * np.float32(rng.uniform(0.5, 2.0))
     whole = np.clip(picture, 0, 255).astype(np.uint8)
     if rng.random() < SMOOTHED:
-        whole = cv2.medianBlur(whole, 3 if rng.random() < 0.7 else 5)
+        whole[:] = cv2.medianBlur(whole, 3 if rng.random() < 0.7 else 5)
     if rng.random() < DISTURBED:
         whole = disturbed(whole, rng)
     return _compressed(whole, rng) if rng.random() < COMPRESSED else whole
