@@ -48,16 +48,23 @@ class SeenScene(NamedTuple):
     intrinsics: Tensor
 
 
-@torch.inference_mode()
 def seen(encoder: ImageEncoder, scene: TrainingScene, rng: np.random.Generator) -> SeenScene:
-    """One scene or its mirror image, cut out around what a tracker might report."""
+    """One scene or its mirror image, in another light, cut out around what a tracker might say."""
     scene = scene.mirrored() if rng.random() < 0.5 else scene
+    image = photometric(scene.image, rng)
+    image = disturbed(image, rng) if rng.random() < DISTURBED else image
+    return seen_in(encoder, scene, image, rng)
+
+
+@torch.inference_mode()
+def seen_in(
+    encoder: ImageEncoder, scene: TrainingScene, image: np.ndarray, rng: np.random.Generator
+) -> SeenScene:
+    """The same with what has become of the scene's picture."""
     around = np.concatenate(
         list(simulate_tracker_errors(scene.keypoints, TRACKER, rng).coarse.values())
     )
     crop = crop_around(scene.camera, around, 192, CROP_MARGIN + rng.uniform(-0.1, 0.15))
-    image = photometric(scene.image, rng)
-    image = disturbed(image, rng) if rng.random() < DISTURBED else image
     pixels = torch.from_numpy(crop.extract(image)).permute(2, 0, 1)[None].float() / 255
     features = encoder(pixels.to(memory_format=torch.channels_last))
     kept = ImageFeatures(*(value.half() for value in features))

@@ -26,7 +26,7 @@ def network():
         torch.nn.init.normal_(part.step.weight, std=0.05)
         torch.nn.init.normal_(part.norm.bias, std=0.2)
     for name, values in (*found.named_parameters(), *found.named_buffers()):
-        if ".n" in name and values.is_floating_point():
+        if (".n" in name or "norms" in name) and values.is_floating_point():
             values.data.add_(0.3 * torch.rand(values.shape))
     return found.eval().requires_grad_(False)
 

@@ -10,8 +10,8 @@
 namespace im2hands {
 namespace {
 
-constexpr int FIRST = 24, CELL_COUNT = CELLS * CELLS, FIRST_COUNT = FIRST_SIDE * FIRST_SIDE, FLAT = CELL_COUNT * SECOND;
-constexpr int FIRST_INPUTS = 5 * 5 * 3, SECOND_INPUTS = 9 * FIRST + 9 * BONE_MAPS, THIRD_INPUTS = 9 * SECOND;
+constexpr int CELL_COUNT = CELLS * CELLS, FIRST_COUNT = FIRST_SIDE * FIRST_SIDE, FLAT = CELL_COUNT * SECOND;
+constexpr int FIRST_INPUTS = 5 * 5 * 3, SECOND_INPUTS = 9 * FIRST + 9 * BONE_MAPS, MORE_INPUTS = 9 * SECOND;
 // Rows of a convolution's inputs [side][side][kernel][kernel][channels] of a map with `pitch` floats a pixel, zeros outside.
 void gather(const float* map, int side, int channels, int pitch, int kernel, int stride, float* to, int to_pitch) {
   int reach = kernel / 2;
@@ -90,10 +90,10 @@ void move(const JointRound& round, const CloseFrames& frames, const float* token
 
 bool CloseUpNetwork::read() {
   Reader from(block);
-  first_.read(from, FIRST_INPUTS, FIRST_STORED);
+  first_.read(from, FIRST_INPUTS, FIRST);
   second_.read(from, SECOND_INPUTS, SECOND);
   from.take(who_, JOINTS * SECOND);
-  third_.read(from, THIRD_INPUTS, SECOND);
+  for (RowLayer& each : more_) each.read(from, MORE_INPUTS, SECOND);
   flat_.read(from, FLAT, TOKEN_WIDTH);
   offset_.read(from, TOKEN_WIDTH, HEADS_WIDTH);
   from.take(identity_, BOTH * TOKEN_WIDTH);
@@ -103,20 +103,22 @@ bool CloseUpNetwork::read() {
   return from.exact();
 }
 
-// One close-up's convolutions: [6][6][48].
+// One close-up's convolutions: [6][6][64].
 void CloseUpNetwork::encode(const float* colours, const float* bones, int joint, float* flat) const {
-  std::vector<float> inputs(static_cast<size_t>(CELL_COUNT) * THIRD_INPUTS), first(FIRST_COUNT * FIRST_STORED);
-  static_assert(FIRST_COUNT * FIRST_INPUTS <= CELL_COUNT * THIRD_INPUTS && SECOND_INPUTS <= THIRD_INPUTS, "room for all");
+  std::vector<float> inputs(static_cast<size_t>(CELL_COUNT) * MORE_INPUTS), first(FIRST_COUNT * FIRST);
+  static_assert(FIRST_COUNT * FIRST_INPUTS <= CELL_COUNT * MORE_INPUTS && SECOND_INPUTS <= MORE_INPUTS, "room for all");
   gather(colours, CLOSE_SIDE, 3, 3, 5, 2, inputs.data(), FIRST_INPUTS);
   first_.run_relu(inputs.data(), FIRST_COUNT, first.data());
-  gather(first.data(), FIRST_SIDE, FIRST, FIRST_STORED, 3, 2, inputs.data(), SECOND_INPUTS);
+  gather(first.data(), FIRST_SIDE, FIRST, FIRST, 3, 2, inputs.data(), SECOND_INPUTS);
   gather(bones, CELLS, BONE_MAPS, BONE_MAPS, 3, 1, inputs.data() + 9 * FIRST, SECOND_INPUTS);
   for (int cell = 0; cell < CELL_COUNT; ++cell) std::memcpy(flat + cell * SECOND, who_ + joint * SECOND, SECOND * sizeof(float));
   second_.add(inputs.data(), CELL_COUNT, flat);
   cut_negative(flat, FLAT);
-  gather(flat, CELLS, SECOND, SECOND, 3, 1, inputs.data(), THIRD_INPUTS);
-  third_.add(inputs.data(), CELL_COUNT, flat);
-  cut_negative(flat, FLAT);
+  for (const RowLayer& each : more_) {
+    gather(flat, CELLS, SECOND, SECOND, 3, 1, inputs.data(), MORE_INPUTS);
+    each.add(inputs.data(), CELL_COUNT, flat);
+    cut_negative(flat, FLAT);
+  }
 }
 
 SeenClose CloseUpNetwork::see(const CloseFrames& frames, const JointPair& hands) const {

@@ -9,8 +9,8 @@
 
 namespace im2hands {
 
-constexpr int CLOSE_SIDE = 24, CELLS = 6, BONE_MAPS = 6, FIRST_SIDE = CLOSE_SIDE / 2, FIRST_STORED = 32, SECOND = 48;
-constexpr int CLOSE_INPUTS = 33, OF_WHOLE_HAND = 12, CLOSE_ROUNDS = 2;
+constexpr int CLOSE_SIDE = 24, CELLS = 6, BONE_MAPS = 6, FIRST_SIDE = CLOSE_SIDE / 2, FIRST = 32, SECOND = 64;
+constexpr int CLOSE_INPUTS = 33, OF_WHOLE_HAND = 12, CLOSE_ROUNDS = 2, MORE = 2;
 
 struct CloseFrames {
   const uint8_t* image;  // [rows][columns][3]
@@ -41,9 +41,9 @@ class CloseUpNetwork {
   void encode(const float* colours, const float* bones, int joint, float* flat) const;
   SeenClose see(const CloseFrames& frames, const JointPair& hands) const;
 
-  RowLayer first_, second_, third_;  // of [5 5 3], [3 3 24 + 3 3 6] and [3 3 48]
+  RowLayer first_, second_, more_[MORE];  // of [5 5 3], [3 3 32 + 3 3 6] and [3 3 64]
   RowLayer flat_, offset_, spread_;
-  const float *who_, *identity_;  // [21][48], [42][128]
+  const float *who_, *identity_;  // [21][64], [42][128]
   JointRound rounds_[CLOSE_ROUNDS];
 };
 

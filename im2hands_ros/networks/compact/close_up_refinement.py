@@ -94,10 +94,10 @@ class CloseUpEncoder(nn.Module):
         self.hint = nn.Conv2d(BONE_MAPS, second, 3, 1, 1)
         self.who = nn.Parameter(torch.randn(JOINT_COUNT, second) * 0.1)
         self.n2 = nn.BatchNorm2d(second)
-        self.third = nn.Conv2d(second, second, 3, 1, 1)
-        self.n3 = nn.BatchNorm2d(second)
+        self.more = nn.ModuleList(nn.Conv2d(second, second, 3, 1, 1) for _ in range(preset.more))
+        self.more_norms = nn.ModuleList(nn.BatchNorm2d(second) for _ in range(preset.more))
         self.flat = nn.Linear(CELLS**2 * second, preset.width)
-        self.n4 = nn.BatchNorm1d(preset.width)
+        self.n3 = nn.BatchNorm1d(preset.width)
         self.offset = nn.Linear(preset.width, 3)
 
     def forward(self, shown: CloseUps) -> tuple[Tensor, Tensor]:
@@ -106,8 +106,9 @@ class CloseUpEncoder(nn.Module):
         x = F.relu(self.n1(self.first(colours.contiguous(memory_format=torch.channels_last))))
         who = self.who.repeat(len(colours) // JOINT_COUNT, 1)[..., None, None]
         x = F.relu(self.n2(self.second(x) + self.hint(bones) + who))
-        x = F.relu(x + self.n3(self.third(x)))
-        features = F.relu(self.n4(self.flat(x.flatten(1))))
+        for convolution, norm in zip(self.more, self.more_norms, strict=True):
+            x = F.relu(x + norm(convolution(x)))
+        features = F.relu(self.n3(self.flat(x.flatten(1))))
         offsets = self.offset(features).float().view(-1, len(SIDES), JOINT_COUNT, 3)
         return offsets, features.view(len(offsets), _BOTH, -1)
 

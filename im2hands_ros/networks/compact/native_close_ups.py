@@ -7,13 +7,13 @@ import weakref
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from im2hands_ros.kernels.field import Block
 from im2hands_ros.kernels.library import Library
 from im2hands_ros.networks.compact.close_up_refinement import CloseUpRefinement
-from im2hands_ros.networks.compact.close_ups import Frames
+from im2hands_ros.networks.compact.close_ups import CELLS, Frames
 from im2hands_ros.networks.compact.joint_features import CoarseHands
 from im2hands_ros.networks.compact.native_keypoints import filled_up, round_weights
 
@@ -68,18 +68,21 @@ def _convolutions(network: CloseUpRefinement) -> list[Tensor]:
     conv = network.conv
     first = fuse_conv_bn_eval(conv.first, conv.n1)
     second = fuse_conv_bn_eval(conv.second, conv.n2)
-    third = fuse_conv_bn_eval(conv.third, conv.n3)
-    flat = fuse_linear_bn_eval(conv.flat, conv.n4)
+    flat = fuse_linear_bn_eval(conv.flat, conv.n3)
     assert conv.n2.running_var is not None and conv.hint.bias is not None
     scale = conv.n2.weight / (conv.n2.running_var + conv.n2.eps).sqrt()
     hint = conv.hint.weight * scale[:, None, None, None]
     both = torch.cat([_rows(second.weight), _rows(hint)])
-    side = int(conv.flat.in_features / conv.third.out_channels) ** 0.5
-    places = flat.weight.unflatten(1, (conv.third.out_channels, int(side), int(side)))
+    more = []
+    for convolution, norm in zip(conv.more, conv.more_norms, strict=True):
+        assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        fused = fuse_conv_bn_eval(convolution, norm)
+        more += [_rows(fused.weight), _known(fused.bias)]
+    places = flat.weight.unflatten(1, (conv.second.out_channels, CELLS, CELLS))
     return [
-        *filled_up(_rows(first.weight), _known(first.bias)),
+        *(_rows(first.weight), _known(first.bias)),
         *(both, _known(second.bias) + conv.hint.bias * scale, conv.who * scale),
-        *(_rows(third.weight), _known(third.bias)),
+        *more,
         *(places.permute(2, 3, 1, 0).flatten(0, 2), flat.bias),
         *filled_up(conv.offset.weight.T, conv.offset.bias),
     ]

@@ -91,7 +91,8 @@ class CloseUpPreset:
     width: int = 128
     heads: int = 4
     # Channels of the two convolutions that halve the close-up.
-    convolutions: tuple[int, int] = (24, 48)
+    convolutions: tuple[int, int] = (32, 64)
+    more: int = 2  # convolutions after these
     rounds: int = 2
     blocks: int = 2
     hand_width: int = 256
