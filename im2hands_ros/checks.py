@@ -11,7 +11,13 @@ from im2hands_ros.bad_input import BadInput
 from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES
 from im2hands_ros.unlike_metres import unlike_metres
-from im2hands_ros.unseen_joints import MOST_UNSEEN, Shares, estimate_doubtful, seen_joints
+from im2hands_ros.unseen_joints import (
+    MOST_UNSEEN,
+    Shares,
+    estimate_doubtful,
+    seen_joints,
+    zeros_as_unseen,
+)
 
 _FARTHEST_DEPTH = 100.0  # metres
 
@@ -23,7 +29,8 @@ def check_keypoints(
 
     Args:
         keypoints: "left" and "right" -> (21, 3) metres, camera frame, MANO order; None or missing
-            for an absent hand. Joints that are NaN or infinite were not seen.
+            for an absent hand. Joints that are NaN, infinite or at the camera's own centre were not
+            seen.
         shares: side -> confidence of its joints; missing: 1. Joints that were not seen, or hardly,
             are estimated from the others.
 
@@ -45,6 +52,8 @@ def check_keypoints(
         given = keypoints.get(side)
         if given is not None:
             xyz = _joints(given, side)
+            if xyz.shape == (JOINT_COUNT, 3):
+                xyz = zeros_as_unseen(xyz)
             check_hand(xyz, f"the {side} hand", "leave it out")
             present[side] = estimate_doubtful(xyz, side, (shares or {}).get(side))
     return present

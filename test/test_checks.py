@@ -54,6 +54,13 @@ def test_a_masked_joint_was_not_seen():
     assert np.linalg.norm(check_keypoints({"right": masked})["right"][8] - RIGHT[8]) < 0.05
 
 
+def test_a_joint_at_the_cameras_own_centre_was_not_seen():
+    zero, unseen = RIGHT.copy(), RIGHT.copy()
+    zero[8], unseen[8] = 0.0, np.nan
+    hands = [check_keypoints({"right": xyz})["right"] for xyz in (zero, unseen)]
+    np.testing.assert_array_equal(*hands)
+
+
 @pytest.mark.parametrize(
     ("keypoints", "said"),
     [

@@ -41,9 +41,7 @@ class FakeModel:
 
 @pytest.fixture
 def fake_model(monkeypatch):
-    module = types.ModuleType("im2hands_ros.pipeline")
-    module.Im2Hands = SimpleNamespace(load=lambda **options: FakeModel())
-    monkeypatch.setitem(sys.modules, "im2hands_ros.pipeline", module)
+    monkeypatch.setattr("im2hands_ros.pipeline.Im2Hands.load", lambda **options: FakeModel())
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from im2hands_ros.command_line import guessed_camera
 from im2hands_ros.detection.detector import HandDetector
 from im2hands_ros.detection.landmarks import Landmarks
 from im2hands_ros.files import read_keypoints
+from im2hands_ros.pair import HandPair
 from im2hands_ros.pictures import read_image
 from im2hands_ros.skeleton import SIDE_COLOURS
 from im2hands_ros.viewing.skeletons import draw_skeletons
@@ -59,7 +60,7 @@ def model(monkeypatch) -> SimpleNamespace:
             side: None if joints is None else SimpleNamespace(mesh=ball(joints))
             for side, joints in kept.keypoints.items()
         }
-        return SimpleNamespace(**hands)
+        return HandPair(**hands)
 
     kept.encode, kept.reconstruct = encode, reconstruct
     monkeypatch.setattr("im2hands_ros.pipeline.Im2Hands.load", lambda **options: kept)

@@ -19,9 +19,9 @@ RIGHT = joints("right").astype(np.float64)
 NAMES = ("the right hand", "right_xyz", "the block of the right hand", ": right")
 
 
-def lost(place: float) -> np.ndarray:
+def lost(place: float, count: int = 1) -> np.ndarray:
     xyz = RIGHT.copy()
-    xyz[4] = place
+    xyz[4 : 4 + count] = place
     return xyz
 
 
@@ -34,7 +34,7 @@ MISTAKES = {
     "far away": RIGHT + [0, 0, 18],
     "behind": RIGHT * [1, -1, -1],
     "relative": RIGHT - RIGHT[0],
-    "a zero": lost(0.0),
+    "more than half zeros": lost(0.0, 12),
     "a joint at -1": lost(-1.0),
     "pixels": np.column_stack([CAMERA.project(RIGHT), RIGHT[:, 2]]),
 }
