@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from im2hands_ros.anatomy import palm_length
 from im2hands_ros.skeleton import JOINT_NAMES, WRIST
+from im2hands_ros.unseen_joints import lie_around_origin
 
 Joints = NDArray[np.float64]
 
@@ -86,8 +87,7 @@ def _reference(xyz: Joints) -> int | None:
     others = np.delete(xyz, zero, axis=0)
     if len(zero) != 1:
         return None
-    lies_around = np.linalg.norm(others.mean(0)) < np.linalg.norm(np.ptp(others, axis=0))
-    return int(zero[0]) if lies_around else None
+    return int(zero[0]) if lie_around_origin(others) else None
 
 
 def _lost(xyz: Joints) -> str:

@@ -17,7 +17,6 @@ Joints = NDArray[np.float32]  # (21, 3) metres, MANO order; a joint that was not
 MOST_UNSEEN = 0.5  # share of the joints; a hand of which less was seen is absent
 
 _STATISTICS = Path(__file__).parent / "data" / "joint_statistics.npz"
-_REACH = 0.25  # metres, of a hand from its wrist: more than any hand's
 _TRACKER_NOISE = 0.003  # metres, of the surest joint of a hand; others more, by their confidence
 _DOUBTFUL = 0.5  # of the surest joint's confidence
 _ROUNDS = 3  # of laying the hand onto the mean and estimating what it lacks
@@ -32,13 +31,20 @@ def seen_joints(xyz: NDArray[np.floating]) -> NDArray[np.bool_]:
 def zeros_as_unseen(xyz: Joints) -> Joints:
     """(21, 3) joints with NaN for those at the camera's own centre, where trackers put lost ones.
 
-    Joints that lie near there all together are relative to one of them, and stay as they are.
+    Joints that lie around it are relative to one of them, and stay as they are.
     """
     lost = (xyz == 0).all(axis=-1)
-    if not 0 < lost.mean() <= MOST_UNSEEN:
+    if not 0 < lost.mean() <= MOST_UNSEEN or lie_around_origin(xyz[~lost]):
         return xyz
-    nearest = np.nanmin(np.linalg.norm(xyz[~lost], axis=1))
-    return np.where(lost[:, None], np.float32(np.nan), xyz) if nearest > _REACH else xyz
+    return np.where(lost[:, None], np.float32(np.nan), xyz)
+
+
+def lie_around_origin(xyz: NDArray[np.floating]) -> bool:
+    """Whether (N, 3) joints of any unit, some may be NaN, lie nearer there than they are apart."""
+    xyz = xyz[seen_joints(xyz)]
+    if not len(xyz):
+        return False
+    return bool(np.linalg.norm(xyz.mean(0)) < np.linalg.norm(np.ptp(xyz, axis=0)))
 
 
 def joint_shares(

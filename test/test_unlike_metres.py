@@ -53,12 +53,10 @@ MISTAKES = {
         RELATIVE + [0.5, 0, 0],
         "normalised to the picture, or depths relative to the wrist: lift them",
     ),
-    "half zeros": (
-        zeroed(*range(1, 11)),
-        f"10 of 21 joints at the origin, from thumb_cmc on: {NAN}",
+    "more than half zeros": (
+        zeroed(*range(1, 12)),
+        f"11 of 21 joints at the origin, from thumb_cmc on: {NAN}",
     ),
-    "a zero": (zeroed(8), f"1 of 21 joints at the origin, from index_tip on: {NAN}"),
-    "a lost wrist of zeros": (zeroed(0), f"1 of 21 joints at the origin, from wrist on: {NAN}"),
     "nearly zeros": (0 * RIGHT + 1e-6, "all joints at (1e-06, 1e-06, 1e-06): leave it out"),
     "-1 everywhere": (0 * RIGHT - 1, "all joints at (-1, -1, -1): leave it out"),
     "a joint at -1": (lost(-1.0), f"index_tip alone lies far off: {NAN}"),

@@ -266,7 +266,9 @@ def test_joints_that_are_not_numbers_are_named_and_estimated(files, fake_model, 
     hand[8] = [None] * 3
     files.keypoints.write_text(json.dumps({"left": hand, "camera": CAMERA}))
     assert reconstruct(files) == 0
-    assert "warning: index_tip of the left hand are NaN or infinite" in capsys.readouterr().err
+    assert (
+        "warning: index_tip of the left hand are NaN, infinite or zero" in capsys.readouterr().err
+    )
 
 
 def test_a_picture_without_a_hand_where_the_keypoints_lie_is_a_warning(files, fake_model, capsys):
