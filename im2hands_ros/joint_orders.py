@@ -79,27 +79,28 @@ _MANO_FROM_SENT = np.array([np.argsort(list(sent)) for sent in _SENT.values()])
 _PARENTS, _CHILDREN = np.array(_LINKS).T
 
 
-def lengths_by_order(xyz: Joints) -> Lengths:
-    """(orders, links) lengths if (21, 3) joints were in each order; the first is MANO's."""
-    ends, starts = xyz[_MANO_FROM_SENT[:, _CHILDREN]], xyz[_MANO_FROM_SENT[:, _PARENTS]]
-    lengths: Lengths = np.linalg.norm(ends - starts, axis=-1).astype(np.float64)
-    return lengths
-
-
-def other_order(lengths: Lengths, is_mean: bool = False) -> str:
+def other_order(*frames: Joints) -> str:
     """The joint order that fits far better than MANO's; empty when none does.
 
-    Args:
-        lengths: `lengths_by_order` of a frame, or their mean over ten.
-        is_mean: they are a mean.
+    frames: (21, 3) joints of one frame, or of ten in a row, which tell more.
     """
     unlikely, far_better = (
-        (_UNLIKELY_MEAN, _FAR_BETTER_MEAN) if is_mean else (_UNLIKELY, _FAR_BETTER)
+        (_UNLIKELY, _FAR_BETTER) if len(frames) == 1 else (_UNLIKELY_MEAN, _FAR_BETTER_MEAN)
     )
-    scores = _disproportion(lengths)
+    joints = np.stack(frames)
+    given = _disproportion(_mean_lengths(joints, _MANO_FROM_SENT[:1]))[0]
+    if given <= unlikely:  # nearly always: no other order needs to be tried
+        return ""
+    scores = _disproportion(_mean_lengths(joints, _MANO_FROM_SENT))
     best = int(scores.argmin())
-    is_other = scores[0] > unlikely and scores[best] < far_better * scores[0]
-    return _NAMES[best] if is_other else ""
+    return _NAMES[best] if scores[best] < far_better * given else ""
+
+
+def _mean_lengths(joints: Joints, orders: NDArray[np.intp]) -> Lengths:
+    """(orders, links) of (frames, 21, 3) joints, if they were in each order."""
+    ends, starts = joints[:, orders[:, _CHILDREN]], joints[:, orders[:, _PARENTS]]
+    lengths: Lengths = np.linalg.norm(ends - starts, axis=-1).mean(axis=0, dtype=np.float64)
+    return lengths
 
 
 def _disproportion(lengths: Lengths) -> NDArray[np.float64]:

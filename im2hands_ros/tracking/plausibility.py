@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from im2hands_ros.anatomy import handedness
 from im2hands_ros.camera import Camera
-from im2hands_ros.joint_orders import Lengths, lengths_by_order, other_order
+from im2hands_ros.joint_orders import other_order
 from im2hands_ros.scene import HandSurface
 from im2hands_ros.skeleton import JOINT_NAMES, SIDES
 from im2hands_ros.tracking.hand_sizes import HandSizes
@@ -44,7 +44,7 @@ _FRAMES_NEEDED = {"depth_far": 10, "depth_unknown": 10}
 # Logarithm of the odds that a hand is the other one, in the mean of so many frames: right hands of
 # other rigs with 15 mm of noise have 1.8 for themselves at least.
 _OTHER_HAND, _OTHER_HAND_FRAMES = 2.0, 10
-_ORDER_FRAMES = 10
+_ORDER_FRAMES = 10  # that are judged together, and then the next ones
 # Where the joints are not this hand's, what they bend as and how long bones are says nothing.
 _OF_OTHER_JOINTS = {"joint_order": {"palm_length", "bone_length"}, "same_place": set()}
 # What explains that keypoints and picture do not fit: the lines on that name it, and no others.
@@ -83,7 +83,8 @@ class Plausibility:
         self._repeats, self._steadiness, self._sizes = Repeats(), Steadiness(), HandSizes()
         self._confidence = {side: deque[float](maxlen=max(_LOW_CONFIDENCE)) for side in SIDES}
         self._odds = {side: deque[float](maxlen=_OTHER_HAND_FRAMES) for side in SIDES}
-        self._lengths = {side: deque[Lengths](maxlen=_ORDER_FRAMES) for side in SIDES}
+        self._frames: dict[str, list[Joints]] = {side: [] for side in SIDES}
+        self._orders = dict.fromkeys(SIDES, "")
         self._swapped_hands, self._their_confidence = 0, 0.0
 
     def check(
@@ -149,11 +150,12 @@ class Plausibility:
 
     def _wrong_orders(self, joints: Mapping[str, Joints]) -> Iterator[tuple[str, str]]:
         for side, xyz in joints.items():
-            lengths = self._lengths[side]
-            lengths.append(lengths_by_order(xyz))
-            if len(lengths) < _ORDER_FRAMES:
-                continue
-            if order := other_order(np.mean(lengths, axis=0), is_mean=True):
+            if len(frames := self._frames[side]) == _ORDER_FRAMES:
+                frames.clear()
+            frames.append(xyz)
+            if len(frames) == _ORDER_FRAMES:
+                self._orders[side] = other_order(*frames)
+            if order := self._orders[side]:
                 yield wrong_order(side, order)
 
     def _other_hands(self, joints: Mapping[str, Joints]) -> Iterator[tuple[str, str]]:

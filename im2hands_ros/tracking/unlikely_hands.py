@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from im2hands_ros.anatomy import handedness, palm_length
 from im2hands_ros.camera import Camera
-from im2hands_ros.joint_orders import lengths_by_order, other_order
+from im2hands_ros.joint_orders import other_order
 from im2hands_ros.skeleton import BONES, JOINT_NAMES, SIDES, WRIST
 from im2hands_ros.tracking.interfaces import Joints
 
@@ -99,7 +99,7 @@ def _in_picture(camera: Camera, side: str, xyz: Joints) -> Iterator[tuple[str, s
 
 
 def _anatomy(side: str, xyz: Joints) -> Iterator[tuple[str, str]]:
-    if order := other_order(lengths_by_order(xyz)):
+    if order := other_order(xyz):
         yield wrong_order(side, order)
         return
     palm = palm_length(xyz)

@@ -22,7 +22,7 @@ _NO_CENTRE = 2.0  # pixels; a principal point nearer to the corner was never mea
 
 def unlikely_picture(image: NDArray[np.uint8]) -> Iterator[tuple[str, str]]:
     """Kind and text of an (H, W, 3) picture that shows nothing."""
-    sample = image[::8, ::8]
+    sample = np.ascontiguousarray(image[::8, ::8])
     brightness, light = float(sample.mean()), int(sample.max())
     if brightness < _DARKEST or light < _DARKEST_LIGHT:
         yield (
