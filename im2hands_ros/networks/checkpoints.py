@@ -100,7 +100,10 @@ def load_into(network: nn.Module, path: Path) -> dict[str, Any]:
     if problems:
         listed = "; ".join(sorted(problems)[:5])
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise ValueError(f"weights file {path} does not fit this network: {listed}{more}")
+        raise ValueError(
+            f"weights file {path} does not fit this network: {listed}{more}: give weights "
+            "of this preset and version, such as the packaged ones, or train these parts anew"
+        )
     network.load_state_dict(tensors)
     return record
 
