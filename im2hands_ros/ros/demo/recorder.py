@@ -30,6 +30,7 @@ from im2hands_ros.ros.topics import INPUTS, OUTPUTS
 
 TOPICS = INPUTS | OUTPUTS | {"/diagnostics": DiagnosticArray}
 _ANNOUNCE_EVERY = 0.2  # seconds between two progress lines
+_DEPTH = 10  # messages that each topic's queue holds
 
 
 class Recorder(Node):
@@ -48,7 +49,7 @@ class Recorder(Node):
         super().__init__("recorder")
         self._bag, self._drain, self._announces = bag, drain, announce
         self.counts: Counter[str] = Counter()
-        self.stopped = self._ready = False
+        self.stopped = False
         self._latest_ns: dict[str, int] = {}
         self._latency_ms: float | None = None
         self._last_arrival, self._announced_at = time.monotonic(), 0.0
@@ -60,7 +61,7 @@ class Recorder(Node):
         topic = self.resolve_topic_name(name)
         package, message = kind.__module__.split(".")[0], kind.__name__
         self._bag.add_topic(topic, f"{package}/msg/{message}", reliable=reliable)
-        qos = QoSProfile(depth=10, reliability=reliability)
+        qos = QoSProfile(depth=_DEPTH, reliability=reliability)
         return self.create_subscription(
             kind, name, partial(self._write, name, topic), qos, raw=True
         )
@@ -80,24 +81,29 @@ class Recorder(Node):
         while not self.stopped and not self._input_has_ended():
             rclpy.spin_once(self, timeout_sec=0.1)
             self._announce()
+        self._take_what_has_arrived()
+
+    def _take_what_has_arrived(self) -> None:
+        """Write what was received before the end, but not yet taken off its queue."""
+        for _ in range(len(TOPICS) * _DEPTH):
+            rclpy.spin_once(self, timeout_sec=0.0)
 
     def _input_has_ended(self) -> bool:
-        if not self._drain or not self.counts["image"] or self._publishers_of("image"):
+        if not self._drain or not self.counts["image"] or "image" in self._matched():
             return False
         return time.monotonic() - self._last_arrival > self._drain
 
-    def _publishers_of(self, *names: str) -> int:
-        """The smallest number of publishers matched with any of the topics ``names``."""
-        return min(self._recorded[name].get_publisher_count() for name in names)
+    def _matched(self) -> list[str]:
+        """Names of the topics of which a publisher has been found."""
+        return [name for name, each in self._recorded.items() if each.get_publisher_count()]
 
     def _announce(self) -> None:
         if not self._announces or time.monotonic() - self._announced_at < _ANNOUNCE_EVERY:
             return
         self._announced_at = time.monotonic()
-        self._ready = self._ready or self._publishers_of(*OUTPUTS, "/diagnostics") > 0
         line = {
             "event": "recorded",
-            "ready": self._ready,
+            "matched": self._matched(),
             "counts": dict(self.counts),
             "latest_ns": self._latest_ns,
             "latency_ms": self._latency_ms,

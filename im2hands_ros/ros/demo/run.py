@@ -14,11 +14,13 @@ from tqdm import tqdm
 
 from im2hands_ros.ros.demo.commands import commands
 from im2hands_ros.ros.subprocesses import ChildProcess, start_child
+from im2hands_ros.ros.topics import OUTPUTS
 
 _POLL = 0.05  # seconds
 _QUIET = 3.0  # seconds without a new mesh after which the last frames count as dropped
 _SHOW_EVERY = 0.5  # seconds; logs without a terminal keep every line
 _WAITING = "{desc} {elapsed}"
+_RESULTS = {*OUTPUTS, "/diagnostics"}
 _LAST_DIAGNOSTICS = 1.5  # seconds for one more diagnostics message, which come every second
 
 
@@ -59,7 +61,8 @@ class Played:
             self.finished = True
         elif kind == "recorded":
             self.counts, self.latest_ns = event["counts"], event["latest_ns"]
-            self.ready, self.latency_ms = event["ready"], event["latency_ms"]
+            self.ready = self.ready or set(event["matched"]) >= _RESULTS
+            self.latency_ms = event["latency_ms"]
 
     @property
     def last_is_answered(self) -> bool:
