@@ -147,6 +147,15 @@ def test_the_last_round_finds_the_hand_beside_the_known_one(told, touching, side
     assert set(found) == {other} and error(found[other].pixels, true[other]) < 20
 
 
+def test_a_known_hand_is_seen_where_the_maps_show_it(told, touching) -> None:
+    image, true = touching
+    search = HandSearch(PalmDetector.load(), LandmarkEncoder.load(), told)
+    seen, hands = told.see(image, true), search.see_pair(image, true)
+    for side, hand in hands.items():
+        assert np.array_equal(hand.pixels, seen[side].closer)
+        assert not np.allclose(hand.pixels, seen[side].pixels, atol=0.5)
+
+
 def test_beside_a_hand_that_is_alone_nothing_is_found(told, touching) -> None:
     image, true = touching
     pixels = true["right"]
