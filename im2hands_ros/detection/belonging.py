@@ -1,7 +1,7 @@
 """Whether joints lie on a hand, by how it is seen beside the other one and by itself.
 
-The network conditioned on both hands sees fingers of one hand as a second, smaller one, or one
-hand twice. What it says of the fit, the unconditioned network, and where the joints lie on
+The network that is told of both hands sees fingers of one hand as a second, smaller one, or one
+hand twice. What it says of the fit, the network that is told nothing, and where the joints lie on
 those of the other hand say together what none of them says alone.
 """
 
@@ -19,8 +19,8 @@ from im2hands_ros.networks.compact.landmark_encoder import SeenHand
 # candidates for a second hand and elected pairs in whole pictures of 600 scenes of split `train`,
 # by this network. ``tools/fit_second_hand.py --belonging`` fits candidates.
 WEIGHTS = (0.589, 1.292, 1.341, 0.185, -2.047, -1.864, -0.311)
-# Presence to the unconditioned network, below which there is no hand: the other one sees
-# its prior joints. Of pictures of real hands laid over each other hands have 0.13 and more.
+# Presence to the network that is told nothing, below which there is no hand: the other one sees
+# what it is told. Of pictures of real hands laid over each other hands have 0.13 and more.
 _THERE = 0.1
 _FARTHEST = 0.6  # of the larger hand's extent: farther apart says nothing more, nor does no hand
 _SUREST = 4.0  # logarithm of the odds of the side
@@ -32,8 +32,8 @@ def observations(
     """What tells whether the joints are a hand's.
 
     Args:
-        hand: as the network sees it that is conditioned on both hands.
-        alone: the same place as the unconditioned network sees it.
+        hand: as the network sees it that is told of both hands.
+        alone: the same place as the network sees it that is told nothing.
         side: that it is believed to be of.
         other_px: (21, 2) the other hand's joints; None: there is none.
 
@@ -66,7 +66,7 @@ def belonging(
 ) -> float:
     """Logarithm of the odds that the joints lie on a hand of that side; see `observations`.
 
-    Minus infinity where the unconditioned network sees no hand at all.
+    Minus infinity where the network that is told nothing sees no hand at all.
     """
     if alone.presence < _THERE:
         return -math.inf

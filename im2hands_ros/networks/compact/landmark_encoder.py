@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.networks.compact.conditioned_landmarks import ConditionedLandmarks, Hints
 from im2hands_ros.networks.compact.landmark_network import (
     CODE_WIDTH,
     LandmarkNetwork,
@@ -31,10 +30,11 @@ from im2hands_ros.networks.compact.landmark_regions import (
     scale_of,
     turned,
 )
+from im2hands_ros.networks.compact.told_landmarks import Hints, ToldLandmarks
 
 _FOLDER = Path(__file__).parents[2] / "data" / "weights"
 WEIGHTS = _FOLDER / "landmarks.safetensors"
-CONDITIONED_WEIGHTS = _FOLDER / "told_landmarks.safetensors"
+TOLD_WEIGHTS = _FOLDER / "told_landmarks.safetensors"
 
 
 class SeenHand(NamedTuple):
@@ -113,7 +113,7 @@ class LandmarkEncoder:
         return [in_picture(seen, index, region) for index, region in enumerate(regions)]
 
 
-class ConditionedEncoder:
+class ToldEncoder:
     """Sees the hands of which is known about where they are; use it from one thread.
 
     Args:
@@ -124,22 +124,22 @@ class ConditionedEncoder:
         alone: the same network without hints, for regions where nothing is known.
     """
 
-    def __init__(self, network: ConditionedLandmarks, fits: nn.Linear) -> None:
+    def __init__(self, network: ToldLandmarks, fits: nn.Linear) -> None:
         self.network = network.eval().requires_grad_(False)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.fits = fits.eval().requires_grad_(False)
         self.alone = LandmarkEncoder(self.network.network)
 
     @classmethod
-    def load(cls, weights: Path | None = None, device: str = "cpu") -> ConditionedEncoder:
+    def load(cls, weights: Path | None = None, device: str = "cpu") -> ToldEncoder:
         """The packaged network, or that of a weights file's stages ``landmarks`` and ``fits``.
 
         Raises:
             FileNotFoundError, ValueError: as `checkpoints.load_into`.
         """
-        network, fits = ConditionedLandmarks(), nn.Linear(CODE_WIDTH, 1)
+        network, fits = ToldLandmarks(), nn.Linear(CODE_WIDTH, 1)
         parts = nn.ModuleDict({"landmarks": network, "fits": fits})
-        checkpoints.load_into(parts, weights or CONDITIONED_WEIGHTS)
+        checkpoints.load_into(parts, weights or TOLD_WEIGHTS)
         parts.to(device)
         return cls(network, fits)
 
@@ -168,17 +168,17 @@ class Look(NamedTuple):
     turn: float = 0.0
 
 
-def see_conditioned(
-    network: ConditionedLandmarks, image: np.ndarray, joints_px: Mapping[str, np.ndarray]
+def see_told(
+    network: ToldLandmarks, image: np.ndarray, joints_px: Mapping[str, np.ndarray]
 ) -> dict[str, SeenHand]:
-    """As `LandmarkEncoder.see`, by the network conditioned on prior joints of both hands."""
+    """As `LandmarkEncoder.see`, by the network that is told where both hands are believed to be."""
     seen = see_each(network, image, [Look(side, joints_px) for side in joints_px])
     return dict(zip(joints_px, seen, strict=True))
 
 
 @torch.inference_mode()
 def see_each(
-    network: ConditionedLandmarks,
+    network: ToldLandmarks,
     image: np.ndarray,
     looks: Sequence[Look],
     fits: nn.Linear | None = None,
@@ -196,9 +196,9 @@ def see_each(
         other = next((x for s, x in joints.items() if s != side), joints[side])
         hints.append(moved(np.stack([joints[side], other]).astype(np.float64), region))
     crops = np.stack([cut_out(image, region) for region in regions])
-    prior = torch.tensor(np.stack(hints), dtype=torch.float32, device=device)
+    told = torch.tensor(np.stack(hints), dtype=torch.float32, device=device)
     both = torch.tensor([float(len(look.joints_px) > 1) for look in looks], device=device)
-    seen, spread = network(as_input(crops, device), Hints(prior, both, torch.ones_like(both)))
+    seen, spread = network(as_input(crops, device), Hints(told, both, torch.ones_like(both)))
     odds = [math.nan] * len(looks) if fits is None else fits(seen.code)[:, 0].tolist()
     return [
         in_picture(seen, index, region)._replace(

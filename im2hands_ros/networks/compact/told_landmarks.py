@@ -48,7 +48,7 @@ class Hints(NamedTuple):
     known: Tensor
 
 
-class ConditionedLandmarks(nn.Module):
+class ToldLandmarks(nn.Module):
     """Landmarks of the hand that the hints name, and how far off each may be."""
 
     def __init__(self) -> None:
