@@ -7,8 +7,8 @@ In training scenes (`im2hands synthesize`, `tools/overlay_hands.py`) one hand is
 candidates for the other one are looked at as `detection/second_hand.py` does. The network's codes
 of those looks, and whether the joints lie on the other hand, are fitted by logistic regression.
 OUT holds the network of --told and the classifier. --codes keeps what was seen, to go on or to put
-together several runs. --belonging then fits and prints `detection.belonging.WEIGHTS`, which weigh
-the classifier's answer against what else is seen.
+together several runs. --belonging then fits and prints `detection.belonging.SECOND_WEIGHTS`, which
+weigh the classifier's answer against what else is seen.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from im2hands_ros.detection.belonging import observations
 from im2hands_ros.detection.hand_pairs import landmarks_of
 from im2hands_ros.detection.landmarks import Landmarks
 from im2hands_ros.detection.palms import PalmDetector
-from im2hands_ros.detection.second_hand import candidates, looked_at, other_side, regions_beside
+from im2hands_ros.detection.second_hand import candidates, looked_at, other_side
 from im2hands_ros.detection.views import PICTURE_ROUNDS, picture_views
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, SeenHand, ToldEncoder
@@ -88,14 +88,10 @@ def candidates_of(sample: Sample, palms: PalmDetector, told: ToldEncoder) -> Can
     if not likely:
         return None
     _, side, first = min(likely, key=lambda it: it[0])
-    regions = regions_beside(first.pixels, side)
-    beside = [landmarks_of(it) for it in told.alone(sample.image, regions)]
-    hands = candidates(first, found, beside)
-    if not hands:
-        return None
+    joints = candidates(first, side, found)
     codes: list[NDArray[np.float32]] = []
     hook = told.fits.register_forward_pre_hook(lambda _, given: codes.append(given[0].numpy()))
-    seen = looked_at(told, sample.image, side, first, hands, kept=len(hands))
+    seen = looked_at(told, sample.image, side, first, joints, kept=len(joints))
     hook.remove()
     other, scores = other_side(side), told.fits(torch.from_numpy(codes[-1]))[:, 0]
     # The last looks come back in the order of their scores.
@@ -176,7 +172,7 @@ def main() -> None:
     parser.add_argument("--start", type=int, default=0, help="first shard (0)")
     parser.add_argument("--step", type=int, default=1, help="of the shards every nth (1)")
     parser.add_argument("--decay", type=float, default=3e-5, help="of the weights (3e-5)")
-    parser.add_argument("--belonging", action="store_true", help="fit belonging.WEIGHTS")
+    parser.add_argument("--belonging", action="store_true", help="fit SECOND_WEIGHTS")
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.data:

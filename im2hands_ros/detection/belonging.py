@@ -17,8 +17,11 @@ from im2hands_ros.networks.compact.landmark_encoder import SeenHand
 
 # Of `belonging`, in the order of `observations`, and of a constant: logistic regression on
 # candidates for a second hand and elected pairs in whole pictures of 600 scenes of split `train`,
-# by this network. ``tools/fit_second_hand.py --belonging`` fits candidates.
+# by this network.
 WEIGHTS = (0.589, 1.292, 1.341, 0.185, -2.047, -1.864, -0.311)
+SECOND_WEIGHTS = (0.767, 1.386, 0.775, -0.091, -3.419, -3.23, 1.283)
+"""The same of guesses beside a first hand, in 425 scenes of which three quarters are photographs
+overlaid: as ``tools/fit_second_hand.py --belonging`` fits them."""
 # Presence to the network that is told nothing, below which there is no hand: the other one sees
 # what it is told. Of pictures of real hands laid over each other hands have 0.13 and more.
 _THERE = 0.1
@@ -62,7 +65,11 @@ def observations(
 
 
 def belonging(
-    hand: SeenHand, alone: SeenHand, side: str, other_px: FloatArray | None = None
+    hand: SeenHand,
+    alone: SeenHand,
+    side: str,
+    other_px: FloatArray | None = None,
+    weights: tuple[float, ...] = WEIGHTS,
 ) -> float:
     """Logarithm of the odds that the joints lie on a hand of that side; see `observations`.
 
@@ -70,9 +77,9 @@ def belonging(
     """
     if alone.presence < _THERE:
         return -math.inf
-    *weights, constant = WEIGHTS
+    *each, constant = weights
     seen = observations(hand, alone, side, other_px)
-    return constant + sum(w * x for w, x in zip(weights, seen, strict=True))
+    return constant + sum(w * x for w, x in zip(each, seen, strict=True))
 
 
 def share_within(points: FloatArray, other: FloatArray) -> float:

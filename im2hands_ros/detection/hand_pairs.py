@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.detection.belonging import belonging
+from im2hands_ros.detection.belonging import SECOND_WEIGHTS, belonging
 from im2hands_ros.detection.landmarks import Landmarks
 from im2hands_ros.detection.second_hand import (
     candidates,
     fit_better,
     looked_at,
     other_side,
-    regions_beside,
 )
 from im2hands_ros.detection.voting import APART, LEAST_PRESENCE, SAME, credible
 from im2hands_ros.networks.compact.landmark_encoder import (
@@ -28,7 +27,7 @@ from im2hands_ros.skeleton import SIDES
 
 # Logarithms of the odds: from which on a candidate is a second hand, and below which what was
 # elected is none: most of what is elected is a hand, most candidates are not.
-_SECOND, _NONE = 0.0, -1.5
+_SECOND, _NONE = 0.6, -1.5
 # Degrees: of split `val`, three turns take 4 % off the error of the joints, eleven turned, shifted
 # and sized crops 5 %; the mirrored crop and turns of 30 degrees are worse by themselves.
 _TURNS = (0.0, 15.0, -15.0)
@@ -90,14 +89,12 @@ class HandPairs:
     def _second(
         self, image: NDArray[np.uint8], side: str, first: Landmarks, findings: Iterable[Landmarks]
     ) -> Landmarks | None:
-        regions = regions_beside(first.pixels, side)
-        beside = [landmarks_of(it) for it in self._told.alone(image, regions)]
-        chosen = candidates(first, findings, beside)
+        chosen = candidates(first, side, findings)
         other, second, best = other_side(side), None, _SECOND
         seen = [it for it in looked_at(self._told, image, side, first, chosen) if _new(it, first)]
         regions = [region_of(hand.pixels, other == "left") for hand in seen]
         for hand, alone in zip(seen, self._landmarks(image, regions), strict=True):
-            odds = belonging(hand, alone, other, first.pixels)
+            odds = belonging(hand, alone, other, first.pixels, SECOND_WEIGHTS)
             if odds > best:
                 second, best = landmarks_of(hand), odds
         return second
@@ -137,7 +134,9 @@ class HandPairs:
 
 def landmarks_of(seen: SeenHand) -> Landmarks:
     """A finding of the landmark network."""
-    return Landmarks(seen.pixels, seen.relief, seen.shape, seen.right, seen.presence, seen.fits)
+    return Landmarks(
+        seen.pixels, seen.relief, seen.shape, seen.right, seen.presence, seen.fits, seen.closer
+    )
 
 
 def confirmed(elected: Landmarks, last: Landmarks) -> Landmarks:
@@ -158,6 +157,7 @@ def _upon_each_other(seen: Mapping[str, SeenHand]) -> bool:
 
 def _averaged(seen: Sequence[SeenHand]) -> SeenHand:
     """One hand as it is seen in several crops."""
+    closer = [hand.closer for hand in seen if hand.closer is not None]
     presence, right, fits = np.mean([(it.presence, it.right, it.fits) for it in seen], axis=0)
     return SeenHand(
         np.mean([hand.pixels for hand in seen], axis=0),
@@ -166,4 +166,5 @@ def _averaged(seen: Sequence[SeenHand]) -> SeenHand:
         float(presence),
         float(right),
         fits=float(fits),
+        closer=None if not closer else np.mean(closer, axis=0),
     )

@@ -26,6 +26,7 @@ class Landmarks:
         presence: probability that a hand is there at all.
         fits: logarithm of the odds that it is the hand that was meant, where the network was told
             of both; NaN: it was not.
+        closer: (21, 2) where the network's maps show the joints, pixels; None: not looked for.
     """
 
     pixels: FloatArray
@@ -34,6 +35,7 @@ class Landmarks:
     right: float
     presence: float = 1.0
     fits: float = math.nan
+    closer: FloatArray | None = None
 
     @property
     def centre(self) -> FloatArray:
@@ -63,6 +65,10 @@ class Landmarks:
     def said_right(self, right: float) -> Landmarks:
         """The same hand with another probability of being a right one."""
         return replace(self, right=right)
+
+    def closest(self) -> Landmarks:
+        """The same hand with its joints where the network's maps show them, if they are known."""
+        return self if self.closer is None else replace(self, pixels=self.closer, closer=None)
 
     def mistaken(self) -> Landmarks:
         """The same hand with the probabilities of the sides exchanged."""

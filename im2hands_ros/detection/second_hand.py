@@ -1,14 +1,14 @@
 """The second hand, where one alone was found: where it may be, and whether what is seen is it.
 
 A hand that another one hides in part has few palms and votes of its own. The network that is told
-of the first hand sees it from a rough idea of where it is, and a classifier of that network's code,
-fitted by ``tools/fit_second_hand.py``, tells a hand from the rest.
+of the first hand sees it from a rough idea of where it is: that it looks like the first one in the
+mirror. A classifier of that network's code, fitted by ``tools/fit_second_hand.py``, tells a hand
+from the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from im2hands_ros.detection.landmarks import FloatArray, Landmarks
 from im2hands_ros.networks.compact.landmark_encoder import Look, SeenHand, ToldEncoder
 from im2hands_ros.networks.compact.landmark_network import INPUT_SIZE
-from im2hands_ros.networks.compact.landmark_regions import region_of
+from im2hands_ros.networks.compact.landmark_regions import moved, moved_back, region_of
 from im2hands_ros.skeleton import SIDES
 
 # Of the other hand's region, as the network sees the first one: its middle, in half a region from
@@ -31,10 +31,11 @@ _PLACES = (
     (-0.12, -0.37, 106),
     (-0.11, 0.31, -142),
 )
-MOST = 6  # candidates that are looked at
+MOST_FOUND = 3  # candidates that were found anyhow
 _FAINT = 0.05  # presence
 _CLEARLY = 2.0  # of the logarithms of the odds
 _APART, _ALIKE = 0.15, 0.1  # of a hand's extent: from the first hand, and from other candidates
+_SAME = 0.08  # of a hand's extent: two looks end at one place
 _SIZES = (0.4, 2.5)  # of the first hand's extent
 
 
@@ -58,13 +59,17 @@ def regions_beside(joints_px: FloatArray, side: str) -> list[FloatArray]:
     return regions
 
 
-def candidates(
-    first: Landmarks, findings: Iterable[Landmarks], beside: Iterable[Landmarks]
-) -> list[Landmarks]:
-    """The likeliest of what may be the other hand: found anyhow, then in `regions_beside`."""
-    by_presence = [sorted(hands, key=lambda hand: -hand.presence) for hands in (findings, beside)]
+def guesses_beside(joints_px: FloatArray, side: str) -> list[FloatArray]:
+    """(21, 2) joints of another hand like this one, in each of `regions_beside`."""
+    own = moved(joints_px, region_of(joints_px, side == "left"))
+    return [moved_back(own, region) for region in regions_beside(joints_px, side)]
+
+
+def candidates(first: Landmarks, side: str, findings: Iterable[Landmarks]) -> list[FloatArray]:
+    """(21, 2) joints where the other hand may be: the likeliest of what was found anyhow, then
+    `guesses_beside` the first hand, which is of this side."""
     chosen: list[Landmarks] = []
-    for hand in chain(*by_presence):
+    for hand in sorted(findings, key=lambda hand: -hand.presence):
         size = hand.extent / max(first.extent, 1.0)
         if (
             hand.presence > _FAINT
@@ -73,7 +78,8 @@ def candidates(
             and all(hand.distance(other) > _ALIKE for other in chosen)
         ):
             chosen.append(hand)
-    return chosen[:MOST]
+    found = [hand.pixels for hand in chosen[:MOST_FOUND]]
+    return [*found, *guesses_beside(first.pixels, side)]
 
 
 def fit_better(exchanged: Mapping[str, SeenHand], seen: Mapping[str, SeenHand]) -> bool:
@@ -87,19 +93,30 @@ def looked_at(
     image: NDArray[np.uint8],
     side: str,
     first: Landmarks,
-    hands: Sequence[Landmarks],
-    kept: int = 3,
+    joints: Sequence[FloatArray],
+    kept: int = 4,
 ) -> list[SeenHand]:
     """Candidates as they are seen by the network that is told of both hands, the likeliest first.
 
     Args:
         side: of the first hand, which is as it is.
-        kept: how many are looked at twice.
+        joints: (21, 2) of each.
+        kept: how many are looked at twice; those that end at one place count as one.
     """
     other = other_side(side)
-    joints = [hand.pixels for hand in hands]
     for count in (len(joints), kept):
         looks = [Look(other, {side: first.pixels, other: each}) for each in joints[:count]]
         seen = sorted(told(image, looks), key=lambda hand: -hand.fits)
-        joints = [hand.pixels for hand in seen]
+        joints = _distinct(seen)
     return seen
+
+
+def _distinct(seen: Sequence[SeenHand]) -> list[FloatArray]:
+    """The joints of hands, of several at one place those of the first."""
+    places: list[FloatArray] = []
+    for hand in seen:
+        near = _SAME * float(np.linalg.norm(np.ptp(hand.pixels, axis=0)))
+        off = [np.linalg.norm(hand.pixels - place, axis=1).mean() for place in places]
+        if min(off, default=np.inf) > near:
+            places.append(hand.pixels)
+    return places

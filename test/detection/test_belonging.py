@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from im2hands_ros.detection.belonging import belonging, observations, share_within
+from im2hands_ros.detection.belonging import (
+    SECOND_WEIGHTS,
+    WEIGHTS,
+    belonging,
+    observations,
+    share_within,
+)
 from im2hands_ros.networks.compact.landmark_encoder import (
     LandmarkEncoder,
     Look,
@@ -29,16 +35,25 @@ def test_joints_within_the_other_hand_s_outline_are_counted() -> None:
     assert share_within(square, square) == 1
 
 
-def test_each_sign_of_a_hand_raises_its_odds() -> None:
+@pytest.mark.parametrize("weights", [WEIGHTS, SECOND_WEIGHTS])
+def test_each_sign_of_a_hand_raises_its_odds(weights) -> None:
     hand, other = seen(SHAPE), SHAPE + (70, 0)
-    odds = belonging(hand, hand, "left", other)
-    assert belonging(seen(SHAPE, fits=0.0), hand, "left", other) < odds
-    assert belonging(hand, seen(SHAPE, presence=0.2), "left", other) < odds
-    assert belonging(hand, hand, "right", other) < odds
-    assert belonging(hand, seen(SHAPE + 20), "left", other) < odds
-    assert belonging(hand, hand, "left", SHAPE + (20, 0)) < odds
+
+    def odds(it: SeenHand, alone: SeenHand, beside: np.ndarray) -> float:
+        return belonging(it, alone, "left", beside, weights)
+
+    best = odds(hand, hand, other)
+    assert odds(seen(SHAPE, fits=0.0), hand, other) < best
+    assert odds(hand, seen(SHAPE, presence=0.2), other) < best
+    assert odds(hand, seen(SHAPE + 20), other) < best
+    assert odds(hand, hand, SHAPE + (20, 0)) < best
     within = seen(0.3 * SHAPE + 110)
-    assert belonging(within, within, "left", 2 * SHAPE + 30) < odds
+    assert odds(within, within, 2 * SHAPE + 30) < best
+
+
+def test_a_hand_of_the_other_side_has_lower_odds() -> None:
+    hand, other = seen(SHAPE), SHAPE + (70, 0)
+    assert belonging(hand, hand, "right", other) < belonging(hand, hand, "left", other)
 
 
 def test_where_no_hand_is_seen_without_hints_there_is_none() -> None:

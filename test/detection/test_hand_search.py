@@ -89,9 +89,9 @@ def test_a_second_hand_is_settled_by_what_is_known_of_the_first(search, scene) -
     assert found["right"].is_of("right") != seen["right"].is_of("right")
 
 
-def test_the_packaged_weights_are_a_network_and_a_classifier_in_half_precision() -> None:
+def test_the_packaged_weights_are_a_network_and_what_reads_it_in_half_precision() -> None:
     tensors, record = checkpoints.read(TOLD_WEIGHTS)
-    assert {name.partition(".")[0] for name in tensors} == {"landmarks", "fits"}
+    assert {name.partition(".")[0] for name in tensors} == {"landmarks", "fits", "offsets"}
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
     assert record["licence"] == "Apache-2.0"
     notice = TOLD_WEIGHTS.parents[1] / "NOTICE"

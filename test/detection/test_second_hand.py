@@ -9,9 +9,10 @@ from im2hands_ros.detection.landmarks import Landmarks
 from im2hands_ros.detection.palms import PalmDetector
 from im2hands_ros.detection.search import ROUNDS, HandSearch
 from im2hands_ros.detection.second_hand import (
-    MOST,
+    MOST_FOUND,
     candidates,
     fit_better,
+    guesses_beside,
     looked_at,
     regions_beside,
 )
@@ -78,6 +79,16 @@ def test_the_regions_of_the_mirrored_hand_are_the_mirrored_regions(touching) -> 
         assert np.allclose(mine[:, :2] * mirror, its[:, :2]) and np.allclose(mine[:, 2], its[:, 2])
 
 
+@pytest.mark.parametrize("side", SIDES)
+def test_the_other_hand_is_guessed_to_look_like_the_first_one_in_the_mirror(touching, side) -> None:
+    joints = touching[1][side]
+    upright = moved(joints, region_of(joints, side == "left"))
+    guesses, regions = guesses_beside(joints, side), regions_beside(joints, side)
+    for guess, region in zip(guesses, regions, strict=True):
+        assert np.allclose(moved(guess, region), upright)
+        assert is_mirrored(region_of(guess, side == "right")) == (side == "right")
+
+
 def test_candidates_are_apart_from_the_first_hand_and_from_each_other() -> None:
     rng = np.random.default_rng(0)
     shape = rng.uniform(0, 100, (21, 2))
@@ -90,20 +101,29 @@ def test_candidates_are_apart_from_the_first_hand_and_from_each_other() -> None:
         seen_at(faint, presence=0.01),
         seen_at(0.2 * shape + 200),
     ]
-    beside = [seen_at(shape + (0, 60 * k)) for k in range(2, 2 + MOST)]
-    chosen = candidates(first, found, beside)
-    assert len(chosen) == MOST and chosen[0] is found[2]
-    assert chosen[1:] == beside[: MOST - 1]
+    guesses = guesses_beside(shape, "right")
+    (best, *rest) = candidates(first, "right", found)
+    assert best is found[2].pixels
+    assert np.array_equal(rest, guesses)
+    many = [seen_at(shape + (0, 60 * k)) for k in range(2, 4 + MOST_FOUND)]
+    assert len(candidates(first, "right", many)) == MOST_FOUND + len(guesses)
 
 
 def test_a_hand_fits_better_than_what_is_beside_it(told, touching) -> None:
     image, true = touching
-    first, wrong = seen_at(true["right"], "right"), seen_at(true["left"] + (0, 180))
-    right, *_ = looked_at(told, image, "right", first, [wrong, seen_at(true["left"] + 12)])
+    first, wrong = seen_at(true["right"], "right"), true["left"] + (0, 180)
+    right, *_ = looked_at(told, image, "right", first, [wrong, true["left"] + 12])
     assert error(right.pixels, true["left"]) < 12 and right.fits > 1
     (alone,) = looked_at(told, image, "right", first, [wrong])
     assert alone.fits < right.fits - 1
-    assert looked_at(told, image, "right", first, []) == []
+
+
+def test_looks_that_end_at_one_place_count_as_one(told, touching) -> None:
+    image, true = touching
+    first = seen_at(true["right"], "right")
+    joints = [true["left"] + off for off in (0, 3, -3)]
+    seen = looked_at(told, image, "right", first, joints)
+    assert len(seen) == 1 and error(seen[0].pixels, true["left"]) < 12
 
 
 def test_hands_are_exchanged_where_all_fit_better_so() -> None:
@@ -125,6 +145,15 @@ def test_the_last_round_finds_the_hand_beside_the_known_one(told, touching, side
     (other,) = set(SIDES) - {side}
     found = search.search(image, known, ROUNDS - 1)
     assert set(found) == {other} and error(found[other].pixels, true[other]) < 20
+
+
+def test_a_known_hand_is_seen_where_the_maps_show_it(told, touching) -> None:
+    image, true = touching
+    search = HandSearch(PalmDetector.load(), LandmarkEncoder.load(), told)
+    seen, hands = told.see(image, true), search.see_pair(image, true)
+    for side, hand in hands.items():
+        assert np.array_equal(hand.pixels, seen[side].closer)
+        assert not np.allclose(hand.pixels, seen[side].pixels, atol=0.5)
 
 
 def test_beside_a_hand_that_is_alone_nothing_is_found(told, touching) -> None:

@@ -20,6 +20,7 @@ from im2hands_ros.networks.compact.landmark_network import (
     LandmarkNetwork,
     SeenLandmarks,
 )
+from im2hands_ros.networks.compact.landmark_offsets import LandmarkOffsets
 from im2hands_ros.networks.compact.landmark_regions import (
     FloatArray,
     cut_out,
@@ -52,6 +53,8 @@ class SeenHand(NamedTuple):
             the network does not estimate it.
         fits: logarithm of the odds that the landmarks are those of the hand that is meant, where
             both are looked for; NaN: not estimated.
+        closer: (21, 2) the landmarks, moved to where the network's maps show them; None: they are
+            not looked for there.
     """
 
     pixels: FloatArray
@@ -61,6 +64,7 @@ class SeenHand(NamedTuple):
     right: float
     spread: FloatArray | None = None
     fits: float = math.nan
+    closer: FloatArray | None = None
 
 
 class LandmarkEncoder:
@@ -119,29 +123,34 @@ class ToldEncoder:
     Args:
         network: on the device that it shall run on; made fast and no longer to be trained.
         fits: from its code to `SeenHand.fits`.
+        offsets: for `SeenHand.closer`.
 
     Attributes:
         alone: the same network without hints, for regions where nothing is known.
     """
 
-    def __init__(self, network: ToldLandmarks, fits: nn.Linear) -> None:
+    def __init__(
+        self, network: ToldLandmarks, fits: nn.Linear, offsets: LandmarkOffsets | None = None
+    ) -> None:
         self.network = network.eval().requires_grad_(False)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.fits = fits.eval().requires_grad_(False)
+        self.offsets = offsets and offsets.eval().requires_grad_(False)
         self.alone = LandmarkEncoder(self.network.network)
 
     @classmethod
     def load(cls, weights: Path | None = None, device: str = "cpu") -> ToldEncoder:
-        """The packaged network, or that of a weights file's stages ``landmarks`` and ``fits``.
+        """The packaged network, or that of a weights file's stages ``landmarks``, ``fits`` and
+        ``offsets``.
 
         Raises:
             FileNotFoundError, ValueError: as `checkpoints.load_into`.
         """
-        network, fits = ToldLandmarks(), nn.Linear(CODE_WIDTH, 1)
-        parts = nn.ModuleDict({"landmarks": network, "fits": fits})
+        network, fits, offsets = ToldLandmarks(), nn.Linear(CODE_WIDTH, 1), LandmarkOffsets()
+        parts = nn.ModuleDict({"landmarks": network, "fits": fits, "offsets": offsets})
         checkpoints.load_into(parts, weights or TOLD_WEIGHTS)
         parts.to(device)
-        return cls(network, fits)
+        return cls(network, fits, offsets)
 
     def see(self, image: np.ndarray, joints_px: Mapping[str, np.ndarray]) -> dict[str, SeenHand]:
         """As `LandmarkEncoder.see`; the sides and nearly always the presence are as believed."""
@@ -150,7 +159,7 @@ class ToldEncoder:
 
     def __call__(self, image: np.ndarray, looks: Sequence[Look]) -> list[SeenHand]:
         """What each look shows, all at once; image: as of `see`."""
-        return see_each(self.network, image, looks, self.fits)
+        return see_each(self.network, image, looks, self.fits, self.offsets)
 
 
 class Look(NamedTuple):
@@ -182,30 +191,44 @@ def see_each(
     image: np.ndarray,
     looks: Sequence[Look],
     fits: nn.Linear | None = None,
+    offsets: LandmarkOffsets | None = None,
 ) -> list[SeenHand]:
-    """What each look at an (H, W, 3) uint8 RGB picture shows; fits: for `SeenHand.fits`."""
+    """What each look at an (H, W, 3) uint8 RGB picture shows; fits, offsets: for those fields."""
     if not looks:
         return []
     device = network.spread.weight.device
-    regions = [
-        turned(region_of(look.joints_px[look.side], look.side == "left"), look.turn)
-        for look in looks
+    regions = [region_at(look) for look in looks]
+    crops = np.stack([cut_out(image, region) for region in regions])
+    hints = hints_of(looks, regions, device)
+    seen, spread = network(as_input(crops, device), hints)
+    closer = None
+    if offsets is not None:
+        closer = offsets(seen, spread, hints).landmarks[..., :2].double().cpu().numpy()
+    odds = [math.nan] * len(looks) if fits is None else fits(seen.code)[:, 0].tolist()
+    return [
+        in_picture(seen, index, region)._replace(
+            spread=spread[index].double().cpu().numpy() / scale_of(region),
+            fits=odds[index],
+            closer=None if closer is None else moved_back(closer[index], region),
+        )
+        for index, region in enumerate(regions)
     ]
+
+
+def region_at(look: Look) -> FloatArray:
+    """(2, 3) map from the picture's pixels to those of the crop in which a look is taken."""
+    return turned(region_of(look.joints_px[look.side], look.side == "left"), look.turn)
+
+
+def hints_of(looks: Sequence[Look], regions: Sequence[FloatArray], device: torch.device) -> Hints:
+    """What the network is told of each look; regions: as of `region_at`."""
     hints = []
     for (side, joints, _), region in zip(looks, regions, strict=True):
         other = next((x for s, x in joints.items() if s != side), joints[side])
         hints.append(moved(np.stack([joints[side], other]).astype(np.float64), region))
-    crops = np.stack([cut_out(image, region) for region in regions])
     told = torch.tensor(np.stack(hints), dtype=torch.float32, device=device)
     both = torch.tensor([float(len(look.joints_px) > 1) for look in looks], device=device)
-    seen, spread = network(as_input(crops, device), Hints(told, both, torch.ones_like(both)))
-    odds = [math.nan] * len(looks) if fits is None else fits(seen.code)[:, 0].tolist()
-    return [
-        in_picture(seen, index, region)._replace(
-            spread=spread[index].double().cpu().numpy() / scale_of(region), fits=odds[index]
-        )
-        for index, region in enumerate(regions)
-    ]
+    return Hints(told, both, torch.ones_like(both))
 
 
 def as_input(crops: np.ndarray, device: torch.device) -> Tensor:
