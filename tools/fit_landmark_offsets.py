@@ -1,12 +1,12 @@
-"""Fit what moves the landmarks of the told network to where its maps show them.
+"""Fit what moves the landmarks of the conditioned network to where its maps show them.
 
-    python tools/fit_landmark_offsets.py --data data --told told.safetensors --samples a.npz
-    python tools/fit_landmark_offsets.py --told told.safetensors --samples *.npz --out OUT
+    python tools/fit_landmark_offsets.py --data data --network told.safetensors --samples a.npz
+    python tools/fit_landmark_offsets.py --network told.safetensors --samples *.npz --out OUT
 
 In training scenes (`im2hands synthesize`, `tools/overlay_hands.py`) both hands are looked at from a
 rough idea of where they are, then once more as the detector does. --samples keeps what the maps
 show around each landmark of the second look, and how far off it is; without --data they are read.
-OUT holds the network and the classifier of --told, and the stage ``offsets``.
+OUT holds the network and the classifier of --network, and the stage ``offsets``.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from torch import Tensor
 
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.landmark_encoder import (
+    ConditionedEncoder,
     Look,
-    ToldEncoder,
     as_input,
     hints_of,
     region_at,
@@ -63,7 +63,7 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with train/*.npz")
-    parser.add_argument("--told", type=Path, required=True, help="weights file of the network")
+    parser.add_argument("--network", type=Path, required=True, help="weights file of the network")
     parser.add_argument("--samples", type=Path, nargs="+", required=True, help="written, or read")
     parser.add_argument("--out", type=Path, help="weights file to write")
     parser.add_argument("--count", type=int, default=2000, help="scenes (2000)")
@@ -79,7 +79,7 @@ def main() -> None:
         files = [np.load(path) for path in given.samples]
         samples = Samples(*(np.concatenate([f[n] for f in files]) for n in Samples._fields))
     if given.out:
-        tensors, record = checkpoints.read(given.told)
+        tensors, record = checkpoints.read(given.network)
         layers = fitted(samples, given.epochs)
         made = {"command": "python tools/fit_landmark_offsets.py", "hands": len(samples.off)}
         state = {k: v for k, v in tensors.items() if not k.startswith("offsets.")}
@@ -89,16 +89,16 @@ def main() -> None:
 
 def collected(given: argparse.Namespace) -> Samples:
     """What is seen in --count scenes."""
-    told, rng = networks(given.told), np.random.default_rng(given.start)
+    network, rng = networks(given.network), np.random.default_rng(given.start)
     rows = []
     for scene in islice(scenes(given.data, given.start, given.step), given.count):
-        rows += seen_in(scene, told, rng)
+        rows += seen_in(scene, network, rng)
     features, off = zip(*rows, strict=True)
     return Samples(np.concatenate(features), np.concatenate(off))
 
 
 def seen_in(
-    sample: Sample, told: ToldEncoder, rng: np.random.Generator
+    sample: Sample, network: ConditionedEncoder, rng: np.random.Generator
 ) -> list[tuple[NDArray[np.float16], NDArray[np.float32]]]:
     """The hands of a scene, as in `Samples`; none where one is too small."""
     true = {s: sample.camera.project(xyz) for s, xyz in present(sample.keypoints).items()}
@@ -107,14 +107,14 @@ def seen_in(
     image = sample.image
     if sample.kind != "overlaid":  # that is a photograph
         image = photographed(image.copy(), sample.mask, rng)
-    once = told.see(image, {side: disturbed(hand, rng) for side, hand in true.items()})
+    once = network.see(image, {side: disturbed(hand, rng) for side, hand in true.items()})
     joints, turn = {side: hand.pixels for side, hand in once.items()}, float(rng.choice(TURNS))
     looks = [Look(side, joints, turn) for side in joints]
     regions = [region_at(look) for look in looks]
     hints = hints_of(looks, regions, torch.device("cpu"))
     crops = np.stack([cut_out(image, region) for region in regions])
     with torch.inference_mode():
-        seen, spread = told.network(as_input(crops, torch.device("cpu")), hints)
+        seen, spread = network.network(as_input(crops, torch.device("cpu")), hints)
         around = around_landmarks(seen, spread, hints)
     places = [moved(true[look.side], r) for look, r in zip(looks, regions, strict=True)]
     off = torch.tensor(np.stack(places), dtype=torch.float32) - seen.landmarks[..., :2]

@@ -1,12 +1,12 @@
 """Fit the classifier that tells a second hand from what only looks like one (`SeenHand.fits`).
 
-    python tools/fit_second_hand.py --data data --told told.safetensors --out OUT --count 1000
-    python tools/fit_second_hand.py --data data --told OUT --belonging --count 500
+    python tools/fit_second_hand.py --data data --network told.safetensors --out OUT --count 1000
+    python tools/fit_second_hand.py --data data --network OUT --belonging --count 500
 
 In training scenes (`im2hands synthesize`, `tools/overlay_hands.py`) one hand is found, and all
 candidates for the other one are looked at as `detection/second_hand.py` does. The network's codes
 of those looks, and whether the joints lie on the other hand, are fitted by logistic regression.
-OUT holds the network of --told and the classifier. --codes keeps what was seen, to go on or to put
+OUT holds that network and the classifier. --codes keeps what was seen, to go on or to put
 together several runs. --belonging then fits and prints `detection.belonging.SECOND_WEIGHTS`, which
 weigh the classifier's answer against what else is seen.
 """
@@ -32,10 +32,14 @@ from im2hands_ros.detection.palms import PalmDetector
 from im2hands_ros.detection.second_hand import candidates, looked_at, other_side
 from im2hands_ros.detection.views import PICTURE_ROUNDS, picture_views
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, SeenHand, ToldEncoder
+from im2hands_ros.networks.compact.conditioned_landmarks import ConditionedLandmarks
+from im2hands_ros.networks.compact.landmark_encoder import (
+    ConditionedEncoder,
+    LandmarkEncoder,
+    SeenHand,
+)
 from im2hands_ros.networks.compact.landmark_network import CODE_WIDTH
 from im2hands_ros.networks.compact.landmark_regions import region_of
-from im2hands_ros.networks.compact.told_landmarks import ToldLandmarks
 from im2hands_ros.synthetic.sample import Sample, present
 from im2hands_ros.synthetic.shards import load_shard
 
@@ -55,12 +59,14 @@ def scenes(folder: Path, start: int, step: int) -> Iterator[Sample]:
         yield from (samples[int(k)] for k in rng.permutation(len(samples))[:OF_A_SHARD])
 
 
-def found_in(image: NDArray[np.uint8], palms: PalmDetector, told: ToldEncoder) -> list[Landmarks]:
+def found_in(
+    image: NDArray[np.uint8], palms: PalmDetector, network: ConditionedEncoder
+) -> list[Landmarks]:
     """What the first rounds of a search see."""
     found: list[Landmarks] = []
     for turns in PICTURE_ROUNDS[:2]:
         seen = palms(image, picture_views(image.shape[:2], turns))[:4]
-        found += [landmarks_of(it) for it in told.alone(image, [palm.region for palm in seen])]
+        found += [landmarks_of(it) for it in network.alone(image, [palm.region for palm in seen])]
     return found
 
 
@@ -74,7 +80,9 @@ class Candidates(NamedTuple):
     on: NDArray[np.float32]
 
 
-def candidates_of(sample: Sample, palms: PalmDetector, told: ToldEncoder) -> Candidates | None:
+def candidates_of(
+    sample: Sample, palms: PalmDetector, network: ConditionedEncoder
+) -> Candidates | None:
     """What a search would look at beside the hand that it finds best; None: it finds none."""
     true = {s: sample.camera.project(xyz) for s, xyz in present(sample.keypoints).items()}
 
@@ -82,7 +90,7 @@ def candidates_of(sample: Sample, palms: PalmDetector, told: ToldEncoder) -> Can
         extent = np.linalg.norm(np.ptp(true[side], axis=0))
         return float(np.linalg.norm(pixels - true[side], axis=1).mean() / extent)
 
-    found = found_in(sample.image, palms, told)
+    found = found_in(sample.image, palms, network)
     likely = [(off(hand.pixels, s), s, hand) for hand in found for s in true]
     likely = [it for it in likely if it[0] < FIRST[0] and it[2].presence > FIRST[1]]
     if not likely:
@@ -90,10 +98,10 @@ def candidates_of(sample: Sample, palms: PalmDetector, told: ToldEncoder) -> Can
     _, side, first = min(likely, key=lambda it: it[0])
     joints = candidates(first, side, found)
     codes: list[NDArray[np.float32]] = []
-    hook = told.fits.register_forward_pre_hook(lambda _, given: codes.append(given[0].numpy()))
-    seen = looked_at(told, sample.image, side, first, joints, kept=len(joints))
+    hook = network.fits.register_forward_pre_hook(lambda _, given: codes.append(given[0].numpy()))
+    seen = looked_at(network, sample.image, side, first, joints, kept=len(joints))
     hook.remove()
-    other, scores = other_side(side), told.fits(torch.from_numpy(codes[-1]))[:, 0]
+    other, scores = other_side(side), network.fits(torch.from_numpy(codes[-1]))[:, 0]
     # The last looks come back in the order of their scores.
     last = codes[-1][scores.argsort(descending=True).numpy()]
     on = [other in true and off(hand.pixels, other) < ON_THE_HAND for hand in seen]
@@ -135,23 +143,23 @@ def fitted(codes: Codes, decay: float) -> nn.Linear:
     return layer
 
 
-def networks(path: Path) -> ToldEncoder:
+def networks(path: Path) -> ConditionedEncoder:
     """The network of a weights file, and its classifier where it holds one."""
-    network, fits = ToldLandmarks(), nn.Linear(CODE_WIDTH, 1)
+    network, fits = ConditionedLandmarks(), nn.Linear(CODE_WIDTH, 1)
     tensors, _ = checkpoints.read(path)
     for name, part in (("landmarks.", network), ("fits.", fits)):
         state = {k.removeprefix(name): v for k, v in tensors.items() if k.startswith(name)}
         if state or part is network:
             part.load_state_dict(state)
-    return ToldEncoder(network, fits)
+    return ConditionedEncoder(network, fits)
 
 
 def collected(given: argparse.Namespace) -> Codes:
     """Codes, or observations, of the candidates in --count scenes."""
-    told, palms, landmarks = networks(given.told), PalmDetector.load(), LandmarkEncoder.load()
+    network, palms, landmarks = networks(given.network), PalmDetector.load(), LandmarkEncoder.load()
     rows: list[Codes] = []
     for seen, sample in enumerate(islice(scenes(given.data, given.start, given.step), given.count)):
-        it = candidates_of(sample, palms, told)
+        it = candidates_of(sample, palms, network)
         if it is not None:
             x = observed(sample, it, landmarks) if given.belonging else it.codes
             rows.append((x, it.on))
@@ -165,7 +173,7 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with train/*.npz")
-    parser.add_argument("--told", type=Path, required=True, help="the network's weights")
+    parser.add_argument("--network", type=Path, required=True, help="the network's weights")
     parser.add_argument("--out", type=Path, help="weights file to write")
     parser.add_argument("--codes", type=Path, nargs="*", default=[], help="written, or read")
     parser.add_argument("--count", type=int, default=1000, help="scenes (1000)")
@@ -189,7 +197,7 @@ def main() -> None:
         layer = fitted(codes, given.decay)
         print([round(float(x), 3) for x in (*layer.weight[0], layer.bias[0])])
     elif given.out:
-        tensors, record = checkpoints.read(given.told)
+        tensors, record = checkpoints.read(given.network)
         layer = fitted(codes, given.decay)
         made = {"command": "python tools/fit_second_hand.py", "decay": given.decay}
         made |= {"candidates": len(codes[1]), "hands": int(codes[1].sum())}

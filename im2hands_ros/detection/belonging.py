@@ -1,7 +1,7 @@
 """Whether joints lie on a hand, by how it is seen beside the other one and by itself.
 
-The network that is told of both hands sees fingers of one hand as a second, smaller one, or one
-hand twice. What it says of the fit, the network that is told nothing, and where the joints lie on
+The network conditioned on both hands sees fingers of one hand as a second, smaller one, or one
+hand twice. What it says of the fit, the unconditioned network, and where the joints lie on
 those of the other hand say together what none of them says alone.
 """
 
@@ -22,8 +22,8 @@ WEIGHTS = (0.589, 1.292, 1.341, 0.185, -2.047, -1.864, -0.311)
 SECOND_WEIGHTS = (0.767, 1.386, 0.775, -0.091, -3.419, -3.23, 1.283)
 """The same of guesses beside a first hand, in 425 scenes of which three quarters are photographs
 overlaid: as ``tools/fit_second_hand.py --belonging`` fits them."""
-# Presence to the network that is told nothing, below which there is no hand: the other one sees
-# what it is told. Of pictures of real hands laid over each other hands have 0.13 and more.
+# Presence to the unconditioned network, below which there is no hand: the other one sees
+# its prior joints. Of pictures of real hands laid over each other hands have 0.13 and more.
 _THERE = 0.1
 _FARTHEST = 0.6  # of the larger hand's extent: farther apart says nothing more, nor does no hand
 _SUREST = 4.0  # logarithm of the odds of the side
@@ -35,8 +35,8 @@ def observations(
     """What tells whether the joints are a hand's.
 
     Args:
-        hand: as the network sees it that is told of both hands.
-        alone: the same place as the network sees it that is told nothing.
+        hand: as the network conditioned on both hands sees it.
+        alone: the same place as the unconditioned network sees it.
         side: that it is believed to be of.
         other_px: (21, 2) the other hand's joints; None: there is none.
 
@@ -73,7 +73,7 @@ def belonging(
 ) -> float:
     """Logarithm of the odds that the joints lie on a hand of that side; see `observations`.
 
-    Minus infinity where the network that is told nothing sees no hand at all.
+    Minus infinity where the unconditioned network sees no hand at all.
     """
     if alone.presence < _THERE:
         return -math.inf

@@ -55,9 +55,12 @@ class HandDetector:
         # Torch is not imported for what needs no network.
         from im2hands_ros.detection.palms import PalmDetector
         from im2hands_ros.detection.search import HandSearch
-        from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, ToldEncoder
+        from im2hands_ros.networks.compact.landmark_encoder import (
+            ConditionedEncoder,
+            LandmarkEncoder,
+        )
 
-        networks = (LandmarkEncoder.load(device=device), ToldEncoder.load(device=device))
+        networks = (LandmarkEncoder.load(device=device), ConditionedEncoder.load(device=device))
         return cls(HandSearch(PalmDetector.load(device), *networks), search)
 
     def detect(

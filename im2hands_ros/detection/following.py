@@ -25,7 +25,7 @@ LONGEST_GAP = 0.5
 # Looks in a row at which a hand must look like one of the other side before it is called so.
 PATIENCE = 5
 _SHARE = 0.3  # of a new frame in a hand's running probability of its side
-# Logarithms of the odds that a hand is the one that was meant, by the network that is told of both.
+# Logarithms of the odds that a hand is the one that was meant, by the network conditioned on both.
 # From this one on it is kept, whatever its proportions: seen edge-on, a hand has odd ones.
 _FITS = 2.0
 _UNFIT = -0.5  # the same in the mean of frames, from which on down it is dropped
@@ -169,8 +169,8 @@ class HandFollower:
         around: Mapping[str, FloatArray],
         known: Mapping[str, _Followed],
     ) -> dict[str, Landmarks]:
-        """Both hands by the network that is told of both; by turns, whether they are there and of
-        their sides, by that which is not: the other one believes what it is told."""
+        """Both hands by the network conditioned on both; by turns, whether they are there and of
+        their sides, by that which is not: the other one follows its prior joints."""
         pair = self._finder.see_pair(image, around)
         due = self._due(known)
         if len(due) == 1 and self._frame % _LOOK_FOR_OTHERS == 0:

@@ -1,4 +1,4 @@
-"""Hands that were found, seen again by the network that is told of both: which there are."""
+"""Hands that were found, seen again by the network conditioned on both: which there are."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from im2hands_ros.detection.second_hand import (
 )
 from im2hands_ros.detection.voting import APART, LEAST_PRESENCE, SAME, credible
 from im2hands_ros.networks.compact.landmark_encoder import (
+    ConditionedEncoder,
     LandmarkEncoder,
     Look,
     SeenHand,
-    ToldEncoder,
 )
 from im2hands_ros.networks.compact.landmark_regions import region_of
 from im2hands_ros.skeleton import SIDES
@@ -37,11 +37,11 @@ class HandPairs:
     """Tells the hands of a picture apart.
 
     Args:
-        landmarks: says what is there, whatever is believed. told: sees each of two hands.
+        landmarks: says what is there, whatever is believed. conditioned: sees each of two.
     """
 
-    def __init__(self, landmarks: LandmarkEncoder, told: ToldEncoder) -> None:
-        self._landmarks, self._told = landmarks, told
+    def __init__(self, landmarks: LandmarkEncoder, conditioned: ConditionedEncoder) -> None:
+        self._landmarks, self._conditioned = landmarks, conditioned
 
     def told_apart(
         self, image: NDArray[np.uint8], known: Mapping[str, Landmarks], new: dict[str, Landmarks]
@@ -54,7 +54,7 @@ class HandPairs:
         # `fits` was learned of hands beside others: of one alone it does not tell the side.
         if not known and len(new) == len(SIDES):
             turned = {other_side(side): hand.pixels for side, hand in seen.items()}
-            exchanged = self._told.see(image, turned)
+            exchanged = self._conditioned.see(image, turned)
             # What is no hand says nothing about the other one's side.
             if fit_better(exchanged, seen) and self._none_of(image, exchanged, exchanged) is None:
                 seen = exchanged
@@ -91,7 +91,9 @@ class HandPairs:
     ) -> Landmarks | None:
         chosen = candidates(first, side, findings)
         other, second, best = other_side(side), None, _SECOND
-        seen = [it for it in looked_at(self._told, image, side, first, chosen) if _new(it, first)]
+        seen = [
+            it for it in looked_at(self._conditioned, image, side, first, chosen) if _new(it, first)
+        ]
         regions = [region_of(hand.pixels, other == "left") for hand in seen]
         for hand, alone in zip(seen, self._landmarks(image, regions), strict=True):
             odds = belonging(hand, alone, other, first.pixels, SECOND_WEIGHTS)
@@ -102,12 +104,12 @@ class HandPairs:
     def _seen(
         self, image: NDArray[np.uint8], hands: Mapping[str, Landmarks]
     ) -> dict[str, SeenHand]:
-        """Hands by the network that is told of both, the second time of where it saw them, and
+        """Hands by the network conditioned on both, the second time of where it saw them, and
         averaged over turned crops."""
-        once = self._told.see(image, {side: hand.pixels for side, hand in hands.items()})
+        once = self._conditioned.see(image, {side: hand.pixels for side, hand in hands.items()})
         around = {side: hand.pixels for side, hand in once.items()}
         looks = [Look(side, around, turn) for side in around for turn in _TURNS]
-        seen, count = self._told(image, looks), len(_TURNS)
+        seen, count = self._conditioned(image, looks), len(_TURNS)
         return {
             side: _averaged(seen[index * count : (index + 1) * count])
             for index, side in enumerate(around)

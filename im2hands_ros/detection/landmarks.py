@@ -24,8 +24,8 @@ class Landmarks:
             z forward); at the origin, of a typical size.
         right: probability that it is a right hand.
         presence: probability that a hand is there at all.
-        fits: logarithm of the odds that it is the hand that was meant, where the network was told
-            of both; NaN: it was not.
+        fits: logarithm of the odds that it is the hand that was meant, where the network was
+            conditioned on both; NaN: it was not.
         closer: (21, 2) where the network's maps show the joints, pixels; None: not looked for.
     """
 

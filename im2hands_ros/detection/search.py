@@ -26,7 +26,7 @@ from im2hands_ros.detection.voting import (
     elect,
     side_probabilities,
 )
-from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder, ToldEncoder
+from im2hands_ros.networks.compact.landmark_encoder import ConditionedEncoder, LandmarkEncoder
 from im2hands_ros.networks.compact.landmark_regions import region_of
 from im2hands_ros.skeleton import SIDES
 
@@ -54,12 +54,14 @@ class HandSearch:
 
     Args:
         palms: finds where to look. landmarks: says what is there.
-        told: tells the joints of two hands apart once both are found.
+        conditioned: tells the joints of two hands apart once both are found.
     """
 
-    def __init__(self, palms: PalmDetector, landmarks: LandmarkEncoder, told: ToldEncoder) -> None:
-        self._palms, self._landmarks, self._told = palms, landmarks, told
-        self._pairs = HandPairs(landmarks, told)
+    def __init__(
+        self, palms: PalmDetector, landmarks: LandmarkEncoder, conditioned: ConditionedEncoder
+    ) -> None:
+        self._palms, self._landmarks, self._conditioned = palms, landmarks, conditioned
+        self._pairs = HandPairs(landmarks, conditioned)
 
     def search(
         self,
@@ -132,9 +134,9 @@ class HandSearch:
     def see_pair(
         self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]
     ) -> dict[str, Landmarks]:
-        """As `see`, by the network that is told where both are: better joints of clasped hands,
+        """As `see`, by the network conditioned on both: better joints of clasped hands,
         but presence and side follow what is believed."""
-        seen = self._told.see(image, joints_px)
+        seen = self._conditioned.see(image, joints_px)
         return {side: landmarks_of(it).closest() for side, it in seen.items()}
 
     def palms(self, image: NDArray[np.uint8]) -> list[FloatArray]:
@@ -152,7 +154,9 @@ class HandSearch:
                 palms.append(palm)
         palms = palms[:_MOST_REGIONS]
         # The trained network knows clasped hands, the original one knows real ones: both vote.
-        first = [landmarks_of(it) for it in self._told.alone(image, [p.region for p in palms])]
+        first = [
+            landmarks_of(it) for it in self._conditioned.alone(image, [p.region for p in palms])
+        ]
         first = [hand for hand in first if hand.presence > _FAINT]
         new: list[Landmarks] = []
         for hand in first:

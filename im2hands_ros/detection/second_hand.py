@@ -1,7 +1,7 @@
 """The second hand, where one alone was found: where it may be, and whether what is seen is it.
 
-A hand that another one hides in part has few palms and votes of its own. The network that is told
-of the first hand sees it from a rough idea of where it is: that it looks like the first one in the
+A hand that another one hides in part has few palms and votes of its own. The network conditioned on
+the first hand sees it from a rough idea of where it is: that it looks like the first one in the
 mirror. A classifier of that network's code, fitted by ``tools/fit_second_hand.py``, tells a hand
 from the rest.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.detection.landmarks import FloatArray, Landmarks
-from im2hands_ros.networks.compact.landmark_encoder import Look, SeenHand, ToldEncoder
+from im2hands_ros.networks.compact.landmark_encoder import ConditionedEncoder, Look, SeenHand
 from im2hands_ros.networks.compact.landmark_network import INPUT_SIZE
 from im2hands_ros.networks.compact.landmark_regions import moved, moved_back, region_of
 from im2hands_ros.skeleton import SIDES
@@ -89,14 +89,14 @@ def fit_better(exchanged: Mapping[str, SeenHand], seen: Mapping[str, SeenHand]) 
 
 
 def looked_at(
-    told: ToldEncoder,
+    conditioned: ConditionedEncoder,
     image: NDArray[np.uint8],
     side: str,
     first: Landmarks,
     joints: Sequence[FloatArray],
     kept: int = 4,
 ) -> list[SeenHand]:
-    """Candidates as they are seen by the network that is told of both hands, the likeliest first.
+    """Candidates as they are seen by the network conditioned on both hands, the likeliest first.
 
     Args:
         side: of the first hand, which is as it is.
@@ -106,7 +106,7 @@ def looked_at(
     other = other_side(side)
     for count in (len(joints), kept):
         looks = [Look(other, {side: first.pixels, other: each}) for each in joints[:count]]
-        seen = sorted(told(image, looks), key=lambda hand: -hand.fits)
+        seen = sorted(conditioned(image, looks), key=lambda hand: -hand.fits)
         joints = _distinct(seen)
     return seen
 

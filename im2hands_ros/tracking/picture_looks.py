@@ -2,7 +2,7 @@
 
 Clasped hands are looked at together, for the network cannot know which of the two is meant.
 
-MediaPipe's network is told nothing of the keypoints but where to look, so it is a second opinion.
+MediaPipe's network has nothing of the keypoints but where to look, so it is a second opinion.
 A look takes some milliseconds: there are a few when a stream begins, or changes, and then one in
 seconds.
 """

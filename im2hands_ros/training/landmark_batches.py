@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from im2hands_ros.networks.compact.conditioned_landmarks import Hints
 from im2hands_ros.networks.compact.landmark_regions import (
     FloatArray,
     cut_out,
@@ -15,7 +16,6 @@ from im2hands_ros.networks.compact.landmark_regions import (
     region_of,
     scale_of,
 )
-from im2hands_ros.networks.compact.told_landmarks import Hints
 from im2hands_ros.skeleton import MIDDLE_MCP, SIDES, WRIST
 from im2hands_ros.training.camera_errors import disturbed
 from im2hands_ros.training.crop_errors import CropErrors, shaken

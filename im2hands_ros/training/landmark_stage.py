@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from im2hands_ros.networks import checkpoints
+from im2hands_ros.networks.compact.conditioned_landmarks import ConditionedLandmarks, Hints
 from im2hands_ros.networks.compact.landmark_encoder import WEIGHTS
 from im2hands_ros.networks.compact.landmark_network import HINTED, LandmarkNetwork
 from im2hands_ros.networks.compact.networks import under
-from im2hands_ros.networks.compact.told_landmarks import Hints, ToldLandmarks
 from im2hands_ros.skeleton import JOINT_COUNT, MIDDLE_MCP, WRIST
 from im2hands_ros.training.crop_errors import CropErrors
 from im2hands_ros.training.landmark_batches import (
@@ -55,7 +55,7 @@ class LandmarkStage:
     name = "landmarks"
 
     def __init__(self, plan: LandmarkPlan, weights: Path | None, device: torch.device) -> None:
-        network, state = ToldLandmarks(), {}
+        network, state = ConditionedLandmarks(), {}
         self._others: dict[str, Tensor] = {}
         if weights is not None:
             tensors, _ = checkpoints.read(weights)

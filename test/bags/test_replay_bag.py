@@ -128,9 +128,9 @@ def test_stamps_within_the_slop_are_pairs_and_the_rest_is_counted(
     entries.sort(key=lambda entry: entry.received_ns)
     status, out = replay(write_bag(tmp_path / "bag", entries), "--sync-slop", "0.005")
     assert status == 0 and stamps(meshes(out)) == numbers(0, 1)
-    told = capsys.readouterr().out
-    assert "3 images, 2 matched, 2 reconstructed" in told
-    assert "1 image_unmatched" in told and "1 keypoints_unmatched" in told
+    printed = capsys.readouterr().out
+    assert "3 images, 2 matched, 2 reconstructed" in printed
+    assert "1 image_unmatched" in printed and "1 keypoints_unmatched" in printed
 
 
 def test_what_is_unlikely_about_pairs_and_frames_is_a_warning(

@@ -13,10 +13,10 @@ from im2hands_ros.detection.belonging import (
     share_within,
 )
 from im2hands_ros.networks.compact.landmark_encoder import (
+    ConditionedEncoder,
     LandmarkEncoder,
     Look,
     SeenHand,
-    ToldEncoder,
 )
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
@@ -75,7 +75,7 @@ def test_a_coinciding_hand_has_finite_observations() -> None:
 
 @pytest.mark.parametrize("side", SIDES)
 def test_a_hand_has_better_odds_than_one_upon_the_other_s_fingers(side) -> None:
-    told, landmarks = ToldEncoder.load(), LandmarkEncoder.load()
+    conditioned, landmarks = ConditionedEncoder.load(), LandmarkEncoder.load()
     sequence = load_demo_sequence()
     frame = sequence.frames[30]
     true = {s: sequence.camera.project(x) for s, x in frame.true_keypoints.items()}
@@ -83,7 +83,7 @@ def test_a_hand_has_better_odds_than_one_upon_the_other_s_fingers(side) -> None:
     small = 0.45 * (true[side] - true[side].mean(0)) + other[5:].mean(0)
     odds = []
     for pixels in (true[side], small):
-        (hand,) = told(frame.image, [Look(side, true | {side: pixels})])
+        (hand,) = conditioned(frame.image, [Look(side, true | {side: pixels})])
         hand = hand._replace(pixels=pixels)
         alone = landmarks.see(frame.image, {side: pixels})[side]
         odds.append(belonging(hand, alone, side, other))

@@ -194,7 +194,7 @@ def test_joints_that_are_given_are_where_hands_are_looked_for(film) -> None:
     assert set(follow(PICTURE, 1.1, previous)) == {"left", "right"}
 
 
-class Told(Film):
+class Conditioned(Film):
     """Its look at two hands says how well they fit as of the sides that are believed."""
 
     fits = 5.0
@@ -210,7 +210,7 @@ class Told(Film):
 
 @pytest.mark.parametrize(("fits", "swapped"), [(5.0, False), (-5.0, True)])
 def test_sides_change_only_where_the_hands_fit_better_so(fits: float, swapped: bool) -> None:
-    film = Told(both())
+    film = Conditioned(both())
     film.fits = fits
     follow = HandFollower(film)
     run(follow, 1.0)
@@ -231,7 +231,7 @@ def test_of_the_hands_that_are_found_beside_a_followed_one_those_of_its_side_are
 
 
 def test_a_hand_that_fits_worse_than_nothing_for_long_is_dropped() -> None:
-    film = Told(both())
+    film = Conditioned(both())
     follow = HandFollower(film)
     run(follow, 1.0, 3)
     film.fits, film.search = -2.0, lambda *_: {}

@@ -18,7 +18,7 @@ def seen(pixels, fits: float = 2.0, presence: float = 0.9, right: float = 0.5) -
 
 
 class FitsWhere:
-    """The network that is told of both hands: hands fit by their place and side."""
+    """The network conditioned on both hands: hands fit by their place and side."""
 
     def __init__(self, fits: dict[tuple[str, str], float]) -> None:
         self.fits = fits
@@ -35,7 +35,7 @@ class FitsWhere:
 
 
 class PresentWhere:
-    """The network that is told nothing: presence by place."""
+    """The unconditioned network: presence by place."""
 
     def __init__(self, presence: dict[str, float]) -> None:
         self.presence = presence

@@ -12,9 +12,9 @@ from im2hands_ros.detection.search import ROUNDS, HandSearch
 from im2hands_ros.detection.views import Turn, picture_views, tiles, view
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.landmark_encoder import (
-    TOLD_WEIGHTS,
+    CONDITIONED_WEIGHTS,
+    ConditionedEncoder,
     LandmarkEncoder,
-    ToldEncoder,
 )
 from im2hands_ros.networks.compact.landmark_regions import moved, region_of
 from im2hands_ros.networks.compact.palm_network import INPUT_SIZE, PALM_JOINTS
@@ -23,7 +23,7 @@ from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
 @pytest.fixture(scope="module")
 def search() -> HandSearch:
-    return HandSearch(PalmDetector.load(), LandmarkEncoder.load(), ToldEncoder.load())
+    return HandSearch(PalmDetector.load(), LandmarkEncoder.load(), ConditionedEncoder.load())
 
 
 @pytest.fixture(scope="module")
@@ -68,17 +68,17 @@ def test_a_hand_is_seen_where_it_is_believed_to_be(search, scene) -> None:
         assert error(hand.pixels, true[side]) < 20
 
 
-def test_touching_hands_are_seen_better_by_the_network_that_is_told_of_both(search) -> None:
+def test_touching_hands_are_seen_better_by_the_network_conditioned_on_both(search) -> None:
     sequence = load_demo_sequence()
-    alone, told = [], []
+    alone, conditioned = [], []
     for frame in sequence.frames[18:48:6]:
         true = {s: sequence.camera.project(x) for s, x in frame.true_keypoints.items()}
         hands = search.search(frame.image, {})
         around = {side: hand.pixels for side, hand in hands.items()}
         for side, hand in search.see(frame.image, around).items():
             alone.append(error(hand.pixels, true[side]))
-            told.append(error(hands[side].pixels, true[side]))
-    assert len(told) == 10 and np.mean(told) < 0.75 * np.mean(alone)
+            conditioned.append(error(hands[side].pixels, true[side]))
+    assert len(conditioned) == 10 and np.mean(conditioned) < 0.75 * np.mean(alone)
 
 
 def test_a_second_hand_is_settled_by_what_is_known_of_the_first(search, scene) -> None:
@@ -90,12 +90,12 @@ def test_a_second_hand_is_settled_by_what_is_known_of_the_first(search, scene) -
 
 
 def test_the_packaged_weights_are_a_network_and_what_reads_it_in_half_precision() -> None:
-    tensors, record = checkpoints.read(TOLD_WEIGHTS)
+    tensors, record = checkpoints.read(CONDITIONED_WEIGHTS)
     assert {name.partition(".")[0] for name in tensors} == {"landmarks", "fits", "offsets"}
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
     assert record["licence"] == "Apache-2.0"
-    notice = TOLD_WEIGHTS.parents[1] / "NOTICE"
-    assert f"weights/{TOLD_WEIGHTS.name}\n" in notice.read_text()
+    notice = CONDITIONED_WEIGHTS.parents[1] / "NOTICE"
+    assert f"weights/{CONDITIONED_WEIGHTS.name}\n" in notice.read_text()
 
 
 def test_known_hands_are_not_returned(search, scene) -> None:

@@ -17,10 +17,10 @@ from im2hands_ros.detection.second_hand import (
     regions_beside,
 )
 from im2hands_ros.networks.compact.landmark_encoder import (
+    ConditionedEncoder,
     LandmarkEncoder,
     Look,
     SeenHand,
-    ToldEncoder,
 )
 from im2hands_ros.networks.compact.landmark_network import INPUT_SIZE
 from im2hands_ros.networks.compact.landmark_regions import (
@@ -38,8 +38,8 @@ MIDDLE = np.full(2, (INPUT_SIZE - 1) / 2)
 
 
 @pytest.fixture(scope="module")
-def told() -> ToldEncoder:
-    return ToldEncoder.load()
+def conditioned() -> ConditionedEncoder:
+    return ConditionedEncoder.load()
 
 
 @pytest.fixture(scope="module")
@@ -109,20 +109,20 @@ def test_candidates_are_apart_from_the_first_hand_and_from_each_other() -> None:
     assert len(candidates(first, "right", many)) == MOST_FOUND + len(guesses)
 
 
-def test_a_hand_fits_better_than_what_is_beside_it(told, touching) -> None:
+def test_a_hand_fits_better_than_what_is_beside_it(conditioned, touching) -> None:
     image, true = touching
     first, wrong = seen_at(true["right"], "right"), true["left"] + (0, 180)
-    right, *_ = looked_at(told, image, "right", first, [wrong, true["left"] + 12])
+    right, *_ = looked_at(conditioned, image, "right", first, [wrong, true["left"] + 12])
     assert error(right.pixels, true["left"]) < 12 and right.fits > 1
-    (alone,) = looked_at(told, image, "right", first, [wrong])
+    (alone,) = looked_at(conditioned, image, "right", first, [wrong])
     assert alone.fits < right.fits - 1
 
 
-def test_looks_that_end_at_one_place_count_as_one(told, touching) -> None:
+def test_looks_that_end_at_one_place_count_as_one(conditioned, touching) -> None:
     image, true = touching
     first = seen_at(true["right"], "right")
     joints = [true["left"] + off for off in (0, 3, -3)]
-    seen = looked_at(told, image, "right", first, joints)
+    seen = looked_at(conditioned, image, "right", first, joints)
     assert len(seen) == 1 and error(seen[0].pixels, true["left"]) < 12
 
 
@@ -138,25 +138,25 @@ def test_hands_are_exchanged_where_all_fit_better_so() -> None:
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_the_last_round_finds_the_hand_beside_the_known_one(told, touching, side) -> None:
+def test_the_last_round_finds_the_hand_beside_the_known_one(conditioned, touching, side) -> None:
     image, true = touching
-    search = HandSearch(PalmDetector.load(), LandmarkEncoder.load(), told)
+    search = HandSearch(PalmDetector.load(), LandmarkEncoder.load(), conditioned)
     known = search.see(image, {side: true[side]})
     (other,) = set(SIDES) - {side}
     found = search.search(image, known, ROUNDS - 1)
     assert set(found) == {other} and error(found[other].pixels, true[other]) < 20
 
 
-def test_a_known_hand_is_seen_where_the_maps_show_it(told, touching) -> None:
+def test_a_known_hand_is_seen_where_the_maps_show_it(conditioned, touching) -> None:
     image, true = touching
-    search = HandSearch(PalmDetector.load(), LandmarkEncoder.load(), told)
-    seen, hands = told.see(image, true), search.see_pair(image, true)
+    search = HandSearch(PalmDetector.load(), LandmarkEncoder.load(), conditioned)
+    seen, hands = conditioned.see(image, true), search.see_pair(image, true)
     for side, hand in hands.items():
         assert np.array_equal(hand.pixels, seen[side].closer)
         assert not np.allclose(hand.pixels, seen[side].pixels, atol=0.5)
 
 
-def test_beside_a_hand_that_is_alone_nothing_is_found(told, touching) -> None:
+def test_beside_a_hand_that_is_alone_nothing_is_found(conditioned, touching) -> None:
     image, true = touching
     pixels = true["right"]
     other = np.all([np.rint(true["left"]).astype(int) > 0], axis=0)
@@ -166,14 +166,14 @@ def test_beside_a_hand_that_is_alone_nothing_is_found(told, touching) -> None:
     for x, y in pixels:
         away = np.minimum(away, np.hypot(columns - x, rows - y))
     lone = np.where((away < 25)[..., None], image, 120).astype(np.uint8)
-    search = HandSearch(PalmDetector.load(), LandmarkEncoder.load(), told)
+    search = HandSearch(PalmDetector.load(), LandmarkEncoder.load(), conditioned)
     known = search.see(lone, {"right": pixels})
     assert search.search(lone, known, ROUNDS - 1) == {}
 
 
-def test_a_turned_crop_shows_the_hand_at_the_same_place(told, touching) -> None:
+def test_a_turned_crop_shows_the_hand_at_the_same_place(conditioned, touching) -> None:
     image, true = touching
-    upright, turned = told(image, [Look("left", true), Look("left", true, 15.0)])
+    upright, turned = conditioned(image, [Look("left", true), Look("left", true, 15.0)])
     assert error(upright.pixels, turned.pixels) < 10
     assert not np.allclose(upright.pixels, turned.pixels, atol=0.1)
 

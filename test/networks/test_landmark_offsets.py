@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from im2hands_ros.networks.compact.landmark_encoder import ToldEncoder
+from im2hands_ros.networks.compact.conditioned_landmarks import Hints
+from im2hands_ros.networks.compact.landmark_encoder import ConditionedEncoder
 from im2hands_ros.networks.compact.landmark_network import (
     INPUT_SIZE,
     MAP_WIDTHS,
@@ -19,7 +20,6 @@ from im2hands_ros.networks.compact.landmark_offsets import (
     LandmarkOffsets,
     around_landmarks,
 )
-from im2hands_ros.networks.compact.told_landmarks import Hints
 from im2hands_ros.skeleton import INDEX_MCP, MIDDLE_MCP, WRIST
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
@@ -108,19 +108,19 @@ def test_offsets_are_along_the_bone_and_relief_stays(places) -> None:
 
 
 def test_what_the_maps_show_moves_landmarks() -> None:
-    told = ToldEncoder.load()
-    weight = told.offsets.landmark.weight
+    conditioned = ConditionedEncoder.load()
+    weight = conditioned.offsets.landmark.weight
     assert weight.shape[1] == INPUTS and weight[:, :SHOWN].norm() > 0
 
 
 def test_moved_landmarks_are_nearer_to_the_truth() -> None:
-    told, sequence = ToldEncoder.load(), load_demo_sequence()
+    conditioned, sequence = ConditionedEncoder.load(), load_demo_sequence()
     rng, errors = np.random.default_rng(0), []
     for number in LOOKED_AT:
         frame = sequence.frames[number]
         true = {s: sequence.camera.project(x) for s, x in frame.true_keypoints.items()}
         rough = {s: x + rng.normal(0, 5, x.shape) for s, x in true.items()}
-        for side, hand in told.see(frame.image, rough).items():
+        for side, hand in conditioned.see(frame.image, rough).items():
             pair = (hand.pixels, hand.closer)
             errors.append([np.linalg.norm(each - true[side], axis=1).mean() for each in pair])
     before, after = np.mean(errors, axis=0)

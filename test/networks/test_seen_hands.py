@@ -10,17 +10,17 @@ import torch
 from two_hands import CAMERA, joints, picture
 
 from im2hands_ros.networks import checkpoints
-from im2hands_ros.networks.compact.landmark_encoder import WEIGHTS, see_told
+from im2hands_ros.networks.compact.conditioned_landmarks import ConditionedLandmarks
+from im2hands_ros.networks.compact.landmark_encoder import WEIGHTS, see_conditioned
 from im2hands_ros.networks.compact.seen_hands import see_hands
-from im2hands_ros.networks.compact.told_landmarks import ToldLandmarks
 from im2hands_ros.pair import HandPair
 
 
 @pytest.fixture(scope="module")
-def network() -> ToldLandmarks:
-    told = ToldLandmarks().eval()
-    checkpoints.load_into(told.network, WEIGHTS)
-    return told
+def network() -> ConditionedLandmarks:
+    conditioned = ConditionedLandmarks().eval()
+    checkpoints.load_into(conditioned.network, WEIGHTS)
+    return conditioned
 
 
 @pytest.mark.parametrize("model", ["none", "plumb_bob"])
@@ -30,7 +30,7 @@ def test_rays_meet_the_picture_where_the_landmarks_are(network, model) -> None:
     hands = HandPair(left=joints("left"), right=joints("right"))
     seen = see_hands(network, picture(), camera, hands)
     pixels = {side: camera.project(each) for side, each in hands.present.items()}
-    for slot, (side, expected) in enumerate(see_told(network, picture(), pixels).items()):
+    for slot, (side, expected) in enumerate(see_conditioned(network, picture(), pixels).items()):
         rays = np.column_stack([seen.rays[0, slot].double().numpy(), np.ones(21)])
         assert np.abs(camera.project(rays) - expected.pixels).max() < 0.01
         right = float(seen.side[0, slot])

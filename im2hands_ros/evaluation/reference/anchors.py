@@ -22,7 +22,7 @@ from im2hands_ros.networks.paper.point_transformer import (
 
 def encode_anchors(network: AnchorEncoder, positions: Tensor, features: Tensor) -> AnchorCode:
     """(H, N, 3) metres and (H, N, C) features to anchors, as ``AnchorEncoder`` does."""
-    level: Any  # of module lists, whose types are not told
+    level: Any  # of module lists, whose types are unknown
     block: Any
     features = transformer(network.begin, positions, network.embed(features))
     for level in network.levels:

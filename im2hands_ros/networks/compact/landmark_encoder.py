@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from im2hands_ros.networks import checkpoints
+from im2hands_ros.networks.compact.conditioned_landmarks import ConditionedLandmarks, Hints
 from im2hands_ros.networks.compact.landmark_network import (
     CODE_WIDTH,
     LandmarkNetwork,
@@ -31,11 +32,10 @@ from im2hands_ros.networks.compact.landmark_regions import (
     scale_of,
     turned,
 )
-from im2hands_ros.networks.compact.told_landmarks import Hints, ToldLandmarks
 
 _FOLDER = Path(__file__).parents[2] / "data" / "weights"
 WEIGHTS = _FOLDER / "landmarks.safetensors"
-TOLD_WEIGHTS = _FOLDER / "told_landmarks.safetensors"
+CONDITIONED_WEIGHTS = _FOLDER / "told_landmarks.safetensors"
 
 
 class SeenHand(NamedTuple):
@@ -117,7 +117,7 @@ class LandmarkEncoder:
         return [in_picture(seen, index, region) for index, region in enumerate(regions)]
 
 
-class ToldEncoder:
+class ConditionedEncoder:
     """Sees the hands of which is known about where they are; use it from one thread.
 
     Args:
@@ -130,7 +130,7 @@ class ToldEncoder:
     """
 
     def __init__(
-        self, network: ToldLandmarks, fits: nn.Linear, offsets: LandmarkOffsets | None = None
+        self, network: ConditionedLandmarks, fits: nn.Linear, offsets: LandmarkOffsets | None = None
     ) -> None:
         self.network = network.eval().requires_grad_(False)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -139,16 +139,16 @@ class ToldEncoder:
         self.alone = LandmarkEncoder(self.network.network)
 
     @classmethod
-    def load(cls, weights: Path | None = None, device: str = "cpu") -> ToldEncoder:
+    def load(cls, weights: Path | None = None, device: str = "cpu") -> ConditionedEncoder:
         """The packaged network, or that of a weights file's stages ``landmarks``, ``fits`` and
         ``offsets``.
 
         Raises:
             FileNotFoundError, ValueError: as `checkpoints.load_into`.
         """
-        network, fits, offsets = ToldLandmarks(), nn.Linear(CODE_WIDTH, 1), LandmarkOffsets()
+        network, fits, offsets = ConditionedLandmarks(), nn.Linear(CODE_WIDTH, 1), LandmarkOffsets()
         parts = nn.ModuleDict({"landmarks": network, "fits": fits, "offsets": offsets})
-        checkpoints.load_into(parts, weights or TOLD_WEIGHTS)
+        checkpoints.load_into(parts, weights or CONDITIONED_WEIGHTS)
         parts.to(device)
         return cls(network, fits, offsets)
 
@@ -177,17 +177,17 @@ class Look(NamedTuple):
     turn: float = 0.0
 
 
-def see_told(
-    network: ToldLandmarks, image: np.ndarray, joints_px: Mapping[str, np.ndarray]
+def see_conditioned(
+    network: ConditionedLandmarks, image: np.ndarray, joints_px: Mapping[str, np.ndarray]
 ) -> dict[str, SeenHand]:
-    """As `LandmarkEncoder.see`, by the network that is told where both hands are believed to be."""
+    """As `LandmarkEncoder.see`, by the network conditioned on prior joints of both hands."""
     seen = see_each(network, image, [Look(side, joints_px) for side in joints_px])
     return dict(zip(joints_px, seen, strict=True))
 
 
 @torch.inference_mode()
 def see_each(
-    network: ToldLandmarks,
+    network: ConditionedLandmarks,
     image: np.ndarray,
     looks: Sequence[Look],
     fits: nn.Linear | None = None,
@@ -221,14 +221,14 @@ def region_at(look: Look) -> FloatArray:
 
 
 def hints_of(looks: Sequence[Look], regions: Sequence[FloatArray], device: torch.device) -> Hints:
-    """What the network is told of each look; regions: as of `region_at`."""
+    """What the network is given of each look; regions: as of `region_at`."""
     hints = []
     for (side, joints, _), region in zip(looks, regions, strict=True):
         other = next((x for s, x in joints.items() if s != side), joints[side])
         hints.append(moved(np.stack([joints[side], other]).astype(np.float64), region))
-    told = torch.tensor(np.stack(hints), dtype=torch.float32, device=device)
+    prior = torch.tensor(np.stack(hints), dtype=torch.float32, device=device)
     both = torch.tensor([float(len(look.joints_px) > 1) for look in looks], device=device)
-    return Hints(told, both, torch.ones_like(both))
+    return Hints(prior, both, torch.ones_like(both))
 
 
 def as_input(crops: np.ndarray, device: torch.device) -> Tensor:

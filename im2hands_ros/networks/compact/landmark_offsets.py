@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from im2hands_ros.networks.compact.conditioned_landmarks import Hints
 from im2hands_ros.networks.compact.landmark_network import (
     INPUT_SIZE,
     MAP_WIDTHS,
     SeenLandmarks,
 )
-from im2hands_ros.networks.compact.told_landmarks import Hints
 from im2hands_ros.skeleton import JOINT_COUNT, MIDDLE_MCP, PARENTS, WRIST
 
 # Of each map: how many samples, in rows, columns and how far apart, pixels of the crop.

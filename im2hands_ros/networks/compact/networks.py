@@ -25,6 +25,7 @@ from im2hands_ros.networks.compact import packing
 from im2hands_ros.networks.compact.articulated_decoder import DEPTH_UNIT
 from im2hands_ros.networks.compact.close_up_refinement import CloseUpRefinement
 from im2hands_ros.networks.compact.closer_joints import refine_closer
+from im2hands_ros.networks.compact.conditioned_landmarks import ConditionedLandmarks
 from im2hands_ros.networks.compact.device import DeviceContext, DeviceNetworks
 from im2hands_ros.networks.compact.encoded_image import EncodedImage, hand_mask_probability
 from im2hands_ros.networks.compact.image_encoder import ImageFeatures
@@ -45,7 +46,6 @@ from im2hands_ros.networks.compact.person_shape import take_shape
 from im2hands_ros.networks.compact.presets import COMPACT, CompactPreset
 from im2hands_ros.networks.compact.refined_occupancy import RefinedOccupancy
 from im2hands_ros.networks.compact.seen_hands import see_hands
-from im2hands_ros.networks.compact.told_landmarks import ToldLandmarks
 from im2hands_ros.networks.native_attention import use_native_attention
 from im2hands_ros.networks.protocol import (
     STAGES,
@@ -88,7 +88,7 @@ class CompactNetworks(HandNetworks[ImageFeatures, "InitialContext | DeviceContex
         self.keypoints = (
             KeypointRefinement(preset.keypoints, encoder) if "keypoints" in stages else None
         )
-        self.landmarks = ToldLandmarks() if "landmarks" in stages else None
+        self.landmarks = ConditionedLandmarks() if "landmarks" in stages else None
         self.fusion = fusion_of(preset) if "fusion" in stages else None
         self.closeups = CloseUpRefinement(preset.closeups) if "closeups" in stages else None
         self.refinement = (

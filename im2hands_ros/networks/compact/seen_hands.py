@@ -6,15 +6,15 @@ import numpy as np
 import torch
 
 from im2hands_ros.camera import Camera
-from im2hands_ros.networks.compact.landmark_encoder import see_told
+from im2hands_ros.networks.compact.conditioned_landmarks import ConditionedLandmarks
+from im2hands_ros.networks.compact.landmark_encoder import see_conditioned
 from im2hands_ros.networks.compact.landmark_fusion import SeenHands
-from im2hands_ros.networks.compact.told_landmarks import ToldLandmarks
 from im2hands_ros.pair import KeypointPair
 from im2hands_ros.skeleton import JOINT_COUNT, SIDES, WRIST
 
 
 def see_hands(
-    network: ToldLandmarks, image: np.ndarray, camera: Camera, joints: KeypointPair
+    network: ConditionedLandmarks, image: np.ndarray, camera: Camera, joints: KeypointPair
 ) -> SeenHands:
     """What is seen of one frame's hands, B = 1, on the network's device.
 
@@ -26,7 +26,7 @@ def see_hands(
     presence, own_side = np.zeros(len(SIDES)), np.full(len(SIDES), 0.5)
     pixels = {side: camera.project(each) for side, each in joints.present.items()}
     pixels = {side: each for side, each in pixels.items() if np.isfinite(each).all()}
-    for side, seen in (see_told(network, image, pixels) if pixels else {}).items():
+    for side, seen in (see_conditioned(network, image, pixels) if pixels else {}).items():
         slot = SIDES.index(side)
         undistorted = camera.back_project(seen.pixels, np.ones(JOINT_COUNT))[:, :2]
         if seen.spread is None or not np.isfinite(undistorted).all():

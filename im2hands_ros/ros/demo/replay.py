@@ -36,7 +36,7 @@ _POLL = 0.05  # seconds between two checks of the subscriptions
 _SETTLE = 0.5  # seconds: a subscriber found here may not have found us yet, and would miss a frame
 _LINGER = 0.5  # seconds that the last frame is given to leave before its publisher goes
 
-# Reliable: before RViz has read its settings, it asks for that, and is told that nothing will come.
+# Reliable: before RViz has read its settings, it asks for that, and else warns.
 RELIABLE = QoSProfile(depth=5)
 
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from im2hands_ros.networks.compact.conditioned_landmarks import ConditionedLandmarks, Hints, drawn
 from im2hands_ros.networks.compact.landmark_network import INPUT_SIZE, LandmarkNetwork
-from im2hands_ros.networks.compact.told_landmarks import Hints, ToldLandmarks, drawn
 
 
 @pytest.fixture
-def network() -> ToldLandmarks:
+def network() -> ConditionedLandmarks:
     torch.manual_seed(0)
-    return ToldLandmarks().eval()
+    return ConditionedLandmarks().eval()
 
 
 def image(count: int = 2) -> torch.Tensor:
@@ -27,7 +27,7 @@ def hints(count: int = 2, both: float = 1.0) -> Hints:
     return Hints(joints, torch.full((count,), both), torch.ones(count))
 
 
-def stir(network: ToldLandmarks) -> None:
+def stir(network: ConditionedLandmarks) -> None:
     """Weights that begin at zero would hide what they multiply."""
     for layer in (network.map, network.vector[1], network.spread):
         nn.init.normal_(layer.weight, std=0.01)
@@ -38,8 +38,8 @@ def test_an_untrained_one_sees_what_the_network_without_hints_sees(network) -> N
     plain = LandmarkNetwork().eval()
     plain.load_state_dict(network.network.state_dict())
     seen, spread = network(image(), hints())
-    for told, other in zip(seen[:4], plain(image())[:4], strict=True):
-        assert torch.equal(told, other)
+    for conditioned, other in zip(seen[:4], plain(image())[:4], strict=True):
+        assert torch.equal(conditioned, other)
     assert (spread == spread[0, 0]).all() and spread[0, 0] > 0
 
 
@@ -68,9 +68,11 @@ def test_where_nothing_is_known_hints_have_no_effect(network) -> None:
     given = hints()
     unknown = given._replace(known=torch.tensor([0.0, 1.0]))
     alone = network.network(image()).landmarks
-    told, seen = (network(image(), each)[0].landmarks for each in (given, unknown))
+    conditioned, seen = (network(image(), each)[0].landmarks for each in (given, unknown))
     assert torch.allclose(seen[0], alone[0], atol=1e-4)
-    assert torch.allclose(seen[1], told[1], atol=1e-4) and not torch.allclose(seen[1], alone[1])
+    assert torch.allclose(seen[1], conditioned[1], atol=1e-4) and not torch.allclose(
+        seen[1], alone[1]
+    )
 
 
 @torch.inference_mode()

@@ -48,7 +48,7 @@ class Hints(NamedTuple):
     known: Tensor
 
 
-class ToldLandmarks(nn.Module):
+class ConditionedLandmarks(nn.Module):
     """Landmarks of the hand that the hints name, and how far off each may be."""
 
     def __init__(self) -> None:
