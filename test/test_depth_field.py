@@ -8,9 +8,9 @@ import torch
 
 from im2hands_ros.bad_input import BadInput
 from im2hands_ros.pipeline import Im2Hands
-from im2hands_ros.synthetic.dataset import hand_part
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 from im2hands_ros.synthetic.depth_camera import REALSENSE, perfect_depth, photographed
+from im2hands_ros.synthetic.hand_part import hand_part
 from im2hands_ros.synthetic.sample import pose_hand
 from im2hands_ros.synthetic.skin import Skin
 

@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from train_keypoints import seen_in
 
+from im2hands_ros.camera import Camera
+from im2hands_ros.networks.compact.close_up_refinement import CloseUpRefinement
 from im2hands_ros.networks.compact.close_ups import (
     CloseUps,
     Frames,
@@ -75,7 +77,8 @@ def drawn_errors(keypoints: Keypoints, rng: np.random.Generator) -> TrackerOutpu
 @torch.inference_mode()
 def draws(networks: CompactNetworks, scene: TrainingScene, rng: np.random.Generator) -> list[Drawn]:
     """Some draws of one scene, those whose close-ups can be cut; one picture, changed as
-    photographs are, for all."""
+    photographs are, for all. With close-ups in the weights, each once more for the second look:
+    around the joints that the first one finds."""
     assert networks.keypoints is not None
     image = photometric(scene.image, rng) if rng.random() < RELIT else scene.image
     image = photographed(image, scene.mask, rng)
@@ -87,16 +90,37 @@ def draws(networks: CompactNetworks, scene: TrainingScene, rng: np.random.Genera
     features = ImageFeatures(*(x.float().expand(DRAWS, *x.shape[1:]) for x in kept.features))
     coarse = CoarseHands(joints, reported, kept.intrinsics.expand(DRAWS, 3, 3))
     begin, given = networks.keypoints(features, coarse, swapped).joints, coarse.swap(swapped)
+    first = _shown(image, scene.camera, begin, given, target)
+    if networks.closeups is None or not first:
+        return first
+    drawn = Drawn(*map(torch.cat, zip(*first, strict=True)))
+    found = _first_look(networks.closeups, drawn)
+    given = given._replace(joints=drawn.given, present=drawn.present)
+    return first + _shown(image, scene.camera, found, given, drawn.target)
+
+
+def _shown(
+    image: np.ndarray, camera: Camera, begin: Tensor, given: CoarseHands, target: Tensor
+) -> list[Drawn]:
+    """Of draws of a scene, those whose close-ups around the joints ``begin`` can be cut."""
     found = []
-    for each in torch.arange(DRAWS).split(1):
+    for each in torch.arange(len(begin)).split(1):
         present = given.present[each]
-        cut = region(image, scene.camera, begin[each], present)
+        cut = region(image, camera, begin[each], present)
         if cut is not None:
             colours = _cut(*cut)
             bones = bone_maps(begin[each], cut[1], present).half()
             hands = (begin[each], given.joints[each], target[each])
             found.append(Drawn(colours, bones, cut[1].axes, present, *hands))
     return found
+
+
+def _first_look(network: CloseUpRefinement, drawn: Drawn) -> Tensor:
+    """(B, 2, 21, 3) the joints that it finds."""
+    shown = CloseUps(normalised(drawn.colours.float()), drawn.bones.float(), drawn.axes)
+    hands = CoarseHands(drawn.begin, drawn.present, torch.eye(3).expand(len(drawn.begin), 3, 3))
+    joints: Tensor = network(shown, hands, drawn.given).joints
+    return joints
 
 
 def _cut(part: np.ndarray, frames: Frames) -> Tensor:

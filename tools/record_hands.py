@@ -22,8 +22,9 @@ from im2hands_ros.messages.header import Header, Stamp
 from im2hands_ros.messages.images import write_compressed_image
 from im2hands_ros.messages.keypoints import write_keypoints
 from im2hands_ros.skeleton import SIDES
-from im2hands_ros.synthetic.dataset import draw_hands, hand_part
+from im2hands_ros.synthetic.dataset import draw_hands
 from im2hands_ros.synthetic.depth_camera import KINECT, REALSENSE, perfect_depth, photographed
+from im2hands_ros.synthetic.hand_part import hand_part
 from im2hands_ros.synthetic.motion import Motion, draw_motion
 from im2hands_ros.synthetic.sample import pose_hand
 from im2hands_ros.synthetic.skin import random_skin

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.detection.landmarks import FloatArray, Landmarks
+from im2hands_ros.detection.skin_colour import colour_of
 from im2hands_ros.detection.voting import credible
 from im2hands_ros.skeleton import SIDES
 
@@ -32,9 +33,7 @@ _JUMP, _LEAP, _CLEAR = 0.2, 0.5, 1.0
 _SIZES, _COLOURS, _ALONE = 0.35, 0.13, 1.3
 _CLEARLY = 2.0
 _SHARE = 0.3  # of a new frame in the means of size and colour
-_WINDOW = 2  # pixels around a joint
 _SURE, _FAR = 0.7, 0.6  # presence, and extents from others: of a hand that counts as one more
-_FEWEST = 5  # joints in the picture, from which on a hand has a colour
 
 
 @dataclass(frozen=True)
@@ -179,20 +178,3 @@ def _distinct(met: Sequence[Landmarks], known: Iterable[Landmarks]) -> list[Land
         if sure and all(hand.distance(other) > _FAR for other in (*known, *found)):
             found.append(hand)
     return found
-
-
-def colour_of(image: NDArray[np.uint8], pixels: FloatArray) -> FloatArray:
-    """(2,) logarithms of red to green and of green to blue at most of (21, 2) joints, which change
-    with the person but little with the shade; NaN where too few lie in the (H, W, 3) picture."""
-    columns, rows = np.rint(pixels).astype(int).T
-    height, width = image.shape[:2]
-    inside = (columns >= _WINDOW) & (columns < width - _WINDOW)
-    inside &= (rows >= _WINDOW) & (rows < height - _WINDOW)
-    if inside.sum() < _FEWEST:
-        return np.full(2, np.nan)
-    around = np.arange(-_WINDOW, _WINDOW + 1)
-    patches = image[
-        rows[inside, None, None] + around[:, None], columns[inside, None, None] + around
-    ]
-    means = np.log(patches.mean(axis=(1, 2), dtype=np.float64) + 4)
-    return np.median(means[:, :2] - means[:, 1:], axis=0)  # type: ignore[no-any-return]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from im2hands_ros.detection.hand_pairs import HandPairs, confirmed, landmarks_of
 from im2hands_ros.detection.landmarks import FloatArray, Landmarks
 from im2hands_ros.detection.palms import Palm, PalmDetector
+from im2hands_ros.detection.skin_colour import colour_of, may_be_one_skin
 from im2hands_ros.detection.views import (
     AREA_ROUNDS,
     PICTURE_ROUNDS,
@@ -92,6 +93,12 @@ class HandSearch:
         def is_searched(hand: Landmarks) -> bool:
             return may_be is None or any(may_be(side, hand) for side in missing)
 
+        def colour(hand: Landmarks) -> FloatArray:
+            return colour_of(image, hand.pixels)
+
+        def elected_now() -> dict[str, Elected]:
+            return elect(list(filter(is_searched, evidence.findings)), known, LEAST_VOTES, colour)
+
         evidence = _Evidence([], [], [])
         steps = rounds(evidence.findings, known, image.shape[:2])
         elected: dict[str, Elected] = {}
@@ -99,13 +106,14 @@ class HandSearch:
             if part is not None and number != part % ROUNDS:
                 continue
             self._look(image, views(), evidence)
-            elected = elect(list(filter(is_searched, evidence.findings)), known, LEAST_VOTES)
-            if _agreed(elected, known):
+            elected = elected_now()
+            hands = {**known, **{side: it.hand for side, it in elected.items()}}
+            if _agreed(elected, known) and may_be_one_skin(list(map(colour, hands.values()))):
                 break
         last = part is None or part % ROUNDS == ROUNDS - 1
         if last and not elected and not known:
             self._look(image, list(tiles(image.shape[:2])), evidence)
-            elected = elect(list(filter(is_searched, evidence.findings)), known, LEAST_VOTES)
+            elected = elected_now()
         hands = self._pairs.told_apart(image, known, self._settled(image, elected))
         if not last:
             return hands

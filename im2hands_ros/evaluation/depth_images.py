@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.synthetic.dataset import hand_part
 from im2hands_ros.synthetic.depth_camera import KINECT, REALSENSE, perfect_depth, photographed
+from im2hands_ros.synthetic.hand_part import hand_part
 from im2hands_ros.synthetic.motion import Motion
 from im2hands_ros.synthetic.raytracing import RenderPart, plain_part
 from im2hands_ros.synthetic.sample import Sample, pose_hand, present

@@ -15,6 +15,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from im2hands_ros.kernels.gpu.points import TILE, PointList, compact
+from im2hands_ros.surface.cell_masks import (
+    any_inside,
+    at_corners,
+    beyond_faces,
+    corners_of,
+    finer,
+    ringed,
+    straddling,
+)
 from im2hands_ros.surface.lattice import (
     Lattice,
     coarsest_step,
@@ -116,18 +125,18 @@ class _Run:
         near = torch.stack([distance_to_segments(grid, bones) <= reach for bones in segments])
         inner = (len(axis) - 2) ** 3 + TILE
         self._evaluate(near.unflatten(1, (len(axis),) * 3), step, inner)
-        return _mixed(self._inside(step))
+        return straddling(self._inside(step))
 
     def next_round(self, parents: Tensor, step: int) -> Tensor:
         """The same of half the side, around those of before."""
         listed = self._children(parents, step)
         room = POINTS_A_SQUARE * (self._lattice.resolution // step) ** 2
         for _ in range(2):  # the second time for the few that the ring did not reach
-            self._evaluate(_corners_of(listed), step, room)
+            self._evaluate(corners_of(listed), step, room)
             inside = self._inside(step)
-            cells = listed & _mixed(inside)
-            missing = _beyond_faces(inside, cells) & ~listed
-            listed = listed | _ringed(missing)
+            cells = listed & straddling(inside)
+            missing = beyond_faces(inside, cells) & ~listed
+            listed = listed | ringed(missing)
         if step == 1:
             self._overflow |= missing.any()
         return cells
@@ -142,16 +151,16 @@ class _Run:
 
     def _children(self, parents: Tensor, step: int) -> Tensor:
         """Cells of side `step` in parents (H, c, c, c), on bones, and a ring around them."""
-        children = _finer(parents)
+        children = finer(parents)
         if step == 1:
             children = children & self._near_surface(2 * step)
-        children = children | _finer(self._on_bones(2 * step))
-        return _ringed(children)
+        children = children | finer(self._on_bones(2 * step))
+        return ringed(children)
 
     def _near_surface(self, step: int) -> Tensor:
         """Children of cells of side `step` that the surface may cross, by interpolation."""
         values = self._values[:, ::step, ::step, ::step]
-        corners = torch.stack(_at_corners(values))
+        corners = torch.stack(at_corners(values))
         grid = interpolated(corners.flatten(1))
         lowest = highest = grid
         for axis in range(3):
@@ -175,7 +184,7 @@ class _Run:
         count = lattice.hands * cells**3
         marks = torch.zeros(count + 1, dtype=torch.bool, device=lattice.device)
         marks.index_fill_(0, number.masked_fill(~in_box, count).flatten(), True)
-        return marks[:count].view(lattice.hands, *(cells,) * 3) & ~_any(self._inside(step))
+        return marks[:count].view(lattice.hands, *(cells,) * 3) & ~any_inside(self._inside(step))
 
     def _evaluate(self, points: Tensor, step: int, room: int) -> None:
         """Evaluate those of the lattice points (H, p, p, p) of which nothing is known; there is
@@ -200,77 +209,3 @@ class _Run:
         self._flat[torch.where(used, number, lattice.hands * lattice.size)] = logits
         self._overflow |= slots.overflow
         self._evaluations.append(used.sum())
-
-
-def _at_corners(values: Tensor) -> list[Tensor]:
-    """Values (H, p, p, p) at the corners of the cells (H, c, c, c): 4·dx + 2·dy + dz."""
-    found = [values]
-    for axis in (1, 2, 3):
-        shorter = values.shape[axis] - 1
-        found = [it.narrow(axis, first, shorter) for it in found for first in (0, 1)]
-    return found
-
-
-def _any(inside: Tensor) -> Tensor:
-    """Cells with some corner inside."""
-    for axis in (1, 2, 3):
-        shorter = inside.shape[axis] - 1
-        inside = inside.narrow(axis, 0, shorter) | inside.narrow(axis, 1, shorter)
-    return inside
-
-
-def _mixed(inside: Tensor) -> Tensor:
-    """Cells with corners on both sides."""
-    return _any(inside) & _any(~inside)
-
-
-def _corners_of(cells: Tensor) -> Tensor:
-    """Lattice points (H, p, p, p) at the corners of cells (H, c, c, c)."""
-    return _any(F.pad(cells, (1, 1) * 3))
-
-
-def _finer(cells: Tensor) -> Tensor:
-    """The eight children of each cell."""
-    for axis in (1, 2, 3):
-        cells = cells.repeat_interleave(2, axis)
-    return cells
-
-
-def _ringed(cells: Tensor) -> Tensor:
-    """Cells and those that share a face with one."""
-    found = cells
-    for axis in (1, 2, 3):
-        found = _along(cells, axis, 1) | _along(cells, axis, -1) | found
-    return found
-
-
-def _along(cells: Tensor, axis: int, step: int) -> Tensor:
-    """Cells moved by one along an axis; what leaves the box is lost."""
-    moved = torch.zeros_like(cells)
-    count = cells.shape[axis] - 1
-    first, second = (0, 1) if step > 0 else (1, 0)
-    moved.narrow(axis, second, count).copy_(cells.narrow(axis, first, count))
-    return moved
-
-
-def _beyond_faces(inside: Tensor, cells: Tensor) -> Tensor:
-    """Cells on the other side of the faces of cells that carry a sign change."""
-    beyond = torch.zeros_like(cells)
-    for axis in (1, 2, 3):
-        some, every = _over_faces(inside, axis)
-        mixed = some & ~every
-        count = cells.shape[axis]
-        beyond |= _along(cells & mixed.narrow(axis, 1, count), axis, 1)
-        beyond |= _along(cells & mixed.narrow(axis, 0, count), axis, -1)
-    return beyond
-
-
-def _over_faces(inside: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-    """Whether some and whether all corners of the faces across an axis are inside."""
-    some = every = inside
-    for other in (1, 2, 3):
-        if other != axis:
-            count = inside.shape[other] - 1
-            some = some.narrow(other, 0, count) | some.narrow(other, 1, count)
-            every = every.narrow(other, 0, count) & every.narrow(other, 1, count)
-    return some, every

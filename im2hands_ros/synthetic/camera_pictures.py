@@ -19,11 +19,11 @@ from im2hands_ros.synthetic.dataset import (
     PointCounts,
     draw_hands,
     finish_sample,
-    hand_part,
     is_clear,
     scene_block,
     scene_hands,
 )
+from im2hands_ros.synthetic.hand_part import hand_part
 from im2hands_ros.synthetic.raytracing import RayScene, pixel_rays
 from im2hands_ros.synthetic.sample import (
     MASK_IDS,

@@ -19,10 +19,10 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import SIDES, WRIST
 from im2hands_ros.synthetic.background import random_background, random_light, random_receiver
 from im2hands_ros.synthetic.hand import ASSET
+from im2hands_ros.synthetic.hand_part import hand_part
 from im2hands_ros.synthetic.labels import sample_points, signed_depth
 from im2hands_ros.synthetic.photography import photograph
 from im2hands_ros.synthetic.poses import Scenes, sample_scenes
-from im2hands_ros.synthetic.raytracing import RenderPart
 from im2hands_ros.synthetic.renderer import render
 from im2hands_ros.synthetic.sample import (
     MASK_IDS,
@@ -30,7 +30,6 @@ from im2hands_ros.synthetic.sample import (
     Mesh,
     PosedArrays,
     Sample,
-    hand_model,
     hand_triangles,
     moved,
     pack_depth,
@@ -40,7 +39,7 @@ from im2hands_ros.synthetic.sample import (
     unpack_points,
 )
 from im2hands_ros.synthetic.shards import ShardReader, load_shard
-from im2hands_ros.synthetic.skin import Skin, SkinAttributes, random_skin
+from im2hands_ros.synthetic.skin import random_skin
 from im2hands_ros.synthetic.viewpoints import Viewpoint, random_viewpoint
 
 __all__ = ["Sample", "ShardReader", "hand_triangles", "load_shard", "make_samples"]
@@ -49,7 +48,6 @@ SPLIT_SEEDS = {"train": 1_000_000_000, "val": 2_000_000_000, "test": 3_000_000_0
 SPLIT_SIZE = 1_000_000_000
 # Scenes are drawn in blocks of this many, because their penetration is resolved in batches.
 BLOCK = 64
-_FOREARM_ID = 0
 _VIEW_TRIES = 8
 # Of a hand hidden almost wholly behind the other or its arm little can be learned: try again.
 _PICTURE_TRIES = 3
@@ -207,54 +205,6 @@ def draw_hands(
         random_receiver(rng, depth),
     )
     return picture, np.maximum(ids, 0).astype(np.uint8)
-
-
-def hand_part(side: str, vertices: np.ndarray, skin: Skin, asset: Path = ASSET) -> RenderPart:
-    """A posed skin mesh with its forearm, ready to draw; ids: ``MASK_IDS``, 0 on the forearm."""
-    template = _skin_template(asset)
-    ids = np.where(template.on_hand, MASK_IDS[side], _FOREARM_ID).astype(np.int8)
-    triangles = template.triangles if side == "right" else template.triangles[:, ::-1]
-    closed = np.concatenate([vertices, vertices[template.rim].mean(axis=0, keepdims=True)])
-    return RenderPart(closed, triangles, template.attributes, skin, ids)
-
-
-class _SkinTemplate(NamedTuple):
-    """The right skin with its elbow end closed by one vertex more, in the middle of its rim."""
-
-    triangles: np.ndarray
-    rim: np.ndarray
-    attributes: np.ndarray
-    on_hand: np.ndarray
-
-
-@lru_cache(maxsize=2)
-def _skin_template(asset: Path) -> _SkinTemplate:
-    model = hand_model(asset)
-    neutral = HandParameters(
-        np.zeros(model.pose_dims, np.float32),
-        np.zeros(model.shape_dims, np.float32),
-        np.eye(3, dtype=np.float32),
-        np.zeros(3, np.float32),
-    )
-    posed = pose_hand("right", neutral, asset)
-    triangles, rim = _closed(np.asarray(model.skin_triangles), len(posed.skin))
-    rest, nails = (
-        np.concatenate([values, values[rim].mean(axis=0, keepdims=True)])
-        for values in (np.asarray(model.skin_rest), np.asarray(model.nails))
-    )
-    attributes = SkinAttributes.of(rest, triangles, nails, posed.keypoints).values
-    # The watertight hand is the skin's first vertices and the middle of its wrist cap.
-    on_hand = (triangles < len(posed.surface) - 1).all(axis=1)
-    return _SkinTemplate(triangles, rim, attributes, on_hand)
-
-
-def _closed(triangles: np.ndarray, centre: int) -> tuple[np.ndarray, np.ndarray]:
-    """Triangles with a fan from the open rim to the vertex ``centre``, and the rim's vertices."""
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    known = set(map(tuple, edges.tolist()))
-    rim = np.array([edge for edge in edges if (edge[1], edge[0]) not in known])
-    fan = np.stack([rim[:, 1], rim[:, 0], np.full(len(rim), centre)], axis=1)
-    return np.concatenate([triangles, fan]), rim[:, 0]
 
 
 def label_hands(

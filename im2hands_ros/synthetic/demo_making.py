@@ -15,8 +15,9 @@ from tqdm import tqdm
 from im2hands_ros.camera import Camera
 from im2hands_ros.skeleton import MIDDLE_MCP, SIDES, WRIST
 from im2hands_ros.synthetic.background import PAINTERS
-from im2hands_ros.synthetic.dataset import hand_part, scene_hands
+from im2hands_ros.synthetic.dataset import scene_hands
 from im2hands_ros.synthetic.demo_sequence import DEMO_FILE
+from im2hands_ros.synthetic.hand_part import hand_part
 from im2hands_ros.synthetic.photography import encode
 from im2hands_ros.synthetic.poses import sequence
 from im2hands_ros.synthetic.renderer import render

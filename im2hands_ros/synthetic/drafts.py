@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from im2hands_ros.synthetic.contact import Goal, Pair, SphereProxies
+from im2hands_ros.synthetic.contact import Goal, Pair
 from im2hands_ros.synthetic.gestures import random_poses
 from im2hands_ros.synthetic.hand import BakedHand
 from im2hands_ros.synthetic.placement import (
@@ -19,6 +19,7 @@ from im2hands_ros.synthetic.placement import (
     turn_about,
 )
 from im2hands_ros.synthetic.portable_random import normal, uniform
+from im2hands_ros.synthetic.sphere_proxies import SphereProxies
 
 ALONE = ("apart", "single_left", "single_right")  # kinds that the solver keeps away from contact
 SHAPE_SPREAD = 0.8  # standard deviations: adults, few extremes

@@ -6,9 +6,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from im2hands_ros.synthetic.contact import Pair, SphereProxies, landmarks, sphere_centres
+from im2hands_ros.synthetic.contact import Pair, landmarks, sphere_centres
 from im2hands_ros.synthetic.hand import BakedHand, axis_angle_matrix
 from im2hands_ros.synthetic.portable_random import normal, uniform
+from im2hands_ros.synthetic.sphere_proxies import SphereProxies
 
 FAR = 0.6  # metres between hands before they are brought together
 

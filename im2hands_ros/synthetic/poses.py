@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from im2hands_ros.synthetic.contact import Pair, SphereProxies, settle
+from im2hands_ros.synthetic.contact import Pair, settle
 from im2hands_ros.synthetic.drafts import ALONE, draft
 from im2hands_ros.synthetic.hand import ASSET, BakedHand
 from im2hands_ros.synthetic.overlap import free_shift
@@ -14,6 +14,7 @@ from im2hands_ros.synthetic.placement import bring_together
 from im2hands_ros.synthetic.portable_random import uniform
 from im2hands_ros.synthetic.scenes import SIDES, Scenes, from_pair, join_scenes, solids, tools
 from im2hands_ros.synthetic.sequence import sequence
+from im2hands_ros.synthetic.sphere_proxies import SphereProxies
 
 __all__ = ["SHARES", "SIDES", "Scenes", "sample_scenes", "scene_chunk", "sequence", "tools"]
 

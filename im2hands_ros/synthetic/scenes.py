@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from im2hands_ros.synthetic.contact import Pair, SphereProxies
+from im2hands_ros.synthetic.contact import Pair
 from im2hands_ros.synthetic.hand import ASSET, BakedHand, Posed
 from im2hands_ros.synthetic.overlap import Solid
+from im2hands_ros.synthetic.sphere_proxies import SphereProxies
 
 SIDES = ("right", "left")  # order of the leading axis of `Pair`
 

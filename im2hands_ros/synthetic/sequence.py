@@ -8,13 +8,14 @@ from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from torch import Tensor
 
-from im2hands_ros.synthetic.contact import Descent, Goal, Pair, SphereProxies, landmarks, settle
+from im2hands_ros.synthetic.contact import Descent, Goal, Pair, landmarks, settle
 from im2hands_ros.synthetic.gestures import pose_from_traits
 from im2hands_ros.synthetic.hand import BakedHand
 from im2hands_ros.synthetic.overlap import free_shift
 from im2hands_ros.synthetic.placement import facing_rotations, turn_about
 from im2hands_ros.synthetic.portable_random import normal, uniform
 from im2hands_ros.synthetic.scenes import SIDES, Scenes, from_pair, solids, tools
+from im2hands_ros.synthetic.sphere_proxies import SphereProxies
 
 # The story: time 0..1; distance between the points where the fingers will cross, metres; lean of
 # the hands towards each other, degrees; sideways offset in finger widths; bend and fan of the

@@ -9,7 +9,7 @@ import pytest
 from seen_hands import CAMERA, landmarks_of, open_hand, shifted
 
 from im2hands_ros.detection.landmarks import Landmarks
-from im2hands_ros.detection.same_person import PersonMemory, colour_of
+from im2hands_ros.detection.same_person import PersonMemory
 
 SKIN, OTHER_SKIN = (200, 150, 120), (200, 120, 70)
 FRAME = 1 / 15
@@ -109,14 +109,3 @@ def test_exchanged_hands_are_remembered_by_the_other_sides(memory) -> None:
     memory.exchange()
     assert memory.may_be(painted(), 2 * FRAME, "right", seen("right", -0.15))
     assert not memory.may_be(painted(), 2 * FRAME, "left", seen(x=-0.15))
-
-
-def test_the_colour_does_not_depend_on_the_brightness() -> None:
-    pixels = seen().pixels
-    bright, dark = (colour_of(painted(c), pixels) for c in ((200, 150, 100), (100, 75, 50)))
-    assert np.allclose(bright, dark, atol=0.03)
-    assert np.abs(colour_of(painted(OTHER_SKIN), pixels) - bright).max() > 0.1
-
-
-def test_a_hand_outside_the_picture_has_no_colour() -> None:
-    assert np.isnan(colour_of(painted(), seen().pixels + 2000)).all()

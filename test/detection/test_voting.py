@@ -85,3 +85,26 @@ def test_joints_that_are_no_hand_s_are_not_believed() -> None:
     shuffled = np.random.default_rng(0).permutation(21)
     assert not credible(replace(hand, pixels=hand.pixels[shuffled]))
     assert elect([], {}, VOTES) == {}
+
+
+def test_of_a_second_hand_that_may_be_anybody_s_the_one_of_the_same_skin_is_found() -> None:
+    left, others, own = [at(-0.15, 0.05)] * 2, [at(0.1, 0.95)] * 2, [at(0.18, 0.95)] * 2
+    findings = left + others + own
+
+    def colour(hand: Landmarks) -> np.ndarray:
+        return np.array([0.3, 0.3 if hand is others[0] else 0.2])
+
+    alike = elect(findings, {}, VOTES)["right"].hand
+    assert np.allclose(alike.pixels, others[0].pixels)
+    found = elect(findings, {}, VOTES, colour)["right"].hand
+    assert np.allclose(found.pixels, own[0].pixels)
+
+
+@pytest.mark.parametrize("other", [0.9, np.nan])
+def test_a_gloved_hand_or_one_without_a_colour_is_found_beside_a_bare_one(other) -> None:
+    bare, gloved = [at(-0.15, 0.05)] * 2, [at(0.15, 0.95)] * 2
+
+    def colour(hand: Landmarks) -> np.ndarray:
+        return np.full(2, 0.3 if hand is bare[0] else other)
+
+    assert sorted(elect(bare + gloved, {}, VOTES, colour)) == ["left", "right"]

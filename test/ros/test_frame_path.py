@@ -101,9 +101,7 @@ def run_a_frame() -> None:
         assert node.start()
         messages = frame_messages()
         publishers = {name: client.create_publisher(type(m), name, 1) for name, m in messages}
-        while client.count_publishers("meshes") == 0 or not all(
-            publisher.get_subscription_count() for publisher in publishers.values()
-        ):
+        while not all_matched(node, client, {*publishers, "meshes"}):
             executor.spin_once(timeout_sec=0.1)
         for name, message in messages:
             publishers[name].publish(message)
@@ -113,6 +111,20 @@ def run_a_frame() -> None:
         node.close()
         node.destroy_node()
         client.destroy_node()
+
+
+def all_matched(node: Node, client: Node, topics: set[str]) -> bool:
+    """Whether on each topic both sides have found each other: until then messages are lost."""
+    of_both = [*node.publishers, *client.publishers], [*node.subscriptions, *client.subscriptions]
+    writers, readers = (
+        {each.topic_name.rpartition("/")[2]: each for each in endpoints} for endpoints in of_both
+    )
+    return all(
+        name in readers
+        and writers[name].get_subscription_count()
+        and readers[name].get_publisher_count()
+        for name in topics
+    )
 
 
 def frame_messages() -> list[tuple[str, object]]:

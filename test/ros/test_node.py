@@ -82,9 +82,9 @@ def test_hands_are_deleted_when_nothing_comes_any_more(client):
     client.send_frame(50.0)
     client.wait_for_frame(50.0, "markers")
     assert client.wait_for_frame(50.0, "occupancy").width > 0
-    client.wait_until(lambda: len(client.received["markers"]) > 1, "the DELETE", timeout=5)
+    client.wait_until(lambda: len(client.received["markers"]) > 1, "the DELETE")
     assert {each.action for each in client.received["markers"][-1].markers} == {Marker.DELETE}
-    client.wait_until(lambda: len(client.received["occupancy"]) > 1, "the empty cloud", timeout=1)
+    client.wait_until(lambda: len(client.received["occupancy"]) > 1, "the empty cloud")
     assert client.received["occupancy"][-1].width == 0
 
 
@@ -100,8 +100,8 @@ def test_hands_and_voxels_are_taken_from_view_when_the_node_stops(start, connect
     assert client.wait_for_frame(50.0, "occupancy").width > 0
     request = ChangeState.Request(transition=Transition(id=transition))
     client.begin_call(ChangeState, "im2hands/change_state", request)
-    client.wait_until(lambda: len(client.received["occupancy"]) > 1, "the empty cloud", timeout=5)
-    client.wait_until(lambda: len(client.received["markers"]) > 1, "the DELETE", timeout=5)
+    client.wait_until(lambda: len(client.received["occupancy"]) > 1, "the empty cloud")
+    client.wait_until(lambda: len(client.received["markers"]) > 1, "the DELETE")
     assert client.received["occupancy"][-1].width == 0
     assert {each.action for each in client.received["markers"][-1].markers} == {Marker.DELETE}
 
@@ -113,8 +113,8 @@ def test_hands_and_voxels_are_taken_from_view_when_a_signal_ends_the_node(start,
     client.send_frame(50.0)
     assert client.wait_for_frame(50.0, "occupancy").width > 0
     assert process.interrupt(number) == 0, process.log
-    client.wait_until(lambda: len(client.received["occupancy"]) > 1, "the empty cloud", timeout=5)
-    client.wait_until(lambda: len(client.received["markers"]) > 1, "the DELETE", timeout=5)
+    client.wait_until(lambda: len(client.received["occupancy"]) > 1, "the empty cloud")
+    client.wait_until(lambda: len(client.received["markers"]) > 1, "the DELETE")
     assert client.received["occupancy"][-1].width == 0
     assert {each.action for each in client.received["markers"][-1].markers} == {Marker.DELETE}
 

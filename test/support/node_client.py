@@ -96,14 +96,15 @@ class Client:
         self.level, self.verdict = 0, ""
         self.beats = 0  # diagnostics that came
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 1)
-        self._listens = listen
+        self._listening: list[rclpy.subscription.Subscription] = []
         if listen:
             self._listen("markers", MarkerArray, raw=True)
             self._listen("meshes", HandMeshArray)
             self._listen("occupancy", PointCloud2)
 
     def _listen(self, topic: str, kind: type, raw: bool = False) -> None:
-        self.node.create_subscription(kind, topic, self.received[topic].append, 20, raw=raw)
+        take = self.received[topic].append
+        self._listening.append(self.node.create_subscription(kind, topic, take, 20, raw=raw))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         status = message.status[0]
@@ -119,8 +120,13 @@ class Client:
             "the node's subscriptions",
             timeout,
         )
-        listeners = len(self.received) if self._listens else 0
-        self.wait_until(lambda: self.count("subscribers") == listeners, "the node's publishers")
+        self.wait_until(
+            lambda: (
+                self.count("subscribers") == len(self._listening)
+                and all(each.get_publisher_count() for each in self._listening)
+            ),
+            "the node's publishers",
+        )
 
     def forget(self) -> None:
         """Drop what was received so far."""

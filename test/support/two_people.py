@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from im2hands_ros.skeleton import SIDES
 from im2hands_ros.synthetic.background import random_background, random_light
-from im2hands_ros.synthetic.dataset import hand_part
 from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
+from im2hands_ros.synthetic.hand_part import hand_part
 from im2hands_ros.synthetic.renderer import render
 from im2hands_ros.synthetic.sample import moved, pose_hand
 from im2hands_ros.synthetic.skin import TONES, Skin

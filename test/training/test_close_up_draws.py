@@ -71,8 +71,11 @@ def test_the_draws_of_a_scene_share_its_picture_and_differ_in_their_errors(tool)
     networks = CompactNetworks.load(WEIGHTS)[0].eval()
     scene = BallScenes(count=1)[0]
     found = tool.draws(networks, scene, np.random.default_rng(2))
-    assert 1 < len(found) <= tool.DRAWS
+    assert 1 < len(found) <= 2 * tool.DRAWS
     assert not torch.equal(found[0].given, found[1].given)
+    second = next(each for each in found[1:] if torch.equal(each.given, found[0].given))
+    assert torch.equal(second.target, found[0].target)
+    assert 1e-4 < (second.begin - found[0].begin).norm(dim=-1).mean() < 0.05
     shown, drawn = tool.joined(found, np.random.default_rng(4))
     assert shown.colours.shape == (len(found), 42, 3, SIDE, SIDE)
     assert drawn.begin.shape == drawn.target.shape == (len(found), 2, 21, 3)

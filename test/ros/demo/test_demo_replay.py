@@ -64,7 +64,7 @@ def replay(count: int, **parameters: object) -> ReplayNode:
 def spin_until(
     executor: SingleThreadedExecutor,
     condition: Callable[[], bool],
-    seconds: float = 15.0,
+    seconds: float = 60.0,
 ) -> None:
     deadline = time.monotonic() + seconds
     while not condition():

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ from im2hands_ros.ros.demo.recorder import TOPICS
 from im2hands_ros.ros.topics import OUTPUTS
 
 FRAMES = 5
+PATIENCE = 60.0  # seconds; a busy machine
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def publishers(talker: Node) -> dict[str, Publisher]:
             name,
             qos_profile_sensor_data
             if name in ("image", "camera_info", "keypoints")
-            else QoSProfile(depth=1),
+            else QoSProfile(depth=FRAMES),
         )
         for name, kind in TOPICS.items()
     }
@@ -67,12 +69,22 @@ def start(bag: Path, *options: str) -> subprocess.Popen:
 
 def wait_until_matched(process: subprocess.Popen, publishers: dict[str, Publisher]) -> None:
     """Wait until the recorder has found all ``publishers``, and they have found it."""
-    deadline = time.monotonic() + 60
+
+    def matched(announced: dict[str, Any]) -> bool:
+        found = set(announced["matched"]) == set(publishers)
+        return found and all(each.get_subscription_count() for each in publishers.values())
+
+    wait_until_announced(process, matched)
+
+
+def wait_until_announced(
+    process: subprocess.Popen, expected: Callable[[dict[str, Any]], bool]
+) -> None:
+    deadline = time.monotonic() + PATIENCE
     for line in process.stdout:
-        assert time.monotonic() < deadline, f"publishers and recorder do not match: {line}"
-        heard = set(json.loads(line)["matched"]) == set(publishers)
-        if heard and all(each.get_subscription_count() for each in publishers.values()):
+        if expected(json.loads(line)):
             return
+        assert time.monotonic() < deadline, f"still after {PATIENCE} s: {line}"
     pytest.fail(f"the recorder has ended: {process.stderr.read()}")
 
 
@@ -94,13 +106,14 @@ def publish(process: subprocess.Popen, publishers: dict[str, Publisher]) -> list
         publishers["meshes"].publish(HandMeshArray(header=header, hands=[mesh]))
         time.sleep(0.05)
     publishers["/diagnostics"].publish(DiagnosticArray())
-    time.sleep(0.3)
+    all_of_them = {"image": FRAMES, "keypoints": FRAMES, "meshes": FRAMES, "/diagnostics": 1}
+    wait_until_announced(process, lambda announced: announced["counts"] == all_of_them)
     return sent
 
 
 def ended(process: subprocess.Popen) -> str:
     """Wait for the recorder's end; its standard output."""
-    output, errors = process.communicate(timeout=15)
+    output, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
     return output
 
@@ -171,6 +184,6 @@ def _raw(path: Path, topic: str) -> Iterator[memoryview]:
 def test_an_existing_bag_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "bag").mkdir()
     process = start(tmp_path / "bag")
-    _, errors = process.communicate(timeout=15)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     assert errors.strip().splitlines()[-1].endswith("exists already, not overwriting.")

@@ -30,7 +30,6 @@ class Watcher(Client):
         super().__init__(namespace, False, {picture: kind, "camera_info": CameraInfo})
         self._depth = self.node.create_publisher(Image, "depth", qos_profile_sensor_data)
         self.received = {"keypoints": []}
-        self._listens = True
         self._listen("keypoints", HandKeypoints)
         self.wait_for_node()
 
