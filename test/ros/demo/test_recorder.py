@@ -79,17 +79,21 @@ def wait_until_matched(process: subprocess.Popen, publishers: dict[str, Publishe
 
 def wait_until_announced(
     process: subprocess.Popen, expected: Callable[[dict[str, Any]], bool]
-) -> None:
+) -> dict[str, Any]:
+    """What the recorder announces, once it is as expected."""
     deadline = time.monotonic() + PATIENCE
     for line in process.stdout:
-        if expected(json.loads(line)):
-            return
+        if expected(announced := json.loads(line)):
+            return announced
         assert time.monotonic() < deadline, f"still after {PATIENCE} s: {line}"
     pytest.fail(f"the recorder has ended: {process.stderr.read()}")
 
 
-def publish(process: subprocess.Popen, publishers: dict[str, Publisher]) -> list[bytes]:
-    """Publish FRAMES stamped frames once the recorder listens; returns the serialised images."""
+def publish(
+    process: subprocess.Popen, publishers: dict[str, Publisher]
+) -> tuple[list[bytes], dict[str, Any]]:
+    """Publish FRAMES stamped frames once the recorder listens; returns the serialised images, and
+    what the recorder announces when it has all."""
     wait_until_matched(process, publishers)
     sent = []
     for i in range(FRAMES):
@@ -107,8 +111,7 @@ def publish(process: subprocess.Popen, publishers: dict[str, Publisher]) -> list
         time.sleep(0.05)
     publishers["/diagnostics"].publish(DiagnosticArray())
     all_of_them = {"image": FRAMES, "keypoints": FRAMES, "meshes": FRAMES, "/diagnostics": 1}
-    wait_until_announced(process, lambda announced: announced["counts"] == all_of_them)
-    return sent
+    return sent, wait_until_announced(process, lambda line: line["counts"] == all_of_them)
 
 
 def ended(process: subprocess.Popen) -> str:
@@ -141,12 +144,13 @@ def test_it_ends_by_itself_when_the_images_have_ended(
     talker: Node, publishers: dict[str, Publisher], tmp_path: Path
 ) -> None:
     process = start(tmp_path / "bag", "--drain", "0.3")
-    publish(process, publishers)
+    _, announced = publish(process, publishers)
+    assert announced["latest_ns"]["meshes"] == (100 + FRAMES - 1) * 10**9 + 7
     for publisher in publishers.values():
         talker.destroy_publisher(publisher)
-    lines = [json.loads(line) for line in ended(process).splitlines()]
-    assert lines[-1]["counts"]["image"] == FRAMES
-    assert lines[-1]["latest_ns"]["meshes"] == (100 + FRAMES - 1) * 10**9 + 7
+    ended(process)
+    with BagReader(tmp_path / "bag") as bag:
+        assert bag.count("/image") == FRAMES
 
 
 def test_messages_are_recorded_byte_for_byte_and_read_back(
@@ -154,7 +158,7 @@ def test_messages_are_recorded_byte_for_byte_and_read_back(
 ) -> None:
     process = start(tmp_path / "bag")
     before = time.time_ns()
-    sent = publish(process, publishers)
+    sent, _ = publish(process, publishers)
     process.send_signal(signal.SIGINT)
     ended(process)
     with BagReader(tmp_path / "bag") as bag:
