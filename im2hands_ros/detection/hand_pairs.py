@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from im2hands_ros.detection.belonging import SECOND_WEIGHTS, belonging
 from im2hands_ros.detection.landmarks import Landmarks
 from im2hands_ros.detection.second_hand import (
+    alike_in_size,
     candidates,
     fit_better,
     looked_at,
@@ -149,7 +150,7 @@ def confirmed(elected: Landmarks, last: Landmarks) -> Landmarks:
 
 def _new(seen: SeenHand, first: Landmarks) -> bool:
     hand = landmarks_of(seen)
-    return credible(hand) and hand.distance(first) > SAME
+    return credible(hand) and hand.distance(first) > SAME and alike_in_size(first, hand)
 
 
 def _upon_each_other(seen: Mapping[str, SeenHand]) -> bool:

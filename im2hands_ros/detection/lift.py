@@ -26,6 +26,10 @@ _BONE_PER_PALM = 0.403
 _WRIST_SHIFT = 0.05  # palm lengths; MediaPipe's wrist lies nearer the fingers than the joint
 
 _RANGE = (0.05, 5.0)  # metres; what is found outside is no hand
+_PALMS = (
+    0.05,
+    0.14,
+)  # metres, of children and of the tallest: by a depth image others are no hands
 
 # Depth images show skin, and other things where a joint is hidden or lies on an edge.
 _SKIN_TO_JOINT = 0.012  # metres
@@ -38,7 +42,7 @@ _OWN_DEPTH = 0.04  # metres within which a landmark's own depth has half the wei
 # Of the logarithm of the ratio of both distances. Fitted to 62 pairs found in our own renders,
 # touching and up to 25 cm apart: the hands' places to each other are 52 instead of 98 mm off.
 _KEPT = 0.3
-_ANOTHER_PERSON = 0.7  # the same logarithm: one hand seems twice as far away as the other
+ANOTHER_PERSON = 0.7  # the same logarithm: one hand seems twice as far away as the other
 
 
 def lift(
@@ -69,6 +73,8 @@ def lift(
     z = distance * farther
     if depth is not None:
         z = _with_depth(z, depth, hand.pixels)
+        if not _PALMS[0] < palm_length * float(np.mean(z / (distance * farther))) < _PALMS[1]:
+            return None
     if not (_RANGE[0] < z.min() and z.max() < _RANGE[1] and np.isfinite(rays).all()):
         return None
     joints = rays * z[:, None]
@@ -130,7 +136,7 @@ def settle_pair(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.n
         (21, 3) float32 each; as given where one seems to be another person's.
     """
     apart = math.log(float(first[:, 2].mean() / second[:, 2].mean()))
-    if abs(apart) > _ANOTHER_PERSON:
+    if abs(apart) > ANOTHER_PERSON:
         return first, second
     change = math.exp((_KEPT - 1) * apart / 2)
     return (first * change).astype(np.float32), (second / change).astype(np.float32)

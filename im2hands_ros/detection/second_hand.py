@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from im2hands_ros.detection.landmarks import FloatArray, Landmarks
+from im2hands_ros.detection.lift import ANOTHER_PERSON
 from im2hands_ros.networks.compact.landmark_encoder import ConditionedEncoder, Look, SeenHand
 from im2hands_ros.networks.compact.landmark_network import INPUT_SIZE
 from im2hands_ros.networks.compact.landmark_regions import moved, moved_back, region_of
@@ -80,6 +81,11 @@ def candidates(first: Landmarks, side: str, findings: Iterable[Landmarks]) -> li
             chosen.append(hand)
     found = [hand.pixels for hand in chosen[:MOST_FOUND]]
     return [*found, *guesses_beside(first.pixels, side)]
+
+
+def alike_in_size(first: Landmarks, other: Landmarks) -> bool:
+    """Whether two hands are as large as one person's can seem, one farther away than the other."""
+    return abs(first.size - other.size) < ANOTHER_PERSON
 
 
 def fit_better(exchanged: Mapping[str, SeenHand], seen: Mapping[str, SeenHand]) -> bool:

@@ -51,6 +51,14 @@ def test_of_two_hands_the_smaller_one_in_the_picture_is_farther_away() -> None:
     assert far[:, 2].mean() / near[:, 2].mean() == pytest.approx(1.5, rel=0.02)
 
 
+@pytest.mark.parametrize("factor", [0.4, 3.0])
+def test_what_a_depth_image_shows_in_no_hands_size_is_none(factor: float) -> None:
+    joints = open_hand(0.4)
+    landmarks, depth = landmarks_of(joints, CAMERA), depth_image(joints, CAMERA)
+    assert lift(landmarks, CAMERA, depth=depth) is not None
+    assert lift(landmarks, CAMERA, depth=factor * depth) is None
+
+
 def test_a_depth_image_overrules_the_size() -> None:
     joints = open_hand(0.62)
     depth = depth_image(joints, CAMERA)

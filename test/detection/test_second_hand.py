@@ -10,6 +10,7 @@ from im2hands_ros.detection.palms import PalmDetector
 from im2hands_ros.detection.search import ROUNDS, HandSearch
 from im2hands_ros.detection.second_hand import (
     MOST_FOUND,
+    alike_in_size,
     candidates,
     fit_better,
     guesses_beside,
@@ -184,3 +185,10 @@ def test_a_region_turns_about_its_middle(touching) -> None:
     assert np.allclose(moved_back(MIDDLE, quarter), moved_back(MIDDLE, region))
     right_of_it = moved_back(MIDDLE + (10, 0), region)
     assert np.allclose(moved(right_of_it, quarter), MIDDLE + (0, 10))
+
+
+@pytest.mark.parametrize(("times", "alike"), [(0.4, False), (0.6, True), (1.7, True), (2.2, False)])
+def test_the_hands_of_one_person_are_not_twice_as_large_as_each_other(touching, times, alike):
+    _, true = touching
+    other = seen_at(true["left"].mean(0) + times * (true["left"] - true["left"].mean(0)))
+    assert alike_in_size(seen_at(true["left"]), other) is alike
