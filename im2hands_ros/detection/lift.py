@@ -26,10 +26,8 @@ _BONE_PER_PALM = 0.403
 _WRIST_SHIFT = 0.05  # palm lengths; MediaPipe's wrist lies nearer the fingers than the joint
 
 _RANGE = (0.05, 5.0)  # metres; what is found outside is no hand
-_PALMS = (
-    0.05,
-    0.14,
-)  # metres, of children and of the tallest: by a depth image others are no hands
+# Metres, of children and of the tallest; what a depth image shows as another size is no hand.
+_PALMS = (0.05, 0.14)
 
 # Depth images show skin, and other things where a joint is hidden or lies on an edge.
 _SKIN_TO_JOINT = 0.012  # metres

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from im2hands_ros.detection.landmarks import FloatArray
 
 _WINDOW = 2  # pixels around a joint
-_OTHER = (
-    0.06  # of both logarithms: looks at hands of one person in one picture seldom differ by more
-)
+# Of both logarithms: looks at hands of one person in one picture seldom differ by more.
+_OTHER = 0.06
 _FEWEST = 5  # joints in the picture, from which on a hand has a colour
 
 
