@@ -15,6 +15,9 @@ from im2hands_ros.skeleton import (
 
 Joints = NDArray[np.floating]
 
+PALM_LENGTHS = (0.05, 0.14)
+"""Metres from wrist to middle knuckle, of children and of the tallest."""
+
 # Length of each bone of `BONES`, millimetres: medians of 1024 poses of the synthetic hand.
 _BONE_LENGTHS_MM = np.array(
     [37, 31, 36, 25, 99, 24, 22, 24, 93, 31, 27, 23, 90, 27, 23, 23, 87, 19, 15, 18], np.float64

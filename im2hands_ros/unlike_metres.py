@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.anatomy import palm_length
+from im2hands_ros.anatomy import PALM_LENGTHS, palm_length
 from im2hands_ros.skeleton import JOINT_NAMES, WRIST
 from im2hands_ros.unseen_joints import lie_around_origin
 
@@ -20,7 +20,7 @@ Joints = NDArray[np.float64]
 _FARTHEST, _NEAREST_DEPTH = 10.0, 0.01
 _SMALLEST_HAND, _LARGEST_HAND = 0.03, 0.5
 _MOST_PIXELS = 20_000
-_PALM, _USUAL_PALM = (0.05, 0.14), 0.095
+_USUAL_PALM = 0.095
 _HAND = (0.08, 0.35)  # across, usual ones
 _ONE_PLACE = 1e-4
 _NO_DEPTH = 1e-3
@@ -160,7 +160,9 @@ def _unit(xyz: Joints, size: float) -> tuple[str, float]:
     palm = palm_length(xyz)
     if _SMALLEST_HAND < size < _LARGEST_HAND:
         return "", 1.0
-    fits = [unit for unit, scale in _UNITS.items() if _PALM[0] < palm / scale < _PALM[1]]
+    fits = [
+        unit for unit, scale in _UNITS.items() if PALM_LENGTHS[0] < palm / scale < PALM_LENGTHS[1]
+    ]
     if fits:
         best = min(fits, key=lambda unit: abs(math.log(palm / _UNITS[unit] / _USUAL_PALM)))
         return best, _UNITS[best]
@@ -188,7 +190,7 @@ def _other_unit(xyz: Joints, size: float) -> str:
             return text + "; where x and y are pixels, lift them with their depth"
         return text
     for factor in _TOO_SMALL:
-        is_hand = _PALM[0] < palm_length(xyz) / factor < _PALM[1]
+        is_hand = PALM_LENGTHS[0] < palm_length(xyz) / factor < PALM_LENGTHS[1]
         if is_hand and 0.05 * factor < depths.min() and reach < _FARTHEST * factor:
             return (
                 f"is {size:.3g} m across and {depths.min():.3g} m away: give metres: multiply by "

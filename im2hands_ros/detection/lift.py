@@ -13,6 +13,7 @@ import math
 
 import numpy as np
 
+from im2hands_ros.anatomy import PALM_LENGTHS
 from im2hands_ros.camera import Camera
 from im2hands_ros.detection.landmarks import FloatArray, Landmarks, mean_bone_length
 from im2hands_ros.skeleton import JOINT_COUNT, MIDDLE_MCP, WRIST
@@ -26,8 +27,6 @@ _BONE_PER_PALM = 0.403
 _WRIST_SHIFT = 0.05  # palm lengths; MediaPipe's wrist lies nearer the fingers than the joint
 
 _RANGE = (0.05, 5.0)  # metres; what is found outside is no hand
-# Metres, of children and of the tallest; what a depth image shows as another size is no hand.
-_PALMS = (0.05, 0.14)
 
 # Depth images show skin, and other things where a joint is hidden or lies on an edge.
 _SKIN_TO_JOINT = 0.012  # metres
@@ -61,7 +60,8 @@ def lift(
         mirrored: the picture is mirrored left to right; the joints are those of the real hand.
 
     Returns:
-        (21, 3) float32, metres, or None for what cannot be a hand before this camera.
+        (21, 3) float32, metres, or None for what cannot be a hand before this camera, or is none by
+        its size in the depth image.
     """
     rays = camera.back_project(hand.pixels, np.ones(JOINT_COUNT))
     if mirrored:
@@ -71,7 +71,8 @@ def lift(
     z = distance * farther
     if depth is not None:
         z = _with_depth(z, depth, hand.pixels)
-        if not _PALMS[0] < palm_length * float(np.mean(z / (distance * farther))) < _PALMS[1]:
+        shown = palm_length * float(np.mean(z / (distance * farther)))
+        if not PALM_LENGTHS[0] < shown < PALM_LENGTHS[1]:
             return None
     if not (_RANGE[0] < z.min() and z.max() < _RANGE[1] and np.isfinite(rays).all()):
         return None

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.evaluation.detections import DEPTH, PICTURE, LiftedDetections
 from im2hands_ros.evaluation.inputs import EvaluationInput
 from im2hands_ros.evaluation.methods import (
@@ -44,7 +45,8 @@ def end_to_end_scores(
     """Scores by source of the keypoints and method. The networks are given the depth image where
     the keypoints' distances are from it: who has a depth camera uses it for both.
 
-    "answered" for every true hand, whether there is a mesh of its side; the rest for those hands,
+    "answered" for every true hand, whether there is a mesh of its side (none of a picture whose
+    keypoints the networks refuse); the rest for those hands,
     "moved" ones after each hand was moved so that its joints' middle is the true one.
     """
     sample, true = picture.sample, true_hands(picture.sample, 0)
@@ -54,9 +56,18 @@ def end_to_end_scores(
         depth = picture.depth if source == DEPTH else None
         given = EvaluationInput(sample.image, sample.camera, keypoints, sample.points, depth)
         for name, method in methods.items():
-            prediction = method([given])[0] if present(given.keypoints) else Prediction({}, 0.0)
-            scores[source, name] = _scored(true, given, prediction)
+            scores[source, name] = _scored(true, given, _predicted(method, given))
     return scores
+
+
+def _predicted(method: Method, given: EvaluationInput) -> Prediction:
+    """No hands where there are no keypoints, or they are refused, as the node does then."""
+    if not present(given.keypoints):
+        return Prediction({}, 0.0)
+    try:
+        return method([given])[0]
+    except BadInput:
+        return Prediction({}, 0.0)
 
 
 def _scored(true: dict[str, TrueHand], given: EvaluationInput, prediction: Prediction) -> Scores:

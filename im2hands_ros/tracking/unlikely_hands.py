@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.anatomy import handedness, palm_length
+from im2hands_ros.anatomy import PALM_LENGTHS, handedness, palm_length
 from im2hands_ros.camera import Camera
 from im2hands_ros.joint_orders import other_order
 from im2hands_ros.skeleton import BONES, JOINT_NAMES, SIDES, WRIST
@@ -16,7 +16,6 @@ from im2hands_ros.tracking.interfaces import Joints
 _LEAST_INSIDE = 0.5  # share of a hand's joints in the picture
 _SMALLEST_PX = 20.0
 _SAME_PLACE = 0.016  # metres, mean; joints of folded hands are two finger widths apart
-_PALM = (0.05, 0.14)  # metres, of children and of the tallest
 _LONGEST_BONE = 0.075  # metres, of a finger; a tall man's are 0.06
 _SHORTEST_BONE = 0.0005
 _FINGERS = np.arange(1, 21).reshape(5, 4)  # joints from knuckle to tip
@@ -103,11 +102,12 @@ def _anatomy(side: str, xyz: Joints) -> Iterator[tuple[str, str]]:
         yield wrong_order(side, order)
         return
     palm = palm_length(xyz)
-    if not _PALM[0] < palm < _PALM[1]:
+    if not PALM_LENGTHS[0] < palm < PALM_LENGTHS[1]:
         yield (
             "palm_length",
             f"the {side} palm is {1e3 * palm:.0f} mm from wrist to middle knuckle, a hand's "
-            f"{1e3 * _PALM[0]:.0f} to {1e3 * _PALM[1]:.0f}: check the keypoints' unit and scale",
+            f"{1e3 * PALM_LENGTHS[0]:.0f} to {1e3 * PALM_LENGTHS[1]:.0f}: check the keypoints' "
+            "unit and scale",
         )
     else:
         yield from _bones(side, xyz)
@@ -168,12 +168,12 @@ def _fingers(side: str, xyz: Joints) -> Iterator[tuple[str, str]]:
             "hand lie in one place, and so do the joints before them: give each finger its own",
         )
     reach = np.linalg.norm(fingers[:, 0] - xyz[WRIST], axis=-1)
-    if reach.max() > _PALM[1]:
+    if reach.max() > PALM_LENGTHS[1]:
         yield (
             "bone_length",
             f"{JOINT_NAMES[_FINGERS[int(reach.argmax()), 0]]} of the {side} hand is "
-            f"{1e3 * reach.max():.0f} mm from the wrist, a hand's at most {1e3 * _PALM[1]:.0f}: "
-            "check scale and joint order",
+            f"{1e3 * reach.max():.0f} mm from the wrist, a hand's at most "
+            f"{1e3 * PALM_LENGTHS[1]:.0f}: check scale and joint order",
         )
 
 

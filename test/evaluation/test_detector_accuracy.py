@@ -11,6 +11,7 @@ import pytest
 from seen_hands import PerfectFinder
 from stand_in_model import StandInModel
 
+from im2hands_ros.bad_input import BadInput
 from im2hands_ros.cli import main
 from im2hands_ros.detection.detector import HandDetector
 from im2hands_ros.detection.landmarks import Landmarks
@@ -103,6 +104,24 @@ def test_the_end_to_end_scores_what_the_stages_make_of_detected_hands(pair) -> N
     assert plain["answered"] == [1, 0]
     assert refined["keypoints_out_mm"][0] == pytest.approx(plain["keypoints_in_mm"][0] / 2, 1e-3)
     assert scores[TRUE, "initial+refinement"]["iou"] == [1, 1]
+
+
+def test_a_picture_whose_detected_hands_are_refused_is_unanswered(pair, monkeypatch) -> None:
+    model = StandInModel([pair.sample], ("initial",))
+    detection = detect(detector_of(landmarks_in(pair)), pair)
+    encode = model.encode
+
+    def refusing(image, keypoints, camera, depth=None):
+        if depth is not None:
+            raise BadInput("keypoints_unit", "the right hand is 0.61 m across")
+        return encode(image, keypoints, camera, depth)
+
+    monkeypatch.setattr(model, "encode", refusing)
+    scores = end_to_end_scores(pair, detection, end_to_end_methods(model, 32))
+    assert [scores[source, "initial"]["answered"] for source in (PICTURE, DEPTH)] == [
+        [1, 1],
+        [0, 0],
+    ]
 
 
 def test_the_networks_get_the_depth_image_that_the_keypoints_were_lifted_by(pair) -> None:

@@ -163,8 +163,8 @@ def test_the_newest_frame_wins_when_the_device_is_too_slow(start, connect):
     values = client.diagnostics()
     # Best effort: a starved process may miss a message or two.
     assert 0 <= len(stamps) - len(received) - int(values["dropped.overwritten"]) <= 3
-    # The delay and what the surface takes; a busy machine adds to both.
-    assert float(values["stage.extract.median_ms"]) >= 150
+    # The delay and what the surface takes; a busy machine adds to both, but not a minute.
+    assert 150 <= float(values["stage.extract.median_ms"]) < 60_000
 
 
 def test_frames_that_waited_too_long_are_dropped_and_counted(start, connect):
