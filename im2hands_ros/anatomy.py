@@ -35,6 +35,12 @@ def palm_length(xyz: Joints) -> float:
     return float(np.linalg.norm(xyz[MIDDLE_MCP] - xyz[WRIST]))
 
 
+def mean_bone_length(xyz: Joints) -> float:
+    """Mean length of the 20 bones of (21, 3) joints in MANO order, in their unit."""
+    parents, children = np.array(BONES).T
+    return float(np.linalg.norm(xyz[children] - xyz[parents], axis=1).mean())
+
+
 def handedness(xyz: Joints) -> float:
     """Logarithm of the odds that (21, 3) joints in MANO order are of a right hand, not of a left.
 

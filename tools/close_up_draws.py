@@ -90,16 +90,16 @@ def draws(networks: CompactNetworks, scene: TrainingScene, rng: np.random.Genera
     features = ImageFeatures(*(x.float().expand(DRAWS, *x.shape[1:]) for x in kept.features))
     coarse = CoarseHands(joints, reported, kept.intrinsics.expand(DRAWS, 3, 3))
     begin, given = networks.keypoints(features, coarse, swapped).joints, coarse.swap(swapped)
-    first = _shown(image, scene.camera, begin, given, target)
+    first = shown_around(image, scene.camera, begin, given, target)
     if networks.closeups is None or not first:
         return first
     drawn = Drawn(*map(torch.cat, zip(*first, strict=True)))
-    found = _first_look(networks.closeups, drawn)
+    found = first_look(networks.closeups, drawn)
     given = given._replace(joints=drawn.given, present=drawn.present)
-    return first + _shown(image, scene.camera, found, given, drawn.target)
+    return first + shown_around(image, scene.camera, found, given, drawn.target)
 
 
-def _shown(
+def shown_around(
     image: np.ndarray, camera: Camera, begin: Tensor, given: CoarseHands, target: Tensor
 ) -> list[Drawn]:
     """Of draws of a scene, those whose close-ups around the joints ``begin`` can be cut."""
@@ -115,7 +115,7 @@ def _shown(
     return found
 
 
-def _first_look(network: CloseUpRefinement, drawn: Drawn) -> Tensor:
+def first_look(network: CloseUpRefinement, drawn: Drawn) -> Tensor:
     """(B, 2, 21, 3) the joints that it finds."""
     shown = CloseUps(normalised(drawn.colours.float()), drawn.bones.float(), drawn.axes)
     hands = CoarseHands(drawn.begin, drawn.present, torch.eye(3).expand(len(drawn.begin), 3, 3))

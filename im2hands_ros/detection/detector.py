@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from im2hands_ros.camera import Camera
 from im2hands_ros.detection.following import HandFinder, HandFollower
-from im2hands_ros.detection.landmarks import FloatArray
+from im2hands_ros.detection.landmarks import FloatArray, Landmarks
 from im2hands_ros.detection.lift import PALM_LENGTH, lift, settle_pair
 from im2hands_ros.detection.voting import side_probabilities
 from im2hands_ros.skeleton import SIDES
+
+# From a picture and (21, 3) landmarks by side to landmarks: `LandmarkCloseUps`.
+CloseUps = Callable[[NDArray[np.uint8], Mapping[str, FloatArray]], dict[str, FloatArray]]
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,14 @@ class HandDetector:
     Args:
         finder: sees hands around joints, and finds them; `load` makes one.
         search: see `HandFollower`.
+        close_ups: moves landmarks to where the picture shows them; None: they stay.
     """
 
-    def __init__(self, finder: HandFinder, search: bool = True) -> None:
+    def __init__(
+        self, finder: HandFinder, search: bool = True, close_ups: CloseUps | None = None
+    ) -> None:
         self._follow = HandFollower(finder, search)
+        self._close_ups = close_ups
 
     @classmethod
     def load(cls, device: str = "cpu", search: bool = True) -> HandDetector:
@@ -55,13 +62,15 @@ class HandDetector:
         # Torch is not imported for what needs no network.
         from im2hands_ros.detection.palms import PalmDetector
         from im2hands_ros.detection.search import HandSearch
+        from im2hands_ros.networks.compact.landmark_close_ups import LandmarkCloseUps
         from im2hands_ros.networks.compact.landmark_encoder import (
             ConditionedEncoder,
             LandmarkEncoder,
         )
 
         networks = (LandmarkEncoder.load(device=device), ConditionedEncoder.load(device=device))
-        return cls(HandSearch(PalmDetector.load(device), *networks), search)
+        finder = HandSearch(PalmDetector.load(device), *networks)
+        return cls(finder, search, LandmarkCloseUps.load())
 
     def detect(
         self,
@@ -88,7 +97,8 @@ class HandDetector:
             "left" and "right" -> the hand, None where there is none.
         """
         around = _in_picture(previous or {}, camera, mirrored)
-        found = self._follow(image[:, ::-1] if mirrored else image, stamp, around)
+        picture = image[:, ::-1] if mirrored else image
+        found = self._closer(picture, self._follow(picture, stamp, around))
         hands: dict[str, DetectedHand | None] = dict.fromkeys(SIDES)
         sides = side_probabilities(found)
         for side, seen in found.items():
@@ -100,6 +110,13 @@ class HandDetector:
                 hands[side] = DetectedHand(keypoints, pixels, confidence)
         # A depth image gives a hand's distance better than the other hand does.
         return hands if depth is not None else _as_one_person(hands)
+
+    def _closer(self, image: np.ndarray, hands: dict[str, Landmarks]) -> dict[str, Landmarks]:
+        """The same hands as close-ups show them."""
+        if self._close_ups is None:
+            return hands
+        places = {s: np.column_stack([it.pixels, it.relief]) for s, it in hands.items()}
+        return {s: hands[s].moved_to(it) for s, it in self._close_ups(image, places).items()}
 
 
 def _in_picture(

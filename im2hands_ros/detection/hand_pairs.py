@@ -137,9 +137,7 @@ class HandPairs:
 
 def landmarks_of(seen: SeenHand) -> Landmarks:
     """A finding of the landmark network."""
-    return Landmarks(
-        seen.pixels, seen.relief, seen.shape, seen.right, seen.presence, seen.fits, seen.closer
-    )
+    return Landmarks(seen.pixels, seen.relief, seen.shape, seen.right, seen.presence, seen.fits)
 
 
 def confirmed(elected: Landmarks, last: Landmarks) -> Landmarks:
@@ -160,7 +158,6 @@ def _upon_each_other(seen: Mapping[str, SeenHand]) -> bool:
 
 def _averaged(seen: Sequence[SeenHand]) -> SeenHand:
     """One hand as it is seen in several crops."""
-    closer = [hand.closer for hand in seen if hand.closer is not None]
     presence, right, fits = np.mean([(it.presence, it.right, it.fits) for it in seen], axis=0)
     return SeenHand(
         np.mean([hand.pixels for hand in seen], axis=0),
@@ -169,5 +166,4 @@ def _averaged(seen: Sequence[SeenHand]) -> SeenHand:
         float(presence),
         float(right),
         fits=float(fits),
-        closer=None if not closer else np.mean(closer, axis=0),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from im2hands_ros.skeleton import BONES
+from im2hands_ros.anatomy import mean_bone_length
 
 FloatArray = NDArray[np.float64]
 
@@ -26,7 +26,6 @@ class Landmarks:
         presence: probability that a hand is there at all.
         fits: logarithm of the odds that it is the hand that was meant, where the network was
             conditioned on both; NaN: it was not.
-        closer: (21, 2) where the network's maps show the joints, pixels; None: not looked for.
     """
 
     pixels: FloatArray
@@ -35,7 +34,6 @@ class Landmarks:
     right: float
     presence: float = 1.0
     fits: float = math.nan
-    closer: FloatArray | None = None
 
     @property
     def centre(self) -> FloatArray:
@@ -66,9 +64,9 @@ class Landmarks:
         """The same hand with another probability of being a right one."""
         return replace(self, right=right)
 
-    def closest(self) -> Landmarks:
-        """The same hand with its joints where the network's maps show them, if they are known."""
-        return self if self.closer is None else replace(self, pixels=self.closer, closer=None)
+    def moved_to(self, places: FloatArray) -> Landmarks:
+        """The same hand with (21, 3) other pixels and relief."""
+        return replace(self, pixels=places[:, :2], relief=places[:, 2])
 
     def mistaken(self) -> Landmarks:
         """The same hand with the probabilities of the sides exchanged."""
@@ -81,9 +79,3 @@ class Landmarks:
     def mirrored(self, width: int) -> Landmarks:
         """The pixels of the same hand in the image mirrored left to right."""
         return replace(self, pixels=self.pixels * (-1, 1) + (width - 1, 0))
-
-
-def mean_bone_length(joints: FloatArray) -> float:
-    """Mean length of the 20 bones of (21, 3) joints."""
-    parents, children = np.array(BONES).T
-    return float(np.linalg.norm(joints[children] - joints[parents], axis=1).mean())

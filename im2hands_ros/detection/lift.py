@@ -13,9 +13,9 @@ import math
 
 import numpy as np
 
-from im2hands_ros.anatomy import PALM_LENGTHS
+from im2hands_ros.anatomy import PALM_LENGTHS, mean_bone_length
 from im2hands_ros.camera import Camera
-from im2hands_ros.detection.landmarks import FloatArray, Landmarks, mean_bone_length
+from im2hands_ros.detection.landmarks import FloatArray, Landmarks
 from im2hands_ros.skeleton import JOINT_COUNT, MIDDLE_MCP, WRIST
 
 PALM_LENGTH = 0.093

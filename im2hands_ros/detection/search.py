@@ -79,17 +79,6 @@ class HandSearch:
                 until both hands are found.
             may_be: whether a hand can be the one of a side that is searched for; None: any can.
         """
-        # What is a hand, and of which side, is settled by the joints as the network reads them.
-        found = self._found(image, known, part, may_be)
-        return {side: hand.closest() for side, hand in found.items()}
-
-    def _found(
-        self,
-        image: NDArray[np.uint8],
-        known: Mapping[str, Landmarks],
-        part: int | None,
-        may_be: Callable[[str, Landmarks], bool] | None,
-    ) -> dict[str, Landmarks]:
         missing = [side for side in SIDES if side not in known]
 
         def is_searched(hand: Landmarks) -> bool:
@@ -137,7 +126,7 @@ class HandSearch:
         """As `see`, by the network conditioned on both: better joints of clasped hands,
         but presence and side follow what is believed."""
         seen = self._conditioned.see(image, joints_px)
-        return {side: landmarks_of(it).closest() for side, it in seen.items()}
+        return {side: landmarks_of(it) for side, it in seen.items()}
 
     def palms(self, image: NDArray[np.uint8]) -> list[FloatArray]:
         """(2,) middles of the hands that a look at the whole picture shows, pixels; anybody's."""

@@ -186,4 +186,4 @@ def _median(hands: Sequence[Landmarks], right: float) -> Landmarks:
         for name in ("pixels", "relief", "shape")
     }
     presence = float(np.median([hand.presence for hand in hands]))
-    return replace(hands[0], **middle, right=right, presence=presence, closer=None)
+    return replace(hands[0], **middle, right=right, presence=presence)

@@ -18,7 +18,7 @@ from im2hands_ros.camera import Camera
 from im2hands_ros.detection.detector import HandDetector
 from im2hands_ros.detection.landmarks import Landmarks
 from im2hands_ros.detection.lift import lift, settle_pair
-from im2hands_ros.skeleton import SIDES
+from im2hands_ros.skeleton import SIDES, WRIST
 
 
 def test_a_detector_gives_both_hands_with_their_confidence() -> None:
@@ -102,3 +102,21 @@ def test_a_mirrored_picture_s_depth_is_read_where_the_hand_is_in_it() -> None:
     picture = np.zeros((480, 640, 3), np.uint8)
     hands = detector.detect(picture, camera, depth, mirrored=True)
     assert np.abs(fingers(hands["right"].keypoints) - fingers(joints)).max() < 0.004
+
+
+def test_close_ups_say_where_the_joints_of_a_hand_are() -> None:
+    seen = landmarks_of(open_hand(), CAMERA, 0.9)
+    picture, shown = np.zeros((480, 640, 3), np.uint8), []
+
+    def close_ups(image: np.ndarray, hands: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        shown.append((image, hands))
+        return {side: hand + (3.0, -2.0, 0.0) for side, hand in hands.items()}
+
+    detector = HandDetector(PerfectFinder({"right": seen}), close_ups=close_ups)
+    hand = detector.detect(picture, CAMERA)["right"]
+    ((image, hands),) = shown
+    assert image is picture
+    assert np.array_equal(hands["right"], np.column_stack([seen.pixels, seen.relief]))
+    assert np.allclose(hand.keypoints_px, seen.pixels + (3, -2), atol=1e-3)
+    joints = [joint for joint in range(21) if joint != WRIST]
+    assert np.allclose(CAMERA.project(hand.keypoints)[joints], hand.keypoints_px[joints], atol=0.01)

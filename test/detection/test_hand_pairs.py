@@ -89,31 +89,3 @@ def test_what_is_no_hand_does_not_exchange_the_side_of_the_other_one(none) -> No
 def test_a_hand_alone_keeps_its_side(side) -> None:
     there = dict.fromkeys(PLACES, 0.9)
     assert told_apart(EXCHANGED_FIT_BETTER, there, (side,)) == {side: side}
-
-
-class CloserBy(FitsWhere):
-    """Its maps show the joints beside where it reads them."""
-
-    def __init__(self, fits, offset: np.ndarray) -> None:
-        super().__init__(fits)
-        self.offset = offset
-
-    def _one(self, side, pixels):
-        hand = super()._one(side, pixels)
-        return hand._replace(closer=hand.pixels + self.offset)
-
-
-def test_joints_are_where_the_maps_show_them_once_the_hands_are_settled() -> None:
-    fits = {(place, side): 4.0 if place == side else 2.0 for place in PLACES for side in PLACES}
-    offset = np.array([3.0, -2.0])
-    pairs = HandPairs(PresentWhere(dict.fromkeys(PLACES, 0.9)), CloserBy(fits, offset))
-    new = {side: landmarks_of(seen(pixels)) for side, pixels in PLACES.items()}
-    for side, hand in pairs.told_apart(IMAGE, {}, new).items():
-        assert np.allclose(hand.pixels, PLACES[side])
-        assert np.allclose(hand.closest().pixels, PLACES[side] + offset)
-        assert hand.closest().closest().pixels is hand.closest().pixels
-
-
-def test_a_hand_whose_maps_were_not_looked_at_stays() -> None:
-    hand = landmarks_of(seen(SHAPE))
-    assert hand.closest() is hand

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from seen_hands import CAMERA, depth_image, fingers, landmarks_of, open_hand
 
+from im2hands_ros.anatomy import mean_bone_length
 from im2hands_ros.camera import Camera
-from im2hands_ros.detection.landmarks import mean_bone_length
 from im2hands_ros.detection.lift import PALM_LENGTH, lift
 from im2hands_ros.skeleton import MIDDLE_MCP, WRIST
 

@@ -39,7 +39,7 @@ def refine_closer(
         found = region(picture.image, picture.camera, begin.joints, begin.present)
         if found is None:
             break
-        joints, spread = _look(network, *found, begin, given.joints)
+        joints, spread = look_closer(network, *found, begin, given.joints)
         begin = begin._replace(joints=joints)
         seen.append(joints)
     if not seen:
@@ -48,7 +48,7 @@ def refine_closer(
     return refined._replace(joints=joints.to(device), spread=spread.to(device))
 
 
-def _look(
+def look_closer(
     network: CloseUpRefinement | NativeCloseUps,
     part: NDArray[np.uint8],
     frames: Frames,

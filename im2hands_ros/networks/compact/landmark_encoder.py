@@ -21,7 +21,6 @@ from im2hands_ros.networks.compact.landmark_network import (
     LandmarkNetwork,
     SeenLandmarks,
 )
-from im2hands_ros.networks.compact.landmark_offsets import LandmarkOffsets
 from im2hands_ros.networks.compact.landmark_regions import (
     FloatArray,
     cut_out,
@@ -53,8 +52,6 @@ class SeenHand(NamedTuple):
             the network does not estimate it.
         fits: logarithm of the odds that the landmarks are those of the hand that is meant, where
             both are looked for; NaN: not estimated.
-        closer: (21, 2) the landmarks, moved to where the network's maps show them; None: they are
-            not looked for there.
     """
 
     pixels: FloatArray
@@ -64,7 +61,6 @@ class SeenHand(NamedTuple):
     right: float
     spread: FloatArray | None = None
     fits: float = math.nan
-    closer: FloatArray | None = None
 
 
 class LandmarkEncoder:
@@ -123,34 +119,29 @@ class ConditionedEncoder:
     Args:
         network: on the device that it shall run on; made fast and no longer to be trained.
         fits: from its code to `SeenHand.fits`.
-        offsets: for `SeenHand.closer`.
 
     Attributes:
         alone: the same network without hints, for regions where nothing is known.
     """
 
-    def __init__(
-        self, network: ConditionedLandmarks, fits: nn.Linear, offsets: LandmarkOffsets | None = None
-    ) -> None:
+    def __init__(self, network: ConditionedLandmarks, fits: nn.Linear) -> None:
         self.network = network.eval().requires_grad_(False)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.fits = fits.eval().requires_grad_(False)
-        self.offsets = offsets and offsets.eval().requires_grad_(False)
         self.alone = LandmarkEncoder(self.network.network)
 
     @classmethod
     def load(cls, weights: Path | None = None, device: str = "cpu") -> ConditionedEncoder:
-        """The packaged network, or that of a weights file's stages ``landmarks``, ``fits`` and
-        ``offsets``.
+        """The packaged network, or that of a weights file's stages ``landmarks`` and ``fits``.
 
         Raises:
             FileNotFoundError, ValueError: as `checkpoints.load_into`.
         """
-        network, fits, offsets = ConditionedLandmarks(), nn.Linear(CODE_WIDTH, 1), LandmarkOffsets()
-        parts = nn.ModuleDict({"landmarks": network, "fits": fits, "offsets": offsets})
+        network, fits = ConditionedLandmarks(), nn.Linear(CODE_WIDTH, 1)
+        parts = nn.ModuleDict({"landmarks": network, "fits": fits})
         checkpoints.load_into(parts, weights or CONDITIONED_WEIGHTS)
         parts.to(device)
-        return cls(network, fits, offsets)
+        return cls(network, fits)
 
     def see(self, image: np.ndarray, joints_px: Mapping[str, np.ndarray]) -> dict[str, SeenHand]:
         """As `LandmarkEncoder.see`; the sides and nearly always the presence are as believed."""
@@ -159,7 +150,7 @@ class ConditionedEncoder:
 
     def __call__(self, image: np.ndarray, looks: Sequence[Look]) -> list[SeenHand]:
         """What each look shows, all at once; image: as of `see`."""
-        return see_each(self.network, image, looks, self.fits, self.offsets)
+        return see_each(self.network, image, looks, self.fits)
 
 
 class Look(NamedTuple):
@@ -191,9 +182,8 @@ def see_each(
     image: np.ndarray,
     looks: Sequence[Look],
     fits: nn.Linear | None = None,
-    offsets: LandmarkOffsets | None = None,
 ) -> list[SeenHand]:
-    """What each look at an (H, W, 3) uint8 RGB picture shows; fits, offsets: for those fields."""
+    """What each look at an (H, W, 3) uint8 RGB picture shows; fits: for that field."""
     if not looks:
         return []
     device = network.spread.weight.device
@@ -201,15 +191,11 @@ def see_each(
     crops = np.stack([cut_out(image, region) for region in regions])
     hints = hints_of(looks, regions, device)
     seen, spread = network(as_input(crops, device), hints)
-    closer = None
-    if offsets is not None:
-        closer = offsets(seen, spread, hints).landmarks[..., :2].double().cpu().numpy()
     odds = [math.nan] * len(looks) if fits is None else fits(seen.code)[:, 0].tolist()
     return [
         in_picture(seen, index, region)._replace(
             spread=spread[index].double().cpu().numpy() / scale_of(region),
             fits=odds[index],
-            closer=None if closer is None else moved_back(closer[index], region),
         )
         for index, region in enumerate(regions)
     ]
