@@ -195,7 +195,7 @@ def main() -> None:
         )
     if given.belonging:
         layer = fitted(codes, given.decay)
-        print([round(float(x), 3) for x in (*layer.weight[0], layer.bias[0])])
+        print([round(x, 3) for x in torch.cat([layer.weight[0], layer.bias]).tolist()])
     elif given.out:
         tensors, record = checkpoints.read(given.network)
         layer = fitted(codes, given.decay)
