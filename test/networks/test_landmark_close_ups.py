@@ -31,13 +31,14 @@ def landmarks() -> dict[str, np.ndarray]:
 class Moves(nn.Module):
     """Moves all joints by the same."""
 
-    def __init__(self, by: tuple[float, float, float]) -> None:
+    def __init__(self, by: tuple[float, float, float], spread: float = 0.001) -> None:
         super().__init__()
         self.identity, self.by = nn.Parameter(torch.zeros(1)), torch.tensor(by)
+        self.spread = spread
 
     def forward(self, shown: CloseUps, begin: CoarseHands, given: Tensor) -> Found:
         moved = begin.joints + self.by
-        return Found(moved, torch.full(moved.shape[:3], 0.001), (), moved)
+        return Found(moved, torch.full(moved.shape[:3], self.spread), (), moved)
 
 
 def moved_by(network: nn.Module, hands: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -78,6 +79,12 @@ def test_landmarks_move_as_their_joints_do(landmarks) -> None:
         assert np.allclose(across[:, 1], 0, atol=0.01)
         assert np.allclose(hand[:, 2], landmarks[side][:, 2], atol=0.05)
         assert units[side] * hand[:, 2].std() == pytest.approx(depth.std(), rel=0.01)
+
+
+def test_hands_that_close_ups_are_unsure_of_stay(landmarks) -> None:
+    unsure = Moves((0.01, 0.0, 0.0), spread=0.01)
+    for side, hand in moved_by(unsure, landmarks).items():
+        assert np.array_equal(hand, landmarks[side])
 
 
 def test_hands_beside_the_picture_stay(landmarks) -> None:
