@@ -118,14 +118,26 @@ def shown_around(
 def first_look(network: CloseUpRefinement, drawn: Drawn) -> Tensor:
     """(B, 2, 21, 3) the joints that it finds."""
     shown = CloseUps(normalised(drawn.colours.float()), drawn.bones.float(), drawn.axes)
-    hands = CoarseHands(drawn.begin, drawn.present, torch.eye(3).expand(len(drawn.begin), 3, 3))
-    joints: Tensor = network(shown, hands, drawn.given).joints
+    joints: Tensor = network(shown, begun(drawn), drawn.given).joints
     return joints
 
 
 def _cut(part: np.ndarray, frames: Frames) -> Tensor:
     colours = sampled(torch.from_numpy(part).permute(2, 0, 1)[None].float(), frames)
     return colours.round().clamp(0, 255).byte()
+
+
+def picked(
+    groups: list[list[Drawn]], shares: np.ndarray, count: int, rng: np.random.Generator
+) -> tuple[CloseUps, Drawn]:
+    """As `joined`, of so many draws, each of a group that is taken by its share."""
+    chosen = [groups[number] for number in rng.choice(len(groups), count, p=shares)]
+    return joined([group[rng.integers(len(group))] for group in chosen], rng)
+
+
+def begun(drawn: Drawn) -> CoarseHands:
+    """The hands that the close-ups are around; of the intrinsics nothing is read there."""
+    return CoarseHands(drawn.begin, drawn.present, torch.eye(3).expand(len(drawn.begin), 3, 3))
 
 
 def joined(scenes: list[Drawn], rng: np.random.Generator) -> tuple[CloseUps, Drawn]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from averaged_training import averaged, folders_and_shares, stage_arguments, write_stage
-from close_up_draws import Drawn, draws, joined
+from close_up_draws import Drawn, begun, draws, picked
 from torch import Tensor
 
 from im2hands_ros.networks.compact.close_up_refinement import CloseUpRefinement, Found
@@ -37,15 +37,13 @@ def loss_of(
 ) -> Tensor:
     """The sum of the losses over the scenes of a step."""
     rng = np.random.default_rng((9, step))
-    chosen = [groups[number] for number in rng.choice(len(groups), SCENES, p=shares)]
-    shown, drawn = joined([group[rng.integers(len(group))] for group in chosen], rng)
+    shown, drawn = picked(groups, shares, SCENES, rng)
     lot = rng.random()
     if lot < OTHERS:
         shown = shown._replace(colours=shown.colours.roll(1, 0))
     elif lot < OTHERS + GREY:
         shown = shown._replace(colours=torch.zeros_like(shown.colours))
-    # Of the intrinsics nothing is read here.
-    hands = CoarseHands(drawn.begin, drawn.present, torch.eye(3).expand(len(drawn.begin), 3, 3))
+    hands = begun(drawn)
     found = network(shown, hands, drawn.given)
     given = hands._replace(joints=drawn.given)
     return losses(found, given, drawn.begin, drawn.axes, drawn.target)

@@ -7,9 +7,9 @@ ups show stays as it was learned; what is made of it is trained. With --others t
 of other scenes, turned round or not: a hand's pose says nothing about them, only the picture does.
 
     python tools/train_landmark_close_ups.py im2hands_ros/data/weights/compact.safetensors \\
-        own.safetensors data/own=0.7 data/photo=0.3 --steps 400 --share 0.7
+        own.safetensors data/own=0.7 data/photo=0.3 --steps 403 --share 0.7
     python tools/train_landmark_close_ups.py im2hands_ros/data/weights/compact.safetensors \\
-        others.safetensors data/own=0.7 data/photo=0.3 --steps 1200 --others
+        others.safetensors data/own=0.7 data/photo=0.3 --steps 1900 --others
     python tools/average_weights.py own.safetensors others.safetensors OUT --share 0.5
 
 writes 0.5 of what --others has changed, and (1 - 0.5) * 0.7 of what the scenes' own errors have: on
@@ -25,13 +25,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from averaged_training import averaged, folders_and_shares, stage_arguments
-from close_up_draws import Drawn, first_look, joined, shown_around
+from close_up_draws import Drawn, begun, first_look, picked, shown_around
 from landmark_errors import Errors, erring, errors_of, landmarks_of
 from torch import Tensor
 
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.close_up_refinement import CloseUpRefinement, Found
-from im2hands_ros.networks.compact.joint_features import CoarseHands
 from im2hands_ros.networks.compact.landmark_close_ups import HeldHands, held
 from im2hands_ros.networks.compact.landmark_encoder import ConditionedEncoder, Look
 from im2hands_ros.networks.compact.presets import COMPACT
@@ -125,12 +124,12 @@ def drawn_of(
         there = landmarks_of(sample, true)
         errors.append(errors_of(hands, there, size))
         hands = erring(there, errors[rng.integers(len(errors))], rng, size)
-    begun = held(hands, *size)
-    target = target_of(sample, true, begun)
-    looks = shown_around(image, begun.camera, begun.given.joints, begun.given, target)
+    start = held(hands, *size)
+    target = target_of(sample, true, start)
+    looks = shown_around(image, start.camera, start.given.joints, start.given, target)
     if looks:
         again = first_look(first, looks[0])
-        looks += shown_around(image, begun.camera, again, begun.given, target)
+        looks += shown_around(image, start.camera, again, start.given, target)
     return looks
 
 
@@ -166,14 +165,14 @@ def disturbed(joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return (joints - middle) @ (size * turn).T + middle + off * extent(joints)
 
 
-def target_of(sample: Sample, true: dict[str, np.ndarray], begun: HeldHands) -> Tensor:
+def target_of(sample: Sample, true: dict[str, np.ndarray], start: HeldHands) -> Tensor:
     """(1, 2, 21, 3) joints on the rays of the true landmarks, the hands as far away as they are
     held; as they begin where a hand is not."""
-    target, joints = begun.given.joints.clone(), present(sample.keypoints)
-    for side, unit in begun.units.items():
+    target, joints = start.given.joints.clone(), present(sample.keypoints)
+    for side, unit in start.units.items():
         place, depth = target[0, SIDES.index(side)], joints[side][:, 2]
         farther = (depth / depth.mean() - 1) * sample.camera.fx * unit
-        rays = begun.camera.back_project(true[side], float(place[:, 2].mean()) + farther)
+        rays = start.camera.back_project(true[side], float(place[:, 2].mean()) + farther)
         place.copy_(torch.from_numpy(rays))
     return target
 
@@ -183,23 +182,20 @@ def loss_of(
 ) -> Tensor:
     """The sum of the losses over the scenes of a step."""
     rng = np.random.default_rng((3, step))
-    chosen = [groups[number] for number in rng.choice(len(groups), SCENES, p=shares)]
-    shown, drawn = joined([group[rng.integers(len(group))] for group in chosen], rng)
+    shown, drawn = picked(groups, shares, SCENES, rng)
     if rng.random() < GREY:
         shown = shown._replace(colours=torch.zeros_like(shown.colours))
-    # Of the intrinsics nothing is read here.
-    hands = CoarseHands(drawn.begin, drawn.present, torch.eye(3).expand(len(drawn.begin), 3, 3))
-    return losses(network(shown, hands, drawn.given), drawn)
+    return losses(network(shown, begun(drawn), drawn.given), drawn)
 
 
 def losses(found: Found, drawn: Drawn) -> Tensor:
     """Of the joints across the rays, of their depth and of the spread; in units of what the scene
     begins with."""
     target, there = drawn.target, drawn.present
-    begun = torch.where(there[..., None], _across(drawn.begin - target, target).norm(dim=-1), 0.0)
-    unit = LEAST + OF_BEGUN * begun.sum((1, 2)) / (there.sum(1) * begun.shape[2])
+    off = torch.where(there[..., None], _across(drawn.begin - target, target).norm(dim=-1), 0.0)
+    unit = LEAST + OF_BEGUN * off.sum((1, 2)) / (there.sum(1) * off.shape[2])
     unit = unit[:, None, None]
-    total = begun.new_zeros(())
+    total = off.new_zeros(())
     for weight, joints in zip((EARLIER, FINAL), found.rounds, strict=True):
         off = joints - target
         error = (_across(off, target).square().sum(-1) + 1e-7).sqrt()
