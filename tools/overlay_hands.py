@@ -19,7 +19,7 @@ import numpy as np
 from im2hands_ros.camera import Camera
 from im2hands_ros.detection import HandDetector
 from im2hands_ros.networks.compact.landmark_encoder import LandmarkEncoder
-from im2hands_ros.skeleton import BONES, MIDDLE_MCP, SIDES, WRIST
+from im2hands_ros.skeleton import BONES, MIDDLE_MCP, SIDES, TIPS, WRIST
 from im2hands_ros.synthetic.background import random_background
 from im2hands_ros.synthetic.sample import Mesh, Sample
 from im2hands_ros.synthetic.shards import save_shard, shard_path
@@ -31,6 +31,8 @@ LEAST_PRESENCE = 0.9
 # MediaPipe's wrist lies nearer the fingers than the joint, in palm lengths.
 WRIST_SHIFT = 0.05
 CUT_PALM = 110.0  # pixels of a palm in what is cut out
+# Of pairs: in these the lower hand's fingers come through between those of the upper one. In palms.
+INTERLEAVED, FINGER_WIDTH = 0.5, 0.34
 NO_SURFACE = np.array([[0, 1, 2]], np.int32)
 SPLIT_SEEDS = {"train": 1, "val": 2}
 
@@ -149,13 +151,32 @@ def overlay(
         place = middle + (number - 0.5) * apart * pair
         cutting = cuttings[int(rng.integers(len(cuttings)))]
         hand = lay(cutting, side, place, palm * np.exp(rng.normal(0, 0.07)), own)
-        share = hand.share[..., None]
-        shadow = cv2.GaussianBlur(hand.share, (0, 0), rng.uniform(2, 8))[..., None]
-        picture *= 1 - rng.uniform(0, 0.5) * shadow
         skin = np.clip(hand.picture * tint * rng.normal(1, 0.04), 0, 255)
-        picture = picture * (1 - share) + share * skin
-        laid.append(hand)
+        laid.append(hand._replace(picture=skin))
+        picture = with_shown(picture, laid[-1].picture, hand.share, rng)
+    if pair and rng.random() < INTERLEAVED:
+        lower = laid[0]
+        picture = with_shown(picture, lower.picture, fingers_share(lower, rng), rng)
     return np.clip(picture, 0, 255).astype(np.uint8), laid
+
+
+def with_shown(
+    picture: np.ndarray, skin: np.ndarray, share: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """The picture with skin, so much of each pixel as share says, and its shadow."""
+    shadow = cv2.GaussianBlur(share, (0, 0), rng.uniform(2, 8))[..., None]
+    share = share[..., None]
+    return picture * (1 - rng.uniform(0, 0.5) * shadow) * (1 - share) + share * skin
+
+
+def fingers_share(hand: Laid, rng: np.random.Generator) -> np.ndarray:
+    """(H, W) float32 as ``hand.share``, of some fingers alone, from some joint on."""
+    mask, palm = np.zeros(hand.share.shape, np.uint8), hand.joints[MIDDLE_MCP] - hand.joints[WRIST]
+    width = max(int(FINGER_WIDTH * np.linalg.norm(palm)), 1)
+    for tip in rng.permutation(TIPS)[: rng.integers(1, len(TIPS))]:
+        finger = np.rint(hand.joints[tip - rng.integers(1, 4) : tip + 1, :2]).astype(np.int32)
+        cv2.polylines(mask, [finger], False, 1, width)
+    return hand.share * cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8)
 
 
 def sample_of(picture: np.ndarray, laid: list[Laid], seed: int) -> Sample:
