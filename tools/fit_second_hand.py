@@ -1,14 +1,12 @@
 """Fit the classifier that tells a second hand from what only looks like one (`SeenHand.fits`).
 
     python tools/fit_second_hand.py --data data --network told.safetensors --out OUT --count 1000
-    python tools/fit_second_hand.py --data data --network OUT --belonging --count 500
 
 In training scenes (`im2hands synthesize`, `tools/overlay_hands.py`) one hand is found, and all
 candidates for the other one are looked at as `detection/second_hand.py` does. The network's codes
 of those looks, and whether the joints lie on the other hand, are fitted by logistic regression.
 OUT holds that network and the classifier. --codes keeps what was seen, to go on or to put
-together several runs. --belonging then fits and prints `detection.belonging.SECOND_WEIGHTS`, which
-weigh the classifier's answer against what else is seen.
+together several runs.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ import argparse
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +22,6 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from im2hands_ros.detection.belonging import observations
 from im2hands_ros.detection.hand_pairs import landmarks_of
 from im2hands_ros.detection.landmarks import Landmarks
 from im2hands_ros.detection.palms import PalmDetector
@@ -33,13 +29,8 @@ from im2hands_ros.detection.second_hand import candidates, looked_at, other_side
 from im2hands_ros.detection.views import PICTURE_ROUNDS, picture_views
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.conditioned_landmarks import ConditionedLandmarks
-from im2hands_ros.networks.compact.landmark_encoder import (
-    ConditionedEncoder,
-    LandmarkEncoder,
-    SeenHand,
-)
+from im2hands_ros.networks.compact.landmark_encoder import ConditionedEncoder
 from im2hands_ros.networks.compact.landmark_network import CODE_WIDTH
-from im2hands_ros.networks.compact.landmark_regions import region_of
 from im2hands_ros.synthetic.sample import Sample, present
 from im2hands_ros.synthetic.shards import load_shard
 
@@ -70,20 +61,9 @@ def found_in(
     return found
 
 
-class Candidates(NamedTuple):
-    """Of one scene: the first hand, and for a second one what was seen (N), codes and truth."""
-
-    side: str
-    first: Landmarks
-    seen: list[SeenHand]
-    codes: NDArray[np.float32]
-    on: NDArray[np.float32]
-
-
-def candidates_of(
-    sample: Sample, palms: PalmDetector, network: ConditionedEncoder
-) -> Candidates | None:
-    """What a search would look at beside the hand that it finds best; None: it finds none."""
+def candidates_of(sample: Sample, palms: PalmDetector, network: ConditionedEncoder) -> Codes | None:
+    """Of what a search would look at beside the hand that it finds best, codes and truth; None: it
+    finds none."""
     true = {s: sample.camera.project(xyz) for s, xyz in present(sample.keypoints).items()}
 
     def off(pixels: NDArray[np.float64], side: str) -> float:
@@ -105,17 +85,7 @@ def candidates_of(
     # The last looks come back in the order of their scores.
     last = codes[-1][scores.argsort(descending=True).numpy()]
     on = [other in true and off(hand.pixels, other) < ON_THE_HAND for hand in seen]
-    return Candidates(side, first, seen, last, np.array(on, np.float32))
-
-
-def observed(sample: Sample, it: Candidates, landmarks: LandmarkEncoder) -> NDArray[np.float32]:
-    """(N, 6) `observations` of the candidates."""
-    other = other_side(it.side)
-    regions = [region_of(hand.pixels, other == "left") for hand in it.seen]
-    alone = landmarks(sample.image, regions)
-    pairs = zip(it.seen, alone, strict=True)
-    rows = [observations(hand, each, other, it.first.pixels) for hand, each in pairs]
-    return np.array(rows, np.float32)
+    return last, np.array(on, np.float32)
 
 
 def fitted(codes: Codes, decay: float) -> nn.Linear:
@@ -155,14 +125,13 @@ def networks(path: Path) -> ConditionedEncoder:
 
 
 def collected(given: argparse.Namespace) -> Codes:
-    """Codes, or observations, of the candidates in --count scenes."""
-    network, palms, landmarks = networks(given.network), PalmDetector.load(), LandmarkEncoder.load()
+    """Codes of the candidates in --count scenes."""
+    network, palms = networks(given.network), PalmDetector.load()
     rows: list[Codes] = []
     for seen, sample in enumerate(islice(scenes(given.data, given.start, given.step), given.count)):
         it = candidates_of(sample, palms, network)
         if it is not None:
-            x = observed(sample, it, landmarks) if given.belonging else it.codes
-            rows.append((x, it.on))
+            rows.append(it)
         if seen % 50 == 49:
             print(f"{seen + 1} scenes, {sum(len(y) for _, y in rows)} candidates", flush=True)
     codes, on = zip(*rows, strict=True)
@@ -180,7 +149,6 @@ def main() -> None:
     parser.add_argument("--start", type=int, default=0, help="first shard (0)")
     parser.add_argument("--step", type=int, default=1, help="of the shards every nth (1)")
     parser.add_argument("--decay", type=float, default=3e-5, help="of the weights (3e-5)")
-    parser.add_argument("--belonging", action="store_true", help="fit SECOND_WEIGHTS")
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.data:
@@ -193,10 +161,7 @@ def main() -> None:
             np.concatenate([file["codes"].astype(np.float32) for file in files]),
             np.concatenate([file["on"] for file in files]),
         )
-    if given.belonging:
-        layer = fitted(codes, given.decay)
-        print([round(x, 3) for x in torch.cat([layer.weight[0], layer.bias]).tolist()])
-    elif given.out:
+    if given.out:
         tensors, record = checkpoints.read(given.network)
         layer = fitted(codes, given.decay)
         made = {"command": "python tools/fit_second_hand.py", "decay": given.decay}

@@ -64,12 +64,17 @@ class HandDetector:
         from im2hands_ros.detection.search import HandSearch
         from im2hands_ros.networks.compact.landmark_close_ups import LandmarkCloseUps
         from im2hands_ros.networks.compact.landmark_encoder import (
+            SECOND_HAND_WEIGHTS,
             ConditionedEncoder,
             LandmarkEncoder,
         )
 
-        networks = (LandmarkEncoder.load(device=device), ConditionedEncoder.load(device=device))
-        finder = HandSearch(PalmDetector.load(device), *networks)
+        finder = HandSearch(
+            PalmDetector.load(device),
+            LandmarkEncoder.load(device=device),
+            ConditionedEncoder.load(device=device),
+            ConditionedEncoder.load(SECOND_HAND_WEIGHTS, device),
+        )
         return cls(finder, search, LandmarkCloseUps.load())
 
     def detect(

@@ -55,13 +55,18 @@ class HandSearch:
     Args:
         palms: finds where to look. landmarks: says what is there.
         conditioned: tells the joints of two hands apart once both are found.
+        second: finds the second hand beside the first, trained for that alone.
     """
 
     def __init__(
-        self, palms: PalmDetector, landmarks: LandmarkEncoder, conditioned: ConditionedEncoder
+        self,
+        palms: PalmDetector,
+        landmarks: LandmarkEncoder,
+        conditioned: ConditionedEncoder,
+        second: ConditionedEncoder,
     ) -> None:
         self._palms, self._landmarks, self._conditioned = palms, landmarks, conditioned
-        self._pairs = HandPairs(landmarks, conditioned)
+        self._pairs = HandPairs(landmarks, conditioned, second)
 
     def search(
         self,

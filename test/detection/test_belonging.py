@@ -13,6 +13,7 @@ from im2hands_ros.detection.belonging import (
     share_within,
 )
 from im2hands_ros.networks.compact.landmark_encoder import (
+    SECOND_HAND_WEIGHTS,
     ConditionedEncoder,
     LandmarkEncoder,
     Look,
@@ -39,43 +40,42 @@ def test_joints_within_the_other_hand_s_outline_are_counted() -> None:
 def test_each_sign_of_a_hand_raises_its_odds(weights) -> None:
     hand, other = seen(SHAPE), SHAPE + (70, 0)
 
-    def odds(it: SeenHand, alone: SeenHand, beside: np.ndarray) -> float:
-        return belonging(it, alone, "left", beside, weights)
+    def odds(it: SeenHand, alone: SeenHand, beside: np.ndarray, again: SeenHand = hand) -> float:
+        return belonging(it, again, alone, beside, weights)
 
     best = odds(hand, hand, other)
     assert odds(seen(SHAPE, fits=0.0), hand, other) < best
     assert odds(hand, seen(SHAPE, presence=0.2), other) < best
     assert odds(hand, seen(SHAPE + 20), other) < best
+    assert odds(hand, hand, other, seen(SHAPE + 20)) < best
+    if weights is WEIGHTS:
+        return  # elected hands do not lie upon each other
     assert odds(hand, hand, SHAPE + (20, 0)) < best
     within = seen(0.3 * SHAPE + 110)
-    assert odds(within, within, 2 * SHAPE + 30) < best
-
-
-def test_a_hand_of_the_other_side_has_lower_odds() -> None:
-    hand, other = seen(SHAPE), SHAPE + (70, 0)
-    assert belonging(hand, hand, "right", other) < belonging(hand, hand, "left", other)
+    assert odds(within, within, 2 * SHAPE + 30, within) < best
 
 
 def test_where_no_hand_is_seen_without_hints_there_is_none() -> None:
     hand = seen(SHAPE, fits=9.0)
-    assert belonging(hand, hand, "left") > 0
-    assert belonging(hand, seen(SHAPE, presence=0.05), "left") == -np.inf
+    assert belonging(hand, hand, hand) > 0
+    assert belonging(hand, hand, seen(SHAPE, presence=0.05)) == -np.inf
 
 
 def test_without_another_hand_it_is_as_one_far_away() -> None:
     hand = seen(SHAPE)
-    far = observations(hand, hand, "left", SHAPE + 500)
-    assert observations(hand, hand, "left", None) == far
+    far = observations(hand, hand, hand, SHAPE + 500)
+    assert observations(hand, hand, hand, None) == far
 
 
 def test_a_coinciding_hand_has_finite_observations() -> None:
     point = seen(np.zeros((21, 2)), right=1.0)
-    assert np.isfinite(observations(point, point, "left", np.zeros((21, 2)))).all()
+    assert np.isfinite(observations(point, point, point, np.zeros((21, 2)))).all()
 
 
 @pytest.mark.parametrize("side", SIDES)
 def test_a_hand_has_better_odds_than_one_upon_the_other_s_fingers(side) -> None:
     conditioned, landmarks = ConditionedEncoder.load(), LandmarkEncoder.load()
+    second = ConditionedEncoder.load(SECOND_HAND_WEIGHTS)
     sequence = load_demo_sequence()
     frame = sequence.frames[30]
     true = {s: sequence.camera.project(x) for s, x in frame.true_keypoints.items()}
@@ -83,8 +83,9 @@ def test_a_hand_has_better_odds_than_one_upon_the_other_s_fingers(side) -> None:
     small = 0.45 * (true[side] - true[side].mean(0)) + other[5:].mean(0)
     odds = []
     for pixels in (true[side], small):
-        (hand,) = conditioned(frame.image, [Look(side, true | {side: pixels})])
-        hand = hand._replace(pixels=pixels)
+        looks = [Look(side, true | {side: pixels})]
+        (hand,), (again,) = conditioned(frame.image, looks), second(frame.image, looks)
+        hand = hand._replace(pixels=pixels, fits=again.fits)
         alone = landmarks.see(frame.image, {side: pixels})[side]
-        odds.append(belonging(hand, alone, side, other))
+        odds.append(belonging(hand, again, alone, other))
     assert odds[0] > 0 and odds[0] > odds[1] + 2

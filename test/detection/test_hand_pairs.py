@@ -59,7 +59,7 @@ EXCHANGED_FIT_BETTER = {
 
 def told_apart(fits: dict, presence: dict, given: tuple = tuple(PLACES)) -> dict[str, str]:
     """Side -> the place of the hand that it was given."""
-    pairs = HandPairs(PresentWhere(presence), FitsWhere(fits))
+    pairs = HandPairs(PresentWhere(presence), FitsWhere(fits), FitsWhere(fits))
     new = {side: landmarks_of(seen(pixels)) for side, pixels in PLACES.items() if side in given}
     hands = pairs.told_apart(IMAGE, {}, new)
     return {

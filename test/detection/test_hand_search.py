@@ -13,6 +13,7 @@ from im2hands_ros.detection.views import Turn, picture_views, tiles, view
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.landmark_encoder import (
     CONDITIONED_WEIGHTS,
+    SECOND_HAND_WEIGHTS,
     ConditionedEncoder,
     LandmarkEncoder,
 )
@@ -23,7 +24,9 @@ from im2hands_ros.synthetic.demo_sequence import load_demo_sequence
 
 @pytest.fixture(scope="module")
 def search() -> HandSearch:
-    return HandSearch(PalmDetector.load(), LandmarkEncoder.load(), ConditionedEncoder.load())
+    second = ConditionedEncoder.load(SECOND_HAND_WEIGHTS)
+    networks = (LandmarkEncoder.load(), ConditionedEncoder.load(), second)
+    return HandSearch(PalmDetector.load(), *networks)
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +92,14 @@ def test_a_second_hand_is_settled_by_what_is_known_of_the_first(search, scene) -
     assert found["right"].is_of("right") != seen["right"].is_of("right")
 
 
-def test_the_packaged_weights_are_a_network_and_what_reads_it_in_half_precision() -> None:
-    tensors, record = checkpoints.read(CONDITIONED_WEIGHTS)
+@pytest.mark.parametrize("weights", [CONDITIONED_WEIGHTS, SECOND_HAND_WEIGHTS])
+def test_the_packaged_weights_are_a_network_and_what_reads_it_in_half_precision(weights) -> None:
+    tensors, record = checkpoints.read(weights)
     assert {name.partition(".")[0] for name in tensors} == {"landmarks", "fits"}
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
     assert record["licence"] == "Apache-2.0"
-    notice = CONDITIONED_WEIGHTS.parents[1] / "NOTICE"
-    assert f"weights/{CONDITIONED_WEIGHTS.name}\n" in notice.read_text()
+    notice = weights.parents[1] / "NOTICE"
+    assert f"weights/{weights.name}\n" in notice.read_text()
 
 
 def test_known_hands_are_not_returned(search, scene) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import sys
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 import repository_tools
 import torch
 
-from im2hands_ros.detection.belonging import SECOND_WEIGHTS
 from im2hands_ros.networks import checkpoints
 from im2hands_ros.networks.compact.landmark_encoder import CONDITIONED_WEIGHTS
 from im2hands_ros.networks.compact.landmark_network import CODE_WIDTH
@@ -61,9 +59,3 @@ def test_only_the_classifier_of_a_weights_file_changes(tool, monkeypatch, tmp_pa
     assert set(after) == set(before) and changed == {"fits.weight", "fits.bias"}
     made = checkpoints.record_of(out)["fits"]
     assert made["candidates"] == 400 and made["decay"] == 1e-4
-
-
-def test_weights_of_what_is_observed_are_printed(tool, monkeypatch, tmp_path, capsys) -> None:
-    run(tool, monkeypatch, tmp_path, len(SECOND_WEIGHTS) - 1, "--belonging")
-    weights = ast.literal_eval(capsys.readouterr().out.strip().splitlines()[-1])
-    assert len(weights) == len(SECOND_WEIGHTS) and max(weights[:-1]) == weights[0] > 0

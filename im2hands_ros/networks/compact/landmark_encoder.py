@@ -35,6 +35,9 @@ from im2hands_ros.networks.compact.landmark_regions import (
 _FOLDER = Path(__file__).parents[2] / "data" / "weights"
 WEIGHTS = _FOLDER / "landmarks.safetensors"
 CONDITIONED_WEIGHTS = _FOLDER / "told_landmarks.safetensors"
+SECOND_HAND_WEIGHTS = _FOLDER / "second_hand.safetensors"
+"""Of the same network, trained further to find a second hand from a guess; of photographs it has
+forgotten more, so that its joints are not those of a hand that is found."""
 
 
 class SeenHand(NamedTuple):
