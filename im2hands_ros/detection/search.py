@@ -22,6 +22,7 @@ from im2hands_ros.detection.views import (
 )
 from im2hands_ros.detection.voting import (
     APART,
+    SAME,
     Elected,
     elect,
     side_probabilities,
@@ -114,8 +115,12 @@ class HandSearch:
         if not last:
             return hands
         both = self._pairs.with_second(image, known, hands, evidence.findings)
-        new = [side for side in both if side not in hands]
-        return both if all(is_searched(both[side]) for side in new) else hands
+        new = [
+            hand
+            for side, hand in both.items()
+            if side not in hands or hand.distance(hands[side]) > SAME
+        ]
+        return both if all(map(is_searched, new)) else hands
 
     def see(
         self, image: NDArray[np.uint8], joints_px: Mapping[str, FloatArray]

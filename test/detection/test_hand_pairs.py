@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ball_scenes import BallScenes
 
 from im2hands_ros.detection.hand_pairs import HandPairs, landmarks_of
-from im2hands_ros.networks.compact.landmark_encoder import SeenHand
+from im2hands_ros.networks.compact.landmark_encoder import Look, SeenHand
+from im2hands_ros.training.landmark_batches import in_picture
 
 IMAGE = np.zeros((8, 8, 3), np.uint8)
-SHAPE = np.random.default_rng(0).uniform(0, 100, (21, 2))
+SHAPE = in_picture(BallScenes(1)[0])["left"][:, :2]
 PLACES = {"left": SHAPE, "right": SHAPE + (150, 0)}
 
 
@@ -89,3 +91,57 @@ def test_what_is_no_hand_does_not_exchange_the_side_of_the_other_one(none) -> No
 def test_a_hand_alone_keeps_its_side(side) -> None:
     there = dict.fromkeys(PLACES, 0.9)
     assert told_apart(EXCHANGED_FIT_BETTER, there, (side,)) == {side: side}
+
+
+WRONG = SHAPE + (75, 130)
+
+
+class MovesTo:
+    """The network for second hands: guesses end at one place; what is wrong does not fit."""
+
+    def __init__(self, place: np.ndarray, fits: float) -> None:
+        self.place, self.fits = place, fits
+
+    def see(self, image, joints_px):
+        return {
+            side: seen(pixels, -5.0 if np.allclose(pixels, WRONG) else 4.0)
+            for side, pixels in joints_px.items()
+        }
+
+    def __call__(self, image, looks):
+        return [seen(self.place, self.fits) for _ in looks]
+
+
+class SeesWhatIsThere:
+    """Both other networks: joints are seen where they are looked for, in regions where they are."""
+
+    def see(self, image, joints_px):
+        return {side: seen(pixels) for side, pixels in joints_px.items()}
+
+    def __call__(self, image, looks):
+        known = [look.joints_px[look.side] if isinstance(look, Look) else None for look in looks]
+        return [seen(PLACES["right"] if pixels is None else pixels) for pixels in known]
+
+
+def with_second(second, known: tuple = ()) -> dict[str, np.ndarray]:
+    """Of a left hand in its place and a right one in a wrong place, the new ones."""
+    hands = {"left": landmarks_of(seen(PLACES["left"])), "right": landmarks_of(seen(WRONG))}
+    pairs = HandPairs(SeesWhatIsThere(), SeesWhatIsThere(), second)
+    new = {side: hand for side, hand in hands.items() if side not in known}
+    found = pairs.with_second(IMAGE, {side: hands[side] for side in known}, new, [])
+    return {side: hand.pixels for side, hand in found.items()}
+
+
+def test_a_doubtful_hand_gives_way_to_a_better_one() -> None:
+    hands = with_second(MovesTo(PLACES["right"], 4.0))
+    assert np.allclose(hands["right"], PLACES["right"])
+    assert np.allclose(hands["left"], PLACES["left"])
+
+
+def test_a_doubtful_hand_stays_where_nothing_better_is_found() -> None:
+    assert np.allclose(with_second(MovesTo(PLACES["right"], -5.0))["right"], WRONG)
+
+
+def test_a_hand_that_was_known_is_not_doubted() -> None:
+    hands = with_second(MovesTo(PLACES["right"], 4.0), known=("right",))
+    assert set(hands) == {"left"} and np.allclose(hands["left"], PLACES["left"])
