@@ -1,9 +1,9 @@
 """The second hand, where one alone was found: where it may be, and whether what is seen is it.
 
-A hand that another one hides in part has few palms and votes of its own. The network conditioned on
-the first hand sees it from a rough idea of where it is: that it looks like the first one in the
-mirror. A classifier of that network's code, fitted by ``tools/fit_second_hand.py``, tells a hand
-from the rest.
+A hand that another one hides in part has few palms and votes of its own. A network conditioned on
+the first hand moves to it from a guess: that it looks like the first one in the mirror, in one of
+several places. It is trained for that by ``tools/train_second_hand.py``, and to tell whether it has
+come to lie on a hand.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PLACES = (
     (-0.12, -0.37, 106),
     (-0.11, 0.31, -142),
 )
-MOST_FOUND = 3  # candidates that were found anyhow
+MOST_FOUND = 6  # candidates that were found anyhow
 _FAINT = 0.05  # presence
 _CLEARLY = 2.0  # of the logarithms of the odds
 _APART, _ALIKE = 0.15, 0.1  # of a hand's extent: from the first hand, and from other candidates
@@ -100,7 +100,7 @@ def looked_at(
     side: str,
     first: Landmarks,
     joints: Sequence[FloatArray],
-    kept: int = 4,
+    kept: int = 8,
 ) -> list[SeenHand]:
     """Candidates as they are seen by the network conditioned on both hands, the likeliest first.
 
