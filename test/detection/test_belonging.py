@@ -36,23 +36,34 @@ def test_joints_within_the_other_hand_s_outline_are_counted() -> None:
     assert share_within(square, square) == 1
 
 
+OTHER = SHAPE + (70, 0)
+
+
+def odds(
+    hand: SeenHand,
+    again: SeenHand,
+    alone: SeenHand,
+    weights: tuple[float, ...],
+    other: np.ndarray = OTHER,
+) -> float:
+    return belonging(hand, again, alone, other, weights)
+
+
 @pytest.mark.parametrize("weights", [WEIGHTS, SECOND_WEIGHTS])
 def test_each_sign_of_a_hand_raises_its_odds(weights) -> None:
-    hand, other = seen(SHAPE), SHAPE + (70, 0)
+    hand, aside = seen(SHAPE), seen(SHAPE + 20)
+    best = odds(hand, hand, hand, weights)
+    assert odds(seen(SHAPE, fits=0.0), hand, hand, weights) < best
+    assert odds(hand, hand, seen(SHAPE, presence=0.2), weights) < best
+    assert odds(hand, hand, aside, weights) < best
+    assert odds(hand, aside, hand, weights) < best
 
-    def odds(it: SeenHand, alone: SeenHand, beside: np.ndarray, again: SeenHand = hand) -> float:
-        return belonging(it, again, alone, beside, weights)
 
-    best = odds(hand, hand, other)
-    assert odds(seen(SHAPE, fits=0.0), hand, other) < best
-    assert odds(hand, seen(SHAPE, presence=0.2), other) < best
-    assert odds(hand, seen(SHAPE + 20), other) < best
-    assert odds(hand, hand, other, seen(SHAPE + 20)) < best
-    if weights is WEIGHTS:
-        return  # elected hands do not lie upon each other
-    assert odds(hand, hand, SHAPE + (20, 0)) < best
-    within = seen(0.3 * SHAPE + 110)
-    assert odds(within, within, 2 * SHAPE + 30, within) < best
+def test_candidates_upon_the_other_hand_or_within_it_have_lower_odds() -> None:
+    hand, within = seen(SHAPE), seen(0.3 * SHAPE + 110)
+    best = odds(hand, hand, hand, SECOND_WEIGHTS)
+    assert odds(hand, hand, hand, SECOND_WEIGHTS, SHAPE + (20, 0)) < best
+    assert odds(within, within, within, SECOND_WEIGHTS, 2 * SHAPE + 30) < best
 
 
 def test_where_no_hand_is_seen_without_hints_there_is_none() -> None:
@@ -81,11 +92,11 @@ def test_a_hand_has_better_odds_than_one_upon_the_other_s_fingers(side) -> None:
     true = {s: sequence.camera.project(x) for s, x in frame.true_keypoints.items()}
     other = true[SIDES[1 - SIDES.index(side)]]
     small = 0.45 * (true[side] - true[side].mean(0)) + other[5:].mean(0)
-    odds = []
+    found = []
     for pixels in (true[side], small):
         looks = [Look(side, true | {side: pixels})]
         (hand,), (again,) = conditioned(frame.image, looks), second(frame.image, looks)
         hand = hand._replace(pixels=pixels, fits=again.fits)
         alone = landmarks.see(frame.image, {side: pixels})[side]
-        odds.append(belonging(hand, again, alone, other))
-    assert odds[0] > 0 and odds[0] > odds[1] + 2
+        found.append(belonging(hand, again, alone, other))
+    assert found[0] > 0 and found[0] > found[1] + 2
